@@ -1,0 +1,99 @@
+# elephant_worker: a cron inside PostgreSQL
+
+EXTENSION = elephant_worker
+EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" elephant_worker.control)
+
+SCRIPT = build/$(EXTENSION)--$(EXTVERSION).sql
+DATA_built = $(SCRIPT)
+
+# The order in which things are created; within a stage, that of the file names.
+STAGES = roles types tables access views user_views functions requests triggers comments
+PARTS = sql/prelude.sql $(foreach stage,$(STAGES),$(sort $(wildcard sql/$(stage)/*.sql)))
+
+PYTHON_MODULES = $(sort $(wildcard plpython/elephant_worker/*.py))
+VENDOR = build/vendor
+
+# A story: the order matters.
+REGRESS = install schedules jobs privileges uninstall
+REGRESS_OPTS = --inputdir=tests --outputdir=build/regress
+
+PG_CONFIG ?= pg_config
+PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
+
+.DEFAULT_GOAL := all
+ifneq ($(PGXS),)
+include $(PGXS)
+endif
+all: $(SCRIPT) $(VENDOR)
+
+# Each part is preceded by its path, so that the position of an error leads back to the file.
+$(SCRIPT): $(PARTS) plpython/loader.py elephant_worker.control Makefile
+	@mkdir -p build
+	for part in $(PARTS); do printf -- '-- %s\n' "$$part"; cat "$$part"; done \
+	| sed -e '/^# load elephant$$/{r plpython/loader.py' -e 'd}' \
+	| sed -e 's|@VERSION@|$(EXTVERSION)|g' -e 's|@PKGLIBDIR@|$(pkglibdir)|g' > $@.new
+	mv $@.new $@
+
+# The server's own Python, as PGXS knows it, looks for the packages that suit it.
+$(VENDOR): plpython/requirements.txt
+	rm -rf $@ $@.new
+	$(PYTHON) -m pip install --quiet --quiet --disable-pip-version-check --root-user-action=ignore --no-deps --no-compile --require-hashes \
+	    --only-binary :all: --target $@.new --requirement $<
+	mv $@.new $@
+	touch $@
+
+PYTHON_DIRECTORY = $(DESTDIR)$(pkglibdir)/$(EXTENSION)/$(EXTVERSION)
+
+install: install-python
+install-python: all
+	rm -rf '$(PYTHON_DIRECTORY)'
+	$(MKDIR_P) '$(PYTHON_DIRECTORY)/elephant_worker'
+	$(INSTALL_DATA) $(PYTHON_MODULES) '$(PYTHON_DIRECTORY)/elephant_worker/'
+	cp -R $(VENDOR) '$(PYTHON_DIRECTORY)/vendor'
+	$(PYTHON) -m compileall -q -s '$(DESTDIR)' '$(PYTHON_DIRECTORY)'
+
+uninstall: uninstall-python
+uninstall-python:
+	rm -rf '$(PYTHON_DIRECTORY)'
+
+clean: clean-build
+clean-build:
+	rm -rf build
+
+installcheck: build/regress
+build/regress:
+	mkdir -p $@
+
+.PHONY: install-python uninstall-python clean-build
+
+# --- for developers and newcomers: these do all their own set-up (see tools/prepare.sh) ------
+
+DEVELOPER_TARGETS = demo test bench lint matrix
+.PHONY: $(DEVELOPER_TARGETS)
+
+prepare = @tools/prepare.sh && $(MAKE) -s PG_CONFIG="$$(tools/pg_config.sh)" all
+
+# Jobs of an ordinary role in two databases of a throwaway cluster, for 15 seconds.
+demo:
+	$(prepare)
+	@tools/sandbox.sh python -m tools.demo
+
+# Everything that CI runs.
+test: lint
+	@tools/sandbox.sh python -m pytest $(PYTEST)
+
+# The test suite on PostgreSQL 15, 17 and 18 (root; debootstrap).
+matrix:
+	@tools/matrix.sh $(SUITES)
+
+# Figures; nothing is asserted.
+bench:
+	$(prepare)
+	@tools/sandbox.sh python -m bench.start_latency
+
+lint:
+	$(prepare)
+	build/venv/bin/ruff check .
+	build/venv/bin/ruff format --check .
+	build/venv/bin/mypy
+	build/venv/bin/pgspot --ignore-lang plpython3u --proc-without-search-path 'extschema.run_worker(host text)' $(SCRIPT)

@@ -1,0 +1,218 @@
+"""What becomes of the jobs that are due: decided from what was read of them, without a database."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from .errors import Refusal
+from .run import Outcome, Place, Run
+from .schedule import TICK, Timing, schedule
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job as the view `runnable_job` shows it, and why it is looked at: it is due or asked for.
+
+    `jl_id` is the number that its run will have. Moments are seconds since 1970.
+    """
+
+    jl_id: int
+    job_id: int
+    cause: str
+    scheduled_at: float
+    state_set_at: float | None = None
+    schedule_set_at: float | None = None
+    enabled: bool = False
+    schedule: str | None = None
+    timezone: str = ""
+    dst: str = "cron"
+    starts_at: float | None = None
+    ends_at: float | None = None
+    catch_up: str = "skip"
+    catch_up_limit: int = 1
+    start_deadline: float | None = None
+    parallel: bool = False
+    job_command: str = ""
+    job_timeout: float = 0.0
+    rolname: str = ""
+    role_oid: int | None = None
+    datname: str = ""
+    database_oid: int | None = None
+
+    @property
+    def timing(self) -> Timing:
+        """When it is due. Raises Refusal where the schedule cannot be read any more."""
+        read = schedule(self.schedule or "", self.timezone, self.dst, str(self.job_id))
+        return Timing(read, self.schedule_set_at or 0.0, self.starts_at, self.ends_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What the worker knows when it decides."""
+
+    now: float
+    # Since when it has been there without a break, and how late that excuses a run.
+    awake_since: float = 0.0
+    grace: float = 0.0
+
+
+@dataclass(slots=True)
+class Claims:
+    """What to write and what to start."""
+
+    runs: list[Run] = field(default_factory=list)
+    # Runs that end before they begin: skipped, missed, or with nowhere to run.
+    ended: list[Run] = field(default_factory=list)
+    # job_id: when it is due next.
+    next_run_at: dict[int, float | None] = field(default_factory=dict)
+    # Jobs whose schedule has changed since they became due.
+    changed: list[int] = field(default_factory=list)
+
+
+def decide(jobs: Iterable[Job], active: Counter[int], moment: Moment, new_id: Callable[[], int]) -> Claims:
+    """Decide about each job; `active` counts the runs of each that have not ended, `new_id` numbers
+    rows of the log that are not the job's run."""
+    claims = Claims()
+    active = Counter(active)
+    for job in jobs:
+        if job.cause == "schedule":
+            run = _due(job, active, moment, claims, new_id)
+        else:
+            run = _run(job) if job.schedule_set_at is not None else None  # else deleted since
+        if run is None:
+            continue
+        reason = _why_not(job, active)
+        if reason is None:
+            claims.runs.append(run)
+            active[job.job_id] += 1
+        else:
+            run.end(reason, moment.now)
+            claims.ended.append(run)
+    return claims
+
+
+def _due(job: Job, active: Counter[int], moment: Moment, claims: Claims, new_id: Callable[[], int]) -> Run | None:
+    """The run of a job that is due, if there is to be one; notes when it is due next, and what is missed."""
+    if job.schedule_set_at is None or job.schedule_set_at != job.state_set_at or not job.enabled:
+        claims.changed.append(job.job_id)
+        return None
+    try:
+        timing = job.timing
+    except Refusal as refusal:  # it was valid once: the time zone database has changed
+        claims.next_run_at[job.job_id] = None
+        run = _run(job)
+        run.end(Outcome("failed", refusal.sqlstate, refusal.message, refusal.detail, refusal.hint), moment.now)
+        claims.ended.append(run)
+        return None
+
+    kept, following = _kept(job, timing, moment)
+    first = kept[0] if kept else following
+    if first != job.scheduled_at:
+        claims.ended.append(_missed(job, timing, first, moment, new_id))
+    if not kept:
+        claims.next_run_at[job.job_id] = following
+        return None
+    run = _run(job, kept[0])
+    run.after_end = timing.schedule.after_end
+    if len(kept) > 1 and not job.parallel:
+        # One after the other: the next one is due when this one has ended.
+        run.resume_at, following = following, None
+    claims.next_run_at[job.job_id] = following
+    return run
+
+
+def _kept(job: Job, timing: Timing, moment: Moment) -> tuple[list[float], float | None]:
+    """The due times up to now that are to be run, and when the job is due after the first of them."""
+    due, now = job.scheduled_at, moment.now
+    oldest = -float("inf") if job.start_deadline is None else now - job.start_deadline
+    away = due < moment.awake_since and now - due > moment.grace
+    if not away:
+        if due >= oldest:
+            return [due], timing.next(due)
+        return [], timing.next(oldest - TICK)
+    count = job.catch_up_limit if job.catch_up == "all" else 1
+    kept = [due, *timing.latest(due, now, count)][-count:]
+    if job.catch_up == "skip":
+        oldest = max(oldest, now - moment.grace)
+    kept = [instant for instant in kept if instant >= oldest]
+    if len(kept) > 1:
+        return kept, kept[1]
+    pause = timing.schedule.after_end
+    again = [timing.next(now), now + pause if pause is not None and not kept else None]
+    return kept, min((instant for instant in again if instant is not None), default=None)
+
+
+def _missed(job: Job, timing: Timing, first: float | None, moment: Moment, new_id: Callable[[], int]) -> Run:
+    """One row of the log for the due times before the first that is run or still to come."""
+    end = moment.now if first is None else min(moment.now, first - TICK)
+    count = 1 + timing.count(job.scheduled_at, end)
+    (last,) = timing.latest(job.scheduled_at, end, 1) or [job.scheduled_at]
+    run = _run(job)
+    run.jl_id = new_id()
+    run.missed_count, run.missed_until = count, last
+    if job.scheduled_at < moment.awake_since:
+        reason = "no worker was there when the job was due"
+        hint = "catch_up says whether such runs are made up for, worker_setting.start_grace how late a run may start."
+    else:
+        reason = "the job could not start within its start_deadline"
+        hint = "More max_running_jobs, or a longer start_deadline, let it run late."
+    what = "One due time" if count == 1 else f"{count} due times"
+    run.end(
+        Outcome("missed", "55000", reason, f"{what}, the first {moment.now - job.scheduled_at:.0f} seconds ago.", hint),
+        moment.now,
+    )
+    return run
+
+
+def _run(job: Job, scheduled_at: float | None = None) -> Run:
+    return Run(
+        jl_id=job.jl_id,
+        job_id=job.job_id,
+        place=Place(job.role_oid or 0, job.rolname, job.datname),
+        cause=job.cause,
+        command=job.job_command,
+        scheduled_at=job.scheduled_at if scheduled_at is None else scheduled_at,
+        timeout=job.job_timeout,
+        schedule_set_at=job.schedule_set_at or 0.0,
+    )
+
+
+def _why_not(job: Job, active: Counter[int]) -> Outcome | None:
+    if active[job.job_id] and not job.parallel:
+        return Outcome(
+            "skipped",
+            "55006",
+            message="an earlier run of the job was still active",
+            detail="The job is not parallel: one run at a time.",
+            hint="Set parallel to true where runs may overlap, or a shorter job_timeout.",
+        )
+    if job.role_oid is None:
+        return Outcome(
+            "failed",
+            "42704",
+            message=f'role "{job.rolname}" does not exist',
+            detail="The role of the job has been dropped or renamed.",
+            hint="Give the job another role, or create the role again.",
+        )
+    if job.database_oid is None:
+        return Outcome(
+            "failed",
+            "3D000",
+            message=f'database "{job.datname}" does not exist',
+            detail="The database of the job has been dropped or renamed.",
+            hint="Give the job another database, or delete it.",
+        )
+    return None
+
+
+def after_lost(job: Job, now: float) -> float | None:
+    """When a job is due whose run, which it waited for, has been lost."""
+    try:
+        timing = job.timing
+    except Refusal:
+        return None
+    pause = timing.schedule.after_end
+    again = [timing.next(job.scheduled_at), now + pause if pause is not None else None]
+    return min((instant for instant in again if instant is not None), default=None)

@@ -1,0 +1,17 @@
+"""Where the worker reads the time: here alone, so that tests can give it another."""
+
+from __future__ import annotations
+
+import time
+
+
+class Clock:
+    """The wall clock says what is due, the steady one how long something takes."""
+
+    def now(self) -> float:
+        """Seconds since 1970, as the wall clock has it: it may jump."""
+        return time.time()
+
+    def steady(self) -> float:
+        """Seconds that only pass."""
+        return time.monotonic()

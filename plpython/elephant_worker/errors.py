@@ -1,0 +1,21 @@
+"""What a user did wrong, in the parts that PostgreSQL reports: message, DETAIL, HINT, SQLSTATE."""
+
+
+class Refusal(Exception):
+    """An input that is refused; all four parts reach the user."""
+
+    def __init__(self, message: str, detail: str, hint: str, sqlstate: str = "22023") -> None:
+        super().__init__(message)
+        self.message = message
+        self.detail = detail
+        self.hint = hint
+        self.sqlstate = sqlstate
+
+    def as_row(self) -> dict[str, str]:
+        """The composite type `refusal` of the extension."""
+        return {
+            "sqlstate": self.sqlstate,
+            "message": self.message,
+            "detail": self.detail,
+            "hint": self.hint,
+        }

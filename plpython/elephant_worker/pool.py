@@ -1,0 +1,221 @@
+"""The sessions of the worker: which there are, what each waits for, and which takes a run."""
+
+from __future__ import annotations
+
+import math
+import select
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from .clock import Clock
+from .run import Outcome, Place, Run
+from .session import Session, State, Wait
+
+
+class Socket(Protocol):
+    """Something that waits for its socket."""
+
+    wait: Wait
+    more: bool
+
+    @property
+    def socket(self) -> int: ...
+
+    def step(self) -> None: ...
+
+
+EVENTS = {
+    Wait.READ: select.POLLIN,
+    Wait.WRITE: select.POLLOUT,
+    Wait.BOTH: select.POLLIN | select.POLLOUT,
+}
+
+
+class Sockets:
+    """Waits for many sockets at once."""
+
+    def __init__(self) -> None:
+        self._poll = select.poll()
+        self._by_number: dict[int, Socket] = {}
+        self._numbers: dict[Socket, int] = {}
+        self._more: set[Socket] = set()
+
+    def watch(self, socket: Socket) -> None:
+        """Wait for what the socket says that it waits for, until told otherwise."""
+        self._more.discard(socket)
+        number = None if socket.wait is Wait.NOTHING else socket.socket
+        known = self._numbers.get(socket)
+        if known is not None and known != number:
+            del self._numbers[socket]
+            if self._by_number.get(known) is socket:
+                del self._by_number[known]
+                self._poll.unregister(known)
+        if number is not None:
+            self._numbers[socket] = number
+            self._by_number[number] = socket
+            self._poll.register(number, EVENTS[socket.wait])
+            if socket.more:
+                self._more.add(socket)
+
+    def ready(self, seconds: float) -> list[Socket]:
+        """The sockets that can do their next step, after a wait of at most so many seconds."""
+        milliseconds = 0 if self._more else max(0, math.ceil(seconds * 1000))
+        found = [self._by_number[number] for number, _ in self._poll.poll(milliseconds)]
+        return [*self._more.difference(found), *found] if self._more else found
+
+
+class Pool:
+    """Runs get a session that is kept for their place, or a new one."""
+
+    def __init__(self, clock: Clock, conninfo: Callable[[Place], str]) -> None:
+        self.sockets = Sockets()
+        # Seconds: how long a free session is kept, how long one is used; and how many there may be.
+        self.kept = 0.0
+        self.lifetime = 0.0
+        self.room = 0
+        self._clock = clock
+        self._conninfo = conninfo
+        self._sessions: dict[Session, float] = {}
+        self._free: dict[Place, list[Session]] = defaultdict(list)
+        self._active: dict[int, Session] = {}
+        self._started: list[Run] = []
+        self._ended: list[Run] = []
+
+    # --- what there is ----------------------------------------------------------------------
+
+    @property
+    def active(self) -> int:
+        """How many runs have a session and have not ended."""
+        return len(self._active)
+
+    @property
+    def free(self) -> int:
+        """How many sessions wait for a run."""
+        return sum(map(len, self._free.values()))
+
+    def runs(self) -> Iterator[Run]:
+        """The active runs."""
+        return (session.run for session in self._active.values() if session.run is not None)
+
+    def backend(self, run: Run) -> int | None:
+        """The process that executes an active run, once its session is connected."""
+        session = self._active.get(run.jl_id)
+        return None if session is None or session.state is State.CONNECTING else session.backend_pid
+
+    def needs_session(self, places: list[Place]) -> list[Place]:
+        """Those of the places for whose runs a new session must be opened."""
+        free = {place: len(sessions) for place, sessions in self._free.items()}
+        needed = []
+        for place in places:
+            if free.get(place, 0) > 0:
+                free[place] -= 1
+            else:
+                needed.append(place)
+        return needed
+
+    # --- runs -------------------------------------------------------------------------------
+
+    def start(self, run: Run) -> None:
+        """Give the run a session; what becomes of it, take_ended() will tell."""
+        free = self._free[run.place]
+        session = free.pop() if free else self._open(run.place)
+        self._sessions[session] = math.inf
+        self._active[run.jl_id] = session
+        session.start(run)
+        self._after_step(session)
+
+    def _open(self, place: Place) -> Session:
+        return Session(place, self._conninfo(place), self._clock, self._started.append, self._run_ended)
+
+    def take_started(self) -> list[Run]:
+        """The runs whose command has been sent since this was last asked."""
+        return _emptied(self._started)
+
+    def take_ended(self) -> list[Run]:
+        """The runs that have ended since this was last asked."""
+        return _emptied(self._ended)
+
+    def abandon(self, run: Run, outcome: Outcome) -> None:
+        """End a run whose session does not get connected."""
+        session = self._active[run.jl_id]
+        session.run = None
+        session.close()
+        self._run_ended(run, outcome)
+        self._after_step(session)
+
+    def _run_ended(self, run: Run, outcome: Outcome) -> None:
+        del self._active[run.jl_id]
+        run.end(outcome, self._clock.now())
+        self._ended.append(run)
+
+    # --- sessions ---------------------------------------------------------------------------
+
+    def turn(self, seconds: float) -> None:
+        """Wait at most so many seconds for something to do, and do it."""
+        for socket in self.sockets.ready(seconds):
+            socket.step()
+            if isinstance(socket, Session):
+                self._after_step(socket)
+            else:
+                self.sockets.watch(socket)
+
+    def _after_step(self, session: Session) -> None:
+        self.sockets.watch(session)
+        if session.state is State.CLOSED:
+            self._remove(session)
+            if session.run is not None:  # which it had not begun
+                run, session.run = session.run, None
+                del self._active[run.jl_id]
+                self.start(run)
+        elif session.run is None and self._sessions[session] == math.inf:
+            now = self._clock.steady()
+            if now - session.opened >= self.lifetime:
+                self._close(session)
+            else:
+                self._sessions[session] = now
+                self._free[session.place].append(session)
+
+    def _remove(self, session: Session) -> None:
+        del self._sessions[session]
+        free = self._free[session.place]
+        if session in free:
+            free.remove(session)
+        if not free:
+            del self._free[session.place]
+
+    def close_idle(self) -> float:
+        """Close the free sessions that have been kept long enough, and the oldest where there are
+        too many. Returns the seconds until the next one is due to be closed."""
+        now = self._clock.steady()
+        free = sorted((since, id(session), session) for session, since in self._sessions.items() if since < math.inf)
+        surplus = len(self._sessions) - self.room
+        for number, (since, _, session) in enumerate(free):
+            if number >= surplus and now - since < self.kept:
+                return since + self.kept - now
+            self._close(session)
+        return math.inf
+
+    def retire(self) -> None:
+        """Have new sessions take the place of all that there are, once their runs have ended."""
+        for session in list(self._sessions):
+            session.opened = -math.inf
+            if self._sessions[session] < math.inf:
+                self._close(session)
+
+    def close_all(self) -> None:
+        """Close all sessions; active runs are cut off."""
+        for session in list(self._sessions):
+            self._close(session)
+
+    def _close(self, session: Session) -> None:
+        session.run = None
+        session.close()
+        self.sockets.watch(session)
+        self._remove(session)
+
+
+def _emptied(runs: list[Run]) -> list[Run]:
+    taken = runs.copy()
+    runs.clear()
+    return taken

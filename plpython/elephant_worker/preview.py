@@ -1,0 +1,36 @@
+"""When schedules are due, for SQL: answers as rows, mistakes as values of the type `refusal`."""
+
+from __future__ import annotations
+
+from itertools import islice, takewhile
+from typing import Any
+
+from .errors import Refusal
+from .schedule import Timing, time_zone
+from .schedule import schedule as read_schedule
+
+
+def due_times(
+    schedule: str | None,
+    timezone: str,
+    dst: str,
+    starts_at: float | None,
+    ends_at: float | None,
+    after: float,
+    until: float | None,
+    count: int,
+    seed: str | None,
+) -> dict[str, Any]:
+    """The function `due_times`."""
+    try:
+        if schedule is None:
+            time_zone(timezone)
+            return {"due": [], "never": False, "refusal": None}
+        read = read_schedule(schedule, timezone, dst, seed or "")
+    except Refusal as refusal:
+        return {"due": None, "never": None, "refusal": refusal.as_row()}
+    due = Timing(read, after, starts_at, ends_at).preview(after)
+    if until is not None:
+        due = takewhile(lambda instant: instant <= until, due)
+    found = list(islice(due, count))
+    return {"due": found, "never": not found and not read.at_reboot, "refusal": None}

@@ -1,0 +1,85 @@
+"""A run: one execution of a job's command, and how it ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+STOPPED_HINTS = {
+    "timed out": "A longer job_timeout, or a faster command, lets it end by itself.",
+    "cancelled": "run_job() starts it again.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where and as whom a command runs. Sessions are kept for the same place only."""
+
+    role_oid: int
+    rolname: str
+    datname: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended; the texts as the server gave them."""
+
+    state: str
+    sqlstate: str
+    message: str | None = None
+    detail: str | None = None
+    hint: str | None = None
+    context: str | None = None
+    command_tag: str | None = None
+    row_count: int | None = None
+    notices: str | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Run:
+    """One run. Moments are seconds since 1970, `timeout` and `after_end` are seconds."""
+
+    jl_id: int
+    job_id: int
+    place: Place
+    cause: str
+    command: str
+    scheduled_at: float
+    timeout: float
+    attempt: int = 1
+    schedule_set_at: float = 0.0
+    # The job is due again so many seconds after the run has ended, or then at this moment.
+    after_end: int | None = None
+    resume_at: float | None = None
+    # For missed: how many due times, and the last of them.
+    missed_count: int | None = None
+    missed_until: float | None = None
+    started: float | None = None
+    started_steady: float = 0.0
+    finished: float | None = None
+    outcome: Outcome | None = None
+    # Why it is being stopped: the state it will be logged in, and what to say.
+    stopping: tuple[str, str] | None = None
+
+    @property
+    def again_at(self) -> float | None:
+        """When the job is due because this run has ended."""
+        moments = [self.resume_at]
+        if self.after_end is not None and self.finished is not None:
+            moments.append(self.finished + self.after_end)
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    def end(self, outcome: Outcome, now: float) -> None:
+        """Note how it ended. A run that was being stopped has been stopped, however it took that."""
+        if self.stopping is not None:
+            state, reason = self.stopping
+            said = "The command completed nevertheless." if outcome.state == "succeeded" else outcome.message
+            outcome = replace(
+                outcome,
+                state=state,
+                sqlstate="57014",
+                message=reason,
+                detail=said,
+                hint=outcome.hint or STOPPED_HINTS[state],
+            )
+        self.outcome = outcome
+        self.finished = now

@@ -1,0 +1,314 @@
+"""A session of a job's role, in which commands run one after another.
+
+Nothing here waits: each step is taken when the socket is ready for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+
+from .clock import Clock
+from .libpq import (
+    ConnStatus,
+    DiagnosticField,
+    ExecStatus,
+    OperationalError,
+    PGconn,
+    PollingStatus,
+    Result,
+    TransactionStatus,
+)
+from .run import Outcome, Place, Run
+
+NOTICE_BYTES = 8192
+# How many results are taken in one step: a command that returns millions of rows must not keep
+# the others waiting.
+RESULTS_PER_STEP = 500
+
+# role: a session that was handed back may have changed it. The rest is for the command to read.
+SETUP = b"""SELECT pg_catalog.set_config('role', $1, false),
+    pg_catalog.set_config('application_name', 'elephant_worker job ' || $2, false),
+    pg_catalog.set_config('elephant_worker.job_id', $2, false),
+    pg_catalog.set_config('elephant_worker.run_id', $3, false),
+    pg_catalog.set_config('elephant_worker.scheduled_at', pg_catalog.to_timestamp($4::pg_catalog.float8)::text, false),
+    pg_catalog.set_config('elephant_worker.attempt', $5, false)"""
+
+
+class State(Enum):
+    CONNECTING = "connecting"
+    IDLE = "idle"
+    PREPARING = "preparing"
+    RUNNING = "running"
+    RESETTING = "resetting"
+    CLOSED = "closed"
+
+
+class Wait(Enum):
+    """What a session waits for."""
+
+    READ = "read"
+    WRITE = "write"
+    BOTH = "both"
+    NOTHING = "nothing"
+
+
+class Session:
+    """One connection; `started` and `ended` are called when its run starts and ends."""
+
+    def __init__(
+        self,
+        place: Place,
+        conninfo: str,
+        clock: Clock,
+        started: Callable[[Run], None],
+        ended: Callable[[Run, Outcome], None],
+    ) -> None:
+        self.place = place
+        self.state = State.CONNECTING
+        self.run: Run | None = None
+        self.wait = Wait.WRITE
+        self.more = False
+        self.opened = clock.steady()
+        self._clock = clock
+        self._used = False
+        self._started = started
+        self._ended = ended
+        self._error: Result | None = None
+        self._done: Result | None = None
+        self._lost = ""
+        self._notices = bytearray()
+        self._connection = PGconn.connect_start(conninfo.encode())
+        if self._connection.status == ConnStatus.BAD:
+            self._lost = self._connection.get_error_message()
+
+    @property
+    def socket(self) -> int:
+        return self._connection.socket
+
+    @property
+    def backend_pid(self) -> int:
+        return self._connection.backend_pid
+
+    def start(self, run: Run) -> None:
+        """Give the session its next run, which starts as soon as the session can take it."""
+        self.run = run
+        if self._lost:
+            self._lose(self._lost)
+        elif self.state is State.IDLE:
+            self._prepare()
+
+    def step(self) -> None:
+        """Do what can be done without waiting."""
+        self.more = False
+        try:
+            if self.state is State.CONNECTING:
+                self._connect()
+            else:
+                self._receive()
+        except OperationalError as error:
+            self._lose(str(error))
+
+    def close(self) -> None:
+        self.state = State.CLOSED
+        self.wait = Wait.NOTHING
+        self._connection.finish()
+
+    # --- steps ------------------------------------------------------------------------------
+
+    def _connect(self) -> None:
+        status = self._connection.connect_poll()
+        if status == PollingStatus.READING:
+            self.wait = Wait.READ
+        elif status == PollingStatus.WRITING:
+            self.wait = Wait.WRITE
+        elif status == PollingStatus.OK:
+            self._connection.nonblocking = 1
+            self._connection.notice_handler = self._notice
+            self.state = State.IDLE
+            self.wait = Wait.READ
+            if self.run is not None:
+                self._prepare()
+        else:
+            raise OperationalError(self._connection.get_error_message())
+
+    def _prepare(self) -> None:
+        run = self.run
+        assert run is not None
+        self.state = State.PREPARING
+        self._clear()
+        values = (run.place.rolname, run.job_id, run.jl_id, f"{run.scheduled_at:.6f}", run.attempt)
+        try:
+            self._connection.send_query_params(SETUP, [str(value).encode() for value in values])
+            self._flush()
+        except OperationalError as error:
+            self._lose(str(error))
+
+    def _send_command(self) -> None:
+        run = self.run
+        assert run is not None
+        self.state = State.RUNNING
+        self._clear()
+        run.started = self._clock.now()
+        run.started_steady = self._clock.steady()
+        self._used = True
+        self._connection.send_query(run.command.encode())
+        self._connection.set_single_row_mode()
+        self._flush()
+        self._started(run)
+
+    def _reset(self) -> None:
+        self.state = State.RESETTING
+        self._clear()
+        self._connection.send_query(b"DISCARD ALL")
+        self._flush()
+
+    def _flush(self) -> None:
+        self.wait = Wait.BOTH if self._connection.flush() else Wait.READ
+
+    def _receive(self) -> None:
+        connection = self._connection
+        if self.wait is Wait.BOTH:
+            self._flush()
+        connection.consume_input()
+        while connection.notifies():
+            pass  # a command may LISTEN; nobody is there to be told
+        for _ in range(RESULTS_PER_STEP):
+            if self.state in (State.IDLE, State.CLOSED) or connection.is_busy():
+                return
+            result = connection.get_result()
+            if result is None:
+                self._complete()
+            else:
+                self._result(result)
+        self.more = True
+
+    def _result(self, result: Result) -> None:
+        status = result.status
+        if status in (ExecStatus.SINGLE_TUPLE, ExecStatus.EMPTY_QUERY):
+            return
+        if status in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK):
+            self._done = result
+        elif status == ExecStatus.COPY_IN:
+            self._connection.put_copy_end(b"a job has no input to copy from")
+            self._flush()
+        elif status == ExecStatus.COPY_OUT:
+            self._discard_copy()
+        elif self._error is None:
+            self._error = result
+
+    def _discard_copy(self) -> None:
+        for _ in range(RESULTS_PER_STEP):
+            size, _data = self._connection.get_copy_data(1)
+            if size <= 0:
+                return
+        self.more = True
+
+    def _complete(self) -> None:
+        """The server has answered all of what was sent last."""
+        if self._connection.status == ConnStatus.BAD:
+            raise OperationalError(self._connection.get_error_message())
+        if self.state is State.PREPARING:
+            if self._error is None:
+                self._send_command()
+            else:
+                self._end(self._outcome())
+        elif self.state is State.RUNNING:
+            self._end(self._outcome())
+        elif self._error is not None:  # it could not be reset
+            self.close()
+        else:
+            self.state = State.IDLE
+            if self.run is not None:
+                self._prepare()
+
+    def _end(self, outcome: Outcome) -> None:
+        run = self.run
+        assert run is not None
+        self.run = None
+        clean = self._connection.transaction_status == TransactionStatus.IDLE
+        if not clean:
+            self.close()
+            if outcome.state == "succeeded":
+                outcome = Outcome(
+                    "failed",
+                    "25000",
+                    message="the command left a transaction open, which has been rolled back",
+                    detail="It began a transaction block and did not end it.",
+                    hint="End it with COMMIT.",
+                    notices=outcome.notices,
+                )
+        else:
+            self._reset()
+        self._ended(run, outcome)
+
+    def _lose(self, reason: str) -> None:
+        """The connection is gone, or was never made."""
+        if self.state in (State.PREPARING, State.RUNNING):
+            self._last_words()
+        run, outcome = self.run, self._outcome()
+        connecting = self.state is not State.RUNNING
+        not_begun = self.state in (State.IDLE, State.RESETTING) or (self.state is State.PREPARING and self._used)
+        self.close()
+        if run is None or not_begun:
+            return  # a run that it has not begun can have another session
+        self.run = None
+        if outcome.state == "succeeded":
+            outcome = Outcome(
+                "failed",
+                "08001" if connecting else "08006",
+                message=reason.strip(),
+                detail=f'The session was for role "{run.place.rolname}" in database "{run.place.datname}".',
+                hint="The server's log may say more.",
+                notices=outcome.notices,
+            )
+        self._ended(run, outcome)
+
+    def _last_words(self) -> None:
+        """What the server said before the connection broke."""
+        while self._error is None and (result := self._connection.get_result()) is not None:
+            if result.error_field(DiagnosticField.SQLSTATE) is not None:
+                self._error = result
+            elif result.status == ExecStatus.FATAL_ERROR:
+                return
+
+    # --- what the server says ---------------------------------------------------------------
+
+    def _clear(self) -> None:
+        self._error = None
+        self._done = None
+        self._notices.clear()
+
+    def _notice(self, result: Result) -> None:
+        if self.state is not State.RUNNING:
+            return
+        room = NOTICE_BYTES - len(self._notices)
+        if room > 0:
+            self._notices += result.error_message[:room]
+
+    def _outcome(self) -> Outcome:
+        notices = self._notices.decode(errors="replace").rstrip() or None
+        error = self._error
+        if error is not None:
+            return Outcome(
+                "failed",
+                _field(error, DiagnosticField.SQLSTATE) or "08006",
+                message=_field(error, DiagnosticField.MESSAGE_PRIMARY) or error.get_error_message(),
+                detail=_field(error, DiagnosticField.MESSAGE_DETAIL),
+                hint=_field(error, DiagnosticField.MESSAGE_HINT),
+                context=_field(error, DiagnosticField.CONTEXT),
+                notices=notices,
+            )
+        done = self._done
+        return Outcome(
+            "succeeded",
+            "00000",
+            command_tag=(done.command_status or b"").decode() or None if done else None,
+            row_count=done.command_tuples if done else None,
+            notices=notices,
+        )
+
+
+def _field(result: Result, field: DiagnosticField) -> str | None:
+    value = result.error_field(field)
+    return value.decode(errors="replace") if value is not None else None

@@ -1,0 +1,430 @@
+"""What the worker reads and writes in the database, statement by statement.
+
+`@extschema@` stands for the schema of the extension, as in its script; PostgreSQL has quoted it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .claims import Job
+from .run import Run
+
+# The statement, and the types of its parameters.
+STATEMENTS: dict[str, tuple[str, list[str]]] = {
+    "pulse": (
+        """SELECT s.max_running_jobs, s.spare_connections, s.connect_as, s.conninfo,
+               extract(epoch FROM s.session_idle_time)::float8 AS session_idle_time,
+               extract(epoch FROM s.session_lifetime)::float8 AS session_lifetime,
+               extract(epoch FROM s.cancel_grace)::float8 AS cancel_grace,
+               extract(epoch FROM s.start_grace)::float8 AS start_grace,
+               e.extversion AS version,
+               EXISTS (SELECT FROM @extschema@.worker_inbox) AS inbox
+           FROM @extschema@.worker_setting s, pg_extension e WHERE e.extname = 'elephant_worker'""",
+        [],
+    ),
+    "register": (
+        """UPDATE @extschema@.worker_state w
+           SET pid = a.pid, backend_start = a.backend_start, host = $1, armed = true
+           FROM pg_stat_get_activity(pg_backend_pid()) a""",
+        ["text"],
+    ),
+    "forget_stop": ("DELETE FROM @extschema@.worker_inbox i WHERE i.kind = 'stop'", []),
+    "lock_state": ("SELECT FROM @extschema@.worker_state FOR UPDATE", []),
+    "worker_pid": ("SELECT @extschema@.worker_pid() AS pid", []),
+    "unregister": (
+        """UPDATE @extschema@.worker_state w SET pid = NULL, backend_start = NULL, host = NULL
+           WHERE w.pid = pg_backend_pid()""",
+        [],
+    ),
+    "close_lost": (
+        """SELECT count(pg_terminate_backend(a.pid)) FROM pg_stat_activity a
+           JOIN pg_database d ON d.datname = current_database()
+           WHERE a.usename ~ ('^elephant_worker_' || d.oid || '_[0-9]+$')""",
+        [],
+    ),
+    "log_lost": (
+        """WITH lost AS (
+               UPDATE @extschema@.job_log l
+               SET state = 'lost', job_finished = clock_timestamp(), job_sqlstate = '57P02',
+                   exception_message = 'the worker or the server ended during the run',
+                   exception_detail = 'How far the command had got is not known.',
+                   exception_hint = 'The server''s log may say more.'
+               WHERE l.state = 'running' AND l.jl_id >= (SELECT w.lowest_open_run FROM @extschema@.worker_state w)
+               RETURNING l.job_id)
+           UPDATE @extschema@.job_state s SET failure_count = s.failure_count + r.failures
+           FROM (SELECT lost.job_id, count(*) AS failures FROM lost GROUP BY lost.job_id) r
+           WHERE s.job_id = r.job_id""",
+        [],
+    ),
+    "stranded": (
+        """SELECT w.*, l.job_id, 0 AS jl_id, extract(epoch FROM l.scheduled_at)::float8 AS scheduled_at
+           FROM (SELECT r.job_id, max(r.scheduled_at) AS scheduled_at FROM @extschema@.job_log r
+                 WHERE r.state = 'lost' AND r.jl_id >= (SELECT w.lowest_open_run FROM @extschema@.worker_state w)
+                 GROUP BY r.job_id) l
+           JOIN @extschema@.job_state s ON s.job_id = l.job_id AND s.next_run_at IS NULL
+           JOIN @extschema@.runnable_job w ON w.job_id = l.job_id AND w.enabled AND w.schedule IS NOT NULL""",
+        [],
+    ),
+    "reboot": (
+        """WITH seen AS (
+               UPDATE @extschema@.worker_state w SET server_started = pg_postmaster_start_time()
+               WHERE w.server_started IS DISTINCT FROM pg_postmaster_start_time() RETURNING w.only_row)
+           INSERT INTO @extschema@.worker_inbox (kind, job_id)
+           SELECT 'reboot', j.job_id FROM @extschema@.job j, seen
+           WHERE j.schedule LIKE '%@reboot%' AND j.enabled""",
+        [],
+    ),
+    "new_id": ("SELECT nextval('@extschema@.worker_inbox_request_id_seq') AS id", []),
+    "move_lowest_open_run": (
+        """UPDATE @extschema@.worker_state w
+           SET lowest_open_run = greatest(
+               w.lowest_open_run,
+               (SELECT coalesce(min(l.jl_id) FILTER (WHERE l.state = 'running'), max(l.jl_id) + 1)
+                FROM @extschema@.job_log l WHERE l.jl_id >= w.lowest_open_run))
+           WHERE w.only_row IN (SELECT u.only_row FROM @extschema@.worker_state u FOR UPDATE SKIP LOCKED)""",
+        [],
+    ),
+    "due": (
+        # Of two columns of the same name the later one counts: a job that is gone still has its number.
+        """SELECT w.*, d.job_id, nextval('@extschema@.worker_inbox_request_id_seq') AS jl_id,
+               extract(epoch FROM d.next_run_at)::float8 AS scheduled_at,
+               extract(epoch FROM d.schedule_set_at)::float8 AS state_set_at
+           FROM (SELECT s.job_id, s.next_run_at, s.schedule_set_at FROM @extschema@.job_state s
+                 WHERE s.next_run_at <= to_timestamp($1) ORDER BY s.next_run_at, s.job_id LIMIT $2) d
+           LEFT JOIN @extschema@.runnable_job w ON w.job_id = d.job_id
+           ORDER BY d.next_run_at, d.job_id""",
+        ["float8", "int4"],
+    ),
+    "next_due": (
+        """SELECT extract(epoch FROM s.next_run_at)::float8 AS due FROM @extschema@.job_state s
+           WHERE s.next_run_at IS NOT NULL ORDER BY s.next_run_at LIMIT 1""",
+        [],
+    ),
+    "messages": (
+        "DELETE FROM @extschema@.worker_inbox i WHERE i.kind NOT IN ('run', 'reboot') RETURNING i.kind, i.job_id",
+        [],
+    ),
+    "requests": (
+        """SELECT w.*, r.job_id, r.request_id AS jl_id, extract(epoch FROM r.requested_at)::float8 AS scheduled_at,
+               CASE r.kind WHEN 'run' THEN 'request' ELSE r.kind END AS cause
+           FROM (SELECT i.request_id, i.job_id, i.requested_at, i.kind FROM @extschema@.worker_inbox i
+                 WHERE i.kind IN ('run', 'reboot') ORDER BY i.request_id LIMIT $1) r
+           LEFT JOIN @extschema@.runnable_job w ON w.job_id = r.job_id
+           ORDER BY r.request_id""",
+        ["int4"],
+    ),
+    "take_requests": ("DELETE FROM @extschema@.worker_inbox i WHERE i.request_id = ANY ($1)", ["int8[]"]),
+    "define": (
+        """INSERT INTO @extschema@.job_state (job_id, schedule_set_at, next_run_at)
+           SELECT j.job_id, j.schedule_set_at, j.first_run_at FROM @extschema@.job j WHERE j.job_id = ANY ($1)
+           ON CONFLICT (job_id) DO UPDATE
+               SET schedule_set_at = excluded.schedule_set_at, next_run_at = excluded.next_run_at
+               WHERE job_state.schedule_set_at <> excluded.schedule_set_at""",
+        ["int8[]"],
+    ),
+    "forget": (
+        """DELETE FROM @extschema@.job_state s
+           WHERE s.job_id = ANY ($1) AND NOT EXISTS (SELECT FROM @extschema@.job j WHERE j.job_id = s.job_id)""",
+        ["int8[]"],
+    ),
+    "advance": (
+        """UPDATE @extschema@.job_state s SET next_run_at = to_timestamp(n.due)
+           FROM unnest($1, $2) n (job_id, due) WHERE s.job_id = n.job_id""",
+        ["int8[]", "float8[]"],
+    ),
+    "log_started": (
+        """INSERT INTO @extschema@.job_log
+               (jl_id, job_id, rolname, datname, cause, scheduled_at, attempt, job_command, state)
+           SELECT r.jl_id, r.job_id, r.rolname, r.datname, r.cause, to_timestamp(r.scheduled_at), r.attempt,
+                  r.job_command, 'running'
+           FROM unnest($1, $2, $3, $4, $5, $6, $7, $8)
+                r (jl_id, job_id, rolname, datname, cause, scheduled_at, attempt, job_command)""",
+        ["int8[]", "int8[]", "name[]", "name[]", "text[]", "float8[]", "int4[]", "text[]"],
+    ),
+    "log_ended": (
+        """UPDATE @extschema@.job_log l
+           SET state = r.state, job_started = to_timestamp(r.started), job_finished = to_timestamp(r.finished),
+               job_sqlstate = r.sqlstate, exception_message = r.message, exception_detail = r.detail,
+               exception_hint = r.hint, exception_context = r.context, command_tag = r.command_tag,
+               row_count = r.row_count, notices = r.notices, missed_count = r.missed_count,
+               missed_until = to_timestamp(r.missed_until)
+           FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+                r (jl_id, state, started, finished, sqlstate, message, detail, hint, context,
+                   command_tag, row_count, notices, missed_count, missed_until)
+           WHERE l.jl_id = r.jl_id""",
+        ["int8[]", "text[]", "float8[]", "float8[]", *["text[]"] * 6, "int8[]", "text[]", "int8[]", "float8[]"],
+    ),
+    "count": (
+        """UPDATE @extschema@.job_state s
+           SET last_executed = to_timestamp(r.started), success_count = s.success_count + r.successes,
+               failure_count = CASE WHEN r.successes > 0 THEN r.failures ELSE s.failure_count + r.failures END
+           FROM unnest($1, $2, $3, $4) r (job_id, started, successes, failures)
+           WHERE s.job_id = r.job_id""",
+        ["int8[]", "float8[]", "int8[]", "int8[]"],
+    ),
+    "run_again": (
+        """UPDATE @extschema@.job_state s SET next_run_at = least(s.next_run_at, to_timestamp(r.due))
+           FROM unnest($1, $2, $3) r (job_id, due, schedule_set_at)
+           WHERE s.job_id = r.job_id AND s.schedule_set_at = to_timestamp(r.schedule_set_at)""",
+        ["int8[]", "float8[]", "float8[]"],
+    ),
+    "cancel_backend": ("SELECT pg_cancel_backend($1)", ["int4"]),
+    "terminate_backend": ("SELECT pg_terminate_backend($1)", ["int4"]),
+    "prepare_runner": ("SELECT @extschema@.prepare_runner($1, $2) AS runner", ["oid", "text"]),
+    "runners": (
+        """SELECT format('DROP ROLE %I', r.rolname) AS drop_it,
+               format('ALTER ROLE %I NOLOGIN PASSWORD NULL', r.rolname) AS shut_it
+           FROM pg_roles r, pg_database d
+           WHERE d.datname = current_database() AND r.rolname ~ ('^elephant_worker_' || d.oid || '_[0-9]+$')""",
+        [],
+    ),
+    "default_settings": ("INSERT INTO @extschema@.worker_setting DEFAULT VALUES", []),
+    "free_connections": (
+        """SELECT (SELECT sum(CASE WHEN c.name = 'max_connections' THEN 1 ELSE -1 END * c.setting::int8)
+                   FROM pg_settings c
+                   WHERE c.name IN ('max_connections', 'superuser_reserved_connections', 'reserved_connections'))
+                - (SELECT count(*) FROM pg_stat_activity a WHERE a.backend_type = 'client backend') AS free""",
+        [],
+    ),
+    "start_worker": ("SELECT @extschema@.start_worker()", []),
+    "installed": ("SELECT EXISTS (SELECT FROM pg_extension e WHERE e.extname = 'elephant_worker') AS installed", []),
+    "server": (
+        """SELECT current_setting('port') AS port, current_setting('listen_addresses') AS listen_addresses,
+               current_setting('data_directory') AS data_directory, current_database()::text AS datname,
+               current_user::text AS rolname, r.oid AS role_oid
+           FROM pg_roles r WHERE r.rolname = current_user""",
+        [],
+    ),
+}
+
+# How the sessions of runs that did not succeed count; who cancels a run has not seen it fail.
+FAILURES = {"failed", "timed out", "lost"}
+EXECUTED = {"succeeded", "cancelled", *FAILURES}
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """The settings, and whether something has been put into the inbox."""
+
+    max_running_jobs: int
+    spare_connections: int
+    connect_as: str
+    conninfo: str
+    session_idle_time: float
+    session_lifetime: float
+    cancel_grace: float
+    start_grace: float
+    version: str
+    inbox: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """The server, as one of its sessions sees it."""
+
+    port: str
+    listen_addresses: str
+    data_directory: str
+    datname: str
+    rolname: str
+    role_oid: int
+
+
+class Store:
+    """The statements, prepared when they are first used."""
+
+    def __init__(self, plpy: Any, schema: str) -> None:
+        self._plpy = plpy
+        self._schema = schema
+        self._plans: dict[str, Any] = {}
+        self._open = False
+
+    def _rows(self, name: str, *values: Any) -> Any:
+        plan = self._plans.get(name)
+        if plan is None:
+            statement, types = STATEMENTS[name]
+            plan = self._plans[name] = self._plpy.prepare(statement.replace("@extschema@", self._schema), types)
+        self._open = True
+        return self._plpy.execute(plan, values)
+
+    def commit(self) -> None:
+        """End the transaction, if there is one: between turns the worker holds no snapshot."""
+        if self._open:
+            self._open = False
+            self._plpy.commit()
+
+    def rollback(self) -> None:
+        self._open = False
+        self._plpy.rollback()
+
+    # --- the worker -------------------------------------------------------------------------
+
+    def pulse(self) -> Pulse:
+        """The settings, and what else the worker looks at every second."""
+        rows = self._rows("pulse")
+        if not rows:
+            self._rows("default_settings")
+            rows = self._rows("pulse")
+        return Pulse(**rows[0])
+
+    def server(self) -> Server:
+        return Server(**self._rows("server")[0])
+
+    def register(self, host: str) -> int | None:
+        """Become the worker; the process id of the one there is, where there is one."""
+        self._rows("lock_state")
+        other: int | None = self._rows("worker_pid")[0]["pid"]
+        if other is None:
+            self._rows("register", host)
+            self._rows("forget_stop")  # was for an earlier worker
+        return other
+
+    def unregister(self) -> None:
+        self._rows("unregister")
+
+    def start_worker(self) -> None:
+        self._rows("start_worker")
+
+    def installed(self) -> bool:
+        """Whether the extension is still there."""
+        return bool(self._rows("installed")[0]["installed"])
+
+    def close_lost(self) -> list[Job]:
+        """End the sessions and the runs that an earlier worker has left; the jobs that waited for such
+        a run to end before they are due again."""
+        self._rows("close_lost")
+        self._rows("log_lost")
+        stranded = [Job(cause="schedule", **row) for row in self._rows("stranded")]
+        self._rows("move_lowest_open_run")
+        return stranded
+
+    def reboot(self) -> None:
+        """Have the @reboot jobs run, where the server has been started since they last were."""
+        self._rows("reboot")
+
+    def new_id(self) -> int:
+        """A number for a row of the log."""
+        number: int = self._rows("new_id")[0]["id"]
+        return number
+
+    def move_lowest_open_run(self) -> None:
+        self._rows("move_lowest_open_run")
+
+    # --- jobs -------------------------------------------------------------------------------
+
+    def due(self, now: float, limit: int) -> list[Job]:
+        """The jobs that are due, in the order of their due times."""
+        return [Job(cause="schedule", **row) for row in self._rows("due", now, limit)]
+
+    def next_due(self) -> float | None:
+        rows = self._rows("next_due")
+        return rows[0]["due"] if rows else None
+
+    def messages(self) -> dict[str, list[int]]:
+        """Take what is in the inbox, but for requests to run: the jobs, by kind of message."""
+        messages: dict[str, list[int]] = defaultdict(list)
+        for row in self._rows("messages"):
+            messages[row["kind"]].append(row["job_id"])
+        return messages
+
+    def requests(self, limit: int) -> list[Job]:
+        """The requests to run, in the order in which they were made."""
+        return [Job(**row) for row in self._rows("requests", limit)]
+
+    def take_requests(self, jl_ids: Sequence[int]) -> None:
+        self._rows("take_requests", jl_ids)
+
+    def define(self, job_ids: Sequence[int]) -> None:
+        """Follow what has been defined, changed or deleted."""
+        self._rows("define", job_ids)
+        self._rows("forget", job_ids)
+
+    def advance(self, next_run_at: dict[int, float | None]) -> None:
+        self._rows("advance", list(next_run_at), list(next_run_at.values()))
+
+    # --- runs -------------------------------------------------------------------------------
+
+    def log_started(self, runs: Sequence[Run]) -> None:
+        self._rows(
+            "log_started",
+            [run.jl_id for run in runs],
+            [run.job_id for run in runs],
+            [run.place.rolname for run in runs],
+            [run.place.datname for run in runs],
+            [run.cause for run in runs],
+            [run.scheduled_at for run in runs],
+            [run.attempt for run in runs],
+            [run.command for run in runs],
+        )
+
+    def log_ended(self, runs: Sequence[Run]) -> None:
+        """Complete the log of runs, and count them."""
+        outcomes = [run.outcome for run in runs if run.outcome is not None]
+        self._rows(
+            "log_ended",
+            [run.jl_id for run in runs],
+            [outcome.state for outcome in outcomes],
+            [run.started for run in runs],
+            [run.finished for run in runs],
+            [outcome.sqlstate for outcome in outcomes],
+            [outcome.message for outcome in outcomes],
+            [outcome.detail for outcome in outcomes],
+            [outcome.hint for outcome in outcomes],
+            [outcome.context for outcome in outcomes],
+            [outcome.command_tag for outcome in outcomes],
+            [outcome.row_count for outcome in outcomes],
+            [outcome.notices for outcome in outcomes],
+            [run.missed_count for run in runs],
+            [run.missed_until for run in runs],
+        )
+        self._count(runs)
+        again = [run for run in runs if run.again_at is not None]
+        if again:
+            self._rows(
+                "run_again",
+                [run.job_id for run in again],
+                [run.again_at for run in again],
+                [run.schedule_set_at for run in again],
+            )
+
+    def _count(self, runs: Sequence[Run]) -> None:
+        counts: dict[int, tuple[float, int, int]] = {}
+        for run in runs:
+            state = run.outcome.state if run.outcome else ""
+            if state in EXECUTED:
+                started, successes, failures = counts.get(run.job_id, (0.0, 0, 0))
+                started = max(started, run.started or run.finished or 0.0)
+                succeeded, failed = state == "succeeded", state in FAILURES
+                counts[run.job_id] = (started, successes + succeeded, 0 if succeeded else failures + failed)
+        if counts:
+            columns = [list(column) for column in zip(*counts.values())]
+            self._rows("count", list(counts), *columns)
+
+    # --- sessions ---------------------------------------------------------------------------
+
+    def cancel_backend(self, pid: int) -> None:
+        self._rows("cancel_backend", pid)
+
+    def terminate_backend(self, pid: int) -> None:
+        self._rows("terminate_backend", pid)
+
+    def prepare_runner(self, role_oid: int, verifier: str) -> str:
+        runner: str = self._rows("prepare_runner", role_oid, verifier)[0]["runner"]
+        return runner
+
+    def drop_runners(self) -> None:
+        """Drop the login roles of this database's worker, also once the extension is gone."""
+        for row in self._rows("runners"):
+            try:
+                self._plpy.execute(row["drop_it"])
+            except self._plpy.SPIError:
+                # A run has left something that belongs to it: that stays, the door is shut.
+                self._plpy.execute(row["shut_it"])
+
+    def free_connections(self) -> int:
+        """How many more sessions of ordinary roles the server has room for."""
+        return int(self._rows("free_connections")[0]["free"])

@@ -1,0 +1,409 @@
+"""The worker: starts what is due, several runs at once, and logs how each has ended.
+
+One turn of its loop: wait for sockets or the time, take their steps, then one transaction that
+logs what has ended, follows the inbox and claims what is due; what was claimed is started once
+that is committed. A crash can so lose no run unseen and start none twice.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from .access import Access
+from .claims import Claims, Job, Moment, after_lost, decide
+from .clock import Clock
+from .errors import Refusal
+from .listener import Listener
+from .pool import Pool
+from .run import Outcome, Place, Run
+from .store import Pulse, Store
+
+# PostgreSQL acts on a shutdown only when the loop makes a call into it.
+LONGEST_WAIT = 1.0
+# How long a session may take to connect.
+CONNECT_TIMEOUT = 30.0
+# How long after a failed transaction the next one is tried: doubled each time, up to the last.
+RETRY_WAITS = (0.1, 5.0)
+# How long after the listener has failed it is tried again; the inbox is looked into meanwhile.
+LISTEN_AGAIN = 30.0
+# How long after the server had no connection left it is asked again.
+NO_CONNECTION_WAIT = 0.25
+# How much the clocks may part in one turn without one of them having been set.
+LARGEST_SLEW = 0.5
+# How often the mark below which no run is open is moved.
+HOUSEKEEPING = 60.0
+
+# The plans of the loop are for a few rows of large tables, whatever the statistics say; nothing
+# may be sent to a client that is not there, nor may the loop be stopped for taking long.
+SESSION = {
+    "search_path": "pg_catalog, pg_temp",
+    "client_min_messages": "error",
+    "client_connection_check_interval": "0",
+    "statement_timeout": "0",
+    "lock_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "default_transaction_isolation": "read committed",
+    "default_transaction_read_only": "off",
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "jit": "off",
+    "timezone": "UTC",
+    "datestyle": "ISO",
+}
+
+
+def run(plpy: Any, schema: str, host: str) -> dict[str, Any]:
+    """The procedure `run_worker`: returns when the worker has ended, or why it may not be one."""
+    before = {**_set(plpy, SESSION), "application_name": ""}
+    try:
+        Worker(plpy, Store(plpy, schema), Clock(), host).work()
+    except Refusal as refusal:
+        plpy.rollback()
+        return {"refusal": refusal.as_row()}
+    finally:
+        _set(plpy, before)  # who ran the procedure in a session of their own goes on with it
+    return {"refusal": None}
+
+
+def _set(plpy: Any, settings: dict[str, str]) -> dict[str, str]:
+    """Change settings of the session; returns what they were."""
+    plan = plpy.prepare(
+        "SELECT pg_catalog.current_setting($1) AS before, pg_catalog.set_config($1, $2, false)", ["text", "text"]
+    )
+    before = {name: plpy.execute(plan, [name, value])[0]["before"] for name, value in settings.items()}
+    plpy.commit()
+    return before
+
+
+class Worker:
+    """The loop."""
+
+    def __init__(self, plpy: Any, store: Store, clock: Clock, host: str) -> None:
+        self._plpy = plpy
+        self._store = store
+        self._clock = clock
+        self._host = host
+        self._leaving = False
+        self._restarting = False
+        # What there is to do: something in the inbox, requests to run that wait for a slot, the
+        # time of the first due job, runs that have ended and are not logged yet.
+        self._inbox = True
+        self._waiting = False
+        self._next_due: float | None = None
+        self._unlogged: list[Run] = []
+        # Moments of the steady clock.
+        self._next_pulse = 0.0
+        self._next_housekeeping = clock.steady() + HOUSEKEEPING
+        self._not_before = 0.0
+        self._start_after = 0.0
+        self._listen_at = 0.0
+        self._timers: list[tuple[float, int, Run]] = []
+        # What the wall clock is ahead of the steady one.
+        self._difference = clock.now() - clock.steady()
+        self._retry_wait = RETRY_WAITS[0]
+        self._listener: Listener | None = None
+
+    # --- begin and end ----------------------------------------------------------------------
+
+    def work(self) -> None:
+        """Be the worker until told to leave. Raises Refusal (55006) where there is one already."""
+        self._begin()
+        while not self._leaving or self._pool.active or self._unlogged:
+            self._pool.turn(self._longest_wait())
+            try:
+                self._tick()
+                self._retry_wait = RETRY_WAITS[0]
+            except self._plpy.spiexceptions.QueryCanceled:
+                self._store.rollback()
+                self._leave("the worker was cancelled")
+            except self._plpy.SPIError as error:
+                self._store.rollback()
+                if not self._store.installed():
+                    break
+                self._retry_later(error)
+        self._end()
+
+    def _begin(self) -> None:
+        other = self._store.register(self._host)
+        if other is not None:
+            raise Refusal(
+                "a worker is running already",
+                f"Its process id is {other}.",
+                "SELECT stop_worker(); ends it.",
+                "55006",
+            )
+        self._server = self._store.server()
+        self._access = Access(self._store, self._server)
+        self._pool = Pool(self._clock, self._access.conninfo)
+        self._use(self._store.pulse())
+        self._version = self._pulse.version
+        self._store.commit()
+        self._awake_since = self._clock.now()
+        stranded = self._store.close_lost()
+        self._store.advance({job.job_id: after_lost(job, self._awake_since) for job in stranded})
+        self._store.reboot()
+        self._store.commit()
+        # start_worker() waits for this.
+        _set(self._plpy, {"application_name": "elephant_worker"})
+
+    def _end(self) -> None:
+        self._pool.close_all()
+        if self._listener is not None:
+            self._listener.close()
+        self._store.drop_runners()
+        if self._store.installed():
+            self._store.unregister()
+        self._store.commit()
+        if self._restarting:
+            self._store.start_worker()
+            self._store.commit()
+
+    def _leave(self, reason: str) -> None:
+        """Start nothing more, stop what runs, and end when all has ended."""
+        self._leaving = True
+        for run in list(self._pool.runs()):
+            self._stop(run, "cancelled", reason)
+
+    def _retry_later(self, error: Any) -> None:
+        self._plpy.warning(f"elephant_worker: {error}; trying again in {self._retry_wait} seconds")
+        self._not_before = self._clock.steady() + self._retry_wait
+        self._retry_wait = min(self._retry_wait * 2, RETRY_WAITS[1])
+
+    # --- one turn ---------------------------------------------------------------------------
+
+    def _longest_wait(self) -> float:
+        steady = self._clock.steady()
+        waits = [
+            LONGEST_WAIT,
+            self._next_pulse - steady,
+            self._pool.close_idle(),
+        ]
+        if self._timers:
+            waits.append(self._timers[0][0] - steady)
+        if self._not_before > steady:
+            waits.append(self._not_before - steady)
+        elif self._inbox or self._unlogged:
+            waits.append(0.0)
+        elif self._next_due is not None and self._may_start:
+            waits.append(self._next_due - self._clock.now())
+        return max(0.0, min(waits))
+
+    @property
+    def _may_start(self) -> bool:
+        return (
+            not self._leaving
+            and self._pool.active < self._pulse.max_running_jobs
+            and self._clock.steady() >= self._start_after
+        )
+
+    def _tick(self) -> None:
+        steady, now = self._clock.steady(), self._clock.now()
+        self._compare_clocks(steady, now)
+        for run in self._pool.take_started():
+            self._timer(run, run.timeout)
+        self._unlogged += self._pool.take_ended()
+        self._stop_overdue(steady)
+        if self._listener is not None and self._listener.heard:
+            self._listener.heard = False
+            self._inbox = True
+        if steady >= self._next_pulse:
+            self._feel_pulse(steady)
+        due = self._may_start and (self._waiting or (self._next_due is not None and self._next_due <= now))
+        if steady >= self._not_before and (due or self._inbox or self._unlogged):
+            self._transact(now)
+        self._store.commit()
+
+    def _compare_clocks(self, steady: float, now: float) -> None:
+        """Notice that the wall clock was set, or that the machine slept: what was due meanwhile is
+        missed time, as if no worker had been there."""
+        before, self._difference = self._difference, now - steady
+        jump = self._difference - before
+        if abs(jump) > LARGEST_SLEW:
+            self._plpy.warning(
+                f"elephant_worker: the clock was set {'forward' if jump > 0 else 'back'} by {abs(jump):.1f} seconds"
+            )
+            self._awake_since = now if jump > 0 else min(self._awake_since, now)
+
+    def _transact(self, now: float) -> None:
+        """Log what has ended, follow the inbox, claim what is due; start that once it is committed."""
+        if self._unlogged:
+            self._store.log_ended(self._unlogged)
+        messages = self._store.messages() if self._inbox else {}
+        if "set" in messages:
+            self._use(self._store.pulse())
+        if "define" in messages:
+            self._store.define(messages["define"])
+        slots = self._slots() if self._may_start else 0
+        requests = self._store.requests(slots) if slots and (self._inbox or self._waiting) else []
+        waiting = len(requests) == slots and (self._inbox or self._waiting)
+        claims = self._claim(requests, slots, now) if slots else Claims()
+        next_due = self._store.next_due()
+        self._store.commit()
+
+        self._unlogged.clear()
+        self._inbox = False
+        self._waiting = waiting
+        self._next_due = next_due
+        for run in claims.runs:
+            self._timer(run, CONNECT_TIMEOUT)
+            self._pool.start(run)
+        for job_id in messages.get("cancel", []):
+            for run in list(self._pool.runs()):
+                if run.job_id == job_id:
+                    self._stop(run, "cancelled", "the run was cancelled by cancel_job()")
+        if "stop" in messages:
+            self._leave("the worker was stopped")
+
+    def _slots(self) -> int:
+        """How many runs may start now."""
+        slots = self._pulse.max_running_jobs - self._pool.active
+        if slots > self._pool.free:
+            connections = self._store.free_connections() - self._pulse.spare_connections
+            slots = min(slots, self._pool.free + max(0, connections))
+            if not slots:
+                self._start_after = self._clock.steady() + NO_CONNECTION_WAIT
+        return slots
+
+    def _claim(self, requests: list[Job], slots: int, now: float) -> Claims:
+        jobs = sorted(self._store.due(now, slots) + requests, key=lambda job: job.scheduled_at)[:slots]
+        if not jobs:
+            return Claims()
+        active = Counter(run.job_id for run in self._pool.runs())
+        moment = Moment(now, self._awake_since, self._pulse.start_grace)
+        claims = decide(jobs, active, moment, self._store.new_id)
+        self._prepare(claims, now)
+        taken = [job.jl_id for job in jobs if job.cause != "schedule"]
+        if taken:
+            self._store.take_requests(taken)
+        if claims.changed:
+            self._store.define(claims.changed)
+        if claims.next_run_at:
+            self._store.advance(claims.next_run_at)
+        if claims.runs or claims.ended:
+            self._store.log_started([*claims.runs, *claims.ended])
+        if claims.ended:
+            self._store.log_ended(claims.ended)
+        return claims
+
+    def _prepare(self, claims: Claims, now: float) -> None:
+        """See to it that the runs can connect; those whose role cannot have ended already."""
+        refused: dict[Place, Outcome] = {}
+        for place in set(self._pool.needs_session([run.place for run in claims.runs])):
+            try:
+                self._access.prepare(place)
+            except self._plpy.SPIError as error:
+                refused[place] = _refused(error)
+        for run in [run for run in claims.runs if run.place in refused]:
+            claims.runs.remove(run)
+            claims.ended.append(run)
+            run.end(refused[run.place], now)
+
+    # --- every second -----------------------------------------------------------------------
+
+    def _feel_pulse(self, steady: float) -> None:
+        """Read the settings; see whether the server or the extension wants the worker to leave."""
+        self._next_pulse = steady + LONGEST_WAIT
+        self._use(self._store.pulse())
+        self._inbox = self._inbox or self._pulse.inbox
+        if self._pulse.version != self._version:
+            self._leaving = self._restarting = True
+        if _server_is_stopping(self._server.data_directory):
+            self._leaving = True
+        if steady >= self._next_housekeeping:
+            self._next_housekeeping = steady + HOUSEKEEPING
+            self._store.move_lowest_open_run()
+        if steady >= self._listen_at and not self._leaving:
+            self._listen(steady)
+
+    def _use(self, pulse: Pulse) -> None:
+        """Follow the settings."""
+        self._pulse = pulse
+        if self._access.use(pulse):
+            self._pool.retire()
+        self._pool.kept = pulse.session_idle_time
+        self._pool.lifetime = pulse.session_lifetime
+        self._pool.room = pulse.max_running_jobs
+
+    def _listen(self, steady: float) -> None:
+        """Have an ear; where that fails, the inbox is looked into every second."""
+        if self._listener is not None and not self._listener.failure:
+            return
+        self._listen_at = steady + LISTEN_AGAIN
+        place = Place(self._server.role_oid, self._server.rolname, self._server.datname)
+        try:
+            self._access.prepare(place)
+        except self._plpy.SPIError as error:
+            self._plpy.warning(f"elephant_worker cannot listen for new jobs: {error}")
+            return
+        self._store.commit()
+        if self._listener is not None:
+            self._plpy.warning(f"elephant_worker did not hear of new jobs: {self._listener.failure}")
+        self._listener = Listener(self._access.conninfo(place))
+        self._pool.sockets.watch(self._listener)
+
+    # --- stopping runs ----------------------------------------------------------------------
+
+    def _timer(self, run: Run, seconds: float) -> None:
+        heapq.heappush(self._timers, (self._clock.steady() + seconds, run.jl_id, run))
+
+    def _stop_overdue(self, steady: float) -> None:
+        while self._timers and self._timers[0][0] <= steady:
+            _, _, run = heapq.heappop(self._timers)
+            if run.outcome is not None:
+                continue
+            if run.stopping is not None:
+                self._terminate(run)
+            elif run.started is None:
+                self._pool.abandon(run, _no_connection(run))
+            elif steady >= run.started_steady + run.timeout:
+                self._stop(run, "timed out", f"the run took longer than job_timeout, {run.timeout:g} seconds")
+
+    def _stop(self, run: Run, state: str, reason: str) -> None:
+        """Cancel what the run's session executes; terminate the session if that does not end it."""
+        if run.stopping is None:
+            run.stopping = (state, reason)
+            backend = self._pool.backend(run)
+            if run.started is None or backend is None:
+                self._pool.abandon(run, Outcome(state, "57014", message=reason))
+            else:
+                self._store.cancel_backend(backend)
+                self._timer(run, self._pulse.cancel_grace)
+
+    def _terminate(self, run: Run) -> None:
+        backend = self._pool.backend(run)
+        if backend is not None:
+            self._store.terminate_backend(backend)
+            self._timer(run, self._pulse.cancel_grace + LONGEST_WAIT)
+
+
+def _no_connection(run: Run) -> Outcome:
+    return Outcome(
+        "failed",
+        "08001",
+        message=f"no connection within {CONNECT_TIMEOUT:g} seconds",
+        detail=f'The session was for role "{run.place.rolname}" in database "{run.place.datname}".',
+        hint="The server's log may say more.",
+    )
+
+
+def _refused(error: Any) -> Outcome:
+    """What PostgreSQL said when the run's role was to be given a login."""
+    _, detail, hint, *_ = error.spidata
+    return Outcome("failed", error.sqlstate, message=str(error), detail=detail, hint=hint)
+
+
+def _server_is_stopping(data_directory: str) -> bool:
+    """Whether the server waits for its clients to leave, which nothing else would tell one of them.
+
+    The last line of postmaster.pid is the state of the postmaster (miscadmin.h, LOCK_FILE_LINE_PM_STATUS).
+    """
+    try:
+        lines = (Path(data_directory) / "postmaster.pid").read_text().splitlines()
+    except OSError:
+        return False
+    return len(lines) >= 8 and lines[7].strip() == "stopping"

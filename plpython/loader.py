@@ -1,0 +1,24 @@
+def elephant():
+    import sys
+
+    name = "elephant_worker_@VERSION@".replace(".", "_")
+    if name not in sys.modules:
+        from importlib.util import module_from_spec, spec_from_file_location
+        from os.path import dirname, exists
+
+        # Beside the library of PL/Python that the server has loaded: it is found there also after
+        # pg_upgrade, which keeps the text of this function, or in a server that has been moved.
+        directories = ["@PKGLIBDIR@"]
+        if exists("/proc/self/maps"):
+            with open("/proc/self/maps") as maps:
+                libraries = {line.split(maxsplit=5)[-1].strip() for line in maps if "plpython3" in line}
+            directories = [dirname(library) for library in libraries] + directories
+        files = [f"{directory}/elephant_worker/@VERSION@/elephant_worker/__init__.py" for directory in directories]
+        spec = spec_from_file_location(name, next(filter(exists, files), files[-1]))
+        module = sys.modules[name] = module_from_spec(spec)
+        try:
+            spec.loader.exec_module(module)
+        except BaseException:
+            del sys.modules[name]
+            raise
+    return sys.modules[name]

@@ -1,0 +1,35 @@
+-- A column of a view means what the column of that name means in the table below it.
+DO $$
+DECLARE
+    command text;
+BEGIN
+    FOR command IN
+        SELECT DISTINCT ON (v.oid, c.attnum)
+               format('COMMENT ON COLUMN %s.%I IS %L', v.oid::regclass, c.attname, col_description(t.attrelid, t.attnum))
+        FROM pg_class v
+        JOIN pg_attribute c ON c.attrelid = v.oid AND c.attnum > 0
+        JOIN pg_attribute t ON t.attname = c.attname AND t.attnum > 0
+        JOIN (VALUES (1, '@extschema@.job'::regclass), (2, '@extschema@.job_state'), (3, '@extschema@.job_log'),
+                     (4, '@extschema@.worker_inbox'), (5, '@extschema@.worker_state')) source (rank, oid)
+             ON source.oid = t.attrelid
+        WHERE v.relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = '@extschema@.job'::regclass)
+          AND v.relkind = 'v'
+          AND v.oid IN (SELECT objid FROM pg_depend WHERE deptype = 'e' AND classid = 'pg_class'::regclass)
+          AND col_description(v.oid, c.attnum) IS NULL
+        ORDER BY v.oid, c.attnum,
+                 -- The log knows the job's role, database and command as they were then.
+                 CASE WHEN v.relname LIKE '%job_log' AND source.rank = 3 THEN 0 ELSE source.rank END
+    LOOP
+        EXECUTE command;
+    END LOOP;
+END
+$$;
+
+COMMENT ON COLUMN @extschema@.runnable_job.role_oid IS 'the role, NULL where it is gone';
+COMMENT ON COLUMN @extschema@.runnable_job.database_oid IS 'the database, NULL where it is gone';
+COMMENT ON COLUMN @extschema@.worker_status.running IS 'whether a worker runs';
+COMMENT ON COLUMN @extschema@.worker_status.started_at IS 'when it was started';
+COMMENT ON COLUMN @extschema@.worker_status.last_tick IS
+    'when it last looked around: at most a second ago while it is well';
+COMMENT ON COLUMN @extschema@.worker_status.running_jobs IS 'how many runs are active';
+COMMENT ON COLUMN @extschema@.worker_status.due_jobs IS 'how many jobs are due and wait for a free slot';

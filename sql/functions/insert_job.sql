@@ -1,0 +1,31 @@
+CREATE FUNCTION @extschema@.insert_job(
+    job_command text,
+    datname name,
+    schedule text DEFAULT NULL,
+    rolname name DEFAULT current_user,
+    job_description text DEFAULT NULL,
+    enabled boolean DEFAULT true,
+    job_timeout interval DEFAULT '6 hours',
+    parallel boolean DEFAULT false,
+    timezone text DEFAULT current_setting('TimeZone'),
+    dst text DEFAULT 'cron',
+    starts_at timestamptz DEFAULT NULL,
+    ends_at timestamptz DEFAULT NULL,
+    catch_up text DEFAULT 'skip',
+    catch_up_limit integer DEFAULT 100,
+    start_deadline interval DEFAULT NULL
+) RETURNS @extschema@.member_job
+LANGUAGE sql VOLATILE SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+    INSERT INTO @extschema@.member_job
+        (job_command, datname, schedule, rolname, job_description, enabled, job_timeout, parallel,
+         timezone, dst, starts_at, ends_at, catch_up, catch_up_limit, start_deadline)
+    VALUES (job_command, datname, schedule, rolname, job_description, enabled, job_timeout, parallel,
+            timezone, dst, starts_at, ends_at, catch_up, catch_up_limit, start_deadline)
+    RETURNING *;
+$$;
+COMMENT ON FUNCTION @extschema@.insert_job IS
+    'defines a job; without a schedule it runs only when run_job() asks for it';
+REVOKE ALL ON FUNCTION @extschema@.insert_job FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.insert_job TO job_scheduler;

@@ -1,0 +1,47 @@
+CREATE FUNCTION @extschema@.runner_name(role oid) RETURNS name
+LANGUAGE sql STABLE STRICT SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+    -- Made of oids: a renamed role keeps its runner, and two databases with jobs do not meet.
+    SELECT format('elephant_worker_%s_%s', d.oid, role)::name FROM pg_database d WHERE d.datname = current_database();
+$$;
+COMMENT ON FUNCTION @extschema@.runner_name(oid) IS 'the login role through which runs become this role';
+REVOKE ALL ON FUNCTION @extschema@.runner_name(oid) FROM PUBLIC;
+
+CREATE FUNCTION @extschema@.prepare_runner(role oid, verifier text) RETURNS name
+LANGUAGE plpgsql VOLATILE STRICT SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    runner CONSTANT name := @extschema@.runner_name(role);
+    rolname CONSTANT name := (SELECT r.rolname FROM pg_authid r WHERE r.oid = role);
+    known pg_authid;
+BEGIN
+    SELECT * INTO known FROM pg_authid r WHERE r.rolname = runner;
+    IF NOT FOUND THEN
+        EXECUTE format('CREATE ROLE %I', runner);
+        EXECUTE format('GRANT %I TO %I', rolname, runner);
+        SELECT * INTO known FROM pg_authid r WHERE r.rolname = runner;
+    END IF;
+    -- Who may create roles could have been here first, or have been given this one since.
+    IF EXISTS (SELECT FROM pg_auth_members m WHERE m.roleid = known.oid)
+       OR EXISTS (SELECT FROM pg_auth_members m WHERE m.member = known.oid AND m.roleid <> role)
+       OR NOT EXISTS (SELECT FROM pg_auth_members m WHERE m.member = known.oid AND m.roleid = role) THEN
+        RAISE EXCEPTION 'the role "%" is not what it should be', runner
+            USING ERRCODE = 'invalid_role_specification',
+                  DETAIL = format('It should be a member of "%s" alone, and nobody a member of it.', rolname),
+                  HINT = format('Drop it, the worker makes it again: DROP ROLE %I;', runner);
+    END IF;
+    IF known.rolpassword IS DISTINCT FROM verifier OR NOT known.rolcanlogin
+       OR known.rolvaliduntil IS NULL OR known.rolvaliduntil < clock_timestamp() + '30 minutes' THEN
+        EXECUTE format('ALTER ROLE %I NOSUPERUSER NOCREATEDB NOCREATEROLE INHERIT LOGIN NOREPLICATION NOBYPASSRLS '
+                       'CONNECTION LIMIT -1 PASSWORD %L VALID UNTIL %L',
+                       runner, verifier, clock_timestamp() + '1 hour');
+    END IF;
+    PERFORM @extschema@.copy_role_settings(role, known.oid);
+    RETURN runner;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.prepare_runner(oid, text) IS
+    'makes the login role through which runs become this role, for an hour and with the worker''s secret, of which it gets the SCRAM verifier; returns its name';
+REVOKE ALL ON FUNCTION @extschema@.prepare_runner(oid, text) FROM PUBLIC;

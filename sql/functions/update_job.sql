@@ -1,0 +1,53 @@
+CREATE FUNCTION @extschema@.update_job(
+    job_id bigint,
+    job_command text DEFAULT NULL,
+    datname name DEFAULT NULL,
+    schedule text DEFAULT NULL,
+    rolname name DEFAULT NULL,
+    job_description text DEFAULT NULL,
+    enabled boolean DEFAULT NULL,
+    job_timeout interval DEFAULT NULL,
+    parallel boolean DEFAULT NULL,
+    timezone text DEFAULT NULL,
+    dst text DEFAULT NULL,
+    starts_at timestamptz DEFAULT NULL,
+    ends_at timestamptz DEFAULT NULL,
+    catch_up text DEFAULT NULL,
+    catch_up_limit integer DEFAULT NULL,
+    start_deadline interval DEFAULT NULL
+) RETURNS @extschema@.member_job
+LANGUAGE plpgsql VOLATILE SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    changed @extschema@.member_job;
+BEGIN
+    UPDATE @extschema@.member_job j
+    SET job_command = coalesce(update_job.job_command, j.job_command),
+        datname = coalesce(update_job.datname, j.datname),
+        schedule = coalesce(update_job.schedule, j.schedule),
+        rolname = coalesce(update_job.rolname, j.rolname),
+        job_description = coalesce(update_job.job_description, j.job_description),
+        enabled = coalesce(update_job.enabled, j.enabled),
+        job_timeout = coalesce(update_job.job_timeout, j.job_timeout),
+        parallel = coalesce(update_job.parallel, j.parallel),
+        timezone = coalesce(update_job.timezone, j.timezone),
+        dst = coalesce(update_job.dst, j.dst),
+        starts_at = coalesce(update_job.starts_at, j.starts_at),
+        ends_at = coalesce(update_job.ends_at, j.ends_at),
+        catch_up = coalesce(update_job.catch_up, j.catch_up),
+        catch_up_limit = coalesce(update_job.catch_up_limit, j.catch_up_limit),
+        start_deadline = coalesce(update_job.start_deadline, j.start_deadline)
+    WHERE j.job_id = update_job.job_id
+    RETURNING j.* INTO changed;
+    IF NOT FOUND THEN
+        PERFORM @extschema@.no_such_job(update_job.job_id);
+    END IF;
+    RETURN changed;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.update_job IS
+    'changes what is not NULL of a job; to set something to NULL, UPDATE member_job; runs that are active go on unchanged';
+REVOKE ALL ON FUNCTION @extschema@.update_job FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.update_job TO job_scheduler;

@@ -1,0 +1,54 @@
+-- What users define. The worker only reads it, so that no transaction of a user's makes it wait.
+CREATE TABLE @extschema@.job (
+    job_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    datname name NOT NULL,
+    rolname name NOT NULL DEFAULT current_user,
+    schedule text,
+    enabled boolean NOT NULL DEFAULT true,
+    job_command text NOT NULL,
+    job_description text,
+    job_timeout interval NOT NULL DEFAULT '6 hours',
+    parallel boolean NOT NULL DEFAULT false,
+    timezone text NOT NULL DEFAULT current_setting('TimeZone'),
+    dst text NOT NULL DEFAULT 'cron' CHECK (dst IN ('cron', 'skip', 'wall')),
+    starts_at timestamptz,
+    ends_at timestamptz CHECK (ends_at >= starts_at),
+    catch_up text NOT NULL DEFAULT 'skip' CHECK (catch_up IN ('skip', 'once', 'all')),
+    catch_up_limit integer NOT NULL DEFAULT 100 CHECK (catch_up_limit BETWEEN 1 AND 1000),
+    start_deadline interval CHECK (start_deadline > '0'),
+    defined_by name NOT NULL,
+    schedule_set_at timestamptz NOT NULL,
+    first_run_at timestamptz
+);
+
+CREATE INDEX job_reboot ON @extschema@.job (job_id) WHERE schedule LIKE '%@reboot%';
+CREATE INDEX job_rolname ON @extschema@.job (rolname);
+
+COMMENT ON TABLE @extschema@.job IS 'the jobs, as they were defined; users see and change them through my_job and member_job';
+COMMENT ON COLUMN @extschema@.job.job_id IS 'identifies the job';
+COMMENT ON COLUMN @extschema@.job.datname IS 'the database to run in';
+COMMENT ON COLUMN @extschema@.job.rolname IS 'the role to run as';
+COMMENT ON COLUMN @extschema@.job.schedule IS
+    'when to run: a crontab line, nickname, interval or timestamp, or an array of these; NULL: only when asked to by run_job()';
+COMMENT ON COLUMN @extschema@.job.enabled IS 'whether the schedule is followed';
+COMMENT ON COLUMN @extschema@.job.job_command IS 'what to run: SQL, one statement or several, as psql -c would';
+COMMENT ON COLUMN @extschema@.job.job_description IS 'what the job is for';
+COMMENT ON COLUMN @extschema@.job.job_timeout IS 'how long a run may take before it is cancelled';
+COMMENT ON COLUMN @extschema@.job.parallel IS 'whether a run may start while an earlier one of the same job is active';
+COMMENT ON COLUMN @extschema@.job.timezone IS 'the time zone that the schedule is read in';
+COMMENT ON COLUMN @extschema@.job.dst IS
+    'where clocks are changed, for entries whose hour and minute do not begin with *; cron: a time that is skipped is made up right after the gap, a time that comes twice counts once; skip: not made up, once; wall: not made up, twice';
+COMMENT ON COLUMN @extschema@.job.starts_at IS 'not due before this moment, from which intervals are counted';
+COMMENT ON COLUMN @extschema@.job.ends_at IS 'not due after this moment';
+COMMENT ON COLUMN @extschema@.job.catch_up IS
+    'what becomes of due times at which no worker was there: skip: nothing; once: one run for all of them; all: one run for each, the oldest first';
+COMMENT ON COLUMN @extschema@.job.catch_up_limit IS 'with catch_up = all: how many of them at the most, the latest ones';
+COMMENT ON COLUMN @extschema@.job.start_deadline IS
+    'how late a run may start, for whatever reason; later it is missed; NULL: no limit';
+COMMENT ON COLUMN @extschema@.job.defined_by IS 'the role that last set the command, the role or the database';
+COMMENT ON COLUMN @extschema@.job.schedule_set_at IS
+    'when the schedule was last set; intervals are counted from here, unless there is a starts_at';
+COMMENT ON COLUMN @extschema@.job.first_run_at IS 'the first due time after schedule_set_at';
+
+SELECT pg_catalog.pg_extension_config_dump('@extschema@.job', '');
+SELECT pg_catalog.pg_extension_config_dump('@extschema@.job_job_id_seq', '');

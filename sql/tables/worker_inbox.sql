@@ -1,0 +1,21 @@
+-- How transactions tell the worker something: an insert that it sees once they commit. Nobody
+-- waits for anybody, and nothing is lost while no worker runs.
+CREATE TABLE @extschema@.worker_inbox (
+    request_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    kind text NOT NULL CHECK (kind IN ('define', 'set', 'run', 'reboot', 'cancel', 'stop')),
+    job_id bigint,
+    requested_by name NOT NULL DEFAULT current_user,
+    requested_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+COMMENT ON TABLE @extschema@.worker_inbox IS 'what the worker has been told and not yet done';
+COMMENT ON COLUMN @extschema@.worker_inbox.request_id IS
+    'identifies the request; for ''run'' it becomes the run''s jl_id, and scheduled runs draw theirs from the same sequence';
+COMMENT ON COLUMN @extschema@.worker_inbox.kind IS
+    'define: a job was defined, changed or deleted; set: worker_setting was changed; run, cancel: asked for by run_job(), cancel_job(); reboot: the server has been started, for a job with @reboot; stop: by stop_worker()';
+COMMENT ON COLUMN @extschema@.worker_inbox.job_id IS 'the job, where it is about one';
+COMMENT ON COLUMN @extschema@.worker_inbox.requested_by IS 'the role that asked';
+COMMENT ON COLUMN @extschema@.worker_inbox.requested_at IS 'when it asked';
+
+-- The numbers of runs must go on after a restore; the requests need not: restored jobs make their own.
+SELECT pg_catalog.pg_extension_config_dump('@extschema@.worker_inbox_request_id_seq', '');

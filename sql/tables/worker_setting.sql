@@ -1,0 +1,81 @@
+CREATE TABLE @extschema@.worker_setting (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    max_running_jobs integer NOT NULL DEFAULT 32 CHECK (max_running_jobs BETWEEN 1 AND 10000),
+    spare_connections integer NOT NULL DEFAULT 3 CHECK (spare_connections BETWEEN 0 AND 10000),
+    session_idle_time interval NOT NULL DEFAULT '3 seconds'
+        CHECK (session_idle_time BETWEEN '0' AND '1 hour'),
+    session_lifetime interval NOT NULL DEFAULT '1 minute'
+        CHECK (session_lifetime BETWEEN '0' AND '1 day'),
+    cancel_grace interval NOT NULL DEFAULT '10 seconds' CHECK (cancel_grace BETWEEN '0' AND '1 hour'),
+    start_grace interval NOT NULL DEFAULT '1 minute' CHECK (start_grace BETWEEN '0' AND '1 day'),
+    connect_as text NOT NULL DEFAULT 'runner' CHECK (connect_as IN ('runner', 'role')),
+    conninfo text NOT NULL DEFAULT ''
+);
+
+COMMENT ON TABLE @extschema@.worker_setting IS
+    'the settings of the worker, one row; a change holds at once, without reload or restart';
+COMMENT ON COLUMN @extschema@.worker_setting.only_row IS
+    'always true: there is one row; inserting another replaces it';
+COMMENT ON COLUMN @extschema@.worker_setting.max_running_jobs IS
+    'how many runs may be active at once';
+COMMENT ON COLUMN @extschema@.worker_setting.spare_connections IS
+    'how many connections the worker leaves to others, beside superuser_reserved_connections and reserved_connections';
+COMMENT ON COLUMN @extschema@.worker_setting.session_idle_time IS
+    'how long a session is kept after a run for the next run of the same role in the same database; DROP DATABASE and CREATE DATABASE … TEMPLATE wait 5 seconds for sessions to go';
+COMMENT ON COLUMN @extschema@.worker_setting.session_lifetime IS
+    'how long a session is used for one run after another before it is replaced, so that changed defaults of its role and database hold';
+COMMENT ON COLUMN @extschema@.worker_setting.cancel_grace IS
+    'how long a run that has been cancelled may take to end before its session is terminated';
+COMMENT ON COLUMN @extschema@.worker_setting.start_grace IS
+    'how late a run may start after its due time when the worker was not there; what is older is logged as missed';
+COMMENT ON COLUMN @extschema@.worker_setting.connect_as IS
+    '''runner'': runs connect as a login role that can do nothing but be the job''s role (needs SCRAM on the loopback address, as stock pg_hba.conf files allow); ''role'': runs connect as the job''s role itself, by whatever pg_hba.conf and conninfo allow';
+COMMENT ON COLUMN @extschema@.worker_setting.conninfo IS
+    'libpq connection parameters (keyword=value …) for the sessions of runs, instead of the loopback address: host, port, sslmode, passfile …';
+
+INSERT INTO @extschema@.worker_setting DEFAULT VALUES;
+
+-- CREATE EXTENSION inserts the row, and so does the restore of a dump: the latter must win.
+CREATE FUNCTION @extschema@.replace_worker_setting() RETURNS trigger
+LANGUAGE plpgsql VOLATILE SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    DELETE FROM @extschema@.worker_setting;
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.replace_worker_setting() IS
+    'trigger: a new row of worker_setting replaces the old one';
+REVOKE ALL ON FUNCTION @extschema@.replace_worker_setting() FROM PUBLIC;
+
+CREATE TRIGGER replace_worker_setting BEFORE INSERT ON @extschema@.worker_setting
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.replace_worker_setting();
+
+CREATE FUNCTION @extschema@.check_conninfo(conninfo text) RETURNS @extschema@.refusal
+LANGUAGE plpython3u STABLE STRICT SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $python$
+# load elephant
+return elephant().access.check_conninfo(conninfo)
+$python$;
+COMMENT ON FUNCTION @extschema@.check_conninfo(text) IS 'what is wrong with a connection string';
+REVOKE ALL ON FUNCTION @extschema@.check_conninfo(text) FROM PUBLIC;
+
+CREATE FUNCTION @extschema@.check_worker_setting() RETURNS trigger
+LANGUAGE plpgsql VOLATILE SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM @extschema@.refuse(@extschema@.check_conninfo(NEW.conninfo));
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.check_worker_setting() IS 'trigger: refuses a conninfo that libpq cannot read (22023)';
+REVOKE ALL ON FUNCTION @extschema@.check_worker_setting() FROM PUBLIC;
+
+CREATE TRIGGER check_worker_setting BEFORE UPDATE OF conninfo ON @extschema@.worker_setting
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.check_worker_setting();
+
+SELECT pg_catalog.pg_extension_config_dump('@extschema@.worker_setting', '');
+GRANT SELECT ON @extschema@.worker_setting TO job_monitor;

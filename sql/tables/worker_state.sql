@@ -1,0 +1,27 @@
+-- Belongs to this cluster and this data directory: never dumped.
+CREATE TABLE @extschema@.worker_state (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    armed boolean NOT NULL DEFAULT false,
+    pid integer,
+    backend_start timestamptz,
+    host text,
+    server_started timestamptz,
+    lowest_open_run bigint NOT NULL DEFAULT 0
+);
+
+COMMENT ON TABLE @extschema@.worker_state IS
+    'the worker of this database, one row; a worker is the server process that stands here for as long as it lives';
+COMMENT ON COLUMN @extschema@.worker_state.only_row IS 'always true: there is one row';
+COMMENT ON COLUMN @extschema@.worker_state.armed IS
+    'whether launchers may start a worker: set by start_worker(), cleared by stop_worker()';
+COMMENT ON COLUMN @extschema@.worker_state.pid IS 'process id of the worker''s backend';
+COMMENT ON COLUMN @extschema@.worker_state.backend_start IS
+    'when that backend started; with pid it names one process, which no other role can forge or block';
+COMMENT ON COLUMN @extschema@.worker_state.host IS
+    'what hosts the worker: session (detached), pg_background or foreground';
+COMMENT ON COLUMN @extschema@.worker_state.server_started IS
+    'when the server was started that @reboot jobs have last been run for';
+COMMENT ON COLUMN @extschema@.worker_state.lowest_open_run IS
+    'all runs with a lower jl_id have ended';
+
+INSERT INTO @extschema@.worker_state DEFAULT VALUES;

@@ -1,0 +1,61 @@
+CREATE FUNCTION @extschema@.check_place() RETURNS trigger
+LANGUAGE plpgsql VOLATILE SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    is_new CONSTANT boolean := TG_OP = 'INSERT';
+    role_oid oid;
+BEGIN
+    IF is_new OR NEW.rolname IS DISTINCT FROM OLD.rolname THEN
+        SELECT r.oid INTO role_oid FROM pg_roles r WHERE r.rolname = NEW.rolname;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'role "%" does not exist', NEW.rolname
+                USING ERRCODE = 'undefined_object',
+                      DETAIL = 'A job runs as a role of this cluster.',
+                      HINT = 'Create it first: CREATE ROLE …; it need not be able to log in.';
+        ELSIF NOT @extschema@.may_act_as(role_oid) THEN
+            RAISE EXCEPTION 'role "%" may not define jobs for role "%"', current_user, NEW.rolname
+                USING ERRCODE = 'insufficient_privilege',
+                      DETAIL = 'Jobs can be defined for oneself and for roles that one is a member of.',
+                      HINT = format('An administrator can GRANT %I TO %I;', NEW.rolname, current_user);
+        ELSIF NEW.rolname = 'pg_database_owner' THEN
+            RAISE EXCEPTION 'jobs cannot run as "pg_database_owner"'
+                USING ERRCODE = 'invalid_parameter_value',
+                      DETAIL = 'It stands for a different role in each database and can have no members.',
+                      HINT = 'Name the owner of the database itself.';
+        END IF;
+    END IF;
+
+    IF is_new OR NEW.datname IS DISTINCT FROM OLD.datname THEN
+        PERFORM FROM pg_database d WHERE d.datname = NEW.datname AND d.datallowconn;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'database "%" does not exist or accepts no connections', NEW.datname
+                USING ERRCODE = 'invalid_catalog_name',
+                      DETAIL = 'A job runs in a database of this cluster.',
+                      HINT = 'SELECT datname FROM pg_database WHERE datallowconn; lists them.';
+        END IF;
+    END IF;
+    IF (is_new OR (NEW.datname, NEW.rolname) IS DISTINCT FROM (OLD.datname, OLD.rolname))
+       AND NOT has_database_privilege(NEW.rolname, NEW.datname, 'CONNECT') THEN
+        RAISE EXCEPTION 'role "%" may not connect to database "%"', NEW.rolname, NEW.datname
+            USING ERRCODE = 'insufficient_privilege',
+                  DETAIL = 'A job runs in a session of its role.',
+                  HINT = format('Its owner can GRANT CONNECT ON DATABASE %I TO %I;', NEW.datname, NEW.rolname);
+    END IF;
+
+    IF is_new OR (NEW.job_command, NEW.datname, NEW.rolname)
+                 IS DISTINCT FROM (OLD.job_command, OLD.datname, OLD.rolname) THEN
+        NEW.defined_by := current_user;
+    END IF;
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.check_place() IS
+    'trigger: refuses a role or database that is not there or that who defines the job has no right to (3D000, 42501, 42704)';
+REVOKE ALL ON FUNCTION @extschema@.check_place() FROM PUBLIC;
+
+-- Triggers fire in the order of their names: after check_…_values, before set_…_schedule.
+CREATE TRIGGER look_up_new_place BEFORE INSERT ON @extschema@.job
+    FOR EACH ROW WHEN (NEW.schedule_set_at IS NULL) EXECUTE FUNCTION @extschema@.check_place();
+CREATE TRIGGER look_up_changed_place BEFORE UPDATE ON @extschema@.job
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.check_place();

@@ -1,0 +1,36 @@
+CREATE FUNCTION @extschema@.set_schedule() RETURNS trigger
+LANGUAGE plpgsql VOLATILE SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    answer record;
+BEGIN
+    IF TG_OP = 'UPDATE' AND (NEW.schedule, NEW.timezone, NEW.dst, NEW.starts_at, NEW.ends_at, NEW.enabled)
+                            IS NOT DISTINCT FROM
+                            (OLD.schedule, OLD.timezone, OLD.dst, OLD.starts_at, OLD.ends_at, OLD.enabled) THEN
+        RETURN NEW;
+    END IF;
+    NEW.schedule_set_at := clock_timestamp();
+    SELECT * INTO answer FROM @extschema@.due_times(
+        NEW.schedule, NEW.timezone, NEW.dst, extract(epoch FROM NEW.starts_at)::float8,
+        extract(epoch FROM NEW.ends_at)::float8, extract(epoch FROM NEW.schedule_set_at)::float8, NULL, 1,
+        NEW.job_id::text);
+    PERFORM @extschema@.refuse(answer.refusal);
+    IF answer.never AND (TG_OP = 'INSERT' OR NEW.schedule IS DISTINCT FROM OLD.schedule) THEN
+        RAISE EXCEPTION 'schedule "%" is never due', left(NEW.schedule, 60)
+            USING ERRCODE = 'invalid_parameter_value',
+                  DETAIL = 'No such time lies in the future, or none in the window from starts_at to ends_at.',
+                  HINT = 'Look at SELECT * FROM next_runs(…); use NULL for a job that runs only when run_job() asks for it.';
+    END IF;
+    NEW.first_run_at := CASE WHEN NEW.enabled THEN to_timestamp(answer.due[1]) END;
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.set_schedule() IS
+    'trigger: finds the first due time of a new or changed schedule; refuses one that cannot be read or is never due (22023)';
+REVOKE ALL ON FUNCTION @extschema@.set_schedule() FROM PUBLIC;
+
+CREATE TRIGGER set_new_schedule BEFORE INSERT ON @extschema@.job
+    FOR EACH ROW WHEN (NEW.schedule_set_at IS NULL) EXECUTE FUNCTION @extschema@.set_schedule();
+CREATE TRIGGER set_changed_schedule BEFORE UPDATE ON @extschema@.job
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.set_schedule();

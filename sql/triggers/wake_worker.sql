@@ -1,0 +1,15 @@
+CREATE FUNCTION @extschema@.wake_worker() RETURNS trigger
+LANGUAGE plpgsql VOLATILE SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    -- Reaches the worker when the transaction commits.
+    NOTIFY elephant_worker_wake;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.wake_worker() IS 'trigger: wakes the worker when there is something in its inbox';
+REVOKE ALL ON FUNCTION @extschema@.wake_worker() FROM PUBLIC;
+
+CREATE TRIGGER wake_worker AFTER INSERT ON @extschema@.worker_inbox
+    FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.wake_worker();

@@ -1,0 +1,14 @@
+CREATE VIEW @extschema@.member_job WITH (security_barrier) AS
+SELECT * FROM @extschema@.all_job j
+WHERE j.rolname = ANY ((SELECT @extschema@.permitted_roles())::name[])
+   OR (SELECT @extschema@.is_superuser())
+WITH CASCADED CHECK OPTION;
+
+COMMENT ON VIEW @extschema@.member_job IS
+    'the jobs of all roles that the current role is a member of; INSERT, UPDATE and DELETE define, change and delete jobs';
+GRANT SELECT, DELETE ON @extschema@.member_job TO job_scheduler;
+GRANT INSERT (datname, rolname, schedule, enabled, job_command, job_description, job_timeout, parallel,
+              timezone, dst, starts_at, ends_at, catch_up, catch_up_limit, start_deadline),
+      UPDATE (datname, rolname, schedule, enabled, job_command, job_description, job_timeout, parallel,
+              timezone, dst, starts_at, ends_at, catch_up, catch_up_limit, start_deadline)
+    ON @extschema@.member_job TO job_scheduler;

@@ -1,0 +1,30 @@
+-- One FROM item, so that the views above it can be written to; what the worker knows is looked up.
+CREATE VIEW @extschema@.all_job WITH (security_barrier) AS
+SELECT j.job_id,
+       j.datname,
+       j.rolname,
+       j.schedule,
+       j.enabled,
+       j.job_command,
+       j.job_description,
+       j.job_timeout,
+       j.parallel,
+       coalesce((SELECT s.failure_count FROM @extschema@.job_state s WHERE s.job_id = j.job_id), 0) AS failure_count,
+       coalesce((SELECT s.success_count FROM @extschema@.job_state s WHERE s.job_id = j.job_id), 0) AS success_count,
+       (SELECT s.last_executed FROM @extschema@.job_state s WHERE s.job_id = j.job_id) AS last_executed,
+       CASE WHEN EXISTS (SELECT FROM @extschema@.job_state s
+                         WHERE s.job_id = j.job_id AND s.schedule_set_at = j.schedule_set_at)
+            THEN (SELECT s.next_run_at FROM @extschema@.job_state s WHERE s.job_id = j.job_id)
+            ELSE j.first_run_at END AS next_run_at,
+       j.timezone,
+       j.dst,
+       j.starts_at,
+       j.ends_at,
+       j.catch_up,
+       j.catch_up_limit,
+       j.start_deadline,
+       CAST(j.defined_by AS name) AS defined_by
+FROM @extschema@.job j;
+
+COMMENT ON VIEW @extschema@.all_job IS 'all jobs, for job_monitor';
+GRANT SELECT ON @extschema@.all_job TO job_monitor;

@@ -1,0 +1,26 @@
+CREATE VIEW @extschema@.all_job_log WITH (security_barrier) AS
+SELECT l.jl_id,
+       l.job_id,
+       l.rolname,
+       l.datname,
+       l.scheduled_at,
+       l.job_started,
+       l.job_finished,
+       l.state,
+       l.attempt,
+       l.job_command,
+       l.job_sqlstate,
+       l.exception_message,
+       l.exception_detail,
+       l.exception_hint,
+       l.exception_context,
+       l.command_tag,
+       l.row_count,
+       l.notices,
+       l.cause,
+       l.missed_count,
+       l.missed_until
+FROM @extschema@.job_log l;
+
+COMMENT ON VIEW @extschema@.all_job_log IS 'all runs, for job_monitor';
+GRANT SELECT ON @extschema@.all_job_log TO job_monitor;

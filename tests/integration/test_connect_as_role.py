@@ -1,0 +1,46 @@
+"""connect_as = 'role': runs connect as the job's role itself, by what pg_hba.conf and conninfo allow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from tests.cluster import USER, Cluster
+from tests.conftest import new_scheduler
+
+
+def test_over_the_socket_with_a_map(own_cluster: Callable[..., Cluster]) -> None:
+    cluster = own_cluster()
+    data = Path(cluster.get_data_directory())
+    hba = data / "pg_hba.conf"
+    hba.write_text("local all all peer map=worker\n" + hba.read_text())
+    (data / "pg_ident.conf").write_text(f"worker {USER} {USER}\nworker {USER} app\n")
+    cluster.command("pg_ctl", "reload", "-D", str(data))
+    scheduler = new_scheduler(cluster)
+    scheduler.execute("CREATE ROLE app LOGIN")
+    scheduler.execute("CREATE ROLE other LOGIN")
+    scheduler.execute("UPDATE worker_setting SET connect_as = 'role'")
+    scheduler.admin.execute(
+        "UPDATE worker_setting SET conninfo = %s", (f"host='{cluster.socket_directory}' connect_timeout=5",)
+    )
+    scheduler.start()
+    who = "DO $$BEGIN RAISE NOTICE '% %', session_user, current_user; END$$"
+    assert scheduler.run(who, rolname="app").notices == "NOTICE:  app app"
+    run = scheduler.run("RESET ROLE; SET ROLE NONE;" + who, rolname="app")
+    assert run.notices == "NOTICE:  app app"
+    run = scheduler.run(who, rolname="other")
+    assert (run.state, run.job_sqlstate) == ("failed", "08001")
+    assert 'Peer authentication failed for user "other"' in run.exception_message
+    assert scheduler.value("SELECT count(*) FROM pg_roles WHERE rolname LIKE 'elephant_worker%%'") == 0
+    with pytest.raises(psycopg.errors.InvalidParameterValue, match=r"worker_setting.conninfo cannot be read"):
+        scheduler.execute("UPDATE worker_setting SET conninfo = {}", sql.Literal("host='unfinished"))
+    scheduler.execute("UPDATE worker_setting SET conninfo = {}", sql.Literal("host=/nowhere"))
+    run = scheduler.run(who, rolname="app")
+    assert (run.state, run.job_sqlstate) == ("failed", "08001")
+    assert 'connection to server on socket "/nowhere/.s.PGSQL.' in run.exception_message
+    scheduler.stop()
+    scheduler.admin.close()

@@ -1,0 +1,58 @@
+"""Jobs, log and settings survive pg_dump and its restore in another cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from psycopg import sql
+
+from tests.cluster import Cluster
+from tests.conftest import Scheduler, until
+
+
+def contents(scheduler: Scheduler) -> dict[str, list[tuple[object, ...]]]:
+    """What a user sees, without what depends on the moment."""
+    return {
+        query: scheduler.execute(query).fetchall()
+        for query in (
+            "SELECT * FROM member_job ORDER BY job_id",
+            "SELECT * FROM member_job_log ORDER BY jl_id",
+            "SELECT * FROM worker_setting",
+        )
+    }
+
+
+def test_dump_and_restore(scheduler: Scheduler, own_cluster: Callable[..., Cluster], tmp_path: Path) -> None:
+    role, gone = scheduler.role("re'port"), scheduler.role("gone")
+    database = scheduler.database("we'b order")
+    scheduler.start()
+    scheduler.run("SELECT 'it''s done'", database, role, job_description="üñï\t\n")
+    scheduler.run("SELECT 1/0", rolname=role, schedule='{"@daily","0 9 * * 1-5"}', timezone="Europe/Berlin")
+    scheduler.insert("SELECT 1", rolname=gone, schedule="@hourly")
+    scheduler.execute("UPDATE worker_setting SET max_running_jobs = 7")
+    dump = tmp_path / "dump"
+    scheduler.cluster.command("pg_dump", "--format=custom", f"--file={dump}", scheduler.dbname)
+    scheduler.stop()
+    before = contents(scheduler)
+
+    other = own_cluster()
+    with other.connect() as admin:
+        for name in (role,):
+            admin.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(name)))
+        admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
+        admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(scheduler.dbname)))
+    other.command("pg_restore", "--exit-on-error", f"--dbname={scheduler.dbname}", str(dump))
+    restored = Scheduler(other, scheduler.dbname)
+    assert contents(restored) == before
+
+    # It is not started by a launcher, only by a person; then all goes on.
+    assert restored.value("SELECT start_worker(unattended := true)") is None
+    restored.start()
+    assert restored.run("SELECT 1", database, role).state == "succeeded"
+    job = restored.insert("SELECT 1", schedule="* * * * * *")
+    until(lambda: restored.log(job))
+    numbers = [row.jl_id for row in restored.log()]
+    assert len(set(numbers)) == len(numbers)
+    assert restored.value("SELECT count(*) FROM member_job WHERE next_run_at IS NULL AND schedule IS NOT NULL") == 0
+    restored.admin.close()

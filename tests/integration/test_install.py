@@ -1,0 +1,167 @@
+"""make install, the pgxn client, and CREATE EXTENSION."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from tests.cluster import ROOT, Cluster, Installation
+from tests.conftest import Scheduler, until
+
+
+def files_below(directory: Path) -> list[str]:
+    return sorted(str(path.relative_to(directory)) for path in directory.rglob("*") if path.is_file())
+
+
+def version() -> str:
+    (line,) = [
+        line
+        for line in (ROOT / "elephant_worker.control").read_text().splitlines()
+        if line.startswith("default_version")
+    ]
+    return line.split("'")[1]
+
+
+def test_the_version_is_the_same_everywhere() -> None:
+    meta = json.loads((ROOT / "META.json").read_text())
+    assert meta["version"] == version()
+    assert meta["provides"]["elephant_worker"]["version"] == version()
+    assert (ROOT / meta["provides"]["elephant_worker"]["docfile"]).exists()
+    assert f"## {version()}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_destdir(installation: Installation, tmp_path: Path) -> None:
+    installation.make("install", f"DESTDIR={tmp_path}")
+    installed = files_below(tmp_path)
+    for end in (
+        f"share/postgresql/{{major}}/extension/elephant_worker--{version()}.sql",
+        "share/postgresql/{major}/extension/elephant_worker.control",
+        f"lib/elephant_worker/{version()}/elephant_worker/worker.py",
+        f"lib/elephant_worker/{version()}/vendor/croniter/__init__.py",
+        f"lib/elephant_worker/{version()}/vendor/psycopg/pq/__init__.py",
+    ):
+        major = installation.bindir.parent.name
+        assert any(path.endswith(end.format(major=major)) for path in installed), end
+    assert any(path.endswith(".pyc") for path in installed)
+    installation.make("uninstall", f"DESTDIR={tmp_path}")
+    assert files_below(tmp_path) == []
+
+
+def test_pgxn_client(cluster: Cluster, installation: Installation, tmp_path: Path) -> None:
+    checkout = tmp_path / "checkout"
+    shutil.copytree(ROOT, checkout, ignore=shutil.ignore_patterns("venv", ".git"))
+    environment = {
+        **os.environ,
+        "PGHOST": cluster.socket_directory,
+        "PGPORT": str(cluster.port),
+        "HOME": str(tmp_path),
+    }
+    options = ["--pg_config", str(installation.bindir / "pg_config")]
+    for command in (["install", *options, "--nosudo", "--yes", "./"], ["check", *options, "./"]):
+        done = subprocess.run(
+            ["pgxn", *command],
+            cwd=checkout,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert done.returncode == 0, done.stdout
+
+
+def test_any_schema(scheduler: Scheduler) -> None:
+    """The tests' schema has a blank in its name; here are others, beside it."""
+    scheduler.execute("DROP EXTENSION elephant_worker")
+    for name in ("plain", "Üml äut;", "select", "%I %s {}"):
+        scheduler.execute("CREATE SCHEMA {}", sql.Identifier(name))
+        scheduler.execute("CREATE EXTENSION elephant_worker SCHEMA {}", sql.Identifier(name))
+        scheduler.execute("SET search_path = {}", sql.Identifier(name))
+        scheduler.start()
+        assert scheduler.run("SELECT 1").state == "succeeded"
+        scheduler.stop()
+        scheduler.execute("DROP EXTENSION elephant_worker")
+
+
+def test_cascade_installs_plpython(cluster: Cluster) -> None:
+    with cluster.connect() as admin:
+        admin.execute("CREATE DATABASE fresh")
+    try:
+        with cluster.connect("fresh") as admin:
+            admin.execute("CREATE SCHEMA scheduler")
+            admin.execute("CREATE EXTENSION elephant_worker WITH SCHEMA scheduler CASCADE")
+            assert admin.execute("SELECT FROM pg_extension WHERE extname = 'plpython3u'").fetchone() is not None
+    finally:
+        with cluster.connect() as admin:
+            admin.execute("DROP DATABASE fresh")
+
+
+@pytest.mark.parametrize("attribute", ["LOGIN", "SUPERUSER", "CREATEROLE", "CREATEDB", "REPLICATION", "BYPASSRLS"])
+def test_a_role_that_can_do_more_is_not_adopted(cluster: Cluster, attribute: str) -> None:
+    with cluster.connect() as admin, admin.transaction(force_rollback=True):
+        admin.execute("CREATE SCHEMA elsewhere")
+        admin.execute(sql.SQL("ALTER ROLE job_monitor {}").format(sql.SQL(attribute)))
+        with pytest.raises(psycopg.errors.DuplicateObject) as raised:
+            admin.execute("CREATE EXTENSION elephant_worker SCHEMA elsewhere CASCADE")
+    assert raised.value.diag.message_hint == "Rename it: ALTER ROLE job_monitor RENAME TO …;"
+
+
+def test_uninstall_as_the_readme_says(own_cluster: Any) -> None:
+    cluster = own_cluster()
+    readme = (ROOT / "README.md").read_text()
+    commands = readme.split("## Removing it")[1].split("```sql")[1].split("```")[0]
+    with cluster.connect() as admin:
+        admin.execute("DROP DATABASE {}".format('"elephant template"'))
+        admin.execute("CREATE SCHEMA scheduler")
+        admin.execute("CREATE EXTENSION elephant_worker WITH SCHEMA scheduler CASCADE")
+        admin.execute("SELECT scheduler.start_worker()")
+        admin.execute("SELECT scheduler.insert_job('SELECT 1', current_catalog, '* * * * * *')")
+        for command in commands.strip().splitlines():
+            admin.execute(command)
+        roles = "SELECT rolname FROM pg_roles WHERE oid >= 16384"
+        until(lambda: admin.execute(roles).fetchall() == [], "the worker to have gone")
+        assert admin.execute("SELECT FROM pg_namespace WHERE nspname = 'scheduler'").fetchone() is None
+
+
+def test_other_functions_import_what_they_always_did(scheduler: Scheduler) -> None:
+    """What the extension brings along leaves no trace in the session's Python."""
+    scheduler.execute(
+        """CREATE FUNCTION imported() RETURNS text[] LANGUAGE plpython3u AS
+           $$
+import sys
+copies = ('croniter', 'dateutil', 'psycopg', 'typing_extensions')
+return sorted(name for name in sys.modules if name.partition('.')[0] in copies)
+           $$"""
+    )
+    scheduler.value("SELECT count(*) FROM next_runs('@daily')")
+    scheduler.start()
+    assert scheduler.value("SELECT imported()") == []
+
+
+def test_every_object_has_a_comment(scheduler: Scheduler) -> None:
+    undescribed = scheduler.execute(
+        """SELECT pg_describe_object(d.classid, d.objid, 0)
+           FROM pg_depend d
+           WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
+             AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'elephant_worker')
+             AND coalesce(obj_description(d.objid, d.classid::regclass::name), '') = ''
+             AND NOT (d.classid = 'pg_class'::regclass
+                      AND EXISTS (SELECT FROM pg_class c WHERE c.oid = d.objid AND c.relkind IN ('S', 'i')))
+             AND NOT (d.classid = 'pg_type'::regclass
+                      AND EXISTS (SELECT FROM pg_type t WHERE t.oid = d.objid
+                                  AND (t.typrelid <> 0 OR t.typelem <> 0) AND t.typname <> 'refusal'))
+           UNION ALL
+           SELECT format('column %s of %s', a.attname, c.oid::regclass)
+           FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+           WHERE c.relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = 'my_job'::regclass)
+             AND c.relkind IN ('r', 'v') AND a.attnum > 0 AND NOT a.attisdropped
+             AND coalesce(col_description(a.attrelid, a.attnum), '') = ''"""
+    ).fetchall()
+    assert undescribed == []

@@ -1,0 +1,200 @@
+"""The worker: how it starts, what it holds, and when it leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from tests.cluster import Cluster, pg_config
+from tests.conftest import Scheduler, new_scheduler, until
+
+ALIVE = "SELECT count(*) FROM pg_stat_activity WHERE pid = %s"
+
+
+# What can host the worker on this server.
+HOSTS = ["session"]
+if Path(pg_config("--sharedir"), "extension/pg_background.control").exists():
+    HOSTS.append("pg_background")
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_start_returns_the_pid_and_does_nothing_where_one_runs(scheduler: Scheduler, host: str) -> None:
+    if host == "pg_background":
+        scheduler.execute("CREATE EXTENSION pg_background")
+    pid = scheduler.start()
+    assert scheduler.value(ALIVE, pid) == 1
+    assert scheduler.start() == pid
+    status = scheduler.execute("SELECT * FROM worker_status").fetchone()
+    assert status is not None
+    assert (status.running, status.pid, status.host, status.armed) == (True, pid, host, True)
+    assert scheduler.value("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'elephant_worker'") >= 1
+    assert scheduler.run("SELECT 1").state == "succeeded"
+    scheduler.stop()
+    until(lambda: scheduler.value(ALIVE, pid) == 0, "the worker to end")
+
+
+def test_a_second_worker_is_refused(scheduler: Scheduler) -> None:
+    pid = scheduler.start()
+    with pytest.raises(psycopg.errors.ObjectInUse) as raised:
+        scheduler.execute("CALL run_worker()")
+    diag = raised.value.diag
+    assert diag.message_primary == "a worker is running already"
+    assert diag.message_detail == f"Its process id is {pid}."
+    assert diag.message_hint == "SELECT stop_worker(); ends it."
+
+
+def test_stop(scheduler: Scheduler) -> None:
+    assert scheduler.value("SELECT stop_worker()") is False
+    pid = scheduler.start()
+    assert scheduler.value("SELECT stop_worker()") is True
+    until(lambda: scheduler.value(ALIVE, pid) == 0, "the worker to end")
+    status = scheduler.execute("SELECT * FROM worker_status").fetchone()
+    assert status is not None
+    assert (status.running, status.pid, status.host, status.armed) == (False, None, None, False)
+
+
+def test_stop_cancels_what_runs(scheduler: Scheduler) -> None:
+    scheduler.start()
+    run = scheduler.value("SELECT run_job(%s)", scheduler.insert("SELECT pg_sleep(1000)"))
+    until(lambda: scheduler.value("SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(1000)'"))
+    scheduler.stop()
+    row = scheduler.ended(run)
+    assert (row.state, row.job_sqlstate, row.exception_message) == ("cancelled", "57014", "the worker was stopped")
+
+
+def test_a_launcher_starts_only_what_is_armed(scheduler: Scheduler) -> None:
+    unattended = "SELECT start_worker(unattended := true)"
+    assert scheduler.value(unattended) is None
+    pid = scheduler.start()
+    assert scheduler.value(unattended) == pid
+    scheduler.value("SELECT pg_terminate_backend(%s)", pid)
+    until(lambda: scheduler.value(ALIVE, pid) == 0, "the worker to end")
+    other = scheduler.value(unattended)
+    assert other not in (None, pid)
+    scheduler.stop()
+    assert scheduler.value(unattended) is None
+
+
+def test_requests_wait_for_the_worker(scheduler: Scheduler) -> None:
+    run = scheduler.value("SELECT run_job(%s)", scheduler.insert("SELECT 1"))
+    scheduler.start()
+    assert scheduler.ended(run).state == "succeeded"
+
+
+def test_runner_roles_go_with_the_worker(scheduler: Scheduler) -> None:
+    runners = "SELECT count(*) FROM pg_roles WHERE rolname LIKE 'elephant_worker_%%' AND rolcanlogin"
+    scheduler.start()
+    scheduler.run("SELECT 1", rolname=scheduler.role())
+    assert scheduler.value(runners) > 0
+    scheduler.stop()
+    assert scheduler.value(runners) == 0
+
+
+def test_a_runner_that_owns_something_is_kept_and_shut(scheduler: Scheduler) -> None:
+    scheduler.execute("GRANT CREATE ON SCHEMA public TO PUBLIC")
+    scheduler.start()
+    assert scheduler.run("SET ROLE NONE; CREATE TABLE kept ()", rolname=scheduler.role()).state == "succeeded"
+    scheduler.stop()
+    owner = "SELECT r.rolname FROM pg_class c JOIN pg_authid r ON r.oid = c.relowner WHERE c.relname = 'kept'"
+    runner = scheduler.value(owner)
+    assert scheduler.value("SELECT NOT rolcanlogin AND rolpassword IS NULL FROM pg_authid WHERE rolname = %s", runner)
+    scheduler.execute("DROP OWNED BY {}", sql.Identifier(runner))
+    scheduler.execute("DROP ROLE {}", sql.Identifier(runner))
+
+
+def test_idle_it_holds_nothing(scheduler: Scheduler) -> None:
+    pid = scheduler.start()
+    scheduler.run("SELECT 1")
+    for _ in range(20):
+        scheduler.tick()
+        held = scheduler.execute(
+            """SELECT a.backend_xid, a.backend_xmin,
+                      (SELECT count(*) FROM pg_locks l WHERE l.pid = a.pid AND l.locktype <> 'virtualxid') AS locks
+               FROM pg_stat_activity a WHERE a.pid = %s""".replace("%s", str(pid))
+        ).fetchone()
+        if held == (None, None, 0):
+            return
+    # A tick takes a tenth of a millisecond in each second: twenty looks cannot all have hit one.
+    pytest.fail(f"it holds {held}")
+
+
+def test_dropping_the_extension_ends_the_worker(scheduler: Scheduler) -> None:
+    pid = scheduler.start()
+    scheduler.run("SELECT 1", rolname=scheduler.role())
+    scheduler.execute("DROP EXTENSION elephant_worker")
+    until(lambda: scheduler.value(ALIVE, pid) == 0, "the worker to end")
+    oid = scheduler.value("SELECT oid FROM pg_database WHERE datname = current_database()")
+    assert scheduler.value("SELECT count(*) FROM pg_roles WHERE rolname LIKE %s", f"elephant_worker_{oid}_%") == 0
+
+
+def test_new_jobs_are_heard_of_at_once(scheduler: Scheduler) -> None:
+    scheduler.start()
+    until(lambda: scheduler.value("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'"))
+    job = scheduler.insert("SELECT 1", schedule="* * * * * *")
+    until(lambda: scheduler.log(job))
+    scheduler.execute("DELETE FROM member_job")
+    until(lambda: scheduler.value("SELECT count(*) FROM job_state") == 0)
+
+
+def test_an_open_transaction_of_a_user_stops_nothing(scheduler: Scheduler) -> None:
+    scheduler.start()
+    job = scheduler.insert("SELECT 1", schedule="* * * * * *")
+    with scheduler.connect() as user, user.transaction():
+        user.execute("UPDATE member_job SET job_description = 'open'")
+        user.execute("UPDATE member_job SET schedule = '@daily'")
+        user.execute("DELETE FROM member_job")
+        seen = len(scheduler.log(job))
+        until(lambda: len(scheduler.log(job)) >= seen + 2, "the job to run on")
+
+
+@pytest.mark.parametrize("mode", ["fast", "smart"])
+def test_the_server_stops_within_three_seconds(own_cluster: Callable[..., Cluster], mode: str) -> None:
+    cluster = own_cluster()
+    scheduler = new_scheduler(cluster)
+    scheduler.start()
+    job = scheduler.insert("SELECT 1", schedule="* * * * * *")
+    until(lambda: scheduler.log(job))
+    scheduler.admin.close()
+    cluster.shut_down(mode, seconds=3)
+    cluster.start()
+    scheduler = Scheduler(cluster, scheduler.dbname)
+    assert scheduler.value("SELECT running FROM worker_status") is False
+    assert scheduler.value("SELECT start_worker(unattended := true)") is not None
+    seen = len(scheduler.log(job))
+    until(lambda: len(scheduler.log(job)) > seen, "the job to run again")
+    until(lambda: "running" not in [run.state for run in scheduler.log(job)], "the log to be complete")
+    scheduler.admin.close()
+
+
+def test_runs_that_were_cut_off_are_lost(own_cluster: Callable[..., Cluster]) -> None:
+    cluster = own_cluster()
+    scheduler = new_scheduler(cluster)
+    scheduler.start()
+    jobs = [scheduler.insert("SELECT pg_sleep(1000)") for _ in range(3)]
+    runs = [scheduler.value("SELECT run_job(%s)", job) for job in jobs]
+    until(lambda: scheduler.value("SELECT running_jobs FROM worker_status") == len(runs))
+    scheduler.admin.close()
+    cluster.shut_down("immediate")
+    cluster.start()
+    scheduler = Scheduler(cluster, scheduler.dbname)
+    scheduler.start()
+    # The worker may have been the last to go, and have seen its sessions break.
+    assert {scheduler.ended(run).state for run in runs} <= {"lost", "failed"}
+    assert [row.failure_count for row in scheduler.admin.execute("SELECT failure_count FROM member_job")] == [1, 1, 1]
+    scheduler.admin.close()
+
+
+def test_a_terminated_worker_takes_its_runs_along(scheduler: Scheduler) -> None:
+    pid = scheduler.start()
+    run = scheduler.value("SELECT run_job(%s)", scheduler.insert("SELECT pg_sleep(1000)"))
+    sleeping = "SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(1000)'"
+    until(lambda: scheduler.value(sleeping))
+    scheduler.value("SELECT pg_terminate_backend(%s)", pid)
+    until(lambda: scheduler.value(ALIVE, pid) == 0, "the worker to end")
+    until(lambda: scheduler.value(sleeping) == 0, "the run to end")
+    scheduler.start()
+    assert scheduler.ended(run).state == "lost"

@@ -1,0 +1,181 @@
+"""What becomes of jobs that are due."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from itertools import count
+
+from elephant_worker.claims import Claims, Job, Moment, after_lost, decide
+from elephant_worker.run import Run
+
+NOON = 1_800_000_000.0
+JOB = Job(
+    jl_id=1,
+    job_id=7,
+    cause="schedule",
+    scheduled_at=NOON,
+    state_set_at=NOON - 5000,
+    schedule_set_at=NOON - 5000,
+    enabled=True,
+    schedule="@every 10 minutes",
+    timezone="UTC",
+    job_command="SELECT 1",
+    job_timeout=60,
+    rolname="app",
+    role_oid=4711,
+    datname="weborder",
+    database_oid=4712,
+)
+
+
+def decided(*jobs: Job, active: dict[int, int] | None = None, now: float = NOON, awake_since: float = 0.0) -> Claims:
+    numbers = count(1000)
+    return decide(jobs, Counter(active or {}), Moment(now, awake_since, 60.0), lambda: next(numbers))
+
+
+def missed(run: Run) -> tuple[float, int | None, float | None]:
+    """What a row of missed due times says: the first, how many, the last."""
+    assert run.outcome is not None
+    assert run.outcome.state == "missed"
+    return run.scheduled_at, run.missed_count, run.missed_until
+
+
+def test_a_due_job_runs_and_is_due_again() -> None:
+    claims = decided(JOB)
+    (run,) = claims.runs
+    assert (run.jl_id, run.job_id, run.command, run.scheduled_at, run.timeout) == (1, 7, "SELECT 1", NOON, 60)
+    assert (run.place.role_oid, run.place.rolname, run.place.datname) == (4711, "app", "weborder")
+    assert claims.next_run_at == {7: NOON - 5000 + 9 * 600}
+    assert not claims.ended
+    assert not claims.changed
+
+
+def test_a_late_job_keeps_its_grid() -> None:
+    assert decided(JOB, now=NOON + 1000).next_run_at == {7: NOON + 400}
+
+
+def test_one_run_at_a_time() -> None:
+    (run,) = decided(JOB, active={7: 1}).ended
+    assert run.outcome is not None
+    assert run.outcome.state == "skipped"
+    claims = decided(JOB, replace(JOB, jl_id=2, cause="request"))
+    assert [run.jl_id for run in claims.runs] == [1]
+    assert [run.jl_id for run in claims.ended] == [2]
+
+
+def test_parallel_runs() -> None:
+    assert len(decided(replace(JOB, parallel=True), active={7: 3}).runs) == 1
+
+
+def test_missed_while_no_worker_was_there() -> None:
+    # Due at 0 and 400 seconds after noon, found at 999; the run would be more than start_grace late.
+    claims = decided(JOB, now=NOON + 999, awake_since=NOON + 990)
+    assert [missed(run) for run in claims.ended] == [(NOON, 2, NOON + 400)]
+    assert not claims.runs
+    assert claims.next_run_at == {7: NOON + 1000}
+
+
+def test_the_last_due_time_of_a_break_runs_if_it_is_in_the_grace() -> None:
+    claims = decided(JOB, now=NOON + 410, awake_since=NOON + 405)
+    assert [missed(run) for run in claims.ended] == [(NOON, 1, NOON)]
+    assert [run.scheduled_at for run in claims.runs] == [NOON + 400]
+    assert claims.next_run_at == {7: NOON + 1000}
+
+
+def test_catch_up_once() -> None:
+    claims = decided(replace(JOB, catch_up="once"), now=NOON + 5000, awake_since=NOON + 4990)
+    assert [missed(run) for run in claims.ended] == [(NOON, 8, NOON + 4000)]
+    assert [run.scheduled_at for run in claims.runs] == [NOON + 4600]
+    assert claims.next_run_at == {7: NOON + 5200}
+
+
+def test_catch_up_all_runs_one_after_the_other() -> None:
+    job = replace(JOB, catch_up="all", catch_up_limit=3)
+    claims = decided(job, now=NOON + 5000, awake_since=NOON + 4990)
+    assert [missed(run) for run in claims.ended] == [(NOON, 6, NOON + 2800)]
+    (run,) = claims.runs
+    assert (run.scheduled_at, run.resume_at) == (NOON + 3400, NOON + 4000)
+    assert claims.next_run_at == {7: None}
+    claims = decided(replace(job, scheduled_at=NOON + 4000), now=NOON + 5001, awake_since=NOON + 4990)
+    assert not claims.ended
+    assert [(run.scheduled_at, run.resume_at) for run in claims.runs] == [(NOON + 4000, NOON + 4600)]
+
+
+def test_catch_up_all_of_a_parallel_job() -> None:
+    job = replace(JOB, catch_up="all", catch_up_limit=3, parallel=True)
+    claims = decided(job, now=NOON + 5000, awake_since=NOON + 4990)
+    assert [(run.scheduled_at, run.resume_at) for run in claims.runs] == [(NOON + 3400, None)]
+    assert claims.next_run_at == {7: NOON + 4000}
+
+
+def test_start_deadline() -> None:
+    job = replace(JOB, start_deadline=30.0)
+    assert len(decided(job, now=NOON + 30).runs) == 1
+    claims = decided(job, now=NOON + 31)
+    assert not claims.runs
+    assert [missed(run) for run in claims.ended] == [(NOON, 1, NOON)]
+    assert claims.next_run_at == {7: NOON + 400}
+
+
+def test_start_deadline_bounds_catching_up() -> None:
+    job = replace(JOB, catch_up="all", catch_up_limit=100, start_deadline=700.0)
+    claims = decided(job, now=NOON + 5000, awake_since=NOON + 4990)
+    assert [missed(run) for run in claims.ended] == [(NOON, 8, NOON + 4000)]
+    assert [run.scheduled_at for run in claims.runs] == [NOON + 4600]
+
+
+def test_after_a_lost_run_the_job_is_due_again() -> None:
+    assert after_lost(JOB, NOON + 100) == NOON + 400
+    assert after_lost(replace(JOB, schedule="@after 10 minutes"), NOON + 100) == NOON + 700
+    assert after_lost(replace(JOB, timezone="Atlantis/Center"), NOON) is None
+
+
+def test_a_little_late_is_not_missed() -> None:
+    assert len(decided(JOB, now=NOON + 50, awake_since=NOON + 40).runs) == 1
+
+
+def test_a_request_needs_no_schedule_and_no_enabling() -> None:
+    claims = decided(replace(JOB, cause="request", enabled=False, schedule=None))
+    assert len(claims.runs) == 1
+    assert claims.next_run_at == {}
+
+
+def test_a_job_that_was_changed_meanwhile_waits() -> None:
+    for job in (
+        replace(JOB, state_set_at=NOON - 9000),
+        replace(JOB, enabled=False),
+        replace(JOB, schedule_set_at=None),
+    ):
+        claims = decided(job)
+        assert claims.changed == [7]
+        assert not claims.runs
+        assert not claims.ended
+
+
+def test_a_request_for_a_job_that_was_deleted_is_dropped() -> None:
+    claims = decided(replace(JOB, cause="request", schedule_set_at=None))
+    assert claims == Claims()
+
+
+def test_nowhere_to_run() -> None:
+    for job, sqlstate in ((replace(JOB, role_oid=None), "42704"), (replace(JOB, database_oid=None), "3D000")):
+        claims = decided(job)
+        (run,) = claims.ended
+        assert run.outcome is not None
+        assert (run.outcome.state, run.outcome.sqlstate) == ("failed", sqlstate)
+        assert claims.next_run_at[7] is not None
+
+
+def test_a_schedule_that_cannot_be_read_any_more() -> None:
+    claims = decided(replace(JOB, timezone="Atlantis/Center"))
+    (run,) = claims.ended
+    assert run.outcome is not None
+    assert (run.outcome.state, run.outcome.message) == ("failed", 'unknown time zone "Atlantis/Center"')
+    assert claims.next_run_at == {7: None}
+
+
+def test_from_finish_to_start() -> None:
+    claims = decided(replace(JOB, schedule="@after 10 minutes"))
+    assert claims.next_run_at == {7: None}
+    assert claims.runs[0].after_end == 600

@@ -1,0 +1,39 @@
+#!/bin/sh
+# Installs what the make targets for developers need: the server's packages (Debian, as root or
+# with sudo), and build/venv with the Python packages of tools/requirements.txt.
+set -eu
+cd "$(dirname "$0")/.."
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+missing_packages() {
+    [ -x /usr/bin/python3 ] || echo python3
+    python3 -c 'import ensurepip' 2>/dev/null || echo python3-venv
+    python3 -m pip --version >/dev/null 2>&1 || echo python3-pip
+    [ -d /usr/share/zoneinfo ] || echo tzdata
+    if ! tools/pg_config.sh >/dev/null 2>&1; then
+        major=$(apt-cache depends postgresql | sed -n 's/.*Depends: postgresql-\([0-9]*\)$/\1/p')
+        echo "postgresql-$major postgresql-plpython3-$major postgresql-server-dev-$major"
+    fi
+}
+
+# Debian's own interpreter: one of pyenv or the like may lie where the server's user cannot go.
+PATH="/usr/bin:/bin:$PATH"
+export PATH DEBIAN_FRONTEND=noninteractive
+
+if [ -n "$(missing_packages)" ]; then
+    command -v apt-get >/dev/null || { echo "Please install: $(missing_packages)" >&2; exit 1; }
+    as_root apt-get update -qq
+    # shellcheck disable=SC2046 # a list of words is wanted
+    as_root apt-get install -y -qq --no-install-recommends $(missing_packages) >/dev/null
+fi
+
+if ! cmp -s tools/requirements.txt build/venv/requirements.txt; then
+    rm -rf build/venv
+    mkdir -p build
+    /usr/bin/python3 -m venv build/venv
+    build/venv/bin/python -m pip install --quiet --quiet --disable-pip-version-check -r tools/requirements.txt
+    cp tools/requirements.txt build/venv/requirements.txt
+fi
