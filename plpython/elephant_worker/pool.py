@@ -79,6 +79,7 @@ class Pool:
         self._sessions: dict[Session, float] = {}
         self._free: dict[Place, list[Session]] = defaultdict(list)
         self._active: dict[int, Session] = {}
+        self._used: list[Session] = []
         self._started: list[Run] = []
         self._ended: list[Run] = []
 
@@ -153,6 +154,12 @@ class Pool:
 
     def turn(self, seconds: float) -> None:
         """Wait at most so many seconds for something to do, and do it."""
+        # Those that have been given another run meanwhile reset themselves before it.
+        for session in self._used:
+            if session.state is State.USED:
+                session.reset()
+                self._after_step(session)
+        self._used.clear()
         for socket in self.sockets.ready(seconds):
             socket.step()
             if isinstance(socket, Session):
@@ -175,6 +182,8 @@ class Pool:
             else:
                 self._sessions[session] = now
                 self._free[session.place].append(session)
+                if session.state is State.USED:
+                    self._used.append(session)
 
     def _remove(self, session: Session) -> None:
         del self._sessions[session]

@@ -26,6 +26,7 @@ NOTICE_BYTES = 8192
 # the others waiting.
 RESULTS_PER_STEP = 500
 
+RESET = b"DISCARD ALL"
 # role: a session that was handed back may have changed it. The rest is for the command to read.
 SETUP = b"""SELECT pg_catalog.set_config('role', $1, false),
     pg_catalog.set_config('application_name', 'elephant_worker job ' || $2, false),
@@ -38,6 +39,7 @@ SETUP = b"""SELECT pg_catalog.set_config('role', $1, false),
 class State(Enum):
     CONNECTING = "connecting"
     IDLE = "idle"
+    USED = "used"
     PREPARING = "preparing"
     RUNNING = "running"
     RESETTING = "resetting"
@@ -72,6 +74,8 @@ class Session:
         self.opened = clock.steady()
         self._clock = clock
         self._used = False
+        self._in_pipeline = False
+        self._was_reset = False
         self._started = started
         self._ended = ended
         self._error: Result | None = None
@@ -95,8 +99,15 @@ class Session:
         self.run = run
         if self._lost:
             self._lose(self._lost)
-        elif self.state is State.IDLE:
+        elif self.state in (State.IDLE, State.USED):
             self._prepare()
+
+    def reset(self) -> None:
+        """Make a used session as good as a new one."""
+        try:
+            self._reset()
+        except OperationalError as error:
+            self._lose(str(error))
 
     def step(self) -> None:
         """Do what can be done without waiting."""
@@ -133,13 +144,21 @@ class Session:
             raise OperationalError(self._connection.get_error_message())
 
     def _prepare(self) -> None:
+        """Send what goes before the command; to a used session in one go with what resets it."""
         run = self.run
         assert run is not None
+        connection, used = self._connection, self.state is State.USED
         self.state = State.PREPARING
         self._clear()
         values = (run.place.rolname, run.job_id, run.jl_id, f"{run.scheduled_at:.6f}", run.attempt)
         try:
-            self._connection.send_query_params(SETUP, [str(value).encode() for value in values])
+            if used:
+                connection.enter_pipeline_mode()
+                connection.send_query_params(RESET, None)
+                self._in_pipeline, self._was_reset = True, False
+            connection.send_query_params(SETUP, [str(value).encode() for value in values])
+            if used:
+                connection.pipeline_sync()
             self._flush()
         except OperationalError as error:
             self._lose(str(error))
@@ -160,7 +179,7 @@ class Session:
     def _reset(self) -> None:
         self.state = State.RESETTING
         self._clear()
-        self._connection.send_query(b"DISCARD ALL")
+        self._connection.send_query(RESET)
         self._flush()
 
     def _flush(self) -> None:
@@ -174,10 +193,14 @@ class Session:
         while connection.notifies():
             pass  # a command may LISTEN; nobody is there to be told
         for _ in range(RESULTS_PER_STEP):
-            if self.state in (State.IDLE, State.CLOSED) or connection.is_busy():
+            if self.state in (State.IDLE, State.USED, State.CLOSED) or connection.is_busy():
                 return
             result = connection.get_result()
             if result is None:
+                self._next_answer()
+            elif result.status == ExecStatus.PIPELINE_SYNC:
+                self._in_pipeline = False
+                connection.exit_pipeline_mode()
                 self._complete()
             else:
                 self._result(result)
@@ -196,6 +219,15 @@ class Session:
             self._discard_copy()
         elif self._error is None:
             self._error = result
+
+    def _next_answer(self) -> None:
+        """The server has answered one query."""
+        if not self._in_pipeline:
+            self._complete()
+        elif self._error is not None and not self._was_reset:
+            self.close()  # the run gets another session
+        else:
+            self._was_reset = True
 
     def _discard_copy(self) -> None:
         for _ in range(RESULTS_PER_STEP):
@@ -239,7 +271,7 @@ class Session:
                     notices=outcome.notices,
                 )
         else:
-            self._reset()
+            self.state = State.USED
         self._ended(run, outcome)
 
     def _lose(self, reason: str) -> None:
@@ -248,7 +280,8 @@ class Session:
             self._last_words()
         run, outcome = self.run, self._outcome()
         connecting = self.state is not State.RUNNING
-        not_begun = self.state in (State.IDLE, State.RESETTING) or (self.state is State.PREPARING and self._used)
+        waiting = self.state in (State.IDLE, State.USED, State.RESETTING)
+        not_begun = waiting or (self.state is State.PREPARING and self._used)
         self.close()
         if run is None or not_begun:
             return  # a run that it has not begun can have another session

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,10 +17,10 @@ from .run import Run
 STATEMENTS: dict[str, tuple[str, list[str]]] = {
     "pulse": (
         """SELECT s.max_running_jobs, s.spare_connections, s.connect_as, s.conninfo,
-               extract(epoch FROM s.session_idle_time)::float8 AS session_idle_time,
-               extract(epoch FROM s.session_lifetime)::float8 AS session_lifetime,
-               extract(epoch FROM s.cancel_grace)::float8 AS cancel_grace,
-               extract(epoch FROM s.start_grace)::float8 AS start_grace,
+               date_part('epoch', s.session_idle_time) AS session_idle_time,
+               date_part('epoch', s.session_lifetime) AS session_lifetime,
+               date_part('epoch', s.cancel_grace) AS cancel_grace,
+               date_part('epoch', s.start_grace) AS start_grace,
                e.extversion AS version,
                EXISTS (SELECT FROM @extschema@.worker_inbox) AS inbox
            FROM @extschema@.worker_setting s, pg_extension e WHERE e.extname = 'elephant_worker'""",
@@ -61,7 +61,7 @@ STATEMENTS: dict[str, tuple[str, list[str]]] = {
         [],
     ),
     "stranded": (
-        """SELECT w.*, l.job_id, 0 AS jl_id, extract(epoch FROM l.scheduled_at)::float8 AS scheduled_at
+        """SELECT w.*, l.job_id, 0 AS jl_id, date_part('epoch', l.scheduled_at) AS scheduled_at
            FROM (SELECT r.job_id, max(r.scheduled_at) AS scheduled_at FROM @extschema@.job_log r
                  WHERE r.state = 'lost' AND r.jl_id >= (SELECT w.lowest_open_run FROM @extschema@.worker_state w)
                  GROUP BY r.job_id) l
@@ -91,25 +91,27 @@ STATEMENTS: dict[str, tuple[str, list[str]]] = {
     "due": (
         # Of two columns of the same name the later one counts: a job that is gone still has its number.
         """SELECT w.*, d.job_id, nextval('@extschema@.worker_inbox_request_id_seq') AS jl_id,
-               extract(epoch FROM d.next_run_at)::float8 AS scheduled_at,
-               extract(epoch FROM d.schedule_set_at)::float8 AS state_set_at
+               date_part('epoch', d.next_run_at) AS scheduled_at,
+               date_part('epoch', d.schedule_set_at) AS state_set_at
            FROM (SELECT s.job_id, s.next_run_at, s.schedule_set_at FROM @extschema@.job_state s
-                 WHERE s.next_run_at <= to_timestamp($1) ORDER BY s.next_run_at, s.job_id LIMIT $2) d
+                 WHERE s.next_run_at <= to_timestamp($1) AND (s.next_run_at, s.job_id) >= (to_timestamp($3), $4)
+                 ORDER BY s.next_run_at, s.job_id LIMIT $2) d
            LEFT JOIN @extschema@.runnable_job w ON w.job_id = d.job_id
            ORDER BY d.next_run_at, d.job_id""",
-        ["float8", "int4"],
+        ["float8", "int4", "float8", "int8"],
     ),
     "next_due": (
-        """SELECT extract(epoch FROM s.next_run_at)::float8 AS due FROM @extschema@.job_state s
-           WHERE s.next_run_at IS NOT NULL ORDER BY s.next_run_at LIMIT 1""",
-        [],
+        """SELECT date_part('epoch', s.next_run_at) AS due, s.job_id FROM @extschema@.job_state s
+           WHERE s.next_run_at IS NOT NULL AND (s.next_run_at, s.job_id) >= (to_timestamp($1), $2)
+           ORDER BY s.next_run_at, s.job_id LIMIT 1""",
+        ["float8", "int8"],
     ),
     "messages": (
         "DELETE FROM @extschema@.worker_inbox i WHERE i.kind NOT IN ('run', 'reboot') RETURNING i.kind, i.job_id",
         [],
     ),
     "requests": (
-        """SELECT w.*, r.job_id, r.request_id AS jl_id, extract(epoch FROM r.requested_at)::float8 AS scheduled_at,
+        """SELECT w.*, r.job_id, r.request_id AS jl_id, date_part('epoch', r.requested_at) AS scheduled_at,
                CASE r.kind WHEN 'run' THEN 'request' ELSE r.kind END AS cause
            FROM (SELECT i.request_id, i.job_id, i.requested_at, i.kind FROM @extschema@.worker_inbox i
                  WHERE i.kind IN ('run', 'reboot') ORDER BY i.request_id LIMIT $1) r
@@ -123,7 +125,8 @@ STATEMENTS: dict[str, tuple[str, list[str]]] = {
            SELECT j.job_id, j.schedule_set_at, j.first_run_at FROM @extschema@.job j WHERE j.job_id = ANY ($1)
            ON CONFLICT (job_id) DO UPDATE
                SET schedule_set_at = excluded.schedule_set_at, next_run_at = excluded.next_run_at
-               WHERE job_state.schedule_set_at <> excluded.schedule_set_at""",
+               WHERE job_state.schedule_set_at <> excluded.schedule_set_at
+           RETURNING date_part('epoch', next_run_at) AS due""",
         ["int8[]"],
     ),
     "forget": (
@@ -234,6 +237,9 @@ class Server:
     role_oid: int
 
 
+LONG_AGO = float("-inf")
+
+
 class Store:
     """The statements, prepared when they are first used."""
 
@@ -242,6 +248,21 @@ class Store:
         self._schema = schema
         self._plans: dict[str, Any] = {}
         self._open = False
+        self.forget_front()
+
+    def forget_front(self) -> None:
+        """Look for due jobs from the very beginning next time.
+
+        What has been due leaves dead entries at the front of the index, which VACUUM removes at
+        its leisure; so the search begins where the first job was found last time.
+        """
+        self._front = LONG_AGO, 0
+
+    def _due_at(self, due_times: Iterable[float | None]) -> None:
+        """Note that jobs are due at these times from now on."""
+        first = min((due for due in due_times if due is not None), default=None)
+        if first is not None:
+            self._front = min(self._front, (first, 0))
 
     def _rows(self, name: str, *values: Any) -> Any:
         plan = self._plans.get(name)
@@ -259,6 +280,7 @@ class Store:
 
     def rollback(self) -> None:
         self._open = False
+        self.forget_front()
         self._plpy.rollback()
 
     # --- the worker -------------------------------------------------------------------------
@@ -318,11 +340,15 @@ class Store:
 
     def due(self, now: float, limit: int) -> list[Job]:
         """The jobs that are due, in the order of their due times."""
-        return [Job(cause="schedule", **row) for row in self._rows("due", now, limit)]
+        return [Job(cause="schedule", **row) for row in self._rows("due", now, limit, *self._front)]
 
     def next_due(self) -> float | None:
-        rows = self._rows("next_due")
-        return rows[0]["due"] if rows else None
+        """When the next job is due."""
+        rows = self._rows("next_due", *self._front)
+        if not rows:
+            return None
+        self._front = rows[0]["due"], rows[0]["job_id"]
+        return self._front[0]
 
     def messages(self) -> dict[str, list[int]]:
         """Take what is in the inbox, but for requests to run: the jobs, by kind of message."""
@@ -340,11 +366,12 @@ class Store:
 
     def define(self, job_ids: Sequence[int]) -> None:
         """Follow what has been defined, changed or deleted."""
-        self._rows("define", job_ids)
+        self._due_at(row["due"] for row in self._rows("define", job_ids))
         self._rows("forget", job_ids)
 
     def advance(self, next_run_at: dict[int, float | None]) -> None:
         self._rows("advance", list(next_run_at), list(next_run_at.values()))
+        self._due_at(next_run_at.values())
 
     # --- runs -------------------------------------------------------------------------------
 
@@ -390,6 +417,7 @@ class Store:
                 [run.again_at for run in again],
                 [run.schedule_set_at for run in again],
             )
+            self._due_at(run.again_at for run in again)
 
     def _count(self, runs: Sequence[Run]) -> None:
         counts: dict[int, tuple[float, int, int]] = {}

@@ -317,6 +317,7 @@ class Worker:
         if steady >= self._next_housekeeping:
             self._next_housekeeping = steady + HOUSEKEEPING
             self._store.move_lowest_open_run()
+            self._store.forget_front()  # a restore may have put jobs before it
         if steady >= self._listen_at and not self._leaving:
             self._listen(steady)
 

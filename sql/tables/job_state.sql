@@ -8,7 +8,7 @@ CREATE TABLE @extschema@.job_state (
     failure_count bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 70);
 
-CREATE INDEX job_state_next_run_at ON @extschema@.job_state (next_run_at) WHERE next_run_at IS NOT NULL;
+CREATE INDEX job_state_next_run_at ON @extschema@.job_state (next_run_at, job_id) WHERE next_run_at IS NOT NULL;
 
 COMMENT ON TABLE @extschema@.job_state IS 'what the worker keeps of each job; apart from job, so that it waits for no transaction of a user''s';
 COMMENT ON COLUMN @extschema@.job_state.job_id IS 'the job';
