@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from .errors import Refusal
-from .run import Outcome, Place, Run
+from .run import STOPPED_HINTS, Outcome, Place, Run
 from .schedule import TICK, Timing, schedule
 
 
@@ -22,6 +22,7 @@ class Job:
     job_id: int
     cause: str
     scheduled_at: float
+    withdrawn: bool = False
     state_set_at: float | None = None
     schedule_set_at: float | None = None
     enabled: bool = False
@@ -180,6 +181,14 @@ def _run(job: Job, scheduled_at: float | None = None) -> Run:
 
 
 def _why_not(job: Job, active: Counter[int]) -> Outcome | None:
+    if job.withdrawn:
+        return Outcome(
+            "cancelled",
+            "57014",
+            message="the run was cancelled by cancel_run()",
+            detail="It had not started.",
+            hint=STOPPED_HINTS["cancelled"],
+        )
     if active[job.job_id] and not job.parallel:
         return Outcome(
             "skipped",

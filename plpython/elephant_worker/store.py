@@ -21,6 +21,7 @@ STATEMENTS: dict[str, tuple[str, list[str]]] = {
                date_part('epoch', s.session_lifetime) AS session_lifetime,
                date_part('epoch', s.cancel_grace) AS cancel_grace,
                date_part('epoch', s.start_grace) AS start_grace,
+               s.paused_since IS NOT NULL AS paused,
                e.extversion AS version,
                EXISTS (SELECT FROM @extschema@.worker_inbox) AS inbox
            FROM @extschema@.worker_setting s, pg_extension e WHERE e.extname = 'elephant_worker'""",
@@ -107,19 +108,30 @@ STATEMENTS: dict[str, tuple[str, list[str]]] = {
         ["float8", "int8"],
     ),
     "messages": (
-        "DELETE FROM @extschema@.worker_inbox i WHERE i.kind NOT IN ('run', 'reboot') RETURNING i.kind, i.job_id",
+        """DELETE FROM @extschema@.worker_inbox i WHERE i.kind NOT IN ('run', 'once', 'reboot')
+           RETURNING i.kind, coalesce(i.jl_id, i.job_id) AS number""",
         [],
     ),
     "requests": (
         """SELECT w.*, r.job_id, r.request_id AS jl_id, date_part('epoch', r.requested_at) AS scheduled_at,
-               CASE r.kind WHEN 'run' THEN 'request' ELSE r.kind END AS cause
-           FROM (SELECT i.request_id, i.job_id, i.requested_at, i.kind FROM @extschema@.worker_inbox i
-                 WHERE i.kind IN ('run', 'reboot') ORDER BY i.request_id LIMIT $1) r
+               r.withdrawn, CASE r.kind WHEN 'run' THEN 'request' ELSE r.kind END AS cause
+           FROM (SELECT i.request_id, i.job_id, i.requested_at, i.kind, i.withdrawn FROM @extschema@.worker_inbox i
+                 WHERE i.kind IN ('run', 'once', 'reboot') ORDER BY i.request_id LIMIT $1) r
            LEFT JOIN @extschema@.runnable_job w ON w.job_id = r.job_id
            ORDER BY r.request_id""",
         ["int4"],
     ),
-    "take_requests": ("DELETE FROM @extschema@.worker_inbox i WHERE i.request_id = ANY ($1)", ["int8[]"]),
+    "take_requests": (
+        """WITH taken AS (DELETE FROM @extschema@.worker_inbox i WHERE i.request_id = ANY ($1)
+                         RETURNING i.kind, i.job_id)
+           DELETE FROM @extschema@.once_job o USING taken t WHERE t.kind = 'once' AND o.job_id = t.job_id""",
+        ["int8[]"],
+    ),
+    "withdraw": (
+        """UPDATE @extschema@.worker_inbox i SET withdrawn = true
+           WHERE i.request_id = ANY ($1) AND i.kind IN ('run', 'once', 'reboot')""",
+        ["int8[]"],
+    ),
     "define": (
         """INSERT INTO @extschema@.job_state (job_id, schedule_set_at, next_run_at)
            SELECT j.job_id, j.schedule_set_at, j.first_run_at FROM @extschema@.job j WHERE j.job_id = ANY ($1)
@@ -221,6 +233,7 @@ class Pulse:
     session_lifetime: float
     cancel_grace: float
     start_grace: float
+    paused: bool
     version: str
     inbox: bool
 
@@ -351,10 +364,10 @@ class Store:
         return self._front[0]
 
     def messages(self) -> dict[str, list[int]]:
-        """Take what is in the inbox, but for requests to run: the jobs, by kind of message."""
+        """Take what is in the inbox, but for requests to run: the jobs or runs, by kind of message."""
         messages: dict[str, list[int]] = defaultdict(list)
         for row in self._rows("messages"):
-            messages[row["kind"]].append(row["job_id"])
+            messages[row["kind"]].append(row["number"])
         return messages
 
     def requests(self, limit: int) -> list[Job]:
@@ -363,6 +376,10 @@ class Store:
 
     def take_requests(self, jl_ids: Sequence[int]) -> None:
         self._rows("take_requests", jl_ids)
+
+    def withdraw(self, jl_ids: Sequence[int]) -> None:
+        """Have requests to run end, when their turn comes, as cancelled."""
+        self._rows("withdraw", jl_ids)
 
     def define(self, job_ids: Sequence[int]) -> None:
         """Follow what has been defined, changed or deleted."""

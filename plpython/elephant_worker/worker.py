@@ -140,7 +140,8 @@ class Worker:
         self._server = self._store.server()
         self._access = Access(self._store, self._server)
         self._pool = Pool(self._clock, self._access.conninfo)
-        self._use(self._store.pulse())
+        self._pulse = self._store.pulse()
+        self._use(self._pulse)
         self._version = self._pulse.version
         self._store.commit()
         self._awake_since = self._clock.now()
@@ -197,6 +198,7 @@ class Worker:
     def _may_start(self) -> bool:
         return (
             not self._leaving
+            and not self._pulse.paused
             and self._pool.active < self._pulse.max_running_jobs
             and self._clock.steady() >= self._start_after
         )
@@ -238,6 +240,8 @@ class Worker:
             self._use(self._store.pulse())
         if "define" in messages:
             self._store.define(messages["define"])
+        if "cancel run" in messages:
+            self._store.withdraw(messages["cancel run"])
         slots = self._slots() if self._may_start else 0
         requests = self._store.requests(slots) if slots and (self._inbox or self._waiting) else []
         waiting = len(requests) == slots and (self._inbox or self._waiting)
@@ -252,10 +256,11 @@ class Worker:
         for run in claims.runs:
             self._timer(run, CONNECT_TIMEOUT)
             self._pool.start(run)
-        for job_id in messages.get("cancel", []):
-            for run in list(self._pool.runs()):
-                if run.job_id == job_id:
-                    self._stop(run, "cancelled", "the run was cancelled by cancel_job()")
+        for run in list(self._pool.runs()):
+            if run.job_id in messages.get("cancel", []):
+                self._stop(run, "cancelled", "the run was cancelled by cancel_job()")
+            elif run.jl_id in messages.get("cancel run", []):
+                self._stop(run, "cancelled", "the run was cancelled by cancel_run()")
         if "stop" in messages:
             self._leave("the worker was stopped")
 
@@ -323,6 +328,9 @@ class Worker:
 
     def _use(self, pulse: Pulse) -> None:
         """Follow the settings."""
+        if self._pulse.paused and not pulse.paused:
+            # What was due meanwhile is missed time, as if no worker had been there.
+            self._awake_since = self._clock.now()
         self._pulse = pulse
         if self._access.use(pulse):
             self._pool.retire()

@@ -33,3 +33,5 @@ COMMENT ON COLUMN @extschema@.worker_status.last_tick IS
     'when it last looked around: at most a second ago while it is well';
 COMMENT ON COLUMN @extschema@.worker_status.running_jobs IS 'how many runs are active';
 COMMENT ON COLUMN @extschema@.worker_status.due_jobs IS 'how many jobs are due and wait for a free slot';
+COMMENT ON COLUMN @extschema@.worker_status.paused_since IS
+    'since when nothing is started, by pause_jobs(); NULL: not paused';

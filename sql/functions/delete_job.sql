@@ -17,3 +17,13 @@ COMMENT ON FUNCTION @extschema@.delete_job(bigint) IS
     'deletes a job; its log is kept, and a run that is active goes on (cancel_job() stops it)';
 REVOKE ALL ON FUNCTION @extschema@.delete_job(bigint) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.delete_job(bigint) TO job_scheduler;
+
+CREATE FUNCTION @extschema@.delete_job(job text) RETURNS @extschema@.member_job
+LANGUAGE sql VOLATILE SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT * FROM @extschema@.delete_job(@extschema@.find_job(job));
+$$;
+COMMENT ON FUNCTION @extschema@.delete_job(text) IS 'the same for a job that is named';
+REVOKE ALL ON FUNCTION @extschema@.delete_job(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.delete_job(text) TO job_scheduler;

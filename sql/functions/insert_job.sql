@@ -13,16 +13,17 @@ CREATE FUNCTION @extschema@.insert_job(
     ends_at timestamptz DEFAULT NULL,
     catch_up text DEFAULT 'skip',
     catch_up_limit integer DEFAULT 100,
-    start_deadline interval DEFAULT NULL
+    start_deadline interval DEFAULT NULL,
+    job_name text DEFAULT NULL
 ) RETURNS @extschema@.member_job
 LANGUAGE sql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
     INSERT INTO @extschema@.member_job
         (job_command, datname, schedule, rolname, job_description, enabled, job_timeout, parallel,
-         timezone, dst, starts_at, ends_at, catch_up, catch_up_limit, start_deadline)
+         timezone, dst, starts_at, ends_at, catch_up, catch_up_limit, start_deadline, job_name)
     VALUES (job_command, datname, schedule, rolname, job_description, enabled, job_timeout, parallel,
-            timezone, dst, starts_at, ends_at, catch_up, catch_up_limit, start_deadline)
+            timezone, dst, starts_at, ends_at, catch_up, catch_up_limit, start_deadline, job_name)
     RETURNING *;
 $$;
 COMMENT ON FUNCTION @extschema@.insert_job IS

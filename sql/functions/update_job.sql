@@ -14,7 +14,8 @@ CREATE FUNCTION @extschema@.update_job(
     ends_at timestamptz DEFAULT NULL,
     catch_up text DEFAULT NULL,
     catch_up_limit integer DEFAULT NULL,
-    start_deadline interval DEFAULT NULL
+    start_deadline interval DEFAULT NULL,
+    job_name text DEFAULT NULL
 ) RETURNS @extschema@.member_job
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
@@ -38,7 +39,8 @@ BEGIN
         ends_at = coalesce(update_job.ends_at, j.ends_at),
         catch_up = coalesce(update_job.catch_up, j.catch_up),
         catch_up_limit = coalesce(update_job.catch_up_limit, j.catch_up_limit),
-        start_deadline = coalesce(update_job.start_deadline, j.start_deadline)
+        start_deadline = coalesce(update_job.start_deadline, j.start_deadline),
+        job_name = coalesce(update_job.job_name, j.job_name)
     WHERE j.job_id = update_job.job_id
     RETURNING j.* INTO changed;
     IF NOT FOUND THEN

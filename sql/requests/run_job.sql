@@ -18,3 +18,13 @@ COMMENT ON FUNCTION @extschema@.run_job(bigint) IS
     'has the worker start a job as soon as this transaction commits, also one that is not enabled; returns the jl_id of the run';
 REVOKE ALL ON FUNCTION @extschema@.run_job(bigint) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.run_job(bigint) TO job_scheduler;
+
+CREATE FUNCTION @extschema@.run_job(job text) RETURNS bigint
+LANGUAGE sql VOLATILE SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT @extschema@.run_job(@extschema@.find_job(job));
+$$;
+COMMENT ON FUNCTION @extschema@.run_job(text) IS 'the same for a job that is named';
+REVOKE ALL ON FUNCTION @extschema@.run_job(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.run_job(text) TO job_scheduler;

@@ -16,12 +16,14 @@ CREATE TABLE @extschema@.job (
     catch_up text NOT NULL DEFAULT 'skip' CHECK (catch_up IN ('skip', 'once', 'all')),
     catch_up_limit integer NOT NULL DEFAULT 100 CHECK (catch_up_limit BETWEEN 1 AND 1000),
     start_deadline interval CHECK (start_deadline > '0'),
+    job_name text,
     defined_by name NOT NULL,
     schedule_set_at timestamptz NOT NULL,
     first_run_at timestamptz
 );
 
 CREATE INDEX job_reboot ON @extschema@.job (job_id) WHERE schedule LIKE '%@reboot%';
+CREATE UNIQUE INDEX job_name ON @extschema@.job (rolname, job_name);
 CREATE INDEX job_rolname ON @extschema@.job (rolname);
 
 COMMENT ON TABLE @extschema@.job IS 'the jobs, as they were defined; users see and change them through my_job and member_job';
@@ -45,6 +47,8 @@ COMMENT ON COLUMN @extschema@.job.catch_up IS
 COMMENT ON COLUMN @extschema@.job.catch_up_limit IS 'with catch_up = all: how many of them at the most, the latest ones';
 COMMENT ON COLUMN @extschema@.job.start_deadline IS
     'how late a run may start, for whatever reason; later it is missed; NULL: no limit';
+COMMENT ON COLUMN @extschema@.job.job_name IS
+    'a name for the job, by which functions can be told it; each role gives a name once';
 COMMENT ON COLUMN @extschema@.job.defined_by IS 'the role that last set the command, the role or the database';
 COMMENT ON COLUMN @extschema@.job.schedule_set_at IS
     'when the schedule was last set; intervals are counted from here, unless there is a starts_at';

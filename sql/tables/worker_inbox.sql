@@ -2,18 +2,22 @@
 -- waits for anybody, and nothing is lost while no worker runs.
 CREATE TABLE @extschema@.worker_inbox (
     request_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    kind text NOT NULL CHECK (kind IN ('define', 'set', 'run', 'reboot', 'cancel', 'stop')),
+    kind text NOT NULL CHECK (kind IN ('define', 'set', 'run', 'once', 'reboot', 'cancel', 'cancel run', 'stop')),
     job_id bigint,
+    jl_id bigint,
+    withdrawn boolean NOT NULL DEFAULT false,
     requested_by name NOT NULL DEFAULT current_user,
     requested_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
 COMMENT ON TABLE @extschema@.worker_inbox IS 'what the worker has been told and not yet done';
 COMMENT ON COLUMN @extschema@.worker_inbox.request_id IS
-    'identifies the request; for ''run'' it becomes the run''s jl_id, and scheduled runs draw theirs from the same sequence';
+    'identifies the request; for ''run'' and ''once'' it becomes the run''s jl_id, and scheduled runs draw theirs from the same sequence';
 COMMENT ON COLUMN @extschema@.worker_inbox.kind IS
-    'define: a job was defined, changed or deleted; set: worker_setting was changed; run, cancel: asked for by run_job(), cancel_job(); reboot: the server has been started, for a job with @reboot; stop: by stop_worker()';
+    'define: a job was defined, changed or deleted; set: worker_setting was changed; run, once, cancel, cancel run: asked for by run_job(), run_once(), cancel_job(), cancel_run(); reboot: the server has been started, for a job with @reboot; stop: by stop_worker()';
 COMMENT ON COLUMN @extschema@.worker_inbox.job_id IS 'the job, where it is about one';
+COMMENT ON COLUMN @extschema@.worker_inbox.jl_id IS 'the run, for cancel run';
+COMMENT ON COLUMN @extschema@.worker_inbox.withdrawn IS 'whether a run has been cancelled before it started';
 COMMENT ON COLUMN @extschema@.worker_inbox.requested_by IS 'the role that asked';
 COMMENT ON COLUMN @extschema@.worker_inbox.requested_at IS 'when it asked';
 

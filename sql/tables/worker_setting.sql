@@ -9,7 +9,8 @@ CREATE TABLE @extschema@.worker_setting (
     cancel_grace interval NOT NULL DEFAULT '10 seconds' CHECK (cancel_grace BETWEEN '0' AND '1 hour'),
     start_grace interval NOT NULL DEFAULT '1 minute' CHECK (start_grace BETWEEN '0' AND '1 day'),
     connect_as text NOT NULL DEFAULT 'runner' CHECK (connect_as IN ('runner', 'role')),
-    conninfo text NOT NULL DEFAULT ''
+    conninfo text NOT NULL DEFAULT '',
+    paused_since timestamptz
 );
 
 COMMENT ON TABLE @extschema@.worker_setting IS
@@ -32,6 +33,8 @@ COMMENT ON COLUMN @extschema@.worker_setting.connect_as IS
     '''runner'': runs connect as a login role that can do nothing but be the job''s role (needs SCRAM on the loopback address, as stock pg_hba.conf files allow); ''role'': runs connect as the job''s role itself, by whatever pg_hba.conf and conninfo allow';
 COMMENT ON COLUMN @extschema@.worker_setting.conninfo IS
     'libpq connection parameters (keyword=value …) for the sessions of runs, instead of the loopback address: host, port, sslmode, passfile …';
+COMMENT ON COLUMN @extschema@.worker_setting.paused_since IS
+    'since when nothing is started, by pause_jobs(); NULL: not paused';
 
 INSERT INTO @extschema@.worker_setting DEFAULT VALUES;
 

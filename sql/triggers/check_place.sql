@@ -57,5 +57,7 @@ REVOKE ALL ON FUNCTION @extschema@.check_place() FROM PUBLIC;
 -- Triggers fire in the order of their names: after check_…_values, before set_…_schedule.
 CREATE TRIGGER look_up_new_place BEFORE INSERT ON @extschema@.job
     FOR EACH ROW WHEN (NEW.schedule_set_at IS NULL) EXECUTE FUNCTION @extschema@.check_place();
+CREATE TRIGGER look_up_new_place BEFORE INSERT ON @extschema@.once_job
+    FOR EACH ROW WHEN (NEW.schedule_set_at IS NULL) EXECUTE FUNCTION @extschema@.check_place();
 CREATE TRIGGER look_up_changed_place BEFORE UPDATE ON @extschema@.job
     FOR EACH ROW EXECUTE FUNCTION @extschema@.check_place();

@@ -73,5 +73,7 @@ REVOKE ALL ON FUNCTION @extschema@.check_values() FROM PUBLIC;
 -- as it was.
 CREATE TRIGGER check_new_values BEFORE INSERT ON @extschema@.job
     FOR EACH ROW WHEN (NEW.schedule_set_at IS NULL) EXECUTE FUNCTION @extschema@.check_values();
+CREATE TRIGGER check_new_values BEFORE INSERT ON @extschema@.once_job
+    FOR EACH ROW WHEN (NEW.schedule_set_at IS NULL) EXECUTE FUNCTION @extschema@.check_values();
 CREATE TRIGGER check_changed_values BEFORE UPDATE ON @extschema@.job
     FOR EACH ROW EXECUTE FUNCTION @extschema@.check_values();

@@ -32,5 +32,7 @@ REVOKE ALL ON FUNCTION @extschema@.set_schedule() FROM PUBLIC;
 
 CREATE TRIGGER set_new_schedule BEFORE INSERT ON @extschema@.job
     FOR EACH ROW WHEN (NEW.schedule_set_at IS NULL) EXECUTE FUNCTION @extschema@.set_schedule();
+CREATE TRIGGER set_new_schedule BEFORE INSERT ON @extschema@.once_job
+    FOR EACH ROW WHEN (NEW.schedule_set_at IS NULL) EXECUTE FUNCTION @extschema@.set_schedule();
 CREATE TRIGGER set_changed_schedule BEFORE UPDATE ON @extschema@.job
     FOR EACH ROW EXECUTE FUNCTION @extschema@.set_schedule();

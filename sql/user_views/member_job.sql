@@ -8,7 +8,7 @@ COMMENT ON VIEW @extschema@.member_job IS
     'the jobs of all roles that the current role is a member of; INSERT, UPDATE and DELETE define, change and delete jobs';
 GRANT SELECT, DELETE ON @extschema@.member_job TO job_scheduler;
 GRANT INSERT (datname, rolname, schedule, enabled, job_command, job_description, job_timeout, parallel,
-              timezone, dst, starts_at, ends_at, catch_up, catch_up_limit, start_deadline),
+              timezone, dst, starts_at, ends_at, catch_up, catch_up_limit, start_deadline, job_name),
       UPDATE (datname, rolname, schedule, enabled, job_command, job_description, job_timeout, parallel,
-              timezone, dst, starts_at, ends_at, catch_up, catch_up_limit, start_deadline)
+              timezone, dst, starts_at, ends_at, catch_up, catch_up_limit, start_deadline, job_name)
     ON @extschema@.member_job TO job_scheduler;

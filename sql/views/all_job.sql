@@ -23,8 +23,9 @@ SELECT j.job_id,
        j.catch_up,
        j.catch_up_limit,
        j.start_deadline,
+       j.job_name,
        CAST(j.defined_by AS name) AS defined_by
-FROM @extschema@.job j;
+FROM ONLY @extschema@.job j;
 
 COMMENT ON VIEW @extschema@.all_job IS 'all jobs, for job_monitor';
 GRANT SELECT ON @extschema@.all_job TO job_monitor;

@@ -141,6 +141,12 @@ def test_a_request_needs_no_schedule_and_no_enabling() -> None:
     assert claims.next_run_at == {}
 
 
+def test_a_request_that_was_withdrawn_ends_cancelled() -> None:
+    (run,) = decided(replace(JOB, cause="once", withdrawn=True)).ended
+    assert run.outcome is not None
+    assert (run.outcome.state, run.outcome.sqlstate) == ("cancelled", "57014")
+
+
 def test_a_job_that_was_changed_meanwhile_waits() -> None:
     for job in (
         replace(JOB, state_set_at=NOON - 9000),

@@ -1,0 +1,31 @@
+CREATE FUNCTION @extschema@.update_job(
+    job text,
+    job_command text DEFAULT NULL,
+    datname name DEFAULT NULL,
+    schedule text DEFAULT NULL,
+    rolname name DEFAULT NULL,
+    job_description text DEFAULT NULL,
+    enabled boolean DEFAULT NULL,
+    job_timeout interval DEFAULT NULL,
+    parallel boolean DEFAULT NULL,
+    timezone text DEFAULT NULL,
+    dst text DEFAULT NULL,
+    starts_at timestamptz DEFAULT NULL,
+    ends_at timestamptz DEFAULT NULL,
+    catch_up text DEFAULT NULL,
+    catch_up_limit integer DEFAULT NULL,
+    start_deadline interval DEFAULT NULL,
+    job_name text DEFAULT NULL
+) RETURNS @extschema@.member_job
+LANGUAGE sql VOLATILE SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT * FROM @extschema@.update_job(
+        @extschema@.find_job(job),
+        job_command, datname, schedule, rolname, job_description, enabled, job_timeout, parallel, timezone,
+        dst, starts_at, ends_at, catch_up, catch_up_limit, start_deadline, job_name);
+$$;
+COMMENT ON FUNCTION @extschema@.update_job(text, text, name, text, name, text, boolean, interval, boolean, text, text, timestamptz, timestamptz, text, integer, interval, text) IS
+    'the same for a job that is named';
+REVOKE ALL ON FUNCTION @extschema@.update_job(text, text, name, text, name, text, boolean, interval, boolean, text, text, timestamptz, timestamptz, text, integer, interval, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.update_job(text, text, name, text, name, text, boolean, interval, boolean, text, text, timestamptz, timestamptz, text, integer, interval, text) TO job_scheduler;

@@ -1,0 +1,25 @@
+CREATE FUNCTION @extschema@.run_once(
+    command text,
+    datname name DEFAULT current_catalog,
+    rolname name DEFAULT current_user,
+    job_timeout interval DEFAULT '6 hours'
+) RETURNS bigint
+LANGUAGE plpgsql VOLATILE SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    number bigint;
+    run bigint;
+BEGIN
+    INSERT INTO @extschema@.member_once_job (job_command, datname, rolname, job_timeout)
+    VALUES (run_once.command, run_once.datname, run_once.rolname, run_once.job_timeout)
+    RETURNING job_id INTO number;
+    INSERT INTO @extschema@.job_request (kind, job_id) VALUES ('once', number) RETURNING request_id INTO run;
+    RETURN run;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.run_once IS
+    'has the worker run a command in the background as soon as this transaction commits; leaves no job; returns the jl_id of the run, with which the log has it and cancel_run() stops it';
+REVOKE ALL ON FUNCTION @extschema@.run_once FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.run_once TO job_scheduler;

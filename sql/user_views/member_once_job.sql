@@ -1,0 +1,15 @@
+-- The door for run_once(): what it puts here is checked as a job's definition is.
+CREATE VIEW @extschema@.member_once_job WITH (security_barrier) AS
+SELECT o.job_id,
+       o.datname,
+       o.rolname,
+       o.job_command,
+       o.job_timeout
+FROM @extschema@.once_job o
+WHERE o.rolname = ANY ((SELECT @extschema@.permitted_roles())::name[])
+   OR (SELECT @extschema@.is_superuser())
+WITH CASCADED CHECK OPTION;
+
+COMMENT ON VIEW @extschema@.member_once_job IS
+    'what run_once() has asked for and has not started, for all roles that the current role is a member of';
+GRANT SELECT, INSERT (datname, rolname, job_command, job_timeout) ON @extschema@.member_once_job TO job_scheduler;
