@@ -12,6 +12,7 @@ from typing import Any
 
 from .claims import Job
 from .run import Run
+from .statistics import COUNT, LAST_STATES, parameters, tally
 
 # The statement, and the types of its parameters.
 STATEMENTS: dict[str, tuple[str, list[str]]] = {
@@ -22,6 +23,7 @@ STATEMENTS: dict[str, tuple[str, list[str]]] = {
                date_part('epoch', s.cancel_grace) AS cancel_grace,
                date_part('epoch', s.start_grace) AS start_grace,
                s.paused_since IS NOT NULL AS paused,
+               date_part('epoch', s.log_max_age) AS log_max_age, s.log_max_rows,
                e.extversion AS version,
                EXISTS (SELECT FROM @extschema@.worker_inbox) AS inbox
            FROM @extschema@.worker_setting s, pg_extension e WHERE e.extname = 'elephant_worker'""",
@@ -56,10 +58,13 @@ STATEMENTS: dict[str, tuple[str, list[str]]] = {
                    exception_hint = 'The server''s log may say more.'
                WHERE l.state = 'running' AND l.jl_id >= (SELECT w.lowest_open_run FROM @extschema@.worker_state w)
                RETURNING l.job_id)
-           UPDATE @extschema@.job_state s SET failure_count = s.failure_count + r.failures
-           FROM (SELECT lost.job_id, count(*) AS failures FROM lost GROUP BY lost.job_id) r
+           UPDATE @extschema@.job_statistic s
+           SET failure_count = s.failure_count + r.failures, failure_total = s.failure_total + r.failures,
+               last_states = (array_fill('lost'::text, ARRAY[r.failures]) || s.last_states)[:$1],
+               log_rows = s.log_rows + r.failures
+           FROM (SELECT lost.job_id, count(*)::int4 AS failures FROM lost GROUP BY lost.job_id) r
            WHERE s.job_id = r.job_id""",
-        [],
+        ["int4"],
     ),
     "stranded": (
         """SELECT w.*, l.job_id, 0 AS jl_id, date_part('epoch', l.scheduled_at) AS scheduled_at
@@ -141,9 +146,17 @@ STATEMENTS: dict[str, tuple[str, list[str]]] = {
            RETURNING date_part('epoch', next_run_at) AS due""",
         ["int8[]"],
     ),
+    "begin_statistic": (
+        """INSERT INTO @extschema@.job_statistic (job_id)
+           SELECT j.job_id FROM ONLY @extschema@.job j WHERE j.job_id = ANY ($1) ON CONFLICT (job_id) DO NOTHING""",
+        ["int8[]"],
+    ),
     "forget": (
-        """DELETE FROM @extschema@.job_state s
-           WHERE s.job_id = ANY ($1) AND NOT EXISTS (SELECT FROM @extschema@.job j WHERE j.job_id = s.job_id)""",
+        """WITH forgotten AS (
+               DELETE FROM @extschema@.job_state s
+               WHERE s.job_id = ANY ($1) AND NOT EXISTS (SELECT FROM @extschema@.job j WHERE j.job_id = s.job_id)
+               RETURNING s.job_id)
+           DELETE FROM @extschema@.job_statistic s USING forgotten f WHERE s.job_id = f.job_id""",
         ["int8[]"],
     ),
     "advance": (
@@ -173,13 +186,47 @@ STATEMENTS: dict[str, tuple[str, list[str]]] = {
            WHERE l.jl_id = r.jl_id""",
         ["int8[]", "text[]", "float8[]", "float8[]", *["text[]"] * 6, "int8[]", "text[]", "int8[]", "float8[]"],
     ),
-    "count": (
-        """UPDATE @extschema@.job_state s
-           SET last_executed = to_timestamp(r.started), success_count = s.success_count + r.successes,
-               failure_count = CASE WHEN r.successes > 0 THEN r.failures ELSE s.failure_count + r.failures END
-           FROM unnest($1, $2, $3, $4) r (job_id, started, successes, failures)
-           WHERE s.job_id = r.job_id""",
-        ["int8[]", "float8[]", "int8[]", "int8[]"],
+    "count": COUNT,
+    "prune_age": (
+        # Runs that last as long as this are passed over, and found again when they have ended.
+        """WITH oldest AS MATERIALIZED (
+               SELECT l.jl_id, l.job_finished < to_timestamp($2) AS old FROM @extschema@.job_log l
+               WHERE l.jl_id >= $1 AND l.state <> 'running' ORDER BY l.jl_id LIMIT $3),
+           gone AS (
+               DELETE FROM @extschema@.job_log l USING oldest o WHERE o.old AND l.jl_id = o.jl_id RETURNING l.jl_id)
+           SELECT (SELECT count(*) FROM gone) AS gone,
+               least(w.lowest_open_run, coalesce((SELECT min(o.jl_id) FROM oldest o WHERE NOT o.old),
+                                                 (SELECT max(o.jl_id) + 1 FROM oldest o), $1)) AS lowest
+           FROM @extschema@.worker_state w""",
+        ["int8", "float8", "int4"],
+    ),
+    "overfull_jobs": (
+        """SELECT s.job_id, s.log_rows > w.log_max_rows AS overfull
+           FROM @extschema@.job_statistic s, @extschema@.worker_setting w
+           WHERE s.job_id > $1 ORDER BY s.job_id LIMIT $2""",
+        ["int8", "int4"],
+    ),
+    "prune_rows": (
+        """WITH job AS MATERIALIZED (
+               SELECT s.job_id, s.oldest_run,
+                   (SELECT l.jl_id FROM @extschema@.job_log l WHERE l.job_id = s.job_id
+                    ORDER BY l.jl_id DESC OFFSET $2 LIMIT 1) AS newest
+               FROM @extschema@.job_statistic s WHERE s.job_id = ANY ($1)),
+           surplus AS MATERIALIZED (
+               SELECT j.job_id, l.jl_id FROM job j CROSS JOIN LATERAL (
+                   SELECT o.jl_id FROM @extschema@.job_log o
+                   WHERE o.job_id = j.job_id AND o.jl_id BETWEEN j.oldest_run AND j.newest AND o.state <> 'running'
+                   ORDER BY o.jl_id LIMIT $3) l),
+           gone AS (DELETE FROM @extschema@.job_log l USING surplus o WHERE l.jl_id = o.jl_id)
+           UPDATE @extschema@.job_statistic s
+           SET log_rows = CASE WHEN r.rows < $3 THEN $2 ELSE s.log_rows END,
+               oldest_run = greatest(s.oldest_run, least(w.lowest_open_run, coalesce(r.last + 1, 0)))
+           FROM (SELECT j.job_id, count(o.jl_id) AS rows, max(o.jl_id) AS last
+                 FROM job j LEFT JOIN surplus o ON o.job_id = j.job_id GROUP BY j.job_id) r,
+                @extschema@.worker_state w
+           WHERE s.job_id = r.job_id
+           RETURNING s.job_id, r.rows = $3 AS more""",
+        ["int8[]", "int4", "int4"],
     ),
     "run_again": (
         """UPDATE @extschema@.job_state s SET next_run_at = least(s.next_run_at, to_timestamp(r.due))
@@ -216,10 +263,6 @@ STATEMENTS: dict[str, tuple[str, list[str]]] = {
     ),
 }
 
-# How the sessions of runs that did not succeed count; who cancels a run has not seen it fail.
-FAILURES = {"failed", "timed out", "lost"}
-EXECUTED = {"succeeded", "cancelled", *FAILURES}
-
 
 @dataclass(frozen=True, slots=True)
 class Pulse:
@@ -234,6 +277,8 @@ class Pulse:
     cancel_grace: float
     start_grace: float
     paused: bool
+    log_max_age: float | None
+    log_max_rows: int | None
     version: str
     inbox: bool
 
@@ -332,7 +377,7 @@ class Store:
         """End the sessions and the runs that an earlier worker has left; the jobs that waited for such
         a run to end before they are due again."""
         self._rows("close_lost")
-        self._rows("log_lost")
+        self._rows("log_lost", LAST_STATES)
         stranded = [Job(cause="schedule", **row) for row in self._rows("stranded")]
         self._rows("move_lowest_open_run")
         return stranded
@@ -384,6 +429,7 @@ class Store:
     def define(self, job_ids: Sequence[int]) -> None:
         """Follow what has been defined, changed or deleted."""
         self._due_at(row["due"] for row in self._rows("define", job_ids))
+        self._rows("begin_statistic", job_ids)
         self._rows("forget", job_ids)
 
     def advance(self, next_run_at: dict[int, float | None]) -> None:
@@ -405,8 +451,8 @@ class Store:
             [run.command for run in runs],
         )
 
-    def log_ended(self, runs: Sequence[Run]) -> None:
-        """Complete the log of runs, and count them."""
+    def log_ended(self, runs: Sequence[Run]) -> list[int]:
+        """Complete the log of runs, and count them; returns the jobs with more rows than they may keep."""
         outcomes = [run.outcome for run in runs if run.outcome is not None]
         self._rows(
             "log_ended",
@@ -425,7 +471,7 @@ class Store:
             [run.missed_count for run in runs],
             [run.missed_until for run in runs],
         )
-        self._count(runs)
+        overfull = [row["job_id"] for row in self._rows("count", *parameters(tally(runs)))]
         again = [run for run in runs if run.again_at is not None]
         if again:
             self._rows(
@@ -435,19 +481,27 @@ class Store:
                 [run.schedule_set_at for run in again],
             )
             self._due_at(run.again_at for run in again)
+        return overfull
 
-    def _count(self, runs: Sequence[Run]) -> None:
-        counts: dict[int, tuple[float, int, int]] = {}
-        for run in runs:
-            state = run.outcome.state if run.outcome else ""
-            if state in EXECUTED:
-                started, successes, failures = counts.get(run.job_id, (0.0, 0, 0))
-                started = max(started, run.started or run.finished or 0.0)
-                succeeded, failed = state == "succeeded", state in FAILURES
-                counts[run.job_id] = (started, successes + succeeded, 0 if succeeded else failures + failed)
-        if counts:
-            columns = [list(column) for column in zip(*counts.values())]
-            self._rows("count", list(counts), *columns)
+    # --- the log's length -------------------------------------------------------------------
+
+    def prune_age(self, lowest: int, before: float, limit: int) -> tuple[int, int]:
+        """Delete the oldest rows that ended before this moment, from this one on; returns how many, and
+        from which on the next ones are."""
+        row = self._rows("prune_age", lowest, before, limit)[0]
+        return row["gone"], row["lowest"]
+
+    def overfull_jobs(self, after: int, limit: int) -> tuple[int | None, list[int]]:
+        """Of the jobs after this one, those with more rows than they may keep; and up to which they have
+        been looked at, None: all of them."""
+        rows = self._rows("overfull_jobs", after, limit)
+        last = rows[-1]["job_id"] if len(rows) == limit else None
+        return last, [row["job_id"] for row in rows if row["overfull"]]
+
+    def prune_rows(self, job_ids: Sequence[int], kept: int, limit: int) -> list[int]:
+        """Delete the oldest rows of each of these jobs beyond the number to keep; returns the jobs that
+        had more of them than the limit."""
+        return [row["job_id"] for row in self._rows("prune_rows", job_ids, kept, limit) if row["more"]]
 
     # --- sessions ---------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from .clock import Clock
 from .errors import Refusal
 from .listener import Listener
 from .pool import Pool
+from .retention import NEAR, PATIENCE, Retention
 from .run import Outcome, Place, Run
 from .store import Pulse, Store
 
@@ -88,6 +89,7 @@ class Worker:
         self._store = store
         self._clock = clock
         self._host = host
+        self._retention = Retention(store)
         self._leaving = False
         self._restarting = False
         # What there is to do: something in the inbox, requests to run that wait for a slot, the
@@ -192,6 +194,8 @@ class Worker:
             waits.append(0.0)
         elif self._next_due is not None and self._may_start:
             waits.append(self._next_due - self._clock.now())
+        if self._at_leisure:
+            waits.append(self._retention.next - steady)
         return max(0.0, min(waits))
 
     @property
@@ -202,6 +206,12 @@ class Worker:
             and self._pool.active < self._pulse.max_running_jobs
             and self._clock.steady() >= self._start_after
         )
+
+    @property
+    def _at_leisure(self) -> bool:
+        """Whether there is time for what need not be done now."""
+        soon = self._next_due is not None and self._next_due - self._clock.now() < NEAR
+        return not (soon or self._inbox or self._waiting or self._unlogged or self._leaving)
 
     def _tick(self) -> None:
         steady, now = self._clock.steady(), self._clock.now()
@@ -219,6 +229,8 @@ class Worker:
         if steady >= self._not_before and (due or self._inbox or self._unlogged):
             self._transact(now)
         self._store.commit()
+        if steady >= self._retention.next + (0.0 if self._at_leisure else PATIENCE) and not self._leaving:
+            self._prune(steady, now)
 
     def _compare_clocks(self, steady: float, now: float) -> None:
         """Notice that the wall clock was set, or that the machine slept: what was due meanwhile is
@@ -234,7 +246,7 @@ class Worker:
     def _transact(self, now: float) -> None:
         """Log what has ended, follow the inbox, claim what is due; start that once it is committed."""
         if self._unlogged:
-            self._store.log_ended(self._unlogged)
+            self._retention.add(self._store.log_ended(self._unlogged), self._clock.steady())
         messages = self._store.messages() if self._inbox else {}
         if "set" in messages:
             self._use(self._store.pulse())
@@ -264,6 +276,16 @@ class Worker:
         if "stop" in messages:
             self._leave("the worker was stopped")
 
+    def _prune(self, steady: float, now: float) -> None:
+        """A step of keeping the log short; the runs go on where it fails."""
+        try:
+            self._retention.step(steady, now)
+            self._store.commit()
+        except self._plpy.SPIError as error:
+            self._store.rollback()
+            self._retention.fail(steady)
+            self._plpy.warning(f"elephant_worker could not prune the log: {error}")
+
     def _slots(self) -> int:
         """How many runs may start now."""
         slots = self._pulse.max_running_jobs - self._pool.active
@@ -292,7 +314,7 @@ class Worker:
         if claims.runs or claims.ended:
             self._store.log_started([*claims.runs, *claims.ended])
         if claims.ended:
-            self._store.log_ended(claims.ended)
+            self._retention.add(self._store.log_ended(claims.ended), self._clock.steady())
         return claims
 
     def _prepare(self, claims: Claims, now: float) -> None:
@@ -337,6 +359,7 @@ class Worker:
         self._pool.kept = pulse.session_idle_time
         self._pool.lifetime = pulse.session_lifetime
         self._pool.room = pulse.max_running_jobs
+        self._retention.use(pulse)
 
     def _listen(self, steady: float) -> None:
         """Have an ear; where that fails, the inbox is looked into every second."""

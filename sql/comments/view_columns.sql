@@ -10,7 +10,8 @@ BEGIN
         JOIN pg_attribute c ON c.attrelid = v.oid AND c.attnum > 0
         JOIN pg_attribute t ON t.attname = c.attname AND t.attnum > 0
         JOIN (VALUES (1, '@extschema@.job'::regclass), (2, '@extschema@.job_state'), (3, '@extschema@.job_log'),
-                     (4, '@extschema@.worker_inbox'), (5, '@extschema@.worker_state')) source (rank, oid)
+                     (4, '@extschema@.worker_inbox'), (5, '@extschema@.worker_state'),
+                     (6, '@extschema@.job_statistic')) source (rank, oid)
              ON source.oid = t.attrelid
         WHERE v.relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = '@extschema@.job'::regclass)
           AND v.relkind = 'v'

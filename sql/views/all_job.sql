@@ -9,9 +9,9 @@ SELECT j.job_id,
        j.job_description,
        j.job_timeout,
        j.parallel,
-       coalesce((SELECT s.failure_count FROM @extschema@.job_state s WHERE s.job_id = j.job_id), 0) AS failure_count,
-       coalesce((SELECT s.success_count FROM @extschema@.job_state s WHERE s.job_id = j.job_id), 0) AS success_count,
-       (SELECT s.last_executed FROM @extschema@.job_state s WHERE s.job_id = j.job_id) AS last_executed,
+       coalesce((SELECT s.failure_count FROM @extschema@.job_statistic s WHERE s.job_id = j.job_id), 0) AS failure_count,
+       coalesce((SELECT s.success_count FROM @extschema@.job_statistic s WHERE s.job_id = j.job_id), 0) AS success_count,
+       (SELECT s.last_executed FROM @extschema@.job_statistic s WHERE s.job_id = j.job_id) AS last_executed,
        CASE WHEN EXISTS (SELECT FROM @extschema@.job_state s
                          WHERE s.job_id = j.job_id AND s.schedule_set_at = j.schedule_set_at)
             THEN (SELECT s.next_run_at FROM @extschema@.job_state s WHERE s.job_id = j.job_id)

@@ -1,0 +1,52 @@
+CREATE FUNCTION @extschema@.percentiles(samples real[], OUT p50 interval, OUT p95 interval)
+LANGUAGE sql IMMUTABLE SECURITY INVOKER PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    -- Milliseconds are enough from a second on, and keep the view narrow.
+    SELECT make_interval(secs => round(p[1]::numeric, CASE WHEN p[1] < 1 THEN 6 ELSE 3 END)::float8),
+           make_interval(secs => round(p[2]::numeric, CASE WHEN p[2] < 1 THEN 6 ELSE 3 END)::float8)
+    FROM (SELECT percentile_disc(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY s.seconds) AS p
+          FROM unnest(samples) s (seconds)) q;
+$$;
+COMMENT ON FUNCTION @extschema@.percentiles(real[]) IS
+    'the median of durations in seconds, and what 95 of 100 of them do not exceed; NULL of none';
+REVOKE ALL ON FUNCTION @extschema@.percentiles(real[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.percentiles(real[]) TO job_scheduler, job_monitor;
+
+CREATE VIEW @extschema@.job_stats WITH (security_barrier) AS
+SELECT j.job_id,
+       j.job_name,
+       j.rolname,
+       j.datname,
+       coalesce(s.success_count + s.failure_total + s.cancelled_count, 0) AS runs,
+       coalesce(s.failure_total, 0) AS failures,
+       coalesce(s.cancelled_count, 0) AS cancelled,
+       coalesce(s.skipped_count, 0) AS skipped,
+       coalesce(s.missed_count, 0) AS missed,
+       d.p50 AS duration_p50,
+       d.p95 AS duration_p95,
+       l.p50 AS lateness_p50,
+       l.p95 AS lateness_p95,
+       s.last_executed,
+       s.last_success,
+       s.last_states
+FROM ONLY @extschema@.job j
+LEFT JOIN @extschema@.job_statistic s ON s.job_id = j.job_id
+LEFT JOIN LATERAL @extschema@.percentiles(s.durations) d ON true
+LEFT JOIN LATERAL @extschema@.percentiles(s.delays) l ON true
+WHERE j.rolname = ANY ((SELECT @extschema@.permitted_roles())::name[])
+   OR (SELECT pg_has_role('job_monitor', 'USAGE'));
+
+COMMENT ON VIEW @extschema@.job_stats IS
+    'how the runs of each job went, also those that the log has no more: for the jobs of all roles that the current role is a member of, and for job_monitor all jobs';
+COMMENT ON COLUMN @extschema@.job_stats.runs IS 'how many runs have succeeded, failed or been cancelled';
+COMMENT ON COLUMN @extschema@.job_stats.failures IS 'how many of them have failed, timed out or been lost';
+COMMENT ON COLUMN @extschema@.job_stats.cancelled IS 'how many of them have been cancelled';
+COMMENT ON COLUMN @extschema@.job_stats.skipped IS 'how many runs have been skipped';
+COMMENT ON COLUMN @extschema@.job_stats.missed IS 'how many due times have been missed';
+COMMENT ON COLUMN @extschema@.job_stats.duration_p50 IS 'median duration of the last 100 runs that succeeded';
+COMMENT ON COLUMN @extschema@.job_stats.duration_p95 IS 'what 95 of 100 of them did not exceed';
+COMMENT ON COLUMN @extschema@.job_stats.lateness_p50 IS
+    'how long after scheduled_at the last 100 runs started: the median';
+COMMENT ON COLUMN @extschema@.job_stats.lateness_p95 IS 'what 95 of 100 of them did not exceed';
+GRANT SELECT ON @extschema@.job_stats TO job_scheduler, job_monitor;

@@ -1,0 +1,164 @@
+"""How the log is kept short."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+
+from elephant_worker.store import STATEMENTS
+from elephant_worker.worker import SESSION
+from tests.conftest import SCHEMA, Scheduler, until
+
+BACKLOG = """
+    INSERT INTO job_log (jl_id, job_id, rolname, datname, cause, scheduled_at, job_started, job_finished, state,
+                         job_command, job_sqlstate)
+    SELECT nextval('worker_inbox_request_id_seq'), %(job)s + i %% %(jobs)s, 'somebody', current_catalog,
+           'request', moment, moment, moment, 'succeeded', 'SELECT 1', '00000'
+    FROM generate_series(1, %(rows)s) i,
+         LATERAL (SELECT now() - %(age)s::interval + i * interval '1 us') m (moment)"""
+
+
+def backlog(scheduler: Scheduler, rows: int, job: int = 1000, jobs: int = 1, age: str = "31 days") -> None:
+    """Runs that ended some time ago."""
+    scheduler.admin.execute(BACKLOG, {"rows": rows, "job": job, "jobs": jobs, "age": age})
+
+
+def rows(scheduler: Scheduler, job: int = 1000) -> int:
+    count: int = scheduler.value("SELECT count(*) FROM job_log WHERE job_id >= %s", job)
+    return count
+
+
+def test_the_defaults(scheduler: Scheduler) -> None:
+    setting = scheduler.execute("SELECT log_max_age::text, log_max_rows FROM worker_setting").fetchone()
+    assert setting == ("30 days", 1000)
+
+
+@pytest.mark.parametrize("wrong", ["log_max_age = '0'", "log_max_rows = 0", "log_max_rows = 100001"])
+def test_settings_out_of_range(scheduler: Scheduler, wrong: str) -> None:
+    with pytest.raises(psycopg.errors.CheckViolation):
+        scheduler.execute(f"UPDATE worker_setting SET {wrong}")
+
+
+def test_old_rows_go_and_young_ones_stay(scheduler: Scheduler) -> None:
+    backlog(scheduler, 1700, job=1000)
+    backlog(scheduler, 20, job=2000, age="29 days")
+    scheduler.start()
+    until(lambda: rows(scheduler) == 20, "the old rows to go")
+    scheduler.tick()
+    assert rows(scheduler, 2000) == 20
+    scheduler.execute("UPDATE worker_setting SET log_max_age = '7 days'")
+    until(lambda: rows(scheduler) == 0, "the other rows to go")
+
+
+def test_no_limits(scheduler: Scheduler) -> None:
+    scheduler.execute("UPDATE worker_setting SET log_max_age = NULL, log_max_rows = NULL")
+    backlog(scheduler, 1700)
+    scheduler.start()
+    scheduler.tick()
+    scheduler.tick()
+    assert rows(scheduler) == 1700
+    scheduler.execute("UPDATE worker_setting SET log_max_age = '1 day'")
+    until(lambda: rows(scheduler) == 0, "the rows to go")
+
+
+def test_a_run_that_is_active_is_never_pruned(scheduler: Scheduler) -> None:
+    scheduler.start()
+    job = scheduler.insert("SELECT pg_sleep(1000)", parallel=True)
+    first = scheduler.value("SELECT run_job(%s)", job)
+    until(lambda: [row.state for row in scheduler.log(job)] == ["running"])
+    backlog(scheduler, 50, job)
+    scheduler.execute("UPDATE job_statistic SET log_rows = 51")
+    scheduler.execute("UPDATE worker_setting SET log_max_age = '1 us', log_max_rows = 1")
+    until(lambda: [row.jl_id for row in scheduler.log(job)] == [first], "all but the active run to go")
+    scheduler.tick()
+    assert [row.state for row in scheduler.log(job)] == ["running"]
+    # Once it has ended, it goes like any other, although later ones went before it.
+    scheduler.value("SELECT cancel_job(%s)", job)
+    until(lambda: scheduler.log(job)[:1] == [] or scheduler.log(job)[0].state == "cancelled")
+    scheduler.execute("UPDATE worker_setting SET log_max_age = '2 us'")
+    until(lambda: scheduler.log(job) == [], "the cancelled run to go")
+
+
+def test_each_job_keeps_its_latest_rows(scheduler: Scheduler) -> None:
+    scheduler.execute("UPDATE worker_setting SET log_max_rows = 30")
+    scheduler.start()
+    jobs = [scheduler.insert("SELECT 1", parallel=True) for _ in range(2)]
+    first, second = (
+        [scheduler.value("SELECT run_job(%s)", job) for _ in range(count)] for job, count in zip(jobs, (60, 20))
+    )
+    for run in (first[-1], second[-1]):
+        scheduler.ended(run)
+    until(lambda: len(scheduler.log(jobs[0])) <= 40, "surplus rows to go")
+    kept = [row.jl_id for row in scheduler.log(jobs[0])]
+    assert kept == first[-len(kept) :]
+    assert len(kept) >= 30
+    assert [row.jl_id for row in scheduler.log(jobs[1])] == second
+    # Statistics remember what the log has forgotten.
+    assert scheduler.value("SELECT runs FROM job_stats WHERE job_id = %s", jobs[0]) == 60
+
+    scheduler.execute("UPDATE worker_setting SET log_max_rows = 5")
+    until(lambda: [len(scheduler.log(job)) for job in jobs] == [5, 5], "more rows to go")
+    assert [row.jl_id for row in scheduler.log(jobs[0])] == first[-5:]
+
+
+def test_the_log_of_a_job_that_is_deleted_stays_until_it_is_old(scheduler: Scheduler) -> None:
+    scheduler.start()
+    run = scheduler.run("SELECT 1")
+    scheduler.value("SELECT job_id FROM delete_job(%s)", run.job_id)
+    until(lambda: scheduler.value("SELECT count(*) FROM job_statistic") == 0)
+    scheduler.execute("UPDATE worker_setting SET log_max_rows = 1")
+    scheduler.tick()
+    assert scheduler.value("SELECT count(*) FROM job_log") == 1
+    scheduler.execute("UPDATE worker_setting SET log_max_age = '1 us'")
+    until(lambda: scheduler.value("SELECT count(*) FROM job_log") == 0)
+
+
+def test_no_statement_reads_the_whole_log(scheduler: Scheduler) -> None:
+    backlog(scheduler, 50_000, jobs=100)
+    scheduler.execute("INSERT INTO job_statistic (job_id, log_rows) SELECT 1000 + i, 500 FROM generate_series(0, 99) i")
+    scheduler.execute("ANALYZE job_log, job_statistic")
+    session = scheduler.connect()
+    for name, value in SESSION.items():
+        session.execute("SELECT set_config(%s, %s, false)", (name, value))
+    for name, values in (
+        ("prune_age", "0, 0, 500"),
+        ("overfull_jobs", "0, 1000"),
+        ("prune_rows", "'{1001,1002}', 100, 100"),
+    ):
+        statement, types = STATEMENTS[name]
+        statement = statement.replace("@extschema@", f'"{SCHEMA}"')
+        session.execute(f"PREPARE {name} ({', '.join(types)}) AS {statement}")
+        plan = "\n".join(row[0] for row in session.execute(f"EXPLAIN EXECUTE {name} ({values})"))
+        assert "Seq Scan on job_" not in plan, plan
+        assert "Index" in plan, plan
+    session.close()
+
+
+def test_the_log_is_pruned_while_100_runs_a_second_start_in_time(scheduler: Scheduler) -> None:
+    backlog(scheduler, 30_000, jobs=50)
+    scheduler.execute("UPDATE worker_setting SET log_max_rows = 10, max_running_jobs = 8")
+    jobs = [scheduler.insert("SELECT 1", schedule="* * * * * *", start_deadline="10 seconds") for _ in range(100)]
+    scheduler.start()
+    until(lambda: rows(scheduler) == 0, "the old rows to go", 120)
+    until(
+        lambda: scheduler.value("SELECT count(*) FROM job_stats WHERE runs > 22") == 100,
+        "the jobs to have run often",
+        120,
+    )
+    scheduler.execute("UPDATE my_job SET enabled = false")
+    until(lambda: scheduler.value("SELECT running_jobs FROM worker_status") == 0)
+    until(lambda: scheduler.value("SELECT max(log_rows) FROM job_statistic") <= 20, "their rows to be pruned")
+    # None was missed, skipped or failed, and no due time left out.
+    totals = scheduler.execute(
+        "SELECT sum(failures + skipped + missed + cancelled) AS other, min(runs), max(runs) FROM job_stats"
+    ).fetchone()
+    assert totals is not None
+    assert totals.other == 0
+    assert totals.max - totals.min <= 2
+    log = scheduler.execute(
+        """SELECT job_id, count(*) AS rows,
+                  extract(epoch FROM max(scheduled_at) - min(scheduled_at)) + 1 AS seconds
+           FROM job_log WHERE job_id = ANY (%s) GROUP BY job_id""".replace("%s", f"'{{{','.join(map(str, jobs))}}}'")
+    ).fetchall()
+    assert len(log) == 100
+    assert all(10 <= row.rows <= 20 and row.rows == row.seconds for row in log), log

@@ -1,0 +1,142 @@
+"""job_stats: how the runs of each job went."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from tests.conftest import Scheduler, until
+
+
+def stats(connection: psycopg.Connection[Any], job_id: int) -> Any:
+    return connection.execute("SELECT * FROM job_stats WHERE job_id = %s", (job_id,)).fetchone()
+
+
+def seconds(value: Any) -> float:
+    return float(value.total_seconds())
+
+
+def test_a_job_that_has_not_run(scheduler: Scheduler) -> None:
+    row = stats(scheduler.admin, scheduler.insert("SELECT 1"))
+    assert (row.runs, row.failures, row.cancelled, row.skipped, row.missed) == (0, 0, 0, 0, 0)
+    assert (row.duration_p50, row.duration_p95, row.lateness_p50, row.last_states) == (None, None, None, None)
+
+
+def test_runs_are_counted_by_how_they_ended(scheduler: Scheduler) -> None:
+    scheduler.start()
+    scheduler.execute("CREATE TABLE t (command text)")
+    job = scheduler.insert("DO $$BEGIN EXECUTE (SELECT command FROM t); END$$", job_timeout="2 seconds")
+    for command in ("SELECT 1", "SELECT 1/0", "SELECT pg_sleep(1000)", "SELECT pg_sleep(0.01)"):
+        scheduler.execute("DELETE FROM t")
+        scheduler.admin.execute("INSERT INTO t VALUES (%s)", (command,))
+        last = scheduler.ended(scheduler.value("SELECT run_job(%s)", job))
+    row = stats(scheduler.admin, job)
+    assert (row.runs, row.failures, row.cancelled, row.skipped, row.missed) == (4, 2, 0, 0, 0)
+    assert row.last_states == ["succeeded", "timed out", "failed", "succeeded"]
+    assert (row.last_executed, row.last_success) == (last.job_started, last.job_finished)
+    assert 0 < seconds(row.duration_p50) < seconds(row.duration_p95)
+    assert seconds(row.duration_p95) == pytest.approx(seconds(last.job_finished - last.job_started), abs=1e-3)
+    assert 0 <= seconds(row.lateness_p50) <= seconds(row.lateness_p95)
+    assert scheduler.value("SELECT failure_count FROM member_job WHERE job_id = %s", job) == 0
+
+    # A run that is cancelled, with one that is skipped meanwhile.
+    scheduler.execute("UPDATE t SET command = 'SELECT pg_sleep(1000)'")
+    scheduler.execute("UPDATE member_job SET job_timeout = '1 hour'")
+    first = scheduler.value("SELECT run_job(%s)", job)
+    until(
+        lambda: scheduler.value(
+            "SELECT job_started IS NOT NULL OR state = 'running' FROM job_log WHERE jl_id = %s", first
+        )
+    )
+    scheduler.ended(scheduler.value("SELECT run_job(%s)", job))
+    scheduler.value("SELECT cancel_job(%s)", job)
+    scheduler.ended(first)
+    row = stats(scheduler.admin, job)
+    assert (row.runs, row.failures, row.cancelled, row.skipped) == (5, 2, 1, 1)
+    assert row.last_states[:2] == ["cancelled", "skipped"]
+
+
+def test_a_lost_run_is_a_failure(scheduler: Scheduler) -> None:
+    pid = scheduler.start()
+    job = scheduler.insert("SELECT pg_sleep(1000)")
+    scheduler.value("SELECT run_job(%s)", job)
+    until(lambda: scheduler.value("SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(1000)'"))
+    scheduler.value("SELECT pg_terminate_backend(%s)", pid)
+    until(lambda: not scheduler.value("SELECT running FROM worker_status"))
+    scheduler.start()
+    row = stats(scheduler.admin, job)
+    assert (row.runs, row.failures, row.last_states) == (1, 1, ["lost"])
+    assert scheduler.value("SELECT log_rows FROM job_statistic") == 1
+
+
+def test_missed_due_times_are_counted(scheduler: Scheduler) -> None:
+    scheduler.execute("UPDATE worker_setting SET start_grace = '0'")
+    job = scheduler.insert("SELECT 1", schedule="* * * * * *")
+    until(lambda: scheduler.value("SELECT now() > next_run_at + interval '2 seconds' FROM member_job"))
+    scheduler.start()
+    row = until(lambda: (found := stats(scheduler.admin, job)).missed and found)
+    assert row.missed >= 2
+    assert "missed" in row.last_states
+
+
+def test_the_latest_hundred_are_kept(scheduler: Scheduler) -> None:
+    scheduler.start()
+    job = scheduler.insert("SELECT 1", parallel=True)
+    for run in [scheduler.value("SELECT run_job(%s)", job) for _ in range(130)]:
+        scheduler.ended(run)
+    row = scheduler.execute(
+        """SELECT cardinality(durations) AS durations, cardinality(delays) AS delays,
+                  cardinality(last_states) AS states, success_count FROM job_statistic"""
+    ).fetchone()
+    assert row == (100, 100, 10, 130)
+    # What is read from them is what the log says of the last hundred, in whatever order they ended.
+    logged = scheduler.execute(
+        """SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY job_started - scheduled_at) AS p50 FROM
+           (SELECT * FROM job_log ORDER BY job_finished DESC LIMIT 100) l"""
+    ).fetchone()
+    assert logged is not None
+    assert seconds(stats(scheduler.admin, job).lateness_p50) == pytest.approx(seconds(logged.p50), rel=0.5)
+
+
+def test_percentiles(scheduler: Scheduler) -> None:
+    row = scheduler.execute(
+        "SELECT * FROM percentiles((SELECT array_agg(i)::real[] FROM generate_series(100, 1, -1) i))"
+    ).fetchone()
+    assert row is not None
+    assert (seconds(row.p50), seconds(row.p95)) == (50, 95)
+    assert scheduler.value("SELECT p50 FROM percentiles('{0.0123456}')").microseconds == 12346
+    assert scheduler.value("SELECT p50 IS NULL AND p95 IS NULL FROM percentiles('{}')")
+    assert scheduler.value("SELECT p50 IS NULL FROM percentiles(NULL)")
+
+
+def test_who_sees_which_statistics(scheduler: Scheduler) -> None:
+    mine, team = scheduler.role("mine"), scheduler.role("team", "NOLOGIN", False)
+    foreign, monitor, stranger = scheduler.role("foreign"), scheduler.role("monitor", scheduler=False), scheduler.role()
+    scheduler.execute("GRANT {} TO {}", sql.Identifier(team), sql.Identifier(mine))
+    scheduler.execute("GRANT job_monitor TO {}", sql.Identifier(monitor))
+    jobs = [scheduler.insert("SELECT 1", rolname=role) for role in (mine, team, foreign)]
+    gone = scheduler.role("gone")
+    jobs.append(scheduler.insert("SELECT 1", rolname=gone))
+    scheduler.execute("DROP ROLE {}", sql.Identifier(gone))
+
+    def seen(role: str) -> list[int]:
+        session = scheduler.connect_as(role)
+        return [row.job_id for row in session.execute("SELECT job_id FROM job_stats ORDER BY job_id")]
+
+    assert seen(mine) == jobs[:2]
+    assert seen(foreign) == [jobs[2]]
+    assert seen(stranger) == []
+    assert seen(monitor) == jobs
+    assert [row.job_id for row in scheduler.execute("SELECT job_id FROM job_stats ORDER BY job_id")] == jobs
+
+    for role in (mine, monitor):
+        session = scheduler.connect_as(role)
+        for statement in ("TABLE job_statistic", "UPDATE job_stats SET runs = 0", "DELETE FROM job_stats"):
+            with pytest.raises((psycopg.errors.InsufficientPrivilege, psycopg.errors.ObjectNotInPrerequisiteState)):
+                session.execute(statement)
+    nobody = scheduler.connect_as(scheduler.role("nobody", scheduler=False))
+    with pytest.raises((psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedTable)):
+        nobody.execute("TABLE job_stats")

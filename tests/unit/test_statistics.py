@@ -1,0 +1,51 @@
+"""What is counted of the runs of a job."""
+
+from __future__ import annotations
+
+from elephant_worker.run import Outcome, Place, Run
+from elephant_worker.statistics import SAMPLES, parameters, tally
+
+
+def ended(state: str, scheduled_at: float = 100.0, started: float | None = 101.0, finished: float = 103.0) -> Run:
+    run = Run(1, 7, Place(10, "app", "shop"), "schedule", "SELECT 1", scheduled_at, 60.0)
+    run.started = started
+    run.end(Outcome(state, "00000"), finished)
+    return run
+
+
+def test_nothing_has_ended() -> None:
+    assert tally([]) == {}
+
+
+def test_one_success() -> None:
+    (count,) = tally([ended("succeeded")]).values()
+    assert (count.executed, count.succeeded, count.successes, count.failures) == (101.0, 103.0, 1, 0)
+    assert (count.durations, count.delays, count.states) == ([2.0], [1.0], ["succeeded"])
+
+
+def test_failures_are_counted_since_the_last_success() -> None:
+    states = ["failed", "succeeded", "timed out", "cancelled", "lost"]
+    (count,) = tally([ended(state) for state in states]).values()
+    assert (count.successes, count.failures, count.failure_total, count.cancelled) == (1, 2, 3, 1)
+    assert count.states == states
+    assert count.durations == [2.0]  # of what succeeded
+
+
+def test_what_did_not_start_has_no_delay() -> None:
+    missed = ended("missed", started=None)
+    missed.missed_count = 5
+    (count,) = tally([missed, ended("skipped", started=None), ended("failed", started=None)]).values()
+    assert (count.missed, count.skipped, count.failures, count.delays) == (5, 1, 1, [])
+    assert count.executed == 103.0
+
+
+def test_parameters_are_columns() -> None:
+    other = ended("failed")
+    other.job_id = 8
+    runs = [ended("succeeded", finished=101.0 + number) for number in range(SAMPLES + 5)]
+    job_ids, executed, *_, rows, states, durations, delays, _kept_states, _kept = parameters(tally([*runs, other]))
+    assert (job_ids, executed, rows) == ([7, 8], [101.0, 101.0], [SAMPLES + 5, 1])
+    assert states == ["{" + ",".join(['"succeeded"'] * 10) + "}", '{"failed"}']
+    assert durations[0].startswith('{"5.0","6.0",')
+    assert durations[1] == "{}"
+    assert delays[1] == '{"1.0"}'
