@@ -86,10 +86,10 @@ test: lint
 matrix:
 	@tools/matrix.sh $(SUITES)
 
-# Figures; nothing is asserted.
+# Figures, also of the peers; nothing is asserted. QUICK=1: in less than three minutes; SCENARIOS="…": only these.
 bench:
 	$(prepare)
-	@tools/sandbox.sh python -m bench.start_latency
+	@tools/bench.sh $(if $(QUICK),--quick) $(SCENARIOS)
 
 lint:
 	$(prepare)

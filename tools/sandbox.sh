@@ -20,7 +20,7 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 
 mkdir "$top/checkout"
-tar --create --exclude=./.git --exclude=./build/matrix . | tar --extract --directory "$top/checkout" --no-same-owner
+tar --create --exclude=./.git --exclude=./build/debian . | tar --extract --directory "$top/checkout" --no-same-owner
 chown -R postgres: "$top"
 (
     cd "$top/checkout"

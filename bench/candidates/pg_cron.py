@@ -1,0 +1,69 @@
+"""pg_cron: its runs over connections (libpq) or in background workers; with its defaults, and tuned."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import ClassVar
+
+from bench.candidate import Candidate
+from bench.server import control_version
+from tests.cluster import Installation
+
+PRELOADED = {"shared_preload_libraries": "pg_cron"}
+TUNED = {"cron.max_running_jobs": "90", "cron.log_statement": "off"}
+
+
+class PgCron(Candidate):
+    name = "pg_cron, libpq"
+    settings: ClassVar = PRELOADED
+    asked = 400
+
+    @classmethod
+    def version(cls, installation: Installation) -> str | None:
+        version = control_version("pg_cron")
+        cls.knows_seconds = version is not None and tuple(map(int, version.split("-")[0].split("."))) >= (1, 5)
+        return version
+
+    def start(self) -> None:
+        self.server.admin.execute("CREATE EXTENSION pg_cron")
+
+    def due_at(self, minute: datetime, count: int, command: str) -> None:
+        self._define(minute.strftime("%-M %-H %-d %-m *"), count, command)
+
+    def every_second(self, count: int, command: str) -> None:
+        self._define("1 seconds", count, command)
+
+    def _define(self, schedule: str, count: int, command: str) -> None:
+        self.server.admin.execute(
+            "SELECT cron.schedule('job ' || n, %s, %s) FROM generate_series(1, %s) n", (schedule, command, count)
+        )
+        # A stock server lets the operating system's user in over the socket.
+        self.server.admin.execute("UPDATE cron.job SET nodename = %s", (self.server.cluster.socket_directory,))
+
+    def clear(self) -> None:
+        self.server.admin.execute("SELECT cron.unschedule(jobid) FROM cron.job")
+        self.server.until(self._quiet)
+
+    def _quiet(self) -> bool:
+        query = (
+            "SELECT count(*) FROM cron.job_run_details WHERE status IN ('starting', 'running', 'connecting', 'sending')"
+        )
+        return not self.server.value(query)
+
+    def logged(self) -> int:
+        return int(self.server.value("SELECT count(*) FROM cron.job_run_details WHERE status = 'succeeded'"))
+
+
+class PgCronTuned(PgCron):
+    name = "pg_cron, libpq, tuned"
+    settings: ClassVar = {**PRELOADED, **TUNED}
+
+
+class PgCronWorkers(PgCron):
+    name = "pg_cron, workers"
+    settings: ClassVar = {**PRELOADED, "cron.use_background_workers": "on"}
+
+
+class PgCronWorkersTuned(PgCron):
+    name = "pg_cron, workers, tuned"
+    settings: ClassVar = {**PRELOADED, **TUNED, "cron.use_background_workers": "on", "max_worker_processes": "100"}

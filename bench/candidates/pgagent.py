@@ -1,0 +1,69 @@
+"""pgAgent: a daemon beside the server, here with the shortest poll interval that it knows."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+from datetime import datetime
+
+from bench.candidate import Candidate
+from bench.process import cpu_seconds
+from bench.server import control_version
+from tests.cluster import USER, Installation
+
+
+class PgAgent(Candidate):
+    name = "pgAgent"
+    # More than there are connections for would fail.
+    asked = 80
+    knows_seconds = False
+
+    @classmethod
+    def version(cls, installation: Installation) -> str | None:
+        return control_version("pgagent") if shutil.which("pgagent") else None
+
+    def start(self) -> None:
+        self.server.admin.execute("CREATE EXTENSION pgagent")
+        cluster = self.server.cluster
+        conninfo = f"host={cluster.socket_directory} port={cluster.port} user={USER} dbname=postgres"
+        self._agent = subprocess.Popen(
+            ["pgagent", "-f", "-t", "1", "-l", "0", conninfo], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        self.server.until(lambda: self.server.value("SELECT count(*) FROM pgagent.pga_jobagent"))
+
+    def due_at(self, minute: datetime, count: int, command: str) -> None:
+        self.server.admin.execute(
+            """WITH jobs AS (
+                   INSERT INTO pgagent.pga_job (jobjclid, jobname) SELECT 1, 'job ' || n FROM generate_series(1, %s) n
+                   RETURNING jobid)
+               INSERT INTO pgagent.pga_jobstep (jstjobid, jstname, jstkind, jstcode, jstdbname)
+               SELECT jobid, 'step', 's', %s, 'postgres' FROM jobs""",
+            (count, command),
+        )
+        self.server.admin.execute("UPDATE pgagent.pga_job SET jobnextrun = %s", (minute,))
+
+    def throughput(self, seconds: float) -> tuple[float, float]:
+        """As many as are due at once, since it knows no seconds."""
+        before, cpu, began = self.logged(), self.all_cpu_seconds(), time.monotonic()
+        self.due_at(self.server.value("SELECT now()"), self.asked, "SELECT 1")
+        runs = self.server.settle(lambda: self.logged() - before, self.asked)
+        elapsed = time.monotonic() - began
+        cpu = self.all_cpu_seconds() - cpu
+        self.clear()
+        return runs / elapsed, cpu / max(runs, 1) * 1000
+
+    def clear(self) -> None:
+        self.server.until(lambda: not self.server.value("SELECT count(*) FROM pgagent.pga_job WHERE jobagentid > 0"))
+        self.server.admin.execute("DELETE FROM pgagent.pga_job")
+
+    def logged(self) -> int:
+        return int(self.server.value("SELECT count(*) FROM pgagent.pga_joblog WHERE jlgstatus = 's'"))
+
+    def cpu_seconds(self) -> float:
+        return cpu_seconds(self._agent.pid)
+
+    def stop(self) -> None:
+        self._agent.terminate()
+        self._agent.wait()
+        super().stop()

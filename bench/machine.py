@@ -1,0 +1,53 @@
+"""The machine that the figures come from, and how quiet it is."""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+LOOPS = 2_000_000
+
+
+def describe() -> dict[str, Any]:
+    """Processor, memory, kernel, and how long a write takes to be durable."""
+    cpu = [
+        line.partition(":")[2].strip()
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if line.startswith("model name")
+    ]
+    memory = int(Path("/proc/meminfo").read_text().split()[1]) / 2**20
+    return {
+        "processor": cpu[0] if cpu else platform.machine(),
+        "cores": os.cpu_count(),
+        "memory_gb": round(memory),
+        "kernel": platform.release(),
+        "system": platform.freedesktop_os_release()["PRETTY_NAME"],
+        "fsync_ms": round(statistics.median(fsync_times()), 3),
+    }
+
+
+def fsync_times(count: int = 50) -> list[float]:
+    """Milliseconds that each of some appends of a page takes to reach the disk."""
+    times = []
+    with tempfile.TemporaryFile() as file:
+        for _ in range(count):
+            file.write(bytes(8192))
+            file.flush()
+            began = time.perf_counter()
+            os.fdatasync(file.fileno())
+            times.append((time.perf_counter() - began) * 1000)
+    return times
+
+
+def calibrate() -> float:
+    """Milliseconds that a fixed loop takes: how they vary is what other programs take away."""
+    began = time.perf_counter()
+    total = 0
+    for number in range(LOOPS):
+        total += number & 7
+    return (time.perf_counter() - began) * 1000

@@ -1,0 +1,67 @@
+"""Measures the scenarios and writes build/bench/results/*.json:
+
+python -m bench.run [--quick] [--candidates peers|own] [scenario …]
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import pkgutil
+import tempfile
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+
+from bench import scenarios
+from bench.context import PEERS, Context
+from bench.figures import Results
+from bench.machine import calibrate, describe
+from tests.cluster import ROOT, Installation, pg_config
+
+DIRECTORY = ROOT / "build" / "bench" / "results"
+# Others than these are found by their files and come last.
+QUICK = ["throughput", "lateness", "idle", "burst"]
+ORDER = ["throughput", "lateness", "idle", "burst", "writes", "drift", "minute"]
+
+
+def names() -> list[str]:
+    """The scenarios that there are."""
+    found = {module.name for module in pkgutil.iter_modules(scenarios.__path__)}
+    return [*[name for name in ORDER if name in found], *sorted(found.difference(ORDER))]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--own", action="store_true", help="this project only, without its peers")
+    parser.add_argument("scenarios", nargs="*", choices=[[], *names()], default=[])
+    arguments = parser.parse_args()
+    server = pg_config("--version").split()[1]
+    with tempfile.TemporaryDirectory() as directory:
+        installation = Installation(Path(directory))
+        peers = [] if arguments.own else [peer for peer in PEERS if peer.version(installation)]
+        versions = {kind.name: kind.version(installation) for kind in peers}
+        print(f"PostgreSQL {server}; peers: {versions or 'none'}", flush=True)
+        for name in arguments.scenarios or (QUICK if arguments.quick else names()):
+            results = Results(
+                scenario=name,
+                server=server.split(".")[0],
+                commit=os.environ.get("COMMIT", ""),
+                began=f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M}",
+                quick=arguments.quick,
+                machine={**describe(), "postgresql": server, "peers": versions},
+                calibration=[calibrate() for _ in range(5)],
+            )
+            context = Context(installation, arguments.quick, peers, results.figures)
+            began = time.monotonic()
+            importlib.import_module(f"bench.scenarios.{name}").measure(context)
+            results.calibration += [calibrate() for _ in range(5)]
+            if results.figures:
+                results.write(DIRECTORY)
+            print(f"{name}: {time.monotonic() - began:.0f} s", flush=True)
+
+
+if __name__ == "__main__":
+    main()

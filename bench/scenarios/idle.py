@@ -1,0 +1,76 @@
+"""What the worker costs while nothing is due, by the number of jobs: CPU as a share of one core, memory;
+its start; and what it costs to define and change jobs."""
+
+from __future__ import annotations
+
+import time
+
+from bench.candidates.elephant_worker import ElephantWorker
+from bench.context import Context
+from bench.many import fill
+from bench.process import cpu_seconds, memory
+
+BULK = 100_000
+
+
+def measure(context: Context) -> None:
+    counts = [0, 10_000, 100_000] if context.quick else [0, 1_000, 10_000, 100_000, 1_000_000]
+    with context.elephant_worker() as ours:
+        for count in counts:
+            fill(ours, count)
+            _start(context, ours, count)
+            _idle(context, ours, count)
+        _definitions(context, ours, counts[-1])
+    with context.elephant_worker() as ours:
+        _bulk(context, ours, 10_000 if context.quick else BULK)
+
+
+def _case(count: int) -> str:
+    return f"{count} jobs"
+
+
+def _start(context: Context, ours: ElephantWorker, count: int) -> None:
+    """Until a worker is there that looks at what is due, and until it has once done so."""
+    for _ in range(context.repetitions):
+        ours.server.admin.execute("SELECT stop_worker()")
+        ours.server.until(lambda: not ours.server.value("SELECT running FROM worker_status"))
+        began = time.perf_counter()
+        ours.server.admin.execute("SELECT start_worker()")
+        context.record("start", ours.name, _case(count), "ms", [(time.perf_counter() - began) * 1000])
+
+
+def _idle(context: Context, ours: ElephantWorker, count: int) -> None:
+    seconds = 6.0 if context.quick else 20.0
+    time.sleep(2)
+    pid = ours.pid
+    for _ in range(1 if context.quick else 2):
+        cpu, began = cpu_seconds(pid), time.monotonic()
+        time.sleep(seconds)
+        share = (cpu_seconds(pid) - cpu) / (time.monotonic() - began) * 100
+        context.record("idle CPU", ours.name, _case(count), "% of a core", [share])
+    for kind, megabytes in memory(pid).items():
+        context.record("RSS" if kind == "rss" else "RSS, own", ours.name, _case(count), "MB", [megabytes])
+
+
+def _definitions(context: Context, ours: ElephantWorker, count: int) -> None:
+    """insert_job() and update_job(), call by call in a session that is in use."""
+    calls = {
+        "insert_job": "SELECT insert_job('SELECT 1', 'postgres', '0 0 1 1 *', 'bench_1')",
+        "update_job": "SELECT update_job((SELECT max(job_id) - %s FROM job), schedule := '30 4 * 12 *')",
+    }
+    for name, call in calls.items():
+        times = []
+        for number in range(220):
+            began = time.perf_counter()
+            ours.server.admin.execute(call.replace("%s", str(number)))
+            times.append((time.perf_counter() - began) * 1000)
+        context.record(name, ours.name, _case(count), "ms", times[20:])
+
+
+def _bulk(context: Context, ours: ElephantWorker, count: int) -> None:
+    began = time.perf_counter()
+    ours.define(count, "0 0 1 1 *", "SELECT 1")
+    context.record("bulk insert", ours.name, _case(count), "s", [time.perf_counter() - began])
+    ours.server.until(lambda: not ours.server.value("SELECT count(*) FROM worker_inbox"))
+    context.record("until the worker knows them", ours.name, _case(count), "s", [time.perf_counter() - began])
+    context.record("RSS, own", ours.name, f"after {count} jobs by one statement", "MB", [memory(ours.pid)["own"]])

@@ -1,0 +1,26 @@
+"""Runs per second of trivial jobs, each logged durably: more are asked than can be done. The CPU time
+a run is that of scheduler, server and log."""
+
+from __future__ import annotations
+
+from bench.context import Context
+
+PLACES = [(1, 1), (5, 1), (20, 5)]
+
+
+def measure(context: Context) -> None:
+    seconds = 4.0 if context.quick else 8.0
+    with context.candidates() as candidates:
+        for _ in range(context.repetitions):
+            for candidate in candidates:
+                runs, cpu = candidate.throughput(seconds)
+                context.record("runs per second", candidate.name, "1 role, 1 database", "1/s", [runs])
+                context.record("CPU per run", candidate.name, "1 role, 1 database", "ms", [cpu])
+    with context.elephant_worker() as ours:
+        for roles, databases in PLACES[1:]:
+            ours.spread(roles, databases)
+            for _ in range(context.repetitions):
+                runs, cpu = ours.throughput(seconds)
+                case = f"{roles} roles, {databases} database" + "s" * (databases > 1)
+                context.record("runs per second", ours.name, case, "1/s", [runs])
+                context.record("CPU per run", ours.name, case, "ms", [cpu])

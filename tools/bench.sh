@@ -1,0 +1,29 @@
+#!/bin/sh
+# Measures, and writes tables and plots:
+#     tools/bench.sh [--quick] [scenario …]
+# This project on the server that is installed here; and beside its peers in a Debian sid (PostgreSQL 18)
+# by debootstrap, which needs root. Where that cannot be had, beside those of this release.
+# The short form writes to build/bench; the full one also to bench/results and docs.
+set -eu
+cd "$(dirname "$0")/.."
+COMMIT=$(git describe --always --dirty --exclude '*' 2>/dev/null || echo unknown)
+KEEP=build/bench/results
+export COMMIT KEEP
+quick=
+[ "${1:-}" != --quick ] || { quick=--quick; shift; }
+
+rm -rf build/bench
+measure="python -m bench.run $quick"
+peers='^postgresql-18-cron$|^pgagent$|^cron$'
+if [ "$(id -u)" -eq 0 ] && KEEP='' tools/chroot.sh sid "$peers" true; then
+    # shellcheck disable=SC2086 # words are wanted
+    [ -n "$quick" ] || tools/sandbox.sh $measure --own "$@"
+    tools/chroot.sh sid "$peers" "cron && sleep 1; COMMIT=$COMMIT tools/sandbox.sh $measure $*; kill \$(cat /run/crond.pid)"
+else
+    echo "No Debian sid here; the peers are those that are installed (postgresql-NN-cron, pgagent)." >&2
+    # shellcheck disable=SC2086
+    tools/sandbox.sh $measure "$@"
+fi
+
+[ -n "$quick" ] || cp build/bench/results/*.json bench/results/
+build/venv/bin/python -m bench.report build/bench/results
