@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import select
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
@@ -70,10 +70,10 @@ class Pool:
 
     def __init__(self, clock: Clock, conninfo: Callable[[Place], str]) -> None:
         self.sockets = Sockets()
-        # Seconds: how long a free session is kept, how long one is used; and how many there may be.
+        # Seconds: how long a free session is kept, how long one is used; and how many are kept.
         self.kept = 0.0
         self.lifetime = 0.0
-        self.room = 0
+        self.most_free = 0
         self._clock = clock
         self._conninfo = conninfo
         self._sessions: dict[Session, float] = {}
@@ -91,9 +91,16 @@ class Pool:
         return len(self._active)
 
     @property
-    def free(self) -> int:
-        """How many sessions wait for a run."""
-        return sum(map(len, self._free.values()))
+    def connecting(self) -> int:
+        """How many sessions are being opened."""
+        return sum(session.state is State.CONNECTING for session in self._sessions)
+
+    def kept_places(self) -> Counter[tuple[str, str]]:
+        """How many sessions wait for a run, by role and database."""
+        kept: Counter[tuple[str, str]] = Counter()
+        for place, sessions in self._free.items():
+            kept[place.rolname, place.datname] += len(sessions)
+        return kept
 
     def runs(self) -> Iterator[Run]:
         """The active runs."""
@@ -197,13 +204,22 @@ class Pool:
         """Close the free sessions that have been kept long enough, and the oldest where there are
         too many. Returns the seconds until the next one is due to be closed."""
         now = self._clock.steady()
-        free = sorted((since, id(session), session) for session, since in self._sessions.items() if since < math.inf)
-        surplus = len(self._sessions) - self.room
-        for number, (since, _, session) in enumerate(free):
+        free = self._longest_free()
+        surplus = len(free) - self.most_free
+        for number, (since, session) in enumerate(free):
             if number >= surplus and now - since < self.kept:
                 return since + self.kept - now
             self._close(session)
         return math.inf
+
+    def close_free(self, count: int) -> None:
+        """Give up connections for others: those of the sessions that have waited longest for a run."""
+        for _, session in self._longest_free()[:count]:
+            self._close(session)
+
+    def _longest_free(self) -> list[tuple[float, Session]]:
+        free = ((since, session) for session, since in self._sessions.items() if since < math.inf)
+        return sorted(free, key=lambda entry: entry[0])
 
     def retire(self) -> None:
         """Have new sessions take the place of all that there are, once their runs have ended."""

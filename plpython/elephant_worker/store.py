@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .backlog import Backlog, Waiting
 from .claims import Job
 from .run import Run
 from .statistics import COUNT, LAST_STATES, parameters, tally
@@ -17,7 +18,8 @@ from .statistics import COUNT, LAST_STATES, parameters, tally
 # The statement, and the types of its parameters.
 STATEMENTS: dict[str, tuple[str, list[str]]] = {
     "pulse": (
-        """SELECT s.max_running_jobs, s.spare_connections, s.connect_as, s.conninfo,
+        """SELECT s.max_running_jobs, s.max_running_jobs_per_role, s.max_idle_sessions, s.spare_connections,
+               s.connect_as, s.conninfo,
                date_part('epoch', s.session_idle_time) AS session_idle_time,
                date_part('epoch', s.session_lifetime) AS session_lifetime,
                date_part('epoch', s.cancel_grace) AS cancel_grace,
@@ -95,16 +97,24 @@ STATEMENTS: dict[str, tuple[str, list[str]]] = {
         [],
     ),
     "due": (
+        # A job that is gone has no role; when it is claimed it is found to be gone.
+        """SELECT s.job_id, date_part('epoch', s.next_run_at) AS due,
+               coalesce(j.rolname, '') AS rolname, coalesce(j.datname, '') AS datname
+           FROM @extschema@.job_state s LEFT JOIN ONLY @extschema@.job j ON j.job_id = s.job_id
+           WHERE s.next_run_at <= to_timestamp($1) AND (s.next_run_at, s.job_id) >= (to_timestamp($3), $4)
+               AND coalesce(j.rolname, '') <> ALL ($5)
+           ORDER BY s.next_run_at, s.job_id LIMIT $2""",
+        ["float8", "int4", "float8", "int8", "name[]"],
+    ),
+    "claim_due": (
         # Of two columns of the same name the later one counts: a job that is gone still has its number.
-        """SELECT w.*, d.job_id, nextval('@extschema@.worker_inbox_request_id_seq') AS jl_id,
-               date_part('epoch', d.next_run_at) AS scheduled_at,
-               date_part('epoch', d.schedule_set_at) AS state_set_at
-           FROM (SELECT s.job_id, s.next_run_at, s.schedule_set_at FROM @extschema@.job_state s
-                 WHERE s.next_run_at <= to_timestamp($1) AND (s.next_run_at, s.job_id) >= (to_timestamp($3), $4)
-                 ORDER BY s.next_run_at, s.job_id LIMIT $2) d
-           LEFT JOIN @extschema@.runnable_job w ON w.job_id = d.job_id
-           ORDER BY d.next_run_at, d.job_id""",
-        ["float8", "int4", "float8", "int8"],
+        """SELECT w.*, s.job_id, nextval('@extschema@.worker_inbox_request_id_seq') AS jl_id, 'schedule' AS cause,
+               date_part('epoch', s.next_run_at) AS scheduled_at,
+               date_part('epoch', s.schedule_set_at) AS state_set_at
+           FROM unnest($1) d (job_id)
+           JOIN @extschema@.job_state s ON s.job_id = d.job_id AND s.next_run_at <= to_timestamp($2)
+           LEFT JOIN @extschema@.runnable_job w ON w.job_id = d.job_id""",
+        ["int8[]", "float8"],
     ),
     "next_due": (
         """SELECT date_part('epoch', s.next_run_at) AS due, s.job_id FROM @extschema@.job_state s
@@ -112,19 +122,33 @@ STATEMENTS: dict[str, tuple[str, list[str]]] = {
            ORDER BY s.next_run_at, s.job_id LIMIT 1""",
         ["float8", "int8"],
     ),
+    "next_due_of_others": (
+        """SELECT date_part('epoch', s.next_run_at) AS due
+           FROM @extschema@.job_state s LEFT JOIN ONLY @extschema@.job j ON j.job_id = s.job_id
+           WHERE s.next_run_at IS NOT NULL AND (s.next_run_at, s.job_id) >= (to_timestamp($1), $2)
+               AND coalesce(j.rolname, '') <> ALL ($3)
+           ORDER BY s.next_run_at, s.job_id LIMIT 1""",
+        ["float8", "int8", "name[]"],
+    ),
     "messages": (
         """DELETE FROM @extschema@.worker_inbox i WHERE i.kind NOT IN ('run', 'once', 'reboot')
            RETURNING i.kind, coalesce(i.jl_id, i.job_id) AS number""",
         [],
     ),
     "requests": (
-        """SELECT w.*, r.job_id, r.request_id AS jl_id, date_part('epoch', r.requested_at) AS scheduled_at,
-               r.withdrawn, CASE r.kind WHEN 'run' THEN 'request' ELSE r.kind END AS cause
-           FROM (SELECT i.request_id, i.job_id, i.requested_at, i.kind, i.withdrawn FROM @extschema@.worker_inbox i
-                 WHERE i.kind IN ('run', 'once', 'reboot') ORDER BY i.request_id LIMIT $1) r
-           LEFT JOIN @extschema@.runnable_job w ON w.job_id = r.job_id
-           ORDER BY r.request_id""",
-        ["int4"],
+        """SELECT i.request_id, i.job_id, date_part('epoch', i.requested_at) AS due,
+               coalesce(j.rolname, '') AS rolname, coalesce(j.datname, '') AS datname
+           FROM @extschema@.worker_inbox i LEFT JOIN @extschema@.job j ON j.job_id = i.job_id
+           WHERE i.kind IN ('run', 'once', 'reboot') AND i.request_id > $1 AND coalesce(j.rolname, '') <> ALL ($3)
+           ORDER BY i.request_id LIMIT $2""",
+        ["int8", "int4", "name[]"],
+    ),
+    "claim_requests": (
+        """SELECT w.*, i.job_id, i.request_id AS jl_id, date_part('epoch', i.requested_at) AS scheduled_at,
+               i.withdrawn, CASE i.kind WHEN 'run' THEN 'request' ELSE i.kind END AS cause
+           FROM @extschema@.worker_inbox i LEFT JOIN @extschema@.runnable_job w ON w.job_id = i.job_id
+           WHERE i.request_id = ANY ($1)""",
+        ["int8[]"],
     ),
     "take_requests": (
         """WITH taken AS (DELETE FROM @extschema@.worker_inbox i WHERE i.request_id = ANY ($1)
@@ -269,6 +293,8 @@ class Pulse:
     """The settings, and whether something has been put into the inbox."""
 
     max_running_jobs: int
+    max_running_jobs_per_role: int | None
+    max_idle_sessions: int
     spare_connections: int
     connect_as: str
     conninfo: str
@@ -296,6 +322,8 @@ class Server:
 
 
 LONG_AGO = float("-inf")
+# How much of what waits is read at once.
+LOOKAHEAD = 1000
 
 
 class Store:
@@ -306,6 +334,7 @@ class Store:
         self._schema = schema
         self._plans: dict[str, Any] = {}
         self._open = False
+        self.backlog = Backlog()
         self.forget_front()
 
     def forget_front(self) -> None:
@@ -315,12 +344,15 @@ class Store:
         its leisure; so the search begins where the first job was found last time.
         """
         self._front = LONG_AGO, 0
+        self.backlog.forget()
 
     def _due_at(self, due_times: Iterable[float | None]) -> None:
         """Note that jobs are due at these times from now on."""
         first = min((due for due in due_times if due is not None), default=None)
         if first is not None:
             self._front = min(self._front, (first, 0))
+            if first <= self.backlog.until:
+                self.backlog.forget()
 
     def _rows(self, name: str, *values: Any) -> Any:
         plan = self._plans.get(name)
@@ -396,12 +428,38 @@ class Store:
 
     # --- jobs -------------------------------------------------------------------------------
 
-    def due(self, now: float, limit: int) -> list[Job]:
-        """The jobs that are due, in the order of their due times."""
-        return [Job(cause="schedule", **row) for row in self._rows("due", now, limit, *self._front)]
+    def fill_backlog(self, now: float, left_out: set[str]) -> None:
+        """Read what waits, but for the jobs of some roles."""
+        due = [Waiting(**row) for row in self._rows("due", now, LOOKAHEAD, *self._front, list(left_out))]
+        until = due[-1].due if len(due) == LOOKAHEAD else now
+        self.backlog.fill([*due, *self._requests(0, left_out)], left_out, until)
 
-    def next_due(self) -> float | None:
-        """When the next job is due."""
+    def add_requests(self) -> None:
+        """Read the requests to run that have come since the backlog was filled.
+
+        One that another has overtaken on its way here is found when the backlog is filled again.
+        """
+        if len(self.backlog) < LOOKAHEAD:
+            self.backlog.add(self._requests(self.backlog.last_request, self.backlog.left_out))
+
+    def _requests(self, after: int, left_out: set[str]) -> list[Waiting]:
+        return [Waiting(**row) for row in self._rows("requests", after, LOOKAHEAD, list(left_out))]
+
+    def claim(self, waiting: Sequence[Waiting], now: float) -> list[Job]:
+        """What of it is due or asked for still; the requests are taken out of the inbox."""
+        due = [entry.job_id for entry in waiting if entry.request_id is None]
+        requests = [entry.request_id for entry in waiting if entry.request_id is not None]
+        rows = [*(self._rows("claim_due", due, now) if due else ())]
+        if requests:
+            rows += self._rows("claim_requests", requests)
+            self._rows("take_requests", requests)
+        return sorted((Job(**row) for row in rows), key=lambda job: (job.scheduled_at, job.job_id))
+
+    def next_due(self, left_out: set[str]) -> float | None:
+        """When the next job is due, but for those of some roles."""
+        if left_out:
+            rows = self._rows("next_due_of_others", *self._front, list(left_out))
+            return rows[0]["due"] if rows else None
         rows = self._rows("next_due", *self._front)
         if not rows:
             return None
@@ -414,13 +472,6 @@ class Store:
         for row in self._rows("messages"):
             messages[row["kind"]].append(row["number"])
         return messages
-
-    def requests(self, limit: int) -> list[Job]:
-        """The requests to run, in the order in which they were made."""
-        return [Job(**row) for row in self._rows("requests", limit)]
-
-    def take_requests(self, jl_ids: Sequence[int]) -> None:
-        self._rows("take_requests", jl_ids)
 
     def withdraw(self, jl_ids: Sequence[int]) -> None:
         """Have requests to run end, when their turn comes, as cancelled."""

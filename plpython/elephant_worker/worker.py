@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from .access import Access
-from .claims import Claims, Job, Moment, after_lost, decide
+from .backlog import Room, Waiting
+from .claims import Claims, Moment, after_lost, decide
 from .clock import Clock
 from .errors import Refusal
 from .listener import Listener
@@ -31,7 +32,7 @@ RETRY_WAITS = (0.1, 5.0)
 # How long after the listener has failed it is tried again; the inbox is looked into meanwhile.
 LISTEN_AGAIN = 30.0
 # How long after the server had no connection left it is asked again.
-NO_CONNECTION_WAIT = 0.25
+NO_CONNECTION_WAIT = 0.05
 # How much the clocks may part in one turn without one of them having been set.
 LARGEST_SLEW = 0.5
 # How often the mark below which no run is open is moved.
@@ -92,10 +93,9 @@ class Worker:
         self._retention = Retention(store)
         self._leaving = False
         self._restarting = False
-        # What there is to do: something in the inbox, requests to run that wait for a slot, the
-        # time of the first due job, runs that have ended and are not logged yet.
+        # What there is to do: something in the inbox, the time of the first due job, runs that have
+        # ended and are not logged yet.
         self._inbox = True
-        self._waiting = False
         self._next_due: float | None = None
         self._unlogged: list[Run] = []
         # Moments of the steady clock.
@@ -188,12 +188,17 @@ class Worker:
         ]
         if self._timers:
             waits.append(self._timers[0][0] - steady)
+        if self._start_after > steady:
+            waits.append(self._start_after - steady)
         if self._not_before > steady:
             waits.append(self._not_before - steady)
         elif self._inbox or self._unlogged:
             waits.append(0.0)
-        elif self._next_due is not None and self._may_start:
-            waits.append(self._next_due - self._clock.now())
+        elif self._may_start:
+            if len(self._store.backlog):
+                waits.append(0.0)
+            elif self._next_due is not None:
+                waits.append(self._next_due - self._clock.now())
         if self._at_leisure:
             waits.append(self._retention.next - steady)
         return max(0.0, min(waits))
@@ -211,7 +216,7 @@ class Worker:
     def _at_leisure(self) -> bool:
         """Whether there is time for what need not be done now."""
         soon = self._next_due is not None and self._next_due - self._clock.now() < NEAR
-        return not (soon or self._inbox or self._waiting or self._unlogged or self._leaving)
+        return not (soon or self._inbox or len(self._store.backlog) or self._unlogged or self._leaving)
 
     def _tick(self) -> None:
         steady, now = self._clock.steady(), self._clock.now()
@@ -225,7 +230,9 @@ class Worker:
             self._inbox = True
         if steady >= self._next_pulse:
             self._feel_pulse(steady)
-        due = self._may_start and (self._waiting or (self._next_due is not None and self._next_due <= now))
+        due = self._may_start and (
+            len(self._store.backlog) > 0 or (self._next_due is not None and self._next_due <= now)
+        )
         if steady >= self._not_before and (due or self._inbox or self._unlogged):
             self._transact(now)
         self._store.commit()
@@ -247,6 +254,8 @@ class Worker:
         """Log what has ended, follow the inbox, claim what is due; start that once it is committed."""
         if self._unlogged:
             self._retention.add(self._store.log_ended(self._unlogged), self._clock.steady())
+            if not self._store.backlog.left_out.isdisjoint(run.place.rolname for run in self._unlogged):
+                self._store.backlog.forget()  # one of these roles may have more runs now
         messages = self._store.messages() if self._inbox else {}
         if "set" in messages:
             self._use(self._store.pulse())
@@ -254,16 +263,17 @@ class Worker:
             self._store.define(messages["define"])
         if "cancel run" in messages:
             self._store.withdraw(messages["cancel run"])
-        slots = self._slots() if self._may_start else 0
-        requests = self._store.requests(slots) if slots and (self._inbox or self._waiting) else []
-        waiting = len(requests) == slots and (self._inbox or self._waiting)
-        claims = self._claim(requests, slots, now) if slots else Claims()
-        next_due = self._store.next_due()
+        if self._may_start:
+            claims = self._claim(now)
+        else:
+            claims = Claims()
+            if self._inbox:
+                self._store.add_requests()
+        next_due = self._store.next_due(self._store.backlog.left_out)
         self._store.commit()
 
         self._unlogged.clear()
         self._inbox = False
-        self._waiting = waiting
         self._next_due = next_due
         for run in claims.runs:
             self._timer(run, CONNECT_TIMEOUT)
@@ -286,27 +296,44 @@ class Worker:
             self._retention.fail(steady)
             self._plpy.warning(f"elephant_worker could not prune the log: {error}")
 
-    def _slots(self) -> int:
-        """How many runs may start now."""
-        slots = self._pulse.max_running_jobs - self._pool.active
-        if slots > self._pool.free:
-            connections = self._store.free_connections() - self._pulse.spare_connections
-            slots = min(slots, self._pool.free + max(0, connections))
-            if not slots:
+    def _take(self, now: float) -> list[Waiting]:
+        """What starts now of that which waits."""
+        backlog, room = self._store.backlog, self._room()
+        if len(backlog) < room.slots:
+            self._store.fill_backlog(now, room.full_roles)
+        elif self._inbox:
+            self._store.add_requests()
+        if backlog.needs_sessions(room):
+            # Those that are being opened are not counted by the server yet.
+            taken_soon = self._pool.connecting + self._pulse.spare_connections
+            room.new_sessions = max(0, self._store.free_connections() - taken_soon)
+        taken = backlog.take(room)
+        if not taken and len(backlog):
+            # All of it is of roles with as many runs as they may have, or there are no connections.
+            self._store.fill_backlog(now, room.full_roles)
+            taken = backlog.take(room)
+            if not taken and len(backlog):
+                self._pool.close_free(backlog.needs_sessions(room))
                 self._start_after = self._clock.steady() + NO_CONNECTION_WAIT
-        return slots
+        return taken
 
-    def _claim(self, requests: list[Job], slots: int, now: float) -> Claims:
-        jobs = sorted(self._store.due(now, slots) + requests, key=lambda job: job.scheduled_at)[:slots]
-        if not jobs:
+    def _room(self) -> Room:
+        return Room(
+            slots=self._pulse.max_running_jobs - self._pool.active,
+            new_sessions=0,
+            kept=self._pool.kept_places(),
+            running=Counter(run.place.rolname for run in self._pool.runs()),
+            per_role=self._pulse.max_running_jobs_per_role,
+        )
+
+    def _claim(self, now: float) -> Claims:
+        waiting = self._take(now)
+        if not waiting:
             return Claims()
         active = Counter(run.job_id for run in self._pool.runs())
         moment = Moment(now, self._awake_since, self._pulse.start_grace)
-        claims = decide(jobs, active, moment, self._store.new_id)
+        claims = decide(self._store.claim(waiting, now), active, moment, self._store.new_id)
         self._prepare(claims, now)
-        taken = [job.jl_id for job in jobs if job.cause != "schedule"]
-        if taken:
-            self._store.take_requests(taken)
         if claims.changed:
             self._store.define(claims.changed)
         if claims.next_run_at:
@@ -358,7 +385,7 @@ class Worker:
             self._pool.retire()
         self._pool.kept = pulse.session_idle_time
         self._pool.lifetime = pulse.session_lifetime
-        self._pool.room = pulse.max_running_jobs
+        self._pool.most_free = pulse.max_idle_sessions
         self._retention.use(pulse)
 
     def _listen(self, steady: float) -> None:

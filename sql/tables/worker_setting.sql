@@ -1,6 +1,8 @@
 CREATE TABLE @extschema@.worker_setting (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     max_running_jobs integer NOT NULL DEFAULT 32 CHECK (max_running_jobs BETWEEN 1 AND 10000),
+    max_running_jobs_per_role integer CHECK (max_running_jobs_per_role >= 1),
+    max_idle_sessions integer NOT NULL DEFAULT 32 CHECK (max_idle_sessions BETWEEN 0 AND 10000),
     spare_connections integer NOT NULL DEFAULT 3 CHECK (spare_connections BETWEEN 0 AND 10000),
     session_idle_time interval NOT NULL DEFAULT '3 seconds'
         CHECK (session_idle_time BETWEEN '0' AND '1 hour'),
@@ -21,6 +23,10 @@ COMMENT ON COLUMN @extschema@.worker_setting.only_row IS
     'always true: there is one row; inserting another replaces it';
 COMMENT ON COLUMN @extschema@.worker_setting.max_running_jobs IS
     'how many runs may be active at once';
+COMMENT ON COLUMN @extschema@.worker_setting.max_running_jobs_per_role IS
+    'how many of them may be of the same role; its other jobs wait, and hold up nobody else''s; NULL: no limit but max_running_jobs';
+COMMENT ON COLUMN @extschema@.worker_setting.max_idle_sessions IS
+    'how many sessions are kept for a next run at the most, beside those of active runs';
 COMMENT ON COLUMN @extschema@.worker_setting.spare_connections IS
     'how many connections the worker leaves to others, beside superuser_reserved_connections and reserved_connections';
 COMMENT ON COLUMN @extschema@.worker_setting.session_idle_time IS

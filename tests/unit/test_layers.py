@@ -15,13 +15,13 @@ LAYERS = [
     {"errors", "run", "scram", "vendor"},
     {"grammar"},
     {"schedule"},
-    {"claims", "describe", "preview", "statistics"},
+    {"backlog", "claims", "describe", "preview", "statistics"},
     {"clock", "libpq"},
     {"session", "store"},
     {"listener", "pool", "access", "host", "retention"},
     {"worker"},
 ]
-PURE = {"errors", "run", "scram", "grammar", "schedule", "claims", "describe", "preview", "statistics"}
+PURE = {"backlog", "errors", "run", "scram", "grammar", "schedule", "claims", "describe", "preview", "statistics"}
 IMPURE_IMPORTS = {"time", "socket", "select", "os", "psycopg", "plpy", "random", "subprocess", "threading"}
 
 
