@@ -132,7 +132,7 @@ STATEMENTS: dict[str, tuple[str, list[str]]] = {
     ),
     "messages": (
         """DELETE FROM @extschema@.worker_inbox i WHERE i.kind NOT IN ('run', 'once', 'reboot')
-           RETURNING i.kind, coalesce(i.jl_id, i.job_id) AS number""",
+           RETURNING i.kind, coalesce(i.jl_id, i.job_id) AS number, i.request_id""",
         [],
     ),
     "requests": (
@@ -466,11 +466,16 @@ class Store:
         self._front = rows[0]["due"], rows[0]["job_id"]
         return self._front[0]
 
-    def messages(self) -> dict[str, list[int]]:
-        """Take what is in the inbox, but for requests to run: the jobs or runs, by kind of message."""
-        messages: dict[str, list[int]] = defaultdict(list)
+    def messages(self) -> dict[str, dict[int, int]]:
+        """Take what is in the inbox, but for requests to run.
+
+        By kind of message: the jobs or runs, each with the number of its last message. What has a
+        lower number than a message came before it.
+        """
+        messages: dict[str, dict[int, int]] = defaultdict(dict)
         for row in self._rows("messages"):
-            messages[row["kind"]].append(row["number"])
+            numbers = messages[row["kind"]]
+            numbers[row["number"]] = max(row["request_id"], numbers.get(row["number"], 0))
         return messages
 
     def withdraw(self, jl_ids: Sequence[int]) -> None:

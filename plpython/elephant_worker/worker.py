@@ -260,9 +260,9 @@ class Worker:
         if "set" in messages:
             self._use(self._store.pulse())
         if "define" in messages:
-            self._store.define(messages["define"])
+            self._store.define(list(messages["define"]))
         if "cancel run" in messages:
-            self._store.withdraw(messages["cancel run"])
+            self._store.withdraw(list(messages["cancel run"]))
         if self._may_start:
             claims = self._claim(now)
         else:
@@ -279,9 +279,9 @@ class Worker:
             self._timer(run, CONNECT_TIMEOUT)
             self._pool.start(run)
         for run in list(self._pool.runs()):
-            if run.job_id in messages.get("cancel", []):
+            if run.jl_id < messages.get("cancel", {}).get(run.job_id, 0):
                 self._stop(run, "cancelled", "the run was cancelled by cancel_job()")
-            elif run.jl_id in messages.get("cancel run", []):
+            elif run.jl_id in messages.get("cancel run", {}):
                 self._stop(run, "cancelled", "the run was cancelled by cancel_run()")
         if "stop" in messages:
             self._leave("the worker was stopped")

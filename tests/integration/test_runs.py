@@ -225,3 +225,11 @@ def test_a_queue_is_served_in_order(worker: Scheduler) -> None:
     runs = [worker.value("SELECT run_job(%s)", worker.insert("SELECT 1")) for _ in range(5)]
     started = [worker.ended(run).job_started for run in runs]
     assert started == sorted(started)
+
+
+def test_cancel_job_spares_the_runs_that_were_asked_for_after_it(worker: Scheduler) -> None:
+    job_id = worker.insert("SELECT 1")
+    with worker.admin.transaction():  # so that the worker sees both at once
+        worker.value("SELECT cancel_job(%s)", job_id)
+        jl_id = worker.value("SELECT run_job(%s)", job_id)
+    assert worker.ended(jl_id).state == "succeeded"
