@@ -6,7 +6,7 @@ as one or the other, whatever they begin with, and an uneven step as a rhythm.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any
@@ -15,7 +15,7 @@ from cron_descriptor import CasingTypeEnum, ExpressionDescriptor, Options
 
 from .errors import Refusal
 from .grammar import After, Calendar, Entry, Interval, Once, Reboot, parse
-from .schedule import DST, LONGEST_GAP, LONGEST_REPETITION, UTC, Schedule, Timing, clock_changes, time_zone
+from .schedule import LONGEST_GAP, LONGEST_REPETITION, UTC, Schedule, Timing, clock_changes, dst_policy, time_zone
 
 WEEKDAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
 MONTHS = (
@@ -49,7 +49,9 @@ def describe(text: str, zone: str, dst: str, now: float, seed: str = "") -> str:
         sentences.append("never due")
     for entry in entries:
         if isinstance(entry, Calendar) and not entry.wildcard:
-            sentences += _exceptions(entry, zone, dst, now)
+            sentences += _exceptions(entry, tz, dst_policy(dst), now)
+        elif isinstance(entry, Once) and entry.moment.tzinfo is None:
+            sentences += _exceptions(entry, tz, dst_policy("cron"), now)
     return "; ".join(sentences)
 
 
@@ -57,7 +59,8 @@ def _entry(entry: Entry) -> str:
     if isinstance(entry, Calendar):
         return _calendar(entry)
     if isinstance(entry, Interval):
-        return f"every {_period(entry.seconds)}"
+        period = _period(entry.seconds)
+        return f"every {period.removeprefix('1 ') if period.count(' ') == 1 else period}"
     if isinstance(entry, After):
         return f"{_period(entry.seconds)} after each run has ended"
     if isinstance(entry, Once):
@@ -72,7 +75,7 @@ def _period(seconds: int) -> str:
         number, seconds = divmod(seconds, length)
         if number:
             parts.append(f"{number} {name}{'s' * (number > 1)}")
-    return "second" if parts == ["1 second"] else " ".join(parts)
+    return " ".join(parts)
 
 
 def _moment(moment: datetime) -> str:
@@ -165,18 +168,18 @@ def _days(entry: Calendar) -> str:
     if entry.both_days:
         return f"{weekdays}, if it is {days.removeprefix('on ')}" if days and weekdays else days or weekdays
     # Either will do, and so every day where one of the fields allows all.
-    return f"{days} and {weekdays}" if days and weekdays else ""
+    return f"{days} and also {weekdays}" if days and weekdays else ""
 
 
 # --- changes of the clock -------------------------------------------------------------------
 
 
-def _exceptions(entry: Calendar, zone: str, dst: str, now: float) -> list[str]:
+def _exceptions(entry: Calendar | Once, zone: tzinfo, policy: tuple[bool, bool], now: float) -> list[str]:
     """What becomes of the times that the changes of the clock within a year skip or repeat."""
-    make_up, repeat = DST[dst]
+    make_up, repeat = policy
     found = []
     start = datetime.fromtimestamp(now, UTC)
-    for change in clock_changes(start, start + AHEAD, time_zone(zone)):
+    for change in clock_changes(start, start + AHEAD, zone):
         skipped = change.after > change.before
         begin, end = sorted((change.before, change.after))
         if end - begin >= LONGEST_GAP if skipped else end - begin > LONGEST_REPETITION:
@@ -194,7 +197,7 @@ def _exceptions(entry: Calendar, zone: str, dst: str, now: float) -> list[str]:
     return found
 
 
-def _due_between(entry: Calendar, begin: datetime, end: datetime) -> list[datetime]:
+def _due_between(entry: Calendar | Once, begin: datetime, end: datetime) -> list[datetime]:
     """The matching wall times from `begin` to before `end`, whether a clock shows them or not."""
     times = []
     for due in Timing(Schedule((entry,), UTC, "wall")).following(begin.replace(tzinfo=UTC).timestamp() - 1):

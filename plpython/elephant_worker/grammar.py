@@ -235,8 +235,8 @@ def _keyword(text: str, seed: str) -> Entry:
         return Interval(seconds) if word == "@every" else After(seconds)
     if word not in KEYWORDS:
         near = difflib.get_close_matches(word[:20].lower(), KEYWORDS, n=1)
-        advice = f"Did you mean {near[0]}? " if near else ""
-        raise _Mistake(f'"{_shown(word)}" is not a nickname.', f"{advice}There are {', '.join(KEYWORDS)}.")
+        advice = f"{_did_you_mean(*near)}There are {', '.join(KEYWORDS)}."
+        raise _Mistake(f'"{_shown(word)}" is not a nickname.', advice)
     if rest:
         raise _Mistake(f'"{_shown(rest)}" follows {word}.', f"Write {word} alone.")
     return Reboot() if word == "@reboot" else _calendar(NICKNAMES[word], seed)
@@ -250,9 +250,9 @@ def _period(text: str) -> int:
         )
     total = 0
     for number, unit in re.findall(r"(\d+)[ \t]*([a-zA-Z]+)", text):
-        singular = unit.lower().removesuffix("s")
+        singular = unit.lower().removesuffix("s") or unit
         if singular not in UNITS:
-            raise _Mistake(f'"{_shown(unit)}" is not a unit of an interval.', _unit_hint(singular))
+            raise _Mistake(f'"{_shown(unit)}" is not a unit of an interval.', _unit_hint(singular.lower()))
         total += int(number) * UNITS[singular]
     if total == 0:
         raise _Mistake(f'"{_shown(text)}" is no time at all.', "The shortest interval is 1 second.")
@@ -264,9 +264,9 @@ def _period(text: str) -> int:
 def _unit_hint(unit: str) -> str:
     if unit in ("month", "year"):
         return f"A {unit} has no fixed length: use @{unit}ly or a crontab line."
-    near = difflib.get_close_matches(unit[:20], UNITS, n=1)
-    advice = f"Did you mean {near[0]}s? " if near else ""
-    return f"{advice}There are {', '.join(f'{unit}s' for unit in UNITS)}."
+    begin = [name for name in UNITS if name[0] == unit[:1]]
+    near = difflib.get_close_matches(unit[:20], UNITS, n=1) or begin
+    return f"{_did_you_mean(*(f'{name}s' for name in near[:1]))}There are {', '.join(f'{unit}s' for unit in UNITS)}."
 
 
 def _once(text: str) -> Once:
@@ -311,6 +311,7 @@ def _calendar(text: str, seed: str) -> Calendar:
     if len(parts) not in (5, 6):
         raise _Mistake(
             f"It has {len(parts)} field{'s' * (len(parts) != 1)}.",
+            f"{_did_you_mean(_keyword_like(parts))}"
             "A crontab line has five: minute, hour, day of month, month, day of week; "
             "six with seconds first. @daily and 30 seconds are other forms.",
         )
@@ -343,10 +344,21 @@ def _numbers(values: Iterable[Value]) -> tuple[int, ...]:
     return tuple(sorted(value for value in values if isinstance(value, int)))
 
 
+def _keyword_like(words: list[str]) -> str:
+    """The nickname or interval that the words are meant to be, perhaps; it can be read."""
+    near = difflib.get_close_matches("@" + words[0][:20].lower(), KEYWORDS, n=1)
+    if near and near[0] in ("@every", "@after"):
+        try:
+            _period(" ".join(words[1:]))
+        except _Mistake:
+            return ""
+        return " ".join([near[0], *words[1:]])
+    return near[0] if near else ""
+
+
 def _forms(text: str) -> str:
-    near = difflib.get_close_matches("@" + text[:20].lower(), KEYWORDS, n=1)
-    advice = f"Did you mean {near[0]}? " if near else ""
-    return f"{advice}Write a crontab line (30 4 * * *), a nickname (@daily), an interval (30 seconds) or a timestamp."
+    advice = "Write a crontab line (30 4 * * *), a nickname (@daily), an interval (30 seconds) or a timestamp."
+    return _did_you_mean(_keyword_like([text])) + advice
 
 
 _NUMBER = r"(\d{1,4}|[A-Za-z]{3})"
@@ -434,6 +446,7 @@ def _unreadable(field: Field, part: str) -> _Mistake:
         (r"\?", lambda match: "*"),
         (r"[lL](\d)", lambda match: f"{match[1]}L"),
         (r"h.*", lambda match: match[0].upper()),
+        (r"[A-Za-z]{4,}(?:-[A-Za-z]{3,})?|[A-Za-z]{3}-[A-Za-z]{4,}", lambda match: _three_letters(field, match[0])),
     ]
     for pattern, suggestion in simple:
         if match := re.fullmatch(pattern, part):
@@ -442,5 +455,13 @@ def _unreadable(field: Field, part: str) -> _Mistake:
 
 
 def _wrong(field: Field, part: str, why: str, suggestion: str = "") -> _Mistake:
-    advice = f"Did you mean {suggestion}? " if suggestion else ""
-    return _Mistake(f'Field {field.name}, "{_shown(part)}": {why}.', advice + field.allowed)
+    return _Mistake(f'Field {field.name}, "{_shown(part)}": {why}.', _did_you_mean(suggestion) + field.allowed)
+
+
+def _three_letters(field: Field, words: str) -> str:
+    short = [word[:3].lower() for word in words.split("-")]
+    return "-".join(short) if set(short) <= set(field.names) else ""
+
+
+def _did_you_mean(suggestion: str = "") -> str:
+    return f"Did you mean {suggestion}? " if suggestion else ""

@@ -6,7 +6,7 @@ from itertools import islice, takewhile
 from typing import Any
 
 from .errors import Refusal
-from .schedule import Timing, time_zone
+from .schedule import Timing, dst_policy, time_zone
 from .schedule import schedule as read_schedule
 
 
@@ -25,6 +25,7 @@ def due_times(
     try:
         if schedule is None:
             time_zone(timezone)
+            dst_policy(dst)
             return {"due": [], "never": False, "refusal": None}
         read = read_schedule(schedule, timezone, dst, seed or "")
     except Refusal as refusal:

@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from functools import lru_cache
-from itertools import takewhile
+from itertools import islice, takewhile
 from typing import Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
@@ -38,6 +38,7 @@ SECOND = timedelta(seconds=1)
 UTC = timezone.utc
 # Due times have microseconds at the most.
 TICK = 1e-6
+MOST_COMPARED = 50_000
 
 # cron(8) speaks of "less than 3 hours"; cron.c makes up for the fixed-time jobs of a gap of less
 # than that, and runs those of a repetition of up to and including three hours once.
@@ -51,6 +52,7 @@ HORIZON = timedelta(hours=26)
 # skipped is made up right after it, and whether a time that comes twice is due twice.
 # Wildcard entries follow the clock in any case: not made up, twice.
 DST = {"cron": (True, False), "skip": (False, False), "wall": (False, True)}
+FOLLOW = (False, True)
 
 
 class Due(Protocol):
@@ -69,7 +71,7 @@ class Schedule:
     def __init__(self, entries: tuple[Entry, ...], zone: tzinfo, dst: str) -> None:
         self.after_end = min((entry.seconds for entry in entries if isinstance(entry, After)), default=None)
         self.at_reboot = any(isinstance(entry, Reboot) for entry in entries)
-        self.entries = list(_due_entries(entries, zone, dst))
+        self.entries = list(_due_entries(entries, zone, dst_policy(dst)))
 
 
 def schedule(text: str, zone: str, dst: str = "cron", seed: str = "") -> Schedule:
@@ -83,10 +85,21 @@ def _schedule(text: str, zone: str, dst: str, seed: str) -> Schedule:
     return Schedule(parse(text, seed), time_zone(zone), dst)
 
 
-def _due_entries(entries: tuple[Entry, ...], zone: tzinfo, dst: str) -> Iterator[Due]:
+def dst_policy(name: str) -> tuple[bool, bool]:
+    """The policy of this name, see DST. Raises Refusal (22023)."""
+    if name not in DST:
+        raise Refusal(
+            f'dst cannot be "{name[:40]}"',
+            "It says what becomes of a time that a change of the clock skips or repeats.",
+            "cron (the default): made up once, run once; skip: not made up, run once; wall: not made up, run twice.",
+        )
+    return DST[name]
+
+
+def _due_entries(entries: tuple[Entry, ...], zone: tzinfo, policy: tuple[bool, bool]) -> Iterator[Due]:
     for entry in entries:
         if isinstance(entry, Calendar):
-            yield _WallTimes(entry, zone, dst)
+            yield _WallTimes(entry, zone, FOLLOW if entry.wildcard else policy)
         elif isinstance(entry, Interval):
             yield _Grid(entry.seconds)
         elif isinstance(entry, Once):
@@ -148,15 +161,22 @@ class Timing:
     def count(self, after: float, until: float) -> int:
         """How many due times are later than `after` and not later than `until`.
 
-        Times at which several entries are due count once for each.
+        Several entries are compared one time after the other; beyond MOST_COMPARED comparisons a
+        time at which more than one of them is due counts for each.
         """
+        entries = self.schedule.entries
+        if len(entries) > 1:
+            most = MOST_COMPARED // len(entries)
+            compared = sum(1 for _ in islice(takewhile(lambda due: due <= until, self.following(after)), most))
+            if compared < most:
+                return compared
         anchor = self.anchor
         if self.starts_at is not None:
             anchor = self.starts_at
             after = max(after, self.starts_at - TICK)
         if self.ends_at is not None:
             until = min(until, self.ends_at)
-        return sum(entry.count(after, until, anchor) for entry in self.schedule.entries) if until > after else 0
+        return sum(entry.count(after, until, anchor) for entry in entries) if until > after else 0
 
 
 class _Grid:
@@ -177,8 +197,10 @@ class _Grid:
 
 class _Moment:
     def __init__(self, moment: datetime, zone: tzinfo) -> None:
-        aware = moment if moment.tzinfo else moment.replace(tzinfo=zone)
-        self._instant = aware.timestamp()
+        instant = (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
+        if not moment.tzinfo and _wall(instant, zone) != moment:
+            instant = _gap(moment, zone)  # it would be never due otherwise
+        self._instant = instant.timestamp()
 
     def next(self, after: float, anchor: float) -> float | None:
         return self._instant if self._instant > after else None
@@ -190,11 +212,11 @@ class _Moment:
 class _WallTimes:
     """A calendar entry in a time zone."""
 
-    def __init__(self, entry: Calendar, zone: tzinfo, dst: str) -> None:
+    def __init__(self, entry: Calendar, zone: tzinfo, policy: tuple[bool, bool]) -> None:
         self._entry = entry
         self._zone = zone
         self._days = _Days(entry)
-        self._make_up, self._repeat = (False, True) if entry.wildcard else DST[dst]
+        self._make_up, self._repeat = policy
 
     def next(self, after: float, anchor: float) -> float | None:
         now = datetime.fromtimestamp(after, UTC)
@@ -251,7 +273,7 @@ class _WallTimes:
                 instant = found.replace(tzinfo=self._zone, fold=fold).astimezone(UTC)
                 if instant > now and _wall(instant, self._zone) == found:
                     return instant.timestamp()
-            gap = self._gap(found)
+            gap = _gap(found, self._zone)
             begin, end = _wall(gap - SECOND, self._zone) + SECOND, _wall(gap, self._zone)
             if self._make_up and end - begin < LONGEST_GAP and gap > now:
                 return gap.timestamp()
@@ -264,11 +286,6 @@ class _WallTimes:
             if _wall(end, self._zone) - _wall(begin, self._zone) < HORIZON:
                 return _change(begin, end, self._zone)
         return None
-
-    def _gap(self, missing: datetime) -> datetime:
-        """The moment at which clocks are set forward past the wall time `missing`."""
-        moments = [missing.replace(tzinfo=self._zone, fold=fold).astimezone(UTC) for fold in (0, 1)]
-        return _change(min(moments) - SECOND, max(moments) + SECOND, self._zone)
 
     def _match(self, wall: datetime, inclusive: bool) -> datetime | None:
         """The first matching wall time from `wall` on (after it, where it is not inclusive)."""
@@ -410,6 +427,12 @@ def clock_changes(begin: datetime, end: datetime, zone: tzinfo) -> Iterator[Cloc
 def _wall(moment: datetime, zone: tzinfo) -> datetime:
     """What a clock on the wall shows at a moment."""
     return moment.astimezone(zone).replace(tzinfo=None, fold=0)
+
+
+def _gap(missing: datetime, zone: tzinfo) -> datetime:
+    """The moment at which clocks are set forward past the wall time `missing`."""
+    moments = [missing.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1)]
+    return _change(min(moments) - SECOND, max(moments) + SECOND, zone)
 
 
 def _change(begin: datetime, end: datetime, zone: tzinfo) -> datetime:

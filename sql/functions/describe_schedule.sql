@@ -31,6 +31,12 @@ BEGIN
     IF schedule IS NULL THEN
         RETURN 'only when run_job() asks for it';
     END IF;
+    IF timezone IS NULL OR dst IS NULL THEN
+        RAISE EXCEPTION 'describe_schedule() takes no NULL but for the schedule'
+            USING ERRCODE = 'null_value_not_allowed',
+                  DETAIL = 'timezone and dst each need a value.',
+                  HINT = 'Leave a parameter out to use its default.';
+    END IF;
     SELECT * INTO answer FROM @extschema@.schedule_in_words(
         schedule, timezone, dst, extract(epoch FROM now())::float8, '');
     PERFORM @extschema@.refuse(answer.refusal);
@@ -38,6 +44,6 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.describe_schedule IS
-    'a schedule in plain English: when it is due, when next, and what becomes of it where clocks are changed within a year; 22023 for an invalid schedule or time zone';
+    'a schedule in plain English: when it is due, when next, and what becomes of it where clocks are changed within a year; 22023 for an invalid schedule, time zone or dst, 22004 where one of the last two is NULL';
 REVOKE ALL ON FUNCTION @extschema@.describe_schedule FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.describe_schedule TO job_scheduler;

@@ -39,12 +39,6 @@ BEGIN
                   DETAIL = 'It is how late a run may start.',
                   HINT = 'The default is NULL: however late.';
     END IF;
-    IF NEW.dst NOT IN ('cron', 'skip', 'wall') THEN
-        RAISE EXCEPTION 'dst cannot be "%"', NEW.dst
-            USING ERRCODE = 'invalid_parameter_value',
-                  DETAIL = 'It says what becomes of a time that a change of the clock skips or repeats.',
-                  HINT = 'cron (the default): made up once, run once; skip: not made up, run once; wall: not made up, run twice.';
-    END IF;
     IF NEW.catch_up NOT IN ('skip', 'once', 'all') THEN
         RAISE EXCEPTION 'catch_up cannot be "%"', NEW.catch_up
             USING ERRCODE = 'invalid_parameter_value',
