@@ -67,8 +67,15 @@ class Installation:
 class Cluster(testing.postgresql.Postgresql):  # type: ignore[misc]
     """A running server. Its superuser is named after the operating system's user, as on a stock server."""
 
-    def __init__(self, installation: Installation, settings: dict[str, str] | None = None, **arguments: Any) -> None:
+    def __init__(
+        self,
+        installation: Installation,
+        settings: dict[str, str] | None = None,
+        environment: dict[str, str] | None = None,
+        **arguments: Any,
+    ) -> None:
         self.installation = installation
+        self.environment = environment or {}
         options = {"fsync": "off", "timezone": "UTC", **(settings or {})}
         super().__init__(
             initdb=str(installation.bindir / "initdb"),
@@ -85,6 +92,10 @@ class Cluster(testing.postgresql.Postgresql):  # type: ignore[misc]
     @property
     def socket_directory(self) -> str:
         return os.path.join(self.base_dir, "tmp")
+
+    def get_server_commandline(self) -> list[str]:
+        variables = [f"{name}={value}" for name, value in self.environment.items()]
+        return ["env", *variables, *super().get_server_commandline()]
 
     def is_server_available(self) -> bool:
         try:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from .errors import Refusal
 from .run import STOPPED_HINTS, Outcome, Place, Run
-from .schedule import TICK, Timing, schedule
+from .schedule import LONGEST_REPETITION, TICK, Timing, schedule
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,12 +216,28 @@ def _why_not(job: Job, active: Counter[int]) -> Outcome | None:
     return None
 
 
-def after_lost(job: Job, now: float) -> float | None:
-    """When a job is due whose run, which it waited for, has been lost."""
+def due_again(job: Job, after: float, now: float) -> float | None:
+    """When a job is due that waits for no run to end: later than `after`, or as long after now as @after says."""
     try:
         timing = job.timing
     except Refusal:
         return None
     pause = timing.schedule.after_end
-    again = [timing.next(job.scheduled_at), now + pause if pause is not None else None]
+    again = [timing.next(after), now + pause if pause is not None else None]
     return min((instant for instant in again if instant is not None), default=None)
+
+
+def after_set_back(job: Job, by: float, now: float) -> float | None:
+    """When a job is due that was due at `scheduled_at` before the clock was set back.
+
+    As in cron(8), up to three hours are made good by waiting: those times have been seen to. If
+    it is more, the clock was wrong.
+    """
+    if is_correction(by):
+        return due_again(job, now, now)
+    return min(job.scheduled_at, due_again(job, job.scheduled_at, now) or job.scheduled_at)
+
+
+def is_correction(by: float) -> bool:
+    """Whether a clock that is set back by so many seconds was wrong before."""
+    return by > LONGEST_REPETITION.total_seconds()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import select
 import time
 from typing import Any
 
@@ -123,7 +124,7 @@ def _await_worker(plpy: Any, pid: int, connection: Connection | None) -> None:
                     raise OperationalError(result.get_error_message())
         if len(rows) == 0:
             break
-        time.sleep(LOOK_EVERY)
+        select.select([connection.socket] if connection is not None else [], [], [], LOOK_EVERY)
     raise Refusal(
         "the worker did not begin its work",
         f"Its session (process {pid}) has ended, or was not ready after {START_TIMEOUT:g} seconds.",

@@ -184,15 +184,18 @@ class _Grid:
         self._seconds = seconds
 
     def next(self, after: float, anchor: float) -> float | None:
-        if after < anchor:
-            return anchor
-        return anchor + ((after - anchor) // self._seconds + 1) * self._seconds
+        return round(anchor + (self._upto(after, anchor) + 1) * self._seconds, 6)
 
     def count(self, after: float, until: float, anchor: float) -> int:
-        def upto(moment: float) -> int:
-            return int((moment - anchor) // self._seconds) + 1 if moment >= anchor else 0
+        return self._upto(until, anchor) - self._upto(after, anchor)
 
-        return upto(until) - upto(after)
+    def _upto(self, moment: float, anchor: float) -> int:
+        """The number on the grid of the last due time not later than a moment.
+
+        A moment less than half a tick before one is that one: seconds since 1970 with a fraction
+        are not exact.
+        """
+        return int((moment - anchor + TICK / 2) // self._seconds)
 
 
 class _Moment:

@@ -83,8 +83,21 @@ STATEMENTS: dict[str, tuple[str, list[str]]] = {
                WHERE w.server_started IS DISTINCT FROM pg_postmaster_start_time() RETURNING w.only_row)
            INSERT INTO @extschema@.worker_inbox (kind, job_id)
            SELECT 'reboot', j.job_id FROM @extschema@.job j, seen
-           WHERE j.schedule LIKE '%@reboot%' AND j.enabled""",
+           WHERE j.schedule LIKE '%@reboot%' AND j.enabled
+               AND (j.starts_at <= clock_timestamp()) IS NOT FALSE AND (j.ends_at >= clock_timestamp()) IS NOT FALSE""",
         [],
+    ),
+    "newest_log_row": (
+        """SELECT date_part('epoch', greatest(l.scheduled_at, l.job_started, l.job_finished)) AS moment
+           FROM @extschema@.job_log l ORDER BY l.jl_id DESC LIMIT 1""",
+        [],
+    ),
+    "waiting": (
+        """SELECT w.*, s.job_id, 0 AS jl_id, coalesce(date_part('epoch', s.next_run_at), 0) AS scheduled_at
+           FROM @extschema@.job_state s
+           JOIN @extschema@.runnable_job w ON w.job_id = s.job_id AND w.enabled AND w.schedule IS NOT NULL
+           WHERE NOT $1 OR (w.schedule LIKE '%@after%' AND s.next_run_at IS NOT NULL)""",
+        ["bool"],
     ),
     "new_id": ("SELECT nextval('@extschema@.worker_inbox_request_id_seq') AS id", []),
     "move_lowest_open_run": (
@@ -194,7 +207,8 @@ STATEMENTS: dict[str, tuple[str, list[str]]] = {
            SELECT r.jl_id, r.job_id, r.rolname, r.datname, r.cause, to_timestamp(r.scheduled_at), r.attempt,
                   r.job_command, 'running'
            FROM unnest($1, $2, $3, $4, $5, $6, $7, $8)
-                r (jl_id, job_id, rolname, datname, cause, scheduled_at, attempt, job_command)""",
+                r (jl_id, job_id, rolname, datname, cause, scheduled_at, attempt, job_command)
+           ON CONFLICT DO NOTHING RETURNING jl_id""",
         ["int8[]", "int8[]", "name[]", "name[]", "text[]", "float8[]", "int4[]", "text[]"],
     ),
     "log_ended": (
@@ -418,6 +432,15 @@ class Store:
         """Have the @reboot jobs run, where the server has been started since they last were."""
         self._rows("reboot")
 
+    def newest_moment(self) -> float | None:
+        """The moment of the last entry of the log."""
+        rows = self._rows("newest_log_row")
+        return rows[0]["moment"] if rows else None
+
+    def waiting(self, after_only: bool) -> list[Job]:
+        """All jobs that have a schedule, or those only that wait as @after says."""
+        return [Job(cause="schedule", **row) for row in self._rows("waiting", after_only)]
+
     def new_id(self) -> int:
         """A number for a row of the log."""
         number: int = self._rows("new_id")[0]["id"]
@@ -494,8 +517,9 @@ class Store:
 
     # --- runs -------------------------------------------------------------------------------
 
-    def log_started(self, runs: Sequence[Run]) -> None:
-        self._rows(
+    def log_started(self, runs: Sequence[Run]) -> list[Run]:
+        """Begin the log of runs; returns those whose due time the log has already, which must not run."""
+        begun = self._rows(
             "log_started",
             [run.jl_id for run in runs],
             [run.job_id for run in runs],
@@ -506,6 +530,8 @@ class Store:
             [run.attempt for run in runs],
             [run.command for run in runs],
         )
+        logged = {row["jl_id"] for row in begun}
+        return [run for run in runs if run.jl_id not in logged]
 
     def log_ended(self, runs: Sequence[Run]) -> list[int]:
         """Complete the log of runs, and count them; returns the jobs with more rows than they may keep."""
@@ -527,7 +553,11 @@ class Store:
             [run.missed_count for run in runs],
             [run.missed_until for run in runs],
         )
-        overfull = [row["job_id"] for row in self._rows("count", *parameters(tally(runs)))]
+        self.run_again(runs)
+        return [row["job_id"] for row in self._rows("count", *parameters(tally(runs)))]
+
+    def run_again(self, runs: Sequence[Run]) -> None:
+        """Have the jobs be due again that waited for these runs to end."""
         again = [run for run in runs if run.again_at is not None]
         if again:
             self._rows(
@@ -537,7 +567,6 @@ class Store:
                 [run.schedule_set_at for run in again],
             )
             self._due_at(run.again_at for run in again)
-        return overfull
 
     # --- the log's length -------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from .access import Access
 from .backlog import Room, Waiting
-from .claims import Claims, Moment, after_lost, decide
+from .claims import Claims, Moment, after_set_back, decide, due_again, is_correction
 from .clock import Clock
 from .errors import Refusal
 from .listener import Listener
@@ -148,7 +148,10 @@ class Worker:
         self._store.commit()
         self._awake_since = self._clock.now()
         stranded = self._store.close_lost()
-        self._store.advance({job.job_id: after_lost(job, self._awake_since) for job in stranded})
+        self._store.advance({job.job_id: due_again(job, job.scheduled_at, self._awake_since) for job in stranded})
+        by = (self._store.newest_moment() or 0.0) - self._awake_since
+        if is_correction(by):
+            self._set_back(by, self._awake_since)
         self._store.reboot()
         self._store.commit()
         # start_worker() waits for this.
@@ -244,11 +247,20 @@ class Worker:
         missed time, as if no worker had been there."""
         before, self._difference = self._difference, now - steady
         jump = self._difference - before
-        if abs(jump) > LARGEST_SLEW:
-            self._plpy.warning(
-                f"elephant_worker: the clock was set {'forward' if jump > 0 else 'back'} by {abs(jump):.1f} seconds"
-            )
-            self._awake_since = now if jump > 0 else min(self._awake_since, now)
+        if jump > LARGEST_SLEW:
+            self._plpy.warning(f"elephant_worker: the clock was set forward by {jump:.1f} seconds")
+            self._awake_since = now
+        elif jump < -LARGEST_SLEW:
+            self._plpy.warning(f"elephant_worker: the clock was set back by {-jump:.1f} seconds")
+            self._awake_since = min(self._awake_since, now)
+            self._set_back(-jump, now)
+
+    def _set_back(self, by: float, now: float) -> None:
+        """See to it that no job waits for the clock to come to where it was."""
+        jobs = self._store.waiting(after_only=not is_correction(by))
+        self._store.advance({job.job_id: after_set_back(job, by, now) for job in jobs})
+        self._store.forget_front()
+        self._inbox = True  # the transaction that follows finds what is due first
 
     def _transact(self, now: float) -> None:
         """Log what has ended, follow the inbox, claim what is due; start that once it is committed."""
@@ -339,10 +351,17 @@ class Worker:
         if claims.next_run_at:
             self._store.advance(claims.next_run_at)
         if claims.runs or claims.ended:
-            self._store.log_started([*claims.runs, *claims.ended])
+            self._forget_known(claims, self._store.log_started([*claims.runs, *claims.ended]), now)
         if claims.ended:
             self._retention.add(self._store.log_ended(claims.ended), self._clock.steady())
         return claims
+
+    def _forget_known(self, claims: Claims, known: list[Run], now: float) -> None:
+        """Drop the runs for due times that the log has already, whoever has put them there."""
+        for run in known:
+            (claims.ended if run in claims.ended else claims.runs).remove(run)
+            run.finished = now
+        self._store.run_again(known)
 
     def _prepare(self, claims: Claims, now: float) -> None:
         """See to it that the runs can connect; those whose role cannot have ended already."""

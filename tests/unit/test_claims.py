@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import replace
 from itertools import count
 
-from elephant_worker.claims import Claims, Job, Moment, after_lost, decide
+from elephant_worker.claims import Claims, Job, Moment, after_set_back, decide, due_again
 from elephant_worker.run import Run
 
 NOON = 1_800_000_000.0
@@ -126,9 +126,24 @@ def test_start_deadline_bounds_catching_up() -> None:
 
 
 def test_after_a_lost_run_the_job_is_due_again() -> None:
-    assert after_lost(JOB, NOON + 100) == NOON + 400
-    assert after_lost(replace(JOB, schedule="@after 10 minutes"), NOON + 100) == NOON + 700
-    assert after_lost(replace(JOB, timezone="Atlantis/Center"), NOON) is None
+    assert due_again(JOB, NOON, NOON + 100) == NOON + 400
+    assert due_again(replace(JOB, schedule="@after 10 minutes"), NOON, NOON + 100) == NOON + 700
+    assert due_again(replace(JOB, timezone="Atlantis/Center"), NOON, NOON) is None
+
+
+def test_a_clock_that_is_set_back_a_little_is_waited_for() -> None:
+    now = NOON - 1800
+    assert after_set_back(JOB, 1800, now) == NOON
+    after = replace(JOB, schedule='{"@after 10 minutes","@daily"}')
+    assert after_set_back(after, 1800, now) == now + 600
+    assert after_set_back(replace(after, scheduled_at=now + 5), 1800, now) == now + 5
+    assert after_set_back(replace(JOB, timezone="Atlantis/Center"), 1800, now) == NOON
+
+
+def test_a_clock_that_was_wrong_is_followed() -> None:
+    now = NOON - 86400
+    assert after_set_back(JOB, 86400, now) == now + 400
+    assert after_set_back(replace(JOB, schedule="@after 10 minutes"), 86400, now) == now + 600
 
 
 def test_a_little_late_is_not_missed() -> None:

@@ -108,9 +108,20 @@ def test_missed_time(row: list[str]) -> None:
     numbers = count(1)
     while next_run_at is not None and next_run_at < back:
         job = Job(
-            next(numbers), 1, "schedule", next_run_at, 0.0, 0.0, True, "0 * * * *", "UTC", catch_up=catch_up,
-            catch_up_limit=limit, role_oid=1, database_oid=1,
-        )  # fmt: skip
+            jl_id=next(numbers),
+            job_id=1,
+            cause="schedule",
+            scheduled_at=next_run_at,
+            state_set_at=0.0,
+            schedule_set_at=0.0,
+            enabled=True,
+            schedule="0 * * * *",
+            timezone="UTC",
+            catch_up=catch_up,
+            catch_up_limit=limit,
+            role_oid=1,
+            database_oid=1,
+        )
         claims = decide([job], Counter(), Moment(back, back - 1, 60.0), lambda: next(numbers))
         for run in claims.ended:
             assert run.missed_count is not None
