@@ -12,6 +12,11 @@ class Clock:
         """Seconds since 1970, as the wall clock has it: it may jump."""
         return time.time()
 
+    def sleep(self, seconds: float) -> None:
+        """Do nothing for a while."""
+        if seconds > 0:
+            time.sleep(seconds)
+
     def steady(self) -> float:
         """Seconds that only pass."""
         return time.monotonic()

@@ -35,7 +35,8 @@ EVENTS = {
 class Sockets:
     """Waits for many sockets at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._poll = select.poll()
         self._by_number: dict[int, Socket] = {}
         self._numbers: dict[Socket, int] = {}
@@ -60,8 +61,12 @@ class Sockets:
 
     def ready(self, seconds: float) -> list[Socket]:
         """The sockets that can do their next step, after a wait of at most so many seconds."""
-        milliseconds = 0 if self._more else max(0, math.ceil(seconds * 1000))
-        found = [self._by_number[number] for number, _ in self._poll.poll(milliseconds)]
+        until = self._clock.steady() + seconds
+        events = self._poll.poll(0 if self._more else int(seconds * 1000))
+        if not events and not self._more:
+            # poll() counts in milliseconds, which would have each run start half a one late.
+            self._clock.sleep(min(until - self._clock.steady(), 0.001))
+        found = [self._by_number[number] for number, _ in events]
         return [*self._more.difference(found), *found] if self._more else found
 
 
@@ -69,7 +74,7 @@ class Pool:
     """Runs get a session that is kept for their place, or a new one."""
 
     def __init__(self, clock: Clock, conninfo: Callable[[Place], str]) -> None:
-        self.sockets = Sockets()
+        self.sockets = Sockets(clock)
         # Seconds: how long a free session is kept, how long one is used; and how many are kept.
         self.kept = 0.0
         self.lifetime = 0.0
@@ -98,9 +103,13 @@ class Pool:
     def kept_places(self) -> Counter[tuple[str, str]]:
         """How many sessions wait for a run, by role and database."""
         kept: Counter[tuple[str, str]] = Counter()
-        for place, sessions in self._free.items():
-            kept[place.rolname, place.datname] += len(sessions)
+        for place, count in self.kept_by_place().items():
+            kept[place.rolname, place.datname] += count
         return kept
+
+    def kept_by_place(self) -> dict[Place, int]:
+        """How many sessions wait for a run."""
+        return {place: len(sessions) for place, sessions in self._free.items()}
 
     def runs(self) -> Iterator[Run]:
         """The active runs."""
@@ -131,6 +140,13 @@ class Pool:
         self._sessions[session] = math.inf
         self._active[run.jl_id] = session
         session.start(run)
+        self._after_step(session)
+
+    def open(self, place: Place) -> None:
+        """Have a session wait for a run. If it does not get connected, the run will say so."""
+        session = self._open(place)
+        self._sessions[session] = self._clock.steady()
+        self._free[place].append(session)
         self._after_step(session)
 
     def _open(self, place: Place) -> Session:

@@ -12,7 +12,7 @@ from typing import Any
 
 from .backlog import Backlog, Waiting
 from .claims import Job
-from .run import Run
+from .run import Place, Run
 from .statistics import COUNT, LAST_STATES, parameters, tally
 
 # The statement, and the types of its parameters.
@@ -118,6 +118,16 @@ STATEMENTS: dict[str, tuple[str, list[str]]] = {
                AND coalesce(j.rolname, '') <> ALL ($5)
            ORDER BY s.next_run_at, s.job_id LIMIT $2""",
         ["float8", "int4", "float8", "int8", "name[]"],
+    ),
+    "places_due": (
+        """SELECT r.oid AS role_oid, j.rolname, j.datname
+           FROM (SELECT s.job_id FROM @extschema@.job_state s
+                 WHERE s.next_run_at <= to_timestamp($1) AND (s.next_run_at, s.job_id) >= (to_timestamp($3), $4)
+                 ORDER BY s.next_run_at, s.job_id LIMIT $2) s
+           JOIN ONLY @extschema@.job j ON j.job_id = s.job_id
+           JOIN pg_roles r ON r.rolname = j.rolname
+           JOIN pg_database d ON d.datname = j.datname""",
+        ["float8", "int4", "float8", "int8"],
     ),
     "claim_due": (
         # Of two columns of the same name the later one counts: a job that is gone still has its number.
@@ -456,6 +466,10 @@ class Store:
         due = [Waiting(**row) for row in self._rows("due", now, LOOKAHEAD, *self._front, list(left_out))]
         until = due[-1].due if len(due) == LOOKAHEAD else now
         self.backlog.fill([*due, *self._requests(0, left_out)], left_out, until)
+
+    def places_due(self, until: float, limit: int) -> list[Place]:
+        """Where the jobs run that are due until then."""
+        return [Place(**row) for row in self._rows("places_due", until, limit, *self._front)]
 
     def add_requests(self) -> None:
         """Read the requests to run that have come since the backlog was filled.

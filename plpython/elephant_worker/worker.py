@@ -31,6 +31,12 @@ CONNECT_TIMEOUT = 30.0
 RETRY_WAITS = (0.1, 5.0)
 # How long after the listener has failed it is tried again; the inbox is looked into meanwhile.
 LISTEN_AGAIN = 30.0
+# How long before a job is due a session for it is opened.
+AHEAD = 0.15
+# How often the settings and the inbox are looked at while the listener hears of changes.
+SELDOM = 5.0
+# How many ended runs the timers may be late to forget.
+TIMERS_KEPT = 200
 # How long after the server had no connection left it is asked again.
 NO_CONNECTION_WAIT = 0.05
 # How much the clocks may part in one turn without one of them having been set.
@@ -97,6 +103,8 @@ class Worker:
         # ended and are not logged yet.
         self._inbox = True
         self._next_due: float | None = None
+        # The due time for which sessions have been opened ahead.
+        self._opened_for: float | None = None
         self._unlogged: list[Run] = []
         # Moments of the steady clock.
         self._next_pulse = 0.0
@@ -104,6 +112,7 @@ class Worker:
         self._not_before = 0.0
         self._start_after = 0.0
         self._listen_at = 0.0
+        self._next_look = 0.0
         self._timers: list[tuple[float, int, Run]] = []
         # What the wall clock is ahead of the steady one.
         self._difference = clock.now() - clock.steady()
@@ -201,7 +210,8 @@ class Worker:
             if len(self._store.backlog):
                 waits.append(0.0)
             elif self._next_due is not None:
-                waits.append(self._next_due - self._clock.now())
+                ahead = AHEAD if self._opened_for != self._next_due else 0.0
+                waits.append(self._next_due - ahead - self._clock.now())
         if self._at_leisure:
             waits.append(self._retention.next - steady)
         return max(0.0, min(waits))
@@ -238,6 +248,8 @@ class Worker:
         )
         if steady >= self._not_before and (due or self._inbox or self._unlogged):
             self._transact(now)
+        elif self._may_start and self._next_due is not None and self._next_due - AHEAD <= now:
+            self._open_ahead()
         self._store.commit()
         if steady >= self._retention.next + (0.0 if self._at_leisure else PATIENCE) and not self._leaving:
             self._prune(steady, now)
@@ -308,6 +320,28 @@ class Worker:
             self._retention.fail(steady)
             self._plpy.warning(f"elephant_worker could not prune the log: {error}")
 
+    def _open_ahead(self) -> None:
+        """Open sessions for the jobs that are due soon, so that they need not wait for them."""
+        due, before = self._next_due, self._opened_for
+        self._opened_for = due
+        if due is None or due == before or not self._pool.kept:
+            return
+        room = self._room()
+        missing = Counter(self._store.places_due(due, room.slots))
+        missing.subtract(self._pool.kept_by_place())
+        places = [*missing.elements()]
+        if places:
+            places = places[: self._new_sessions()]
+            for place in set(places):
+                self._access.prepare(place)
+            self._store.commit()
+            for place in places:
+                self._pool.open(place)
+
+    def _new_sessions(self) -> int:
+        """How many sessions may be opened; those that are being opened the server does not count yet."""
+        return max(0, self._store.free_connections() - self._pulse.spare_connections - self._pool.connecting)
+
     def _take(self, now: float) -> list[Waiting]:
         """What starts now of that which waits."""
         backlog, room = self._store.backlog, self._room()
@@ -316,9 +350,7 @@ class Worker:
         elif self._inbox:
             self._store.add_requests()
         if backlog.needs_sessions(room):
-            # Those that are being opened are not counted by the server yet.
-            taken_soon = self._pool.connecting + self._pulse.spare_connections
-            room.new_sessions = max(0, self._store.free_connections() - taken_soon)
+            room.new_sessions = self._new_sessions()
         taken = backlog.take(room)
         if not taken and len(backlog):
             # All of it is of roles with as many runs as they may have, or there are no connections.
@@ -427,6 +459,9 @@ class Worker:
     # --- stopping runs ----------------------------------------------------------------------
 
     def _timer(self, run: Run, seconds: float) -> None:
+        if len(self._timers) > 2 * self._pool.active + TIMERS_KEPT:
+            self._timers = [entry for entry in self._timers if entry[2].outcome is None]
+            heapq.heapify(self._timers)
         heapq.heappush(self._timers, (self._clock.steady() + seconds, run.jl_id, run))
 
     def _stop_overdue(self, steady: float) -> None:
