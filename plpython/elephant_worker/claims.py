@@ -10,6 +10,10 @@ from .errors import Refusal
 from .run import STOPPED_HINTS, Outcome, Place, Run
 from .schedule import LONGEST_REPETITION, TICK, Timing, schedule
 
+# How often a job is looked at whose schedule cannot be read any more; and what due times are apart, at least.
+LOOK_AGAIN = 3600.0
+LEAST_INTERVAL = 0.001
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -41,6 +45,10 @@ class Job:
     role_oid: int | None = None
     datname: str = ""
     database_oid: int | None = None
+    defined_by: str = ""
+    # What is in its way now (see OBSTACLES), and what was when it was looked at last.
+    obstacle: str | None = None
+    quarantined_reason: str | None = None
 
     @property
     def timing(self) -> Timing:
@@ -70,6 +78,8 @@ class Claims:
     next_run_at: dict[int, float | None] = field(default_factory=dict)
     # Jobs whose schedule has changed since they became due.
     changed: list[int] = field(default_factory=list)
+    # job_id: why it is in quarantine from now on, or None: it is not any more.
+    quarantined: dict[int, str | None] = field(default_factory=dict)
 
 
 def decide(jobs: Iterable[Job], active: Counter[int], moment: Moment, new_id: Callable[[], int]) -> Claims:
@@ -79,12 +89,20 @@ def decide(jobs: Iterable[Job], active: Counter[int], moment: Moment, new_id: Ca
     active = Counter(active)
     for job in jobs:
         if job.cause == "schedule":
-            run = _due(job, active, moment, claims, new_id)
+            try:
+                run = _due(job, active, moment, claims, new_id)
+            except Exception as error:  # a mistake in this package must not keep other jobs waiting
+                claims.next_run_at[job.job_id] = moment.now + LOOK_AGAIN
+                _bar(job, _mistake(error), moment, claims)
+                continue
         else:
             run = _run(job) if job.schedule_set_at is not None else None  # else deleted since
         if run is None:
             continue
         reason = _why_not(job, active)
+        if reason is None:
+            reason = _obstacle(job)
+            _quarantine(job, reason, claims)
         if reason is None:
             claims.runs.append(run)
             active[job.job_id] += 1
@@ -99,13 +117,16 @@ def _due(job: Job, active: Counter[int], moment: Moment, claims: Claims, new_id:
     if job.schedule_set_at is None or job.schedule_set_at != job.state_set_at or not job.enabled:
         claims.changed.append(job.job_id)
         return None
+    obstacle = _obstacle(job)
     try:
         timing = job.timing
-    except Refusal as refusal:  # it was valid once: the time zone database has changed
-        claims.next_run_at[job.job_id] = None
-        run = _run(job)
-        run.end(Outcome("failed", refusal.sqlstate, refusal.message, refusal.detail, refusal.hint), moment.now)
-        claims.ended.append(run)
+    except Refusal:
+        claims.next_run_at[job.job_id] = moment.now + LOOK_AGAIN
+        _bar(job, obstacle, moment, claims)
+        return None
+    if obstacle is not None or not _on_time(job, timing):
+        claims.next_run_at[job.job_id] = due_again(job, moment.now, moment.now)
+        _bar(job, obstacle, moment, claims)
         return None
 
     kept, following = _kept(job, timing, moment)
@@ -140,9 +161,40 @@ def _kept(job: Job, timing: Timing, moment: Moment) -> tuple[list[float], float 
     kept = [instant for instant in kept if instant >= oldest]
     if len(kept) > 1:
         return kept, kept[1]
-    pause = timing.schedule.after_end
-    again = [timing.next(now), now + pause if pause is not None and not kept else None]
-    return kept, min((instant for instant in again if instant is not None), default=None)
+    return kept, timing.next(now) if kept else due_again(job, now, now)
+
+
+def _mistake(error: Exception) -> Outcome:
+    return Outcome(
+        "failed",
+        "XX000",
+        message=f"it could not be found out when the job is due next: {error!r}",
+        detail="This is a mistake in elephant_worker.",
+        hint="Please report it, with the job's schedule and time zone; another schedule may do for now.",
+    )
+
+
+def _on_time(job: Job, timing: Timing) -> bool:
+    """Whether it is due now: while its schedule could not be read, it was looked at now and then."""
+    if job.quarantined_reason is None or timing.schedule.after_end is not None:
+        return True
+    due = timing.next(job.scheduled_at - LEAST_INTERVAL)
+    return due is not None and abs(due - job.scheduled_at) < LEAST_INTERVAL
+
+
+def _bar(job: Job, reason: Outcome | None, moment: Moment, claims: Claims) -> None:
+    """Let a due time go by; one row of the log says why, for as long as the reason stays the same."""
+    if reason is not None and reason.message != job.quarantined_reason:
+        run = _run(job)
+        run.end(reason, moment.now)
+        claims.ended.append(run)
+    _quarantine(job, reason, claims)
+
+
+def _quarantine(job: Job, reason: Outcome | None, claims: Claims) -> None:
+    message = None if reason is None else reason.message
+    if message != job.quarantined_reason:
+        claims.quarantined[job.job_id] = message
 
 
 def _missed(job: Job, timing: Timing, first: float | None, moment: Moment, new_id: Callable[[], int]) -> Run:
@@ -197,23 +249,77 @@ def _why_not(job: Job, active: Counter[int]) -> Outcome | None:
             detail="The job is not parallel: one run at a time.",
             hint="Set parallel to true where runs may overlap, or a shorter job_timeout.",
         )
-    if job.role_oid is None:
-        return Outcome(
-            "failed",
-            "42704",
-            message=f'role "{job.rolname}" does not exist',
-            detail="The role of the job has been dropped or renamed.",
-            hint="Give the job another role, or create the role again.",
-        )
-    if job.database_oid is None:
-        return Outcome(
-            "failed",
-            "3D000",
-            message=f'database "{job.datname}" does not exist',
-            detail="The database of the job has been dropped or renamed.",
-            hint="Give the job another database, or delete it.",
-        )
     return None
+
+
+RESPONSIBLE = "A job runs only while the role that has defined it may define it."
+TAKE_OVER = "who may define it can take it over: UPDATE member_job SET defined_by = current_user WHERE job_id = …;"
+
+# What the view `runnable_job` may find in the way of a job: SQLSTATE, message, DETAIL, HINT.
+OBSTACLES = {
+    "role": (
+        "42704",
+        'role "{rolname}" does not exist',
+        "The role of the job has been dropped or renamed.",
+        "Give the job another role, or create the role again.",
+    ),
+    "database": (
+        "3D000",
+        'database "{datname}" does not exist',
+        "The database of the job has been dropped or renamed.",
+        "Give the job another database, or delete it.",
+    ),
+    "closed": (
+        "55000",
+        'database "{datname}" accepts no connections',
+        "Its datallowconn is false.",
+        "ALTER DATABASE … ALLOW_CONNECTIONS true; lets the job run again.",
+    ),
+    "connect": (
+        "42501",
+        'role "{rolname}" may not connect to database "{datname}"',
+        "A job runs in a session of its role.",
+        "The owner of the database can GRANT CONNECT on it.",
+    ),
+    "login": (
+        "28000",
+        'role "{rolname}" is not permitted to log in',
+        "With worker_setting.connect_as = 'role', runs connect as the job's role itself.",
+        "ALTER ROLE … LOGIN; lets the job run again.",
+    ),
+    "definer": (
+        "42704",
+        'role "{defined_by}", which has defined the job, does not exist',
+        RESPONSIBLE,
+        f"Create it again; or {TAKE_OVER}",
+    ),
+    "scheduler": (
+        "42501",
+        'role "{defined_by}", which has defined the job, is not a member of job_scheduler',
+        RESPONSIBLE,
+        f"Make it a member; or {TAKE_OVER}",
+    ),
+    "member": (
+        "42501",
+        'role "{defined_by}", which has defined the job, may not act as role "{rolname}"',
+        RESPONSIBLE,
+        f"Make it a member of that role; or {TAKE_OVER}",
+    ),
+}
+
+
+def _obstacle(job: Job) -> Outcome | None:
+    """What is in the way of a job, be it due or asked for."""
+    if job.obstacle is None:
+        try:
+            if job.schedule is not None:
+                _ = job.timing
+        except Refusal as refusal:  # it was valid once: the time zone database has changed
+            return Outcome("failed", refusal.sqlstate, refusal.message, refusal.detail, refusal.hint)
+        return None
+    sqlstate, message, detail, hint = OBSTACLES[job.obstacle]
+    message = message.format(rolname=job.rolname, datname=job.datname, defined_by=job.defined_by)
+    return Outcome("failed", sqlstate, message, detail, hint)
 
 
 def due_again(job: Job, after: float, now: float) -> float | None:

@@ -133,7 +133,7 @@ STATEMENTS: dict[str, tuple[str, list[str]]] = {
         # Of two columns of the same name the later one counts: a job that is gone still has its number.
         """SELECT w.*, s.job_id, nextval('@extschema@.worker_inbox_request_id_seq') AS jl_id, 'schedule' AS cause,
                date_part('epoch', s.next_run_at) AS scheduled_at,
-               date_part('epoch', s.schedule_set_at) AS state_set_at
+               date_part('epoch', s.schedule_set_at) AS state_set_at, s.quarantined_reason
            FROM unnest($1) d (job_id)
            JOIN @extschema@.job_state s ON s.job_id = d.job_id AND s.next_run_at <= to_timestamp($2)
            LEFT JOIN @extschema@.runnable_job w ON w.job_id = d.job_id""",
@@ -168,8 +168,9 @@ STATEMENTS: dict[str, tuple[str, list[str]]] = {
     ),
     "claim_requests": (
         """SELECT w.*, i.job_id, i.request_id AS jl_id, date_part('epoch', i.requested_at) AS scheduled_at,
-               i.withdrawn, CASE i.kind WHEN 'run' THEN 'request' ELSE i.kind END AS cause
+               i.withdrawn, CASE i.kind WHEN 'run' THEN 'request' ELSE i.kind END AS cause, s.quarantined_reason
            FROM @extschema@.worker_inbox i LEFT JOIN @extschema@.runnable_job w ON w.job_id = i.job_id
+           LEFT JOIN @extschema@.job_state s ON s.job_id = i.job_id
            WHERE i.request_id = ANY ($1)""",
         ["int8[]"],
     ),
@@ -188,8 +189,11 @@ STATEMENTS: dict[str, tuple[str, list[str]]] = {
         """INSERT INTO @extschema@.job_state (job_id, schedule_set_at, next_run_at)
            SELECT j.job_id, j.schedule_set_at, j.first_run_at FROM @extschema@.job j WHERE j.job_id = ANY ($1)
            ON CONFLICT (job_id) DO UPDATE
-               SET schedule_set_at = excluded.schedule_set_at, next_run_at = excluded.next_run_at
-               WHERE job_state.schedule_set_at <> excluded.schedule_set_at
+               SET schedule_set_at = excluded.schedule_set_at,
+                   next_run_at = CASE WHEN job_state.schedule_set_at = excluded.schedule_set_at
+                                      THEN job_state.next_run_at ELSE excluded.next_run_at END,
+                   quarantined_reason = NULL, quarantined_since = NULL
+               WHERE job_state.schedule_set_at <> excluded.schedule_set_at OR job_state.quarantined_reason IS NOT NULL
            RETURNING date_part('epoch', next_run_at) AS due""",
         ["int8[]"],
     ),
@@ -210,6 +214,13 @@ STATEMENTS: dict[str, tuple[str, list[str]]] = {
         """UPDATE @extschema@.job_state s SET next_run_at = to_timestamp(n.due)
            FROM unnest($1, $2) n (job_id, due) WHERE s.job_id = n.job_id""",
         ["int8[]", "float8[]"],
+    ),
+    "quarantine": (
+        """UPDATE @extschema@.job_state s
+           SET quarantined_reason = q.reason,
+               quarantined_since = CASE WHEN q.reason IS NOT NULL THEN coalesce(s.quarantined_since, now()) END
+           FROM unnest($1, $2) q (job_id, reason) WHERE s.job_id = q.job_id""",
+        ["int8[]", "text[]"],
     ),
     "log_started": (
         """INSERT INTO @extschema@.job_log
@@ -461,11 +472,12 @@ class Store:
 
     # --- jobs -------------------------------------------------------------------------------
 
-    def fill_backlog(self, now: float, left_out: set[str]) -> None:
-        """Read what waits, but for the jobs of some roles."""
+    def fill_backlog(self, now: float, left_out: set[str], taken: Sequence[Waiting] = ()) -> None:
+        """Read what waits, but for the jobs of some roles and what has been taken already."""
         due = [Waiting(**row) for row in self._rows("due", now, LOOKAHEAD, *self._front, list(left_out))]
         until = due[-1].due if len(due) == LOOKAHEAD else now
-        self.backlog.fill([*due, *self._requests(0, left_out)], left_out, until)
+        waiting = [*due, *self._requests(0, left_out)]
+        self.backlog.fill([entry for entry in waiting if entry not in taken], left_out, until)
 
     def places_due(self, until: float, limit: int) -> list[Place]:
         """Where the jobs run that are due until then."""
@@ -528,6 +540,9 @@ class Store:
     def advance(self, next_run_at: dict[int, float | None]) -> None:
         self._rows("advance", list(next_run_at), list(next_run_at.values()))
         self._due_at(next_run_at.values())
+
+    def quarantine(self, reasons: dict[int, str | None]) -> None:
+        self._rows("quarantine", list(reasons), list(reasons.values()))
 
     # --- runs -------------------------------------------------------------------------------
 

@@ -352,10 +352,10 @@ class Worker:
         if backlog.needs_sessions(room):
             room.new_sessions = self._new_sessions()
         taken = backlog.take(room)
-        if not taken and len(backlog):
-            # All of it is of roles with as many runs as they may have, or there are no connections.
-            self._store.fill_backlog(now, room.full_roles)
-            taken = backlog.take(room)
+        if room.slots and len(backlog) and (room.full_roles or not taken):
+            # The rest is of roles with as many runs as they may have, or there are no connections.
+            self._store.fill_backlog(now, room.full_roles, taken)
+            taken += backlog.take(room)
             if not taken and len(backlog):
                 self._pool.close_free(backlog.needs_sessions(room))
                 self._start_after = self._clock.steady() + NO_CONNECTION_WAIT
@@ -382,6 +382,8 @@ class Worker:
             self._store.define(claims.changed)
         if claims.next_run_at:
             self._store.advance(claims.next_run_at)
+        if claims.quarantined:
+            self._store.quarantine(claims.quarantined)
         if claims.runs or claims.ended:
             self._forget_known(claims, self._store.log_started([*claims.runs, *claims.ended]), now)
         if claims.ended:

@@ -49,7 +49,7 @@ COMMENT ON COLUMN @extschema@.job.start_deadline IS
     'how late a run may start, for whatever reason; later it is missed; NULL: no limit';
 COMMENT ON COLUMN @extschema@.job.job_name IS
     'a name for the job, by which functions can be told it; each role gives a name once';
-COMMENT ON COLUMN @extschema@.job.defined_by IS 'the role that last set the command, the role or the database';
+COMMENT ON COLUMN @extschema@.job.defined_by IS 'the role that answers for the job, which runs only while this role may define it: who last set the command, the role or the database, or took it over by setting this to current_user';
 COMMENT ON COLUMN @extschema@.job.schedule_set_at IS
     'when the schedule was last set; intervals are counted from here, unless there is a starts_at';
 COMMENT ON COLUMN @extschema@.job.first_run_at IS 'the first due time after schedule_set_at';

@@ -2,7 +2,9 @@
 CREATE TABLE @extschema@.job_state (
     job_id bigint PRIMARY KEY,
     schedule_set_at timestamptz NOT NULL,
-    next_run_at timestamptz
+    next_run_at timestamptz,
+    quarantined_reason text,
+    quarantined_since timestamptz
 ) WITH (fillfactor = 70);
 
 CREATE INDEX job_state_next_run_at ON @extschema@.job_state (next_run_at, job_id) WHERE next_run_at IS NOT NULL;
@@ -12,5 +14,8 @@ COMMENT ON COLUMN @extschema@.job_state.job_id IS 'the job';
 COMMENT ON COLUMN @extschema@.job_state.schedule_set_at IS
     'the schedule that next_run_at follows: the one that job.schedule_set_at names, or an older one until the worker has seen the change';
 COMMENT ON COLUMN @extschema@.job_state.next_run_at IS 'when the job is due next; NULL: not any more';
+COMMENT ON COLUMN @extschema@.job_state.quarantined_reason IS
+    'why the job does not run when it is due, as far as has been seen: its role, its database or a right is missing; looked at again each time it is due; NULL: nothing is in its way';
+COMMENT ON COLUMN @extschema@.job_state.quarantined_since IS 'since when it does not run for such a reason';
 
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.job_state', '');

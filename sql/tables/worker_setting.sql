@@ -2,6 +2,7 @@ CREATE TABLE @extschema@.worker_setting (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     max_running_jobs integer NOT NULL DEFAULT 32 CHECK (max_running_jobs BETWEEN 1 AND 10000),
     max_running_jobs_per_role integer CHECK (max_running_jobs_per_role >= 1),
+    max_jobs_per_role integer DEFAULT 10000 CHECK (max_jobs_per_role >= 0),
     max_idle_sessions integer NOT NULL DEFAULT 32 CHECK (max_idle_sessions BETWEEN 0 AND 10000),
     spare_connections integer NOT NULL DEFAULT 3 CHECK (spare_connections BETWEEN 0 AND 10000),
     session_idle_time interval NOT NULL DEFAULT '3 seconds'
@@ -25,6 +26,8 @@ COMMENT ON COLUMN @extschema@.worker_setting.max_running_jobs IS
     'how many runs may be active at once';
 COMMENT ON COLUMN @extschema@.worker_setting.max_running_jobs_per_role IS
     'how many of them may be of the same role; its other jobs wait, and hold up nobody else''s; NULL: no limit but max_running_jobs';
+COMMENT ON COLUMN @extschema@.worker_setting.max_jobs_per_role IS
+    'how many jobs there may be for a role; superusers may define more; NULL: no limit';
 COMMENT ON COLUMN @extschema@.worker_setting.max_idle_sessions IS
     'how many sessions are kept for a next run at the most, beside those of active runs';
 COMMENT ON COLUMN @extschema@.worker_setting.spare_connections IS
@@ -94,3 +97,4 @@ CREATE TRIGGER check_worker_setting BEFORE UPDATE OF conninfo ON @extschema@.wor
 
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.worker_setting', '');
 GRANT SELECT ON @extschema@.worker_setting TO job_monitor;
+GRANT SELECT (max_running_jobs_per_role, max_jobs_per_role) ON @extschema@.worker_setting TO job_scheduler;

@@ -46,6 +46,11 @@ BEGIN
     IF is_new OR (NEW.job_command, NEW.datname, NEW.rolname)
                  IS DISTINCT FROM (OLD.job_command, OLD.datname, OLD.rolname) THEN
         NEW.defined_by := current_user;
+    ELSIF NEW.defined_by IS DISTINCT FROM OLD.defined_by AND NEW.defined_by IS DISTINCT FROM current_user THEN
+        RAISE EXCEPTION 'defined_by of a job can only be set to oneself, "%"', current_user
+            USING ERRCODE = 'insufficient_privilege',
+                  DETAIL = 'It names who answers for the job, which runs only while this role has the right to define it.',
+                  HINT = 'To take a job over: UPDATE member_job SET defined_by = current_user WHERE job_id = …;';
     END IF;
     RETURN NEW;
 END

@@ -9,5 +9,5 @@ GRANT SELECT, DELETE ON @extschema@.my_job TO job_scheduler;
 GRANT INSERT (datname, rolname, schedule, enabled, job_command, job_description, job_timeout, parallel,
               timezone, dst, starts_at, ends_at, catch_up, catch_up_limit, start_deadline, job_name),
       UPDATE (datname, rolname, schedule, enabled, job_command, job_description, job_timeout, parallel,
-              timezone, dst, starts_at, ends_at, catch_up, catch_up_limit, start_deadline, job_name)
+              timezone, dst, starts_at, ends_at, catch_up, catch_up_limit, start_deadline, job_name, defined_by)
     ON @extschema@.my_job TO job_scheduler;

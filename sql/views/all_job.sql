@@ -24,7 +24,9 @@ SELECT j.job_id,
        j.catch_up_limit,
        j.start_deadline,
        j.job_name,
-       CAST(j.defined_by AS name) AS defined_by
+       j.defined_by,
+       (SELECT s.quarantined_reason FROM @extschema@.job_state s WHERE s.job_id = j.job_id) AS quarantined_reason,
+       (SELECT s.quarantined_since FROM @extschema@.job_state s WHERE s.job_id = j.job_id) AS quarantined_since
 FROM ONLY @extschema@.job j;
 
 COMMENT ON VIEW @extschema@.all_job IS 'all jobs, for job_monitor';

@@ -1,4 +1,4 @@
--- What the worker needs to start a run, and to see why it cannot.
+-- What the worker needs to start a run, and to see what is in its way.
 CREATE VIEW @extschema@.runnable_job AS
 SELECT j.job_id,
        date_part('epoch', j.schedule_set_at) AS schedule_set_at,
@@ -17,9 +17,24 @@ SELECT j.job_id,
        j.rolname,
        r.oid AS role_oid,
        j.datname,
-       d.oid AS database_oid
+       d.oid AS database_oid,
+       j.defined_by,
+       CASE WHEN r.oid IS NULL THEN 'role'
+            WHEN d.oid IS NULL THEN 'database'
+            WHEN NOT d.datallowconn THEN 'closed'
+            WHEN NOT has_database_privilege(r.oid, d.oid, 'CONNECT') THEN 'connect'
+            WHEN NOT r.rolcanlogin AND (SELECT s.connect_as = 'role' FROM @extschema@.worker_setting s) THEN 'login'
+            WHEN u.oid IS NULL THEN 'definer'
+            WHEN u.rolsuper THEN NULL
+            WHEN pg_has_role(u.oid, (SELECT g.oid FROM pg_roles g WHERE g.rolname = 'job_scheduler'), 'MEMBER')
+                 IS NOT TRUE THEN 'scheduler'
+            WHEN u.oid <> r.oid
+                 AND NOT pg_has_role(u.oid, r.oid, CASE WHEN current_setting('server_version_num')::integer >= 160000
+                                                        THEN 'SET' ELSE 'MEMBER' END) THEN 'member'
+            END AS obstacle
 FROM @extschema@.job j
 LEFT JOIN pg_roles r ON r.rolname = j.rolname
+LEFT JOIN pg_roles u ON u.rolname = j.defined_by
 LEFT JOIN pg_database d ON d.datname = j.datname;
 
 COMMENT ON VIEW @extschema@.runnable_job IS 'the jobs as the worker reads them';

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import replace
 from itertools import count
 
-from elephant_worker.claims import Claims, Job, Moment, after_set_back, decide, due_again
+from elephant_worker.claims import OBSTACLES, Claims, Job, Moment, after_set_back, decide, due_again
 from elephant_worker.run import Run
 
 NOON = 1_800_000_000.0
@@ -180,12 +180,42 @@ def test_a_request_for_a_job_that_was_deleted_is_dropped() -> None:
 
 
 def test_nowhere_to_run() -> None:
-    for job, sqlstate in ((replace(JOB, role_oid=None), "42704"), (replace(JOB, database_oid=None), "3D000")):
-        claims = decided(job)
+    for obstacle, (sqlstate, *_) in OBSTACLES.items():
+        claims = decided(replace(JOB, obstacle=obstacle))
         (run,) = claims.ended
         assert run.outcome is not None
         assert (run.outcome.state, run.outcome.sqlstate) == ("failed", sqlstate)
-        assert claims.next_run_at[7] is not None
+        assert claims.next_run_at == {7: NOON + 400}
+        assert claims.quarantined == {7: run.outcome.message}
+
+
+def test_quarantine_is_logged_once_for_each_reason() -> None:
+    job = replace(JOB, obstacle="role", quarantined_reason='role "app" does not exist')
+    claims = decided(job)
+    assert (claims.ended, claims.runs, claims.quarantined) == ([], [], {})
+    assert claims.next_run_at == {7: NOON + 400}
+    claims = decided(replace(job, obstacle="database"))
+    assert len(claims.ended) == 1
+    assert claims.quarantined == {7: 'database "weborder" does not exist'}
+
+
+def test_a_job_that_is_asked_for_in_quarantine_fails() -> None:
+    reason = 'role "app" does not exist'
+    for known in (None, reason):
+        claims = decided(replace(JOB, cause="request", obstacle="role", quarantined_reason=known))
+        (run,) = claims.ended
+        assert run.outcome is not None
+        assert run.outcome.message == reason
+        assert claims.quarantined == ({} if known else {7: reason})
+        assert claims.next_run_at == {}
+
+
+def test_quarantine_ends_when_the_reason_is_gone() -> None:
+    for cause in ("schedule", "request"):
+        job = replace(JOB, cause=cause, scheduled_at=NOON + 400, quarantined_reason='role "app" does not exist')
+        claims = decided(job)
+        assert len(claims.runs) == 1
+        assert claims.quarantined == {7: None}
 
 
 def test_a_schedule_that_cannot_be_read_any_more() -> None:
@@ -193,7 +223,23 @@ def test_a_schedule_that_cannot_be_read_any_more() -> None:
     (run,) = claims.ended
     assert run.outcome is not None
     assert (run.outcome.state, run.outcome.message) == ("failed", 'unknown time zone "Atlantis/Center"')
-    assert claims.next_run_at == {7: None}
+    assert claims.quarantined == {7: run.outcome.message}
+    assert claims.next_run_at == {7: NOON + 3600}
+
+
+def test_a_schedule_that_can_be_read_again_waits_for_its_next_due_time() -> None:
+    claims = decided(replace(JOB, scheduled_at=NOON + 1, quarantined_reason="unknown time zone"), now=NOON + 1)
+    assert (claims.ended, claims.runs, claims.quarantined) == ([], [], {7: None})
+    assert claims.next_run_at == {7: NOON + 400}
+    claims = decided(replace(JOB, schedule="@after 10 minutes", quarantined_reason="unknown time zone"))
+    assert len(claims.runs) == 1
+
+
+def test_a_mistake_of_ours_stops_one_job_only() -> None:
+    claims = decided(replace(JOB, schedule_set_at=None, state_set_at=None), replace(JOB, job_id=8, timezone=None))  # type: ignore[arg-type]
+    assert claims.changed == [7]
+    assert "This is a mistake" in str(claims.ended[0].outcome)
+    assert list(claims.quarantined) == [8]
 
 
 def test_from_finish_to_start() -> None:

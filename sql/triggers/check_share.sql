@@ -1,0 +1,38 @@
+CREATE FUNCTION @extschema@.check_share() RETURNS trigger
+LANGUAGE plpgsql VOLATILE SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    most CONSTANT integer := (SELECT s.max_jobs_per_role FROM @extschema@.worker_setting s);
+    roles name[];
+    full_role name;
+BEGIN
+    IF most IS NULL OR @extschema@.is_superuser() THEN
+        RETURN NULL;
+    END IF;
+    IF TG_LEVEL = 'ROW' THEN
+        roles := ARRAY[NEW.rolname];
+    ELSE
+        roles := ARRAY(SELECT DISTINCT c.rolname FROM changed c);
+    END IF;
+    -- Counted no further than up to the limit.
+    SELECT r.rolname INTO full_role FROM unnest(roles) r (rolname)
+    WHERE EXISTS (SELECT FROM @extschema@.member_job m WHERE m.rolname = r.rolname OFFSET most LIMIT 1);
+    IF FOUND THEN
+        RAISE EXCEPTION 'there are enough jobs for role "%"', full_role
+            USING ERRCODE = 'configuration_limit_exceeded',
+                  DETAIL = format('worker_setting.max_jobs_per_role is %s.', most),
+                  HINT = 'Delete some; or a superuser can raise the limit, or define the job.';
+    END IF;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.check_share() IS
+    'trigger: refuses jobs beyond worker_setting.max_jobs_per_role (53400)';
+REVOKE ALL ON FUNCTION @extschema@.check_share() FROM PUBLIC;
+
+CREATE TRIGGER count_new_jobs AFTER INSERT ON @extschema@.job
+    REFERENCING NEW TABLE AS changed
+    FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.check_share();
+CREATE TRIGGER count_changed_job AFTER UPDATE ON @extschema@.job
+    FOR EACH ROW WHEN (NEW.rolname <> OLD.rolname) EXECUTE FUNCTION @extschema@.check_share();
