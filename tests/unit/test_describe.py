@@ -108,7 +108,8 @@ NOTES = [
         "cron",
         (
             "at 0, 10, 20, 30, and 40 minutes past the hour, at 02:00 every day, Europe/Berlin; "
-            "next on 2 January 2027 at 02:00; on 28 March 2027 at 03:00 because 02:00, 02:10, 02:20 and … do not exist; "
+            "next on 2 January 2027 at 02:00; "
+            "on 28 March 2027 at 03:00 because 02:00, 02:10, 02:20 and … do not exist; "
             "on 31 October 2027 once though 02:00, 02:10, 02:20 and … come twice"
         ),
     ),

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elephant_worker.errors import Refusal
-from elephant_worker.schedule import TICK, Timing, schedule, time_zone
+from elephant_worker.schedule import MOST_COMPARED, TICK, Timing, schedule, time_zone
 from tests.unit.brute_force import UTC, Line, starts
 
 # Places and days of all kinds of changes; the hour of UTC is that of the change.
@@ -155,9 +155,10 @@ def test_all_ways_to_ask_agree(
     ends_at = None if ends is None else (starts_at or after) + ends
     timing = Timing(schedule(text, zone, dst, "7"), after - 1234.5, starts_at, ends_at)
     until = after + length
-    following = list(islice(takewhile(lambda due: due <= until, timing.following(after)), 5000))
+    most = MOST_COMPARED // len(entries)
+    following = list(islice(takewhile(lambda due: due <= until, timing.following(after)), most))
     assert following == sorted(set(following))
-    if len(following) < 5000:
+    if len(following) < most:
         assert timing.count(after, until) == len(following)
         assert timing.latest(after, until, 3) == following[-3:]
     assert list(islice(timing.preview(after), 3))[: len(following)] == following[:3]
