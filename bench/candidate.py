@@ -18,7 +18,7 @@ class Candidate(ABC):
     # Settings of the server that it cannot do without, or is tuned with.
     settings: ClassVar[dict[str, str]] = {}
     # How many jobs that are due every second show how many it can run.
-    asked: ClassVar[int]
+    asked: int
     knows_seconds: ClassVar[bool] = True
 
     @classmethod
@@ -69,5 +69,5 @@ class Candidate(ABC):
         self.clear()
         return runs / elapsed, cpu / max(runs, 1) * 1000
 
-    def stop(self) -> None:
+    def close(self) -> None:
         self.server.stop()

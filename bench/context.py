@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 
 from bench.candidate import Candidate
@@ -46,14 +46,9 @@ class Context:
             for kind in kinds:
                 if kind.knows_seconds or not seconds:
                     opened.append(kind(self.installation))
-                    stack.callback(opened[-1].stop)
+                    stack.callback(opened[-1].close)
             yield opened
 
-    @contextmanager
-    def elephant_worker(self) -> Iterator[ElephantWorker]:
+    def elephant_worker(self) -> closing[ElephantWorker]:
         """This project, on a new server."""
-        candidate = ElephantWorker(self.installation)
-        try:
-            yield candidate
-        finally:
-            candidate.stop()
+        return closing(ElephantWorker(self.installation))

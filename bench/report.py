@@ -1,39 +1,60 @@
-"""Prints what has been measured:
+"""Prints the tables of what has been measured, and draws the plots beside it:
 
-python -m bench.report [directory]
+    python -m bench.report [directory] [--publish]
+
+With --publish the tables go into docs/benchmarks.md and the plots into docs/benchmarks.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
+import re
+from collections.abc import Callable
 from pathlib import Path
 
-from bench.figures import Results, percentile, read
+from bench import tables
+from bench.figures import read
+from bench.tables import Book
 from tests.cluster import ROOT
 
+DOCUMENT = ROOT / "docs" / "benchmarks.md"
+TABLE = re.compile(r"(?<=<!-- table: )([a-z_ ]+)( -->\n).*?(?=<!-- end -->)", re.DOTALL)
 
-def show(results: Results) -> None:
-    """All figures of a scenario, as a table of text."""
-    machine, calibration = results.machine, results.calibration
-    print(
-        f"\n{results.scenario}, PostgreSQL {results.server}, {results.began}, commit {results.commit};"
-        f" a durable write takes {machine['fsync_ms']} ms,"
-        f" the calibration loop {min(calibration):.0f} to {max(calibration):.0f} ms"
-    )
-    print(f"{'':24}{'':28}{'':36}{'n':>5}{'median':>12}{'min':>12}{'p99':>12}{'max':>12}")
-    for figure in results.figures:
-        if figure.values:
-            columns = [percentile(figure.values, 50), min(figure.values)]
-            columns += [percentile(figure.values, 99), max(figure.values)]
-            cells = "".join(f"{value:12.5g}" for value in columns)
-            names = f"{figure.candidate:24}{figure.name:28}{figure.case:36}"
-            print(f"{names}{len(figure.values):5}{cells} {figure.unit}")
+SPECIAL: dict[str, Callable[[Book], str]] = {
+    "goals": tables.goals,
+    "compared throughput": tables.throughput,
+    "compared minute": tables.minute,
+    "compared drift": tables.drift,
+    "compared idle": tables.idle,
+    "circumstances": tables.circumstances,
+    "machine": tables.machine,
+}
+
+
+def make(book: Book, name: str) -> str:
+    """The table of that name: one of the special ones, or all figures of a scenario."""
+    return SPECIAL[name](book) if name in SPECIAL else tables.own(book, name)
+
+
+def filled(text: str, book: Book) -> str:
+    """A document with its tables made anew."""
+    return TABLE.sub(lambda found: f"{found[1]}{found[2]}\n{make(book, found[1])}\n", text)
 
 
 def main() -> None:
-    directory = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "build" / "bench" / "results"
-    for path in sorted(directory.glob("*.json")):
-        show(read(path))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("directory", nargs="?", type=Path, default=ROOT / "build" / "bench" / "results")
+    parser.add_argument("--publish", action="store_true")
+    arguments = parser.parse_args()
+    book = Book(map(read, arguments.directory.glob("*.json")))
+    if arguments.publish:
+        DOCUMENT.write_text(filled(DOCUMENT.read_text(), book))
+    else:
+        for name in [*SPECIAL, *dict.fromkeys(one.scenario for one in book.results)]:
+            print(f"\n## {name}\n\n{make(book, name)}")
+    from bench.plots import draw  # the tables do without matplotlib
+
+    draw(book, DOCUMENT.with_suffix("") if arguments.publish else arguments.directory.parent / "plots")
 
 
 if __name__ == "__main__":

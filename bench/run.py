@@ -23,7 +23,7 @@ from tests.cluster import ROOT, Installation, pg_config
 DIRECTORY = ROOT / "build" / "bench" / "results"
 # Others than these are found by their files and come last.
 QUICK = ["throughput", "lateness", "idle", "burst"]
-ORDER = ["throughput", "lateness", "idle", "burst", "writes", "drift", "minute"]
+ORDER = ["throughput", "lateness", "calls", "idle", "burst", "writes", "log", "drift", "minute"]
 
 
 def names() -> list[str]:

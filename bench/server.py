@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.process import tree_cpu_seconds
-from tests.cluster import Cluster, Installation, pg_config
+from tests.cluster import Cluster, Installation
 
 # Defaults but for these: what is committed is durable, as on a real server.
 SETTINGS = {"fsync": "on", "timezone": "UTC"}
@@ -23,10 +24,10 @@ def record(tag: str) -> str:
     return f"INSERT INTO public.witness (tag) VALUES ('{tag}')"
 
 
-def control_version(extension: str) -> str | None:
-    """The version of an extension that the server's packages have; None where they have none."""
-    path = Path(pg_config("--sharedir"), "extension", f"{extension}.control")
-    return path.read_text().partition("default_version = '")[2].partition("'")[0] if path.exists() else None
+def package_version(package: str) -> str | None:
+    """The version of a Debian package without its revision; None where it is not installed."""
+    done = subprocess.run(["dpkg-query", "-W", "-f", "${Version}", package], capture_output=True, text=True)
+    return done.stdout.partition("-")[0] or None
 
 
 class Server:
@@ -62,8 +63,8 @@ class Server:
     def settle(self, count: Callable[[], int], enough: int, seconds: float = PATIENCE) -> int:
         """Wait until there are enough, or no more have come for ten seconds; returns how many there are."""
         deadline = time.monotonic() + seconds
-        found, since = count(), time.monotonic()
-        while found < enough and time.monotonic() < deadline and (not found or time.monotonic() < since + 10):
+        found, since = (first := count()), time.monotonic()
+        while found < enough and time.monotonic() < deadline and (found == first or time.monotonic() < since + 10):
             time.sleep(0.05)
             before, found = found, count()
             if found != before:

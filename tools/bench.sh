@@ -3,7 +3,8 @@
 #     tools/bench.sh [--quick] [scenario …]
 # This project on the server that is installed here; and beside its peers in a Debian sid (PostgreSQL 18)
 # by debootstrap, which needs root. Where that cannot be had, beside those of this release.
-# The short form writes to build/bench; the full one also to bench/results and docs.
+# The short form writes to build/bench; the full one also to bench/results, docs/benchmarks.md and
+# docs/benchmarks.
 set -eu
 cd "$(dirname "$0")/.."
 COMMIT=$(git describe --always --dirty --exclude '*' 2>/dev/null || echo unknown)
@@ -25,5 +26,12 @@ else
     tools/sandbox.sh $measure "$@"
 fi
 
-[ -n "$quick" ] || cp build/bench/results/*.json bench/results/
+if ! cmp -s bench/requirements.txt build/venv/bench-requirements.txt; then
+    build/venv/bin/python -m pip install --quiet --quiet --disable-pip-version-check -r bench/requirements.txt
+    cp bench/requirements.txt build/venv/bench-requirements.txt
+fi
 build/venv/bin/python -m bench.report build/bench/results
+if [ -z "$quick" ]; then
+    cp build/bench/results/*.json bench/results/
+    build/venv/bin/python -m bench.report --publish bench/results
+fi

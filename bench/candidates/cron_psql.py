@@ -3,7 +3,6 @@ that also logs itself, by an INSERT after the command."""
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import time
 from datetime import datetime
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from bench.candidate import Candidate
 from bench.process import tree_cpu_seconds
+from bench.server import package_version
 from tests.cluster import USER, Installation
 
 PID_FILE = Path("/run/crond.pid")
@@ -34,10 +34,7 @@ class CronPsql(Candidate):
 
     @classmethod
     def version(cls, installation: Installation) -> str | None:
-        if daemon() is None or not shutil.which("crontab"):
-            return None
-        done = subprocess.run(["dpkg-query", "-W", "-f", "${Version}", "cron"], capture_output=True, text=True)
-        return done.stdout or None
+        return package_version("cron") if daemon() is not None else None
 
     def start(self) -> None:
         self.server.admin.execute("CREATE TABLE public.run_log (finished timestamptz DEFAULT clock_timestamp())")
@@ -75,6 +72,6 @@ class CronPsql(Candidate):
         pid = daemon()
         return tree_cpu_seconds(pid) if pid else 0.0
 
-    def stop(self) -> None:
+    def close(self) -> None:
         self.clear()
-        super().stop()
+        super().close()

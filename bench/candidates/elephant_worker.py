@@ -24,6 +24,7 @@ class ElephantWorker(Candidate):
             "CREATE ROLE bench_1",
             "CREATE SCHEMA scheduler",
             "CREATE EXTENSION elephant_worker WITH SCHEMA scheduler CASCADE",
+            "GRANT job_scheduler TO bench_1",
             "SET search_path = scheduler",
             "SELECT start_worker()",
         ):

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import time
 from datetime import datetime
 
 from bench.candidate import Candidate
 from bench.process import cpu_seconds
-from bench.server import control_version
+from bench.server import package_version
 from tests.cluster import USER, Installation
 
 
 class PgAgent(Candidate):
     name = "pgAgent"
     # More than there are connections for would fail.
-    asked = 80
+    asked = 40
     knows_seconds = False
 
     @classmethod
     def version(cls, installation: Installation) -> str | None:
-        return control_version("pgagent") if shutil.which("pgagent") else None
+        return package_version("pgagent")
 
     def start(self) -> None:
         self.server.admin.execute("CREATE EXTENSION pgagent")
@@ -63,7 +62,7 @@ class PgAgent(Candidate):
     def cpu_seconds(self) -> float:
         return cpu_seconds(self._agent.pid)
 
-    def stop(self) -> None:
+    def close(self) -> None:
         self._agent.terminate()
         self._agent.wait()
-        super().stop()
+        super().close()

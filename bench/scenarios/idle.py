@@ -1,11 +1,13 @@
 """What the worker costs while nothing is due, by the number of jobs: CPU as a share of one core, memory;
-its start; and what it costs to define and change jobs."""
+its start; and what it costs to define and change jobs. For pg_cron the CPU and memory of its scheduler."""
 
 from __future__ import annotations
 
 import time
+from contextlib import closing
 
 from bench.candidates.elephant_worker import ElephantWorker
+from bench.candidates.pg_cron import PgCron
 from bench.context import Context
 from bench.many import fill
 from bench.process import cpu_seconds, memory
@@ -14,7 +16,7 @@ BULK = 100_000
 
 
 def measure(context: Context) -> None:
-    counts = [0, 10_000, 100_000] if context.quick else [0, 1_000, 10_000, 100_000, 1_000_000]
+    counts = [0, 100_000] if context.quick else [0, 1_000, 100_000, 1_000_000]
     with context.elephant_worker() as ours:
         for count in counts:
             fill(ours, count)
@@ -23,6 +25,11 @@ def measure(context: Context) -> None:
         _definitions(context, ours, counts[-1])
     with context.elephant_worker() as ours:
         _bulk(context, ours, 10_000 if context.quick else BULK)
+    if PgCron in context.peers and not context.quick:
+        with closing(PgCron(context.installation)) as peer:
+            for count in (0, 1_000, 10_000, 100_000):
+                peer.fill(count)
+                _idle(context, peer, count)
 
 
 def _case(count: int) -> str:
@@ -39,17 +46,17 @@ def _start(context: Context, ours: ElephantWorker, count: int) -> None:
         context.record("start", ours.name, _case(count), "ms", [(time.perf_counter() - began) * 1000])
 
 
-def _idle(context: Context, ours: ElephantWorker, count: int) -> None:
-    seconds = 6.0 if context.quick else 20.0
+def _idle(context: Context, candidate: ElephantWorker | PgCron, count: int) -> None:
+    seconds = 6.0 if context.quick else 10.0
     time.sleep(2)
-    pid = ours.pid
-    for _ in range(1 if context.quick else 2):
+    pid = candidate.pid
+    for _ in range(1 if context.quick else 3):
         cpu, began = cpu_seconds(pid), time.monotonic()
         time.sleep(seconds)
         share = (cpu_seconds(pid) - cpu) / (time.monotonic() - began) * 100
-        context.record("idle CPU", ours.name, _case(count), "% of a core", [share])
+        context.record("idle CPU", candidate.name, _case(count), "% of a core", [share])
     for kind, megabytes in memory(pid).items():
-        context.record("RSS" if kind == "rss" else "RSS, own", ours.name, _case(count), "MB", [megabytes])
+        context.record("RSS" if kind == "rss" else "RSS, own", candidate.name, _case(count), "MB", [megabytes])
 
 
 def _definitions(context: Context, ours: ElephantWorker, count: int) -> None:
