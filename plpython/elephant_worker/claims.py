@@ -27,6 +27,8 @@ class Job:
     cause: str
     scheduled_at: float
     withdrawn: bool = False
+    attempt: int = 1
+    caused_by: int | None = None
     state_set_at: float | None = None
     schedule_set_at: float | None = None
     enabled: bool = False
@@ -228,6 +230,8 @@ def _run(job: Job, scheduled_at: float | None = None) -> Run:
         command=job.job_command,
         scheduled_at=job.scheduled_at if scheduled_at is None else scheduled_at,
         timeout=job.job_timeout,
+        attempt=job.attempt,
+        caused_by=job.caused_by,
         schedule_set_at=job.schedule_set_at or 0.0,
     )
 

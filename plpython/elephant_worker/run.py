@@ -46,6 +46,8 @@ class Run:
     scheduled_at: float
     timeout: float
     attempt: int = 1
+    # The run that led to this one.
+    caused_by: int | None = None
     schedule_set_at: float = 0.0
     # The job is due again so many seconds after the run has ended, or then at this moment.
     after_end: int | None = None

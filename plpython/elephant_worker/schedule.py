@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from functools import lru_cache
 from itertools import islice, takewhile
+from math import floor
 from typing import Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
@@ -38,7 +39,7 @@ SECOND = timedelta(seconds=1)
 UTC = timezone.utc
 # Due times have microseconds at the most.
 TICK = 1e-6
-MOST_COMPARED = 50_000
+MOST_COMPARED = 10_000
 
 # cron(8) speaks of "less than 3 hours"; cron.c makes up for the fixed-time jobs of a gap of less
 # than that, and runs those of a repetition of up to and including three hours once.
@@ -240,34 +241,57 @@ class _WallTimes:
         return self._resolve(wall, inclusive, now)
 
     def count(self, after: float, until: float, anchor: float) -> int:
-        """Day by day; where clocks are changed, and where a day is not whole, time by time."""
-        entry, total = self._entry, 0
-        whole = len(entry.hours) * len(entry.minutes) * len(entry.seconds)
-        lower, upper = after + TICK, until + TICK  # half open the other way round, as days are
-        while lower < upper:
-            day = _wall(datetime.fromtimestamp(lower, UTC), self._zone).date()
-            begin, end = self._midnight(day), self._midnight(day + DAY)
-            if self._midnight(day + 2 * DAY) - self._midnight(day - DAY) != 3 * 86400:
-                total += self._count_each(lower, min(end, upper), anchor)
-            elif (found := self._days.next(day)) is None:
-                break
-            elif found != day:
-                end = max(end, self._midnight(found - DAY))
-            elif begin < lower or upper < end:
-                total += self._count_each(lower, min(end, upper), anchor)
-            else:
-                total += whole
-            lower = end
+        """Piece by piece of the time in which the UTC offset stays the same."""
+        first, last = (datetime.fromtimestamp(floor(moment) + 1, UTC) for moment in (after, until))
+        total = 0
+        begin = first - HORIZON  # a repetition may have begun before
+        shown = wall = _wall(begin, self._zone)
+        for end in (*_changes(begin, last, self._zone), last):
+            low = wall  # the clock jumps from `shown` to `wall` where the piece begins
+            if wall < shown and not self._repeat and shown - wall <= LONGEST_REPETITION:
+                low = shown
+            elif self._makes_up(shown, wall) and first <= begin:
+                total += 1
+            shown = wall + (end - begin)
+            total += self._count_wall(max(low, wall + (first - begin)), shown)
+            begin, wall = end, _wall(end, self._zone)
         return total
 
-    def _count_each(self, lower: float, upper: float, anchor: float) -> int:
-        total, due = 0, self.next(lower - TICK, anchor)
-        while due is not None and due < upper:
-            total, due = total + 1, self.next(due, anchor)
+    def _makes_up(self, begin: datetime, end: datetime) -> bool:
+        """Whether a gap makes a time due at its end that would not be due anyway."""
+        return (
+            self._make_up
+            and end - begin < LONGEST_GAP
+            and self._count_wall(begin, end) > 0
+            and not self._count_wall(end, end + SECOND)
+        )
+
+    def _count_wall(self, begin: datetime, end: datetime) -> int:
+        """How many matching wall times there are from `begin` to before `end`."""
+        if begin >= end:
+            return 0
+        first, last = begin.date(), end.date()
+        entry = self._entry
+        total = self._days.count(first, last) * len(entry.hours) * len(entry.minutes) * len(entry.seconds)
+        if self._days.next(first) == first:
+            total -= self._rank(begin.time())
+        if self._days.next(last) == last:
+            total += self._rank(end.time())
         return total
 
-    def _midnight(self, day: date) -> float:
-        return datetime.combine(day, time(), self._zone).timestamp()
+    def _rank(self, moment: time) -> int:
+        """How many matching times of a day are before this one, which is a whole second."""
+        hours, minutes, seconds = self._entry.hours, self._entry.minutes, self._entry.seconds
+        hour, minute, second = (
+            bisect_left(values, value)
+            for values, value in ((hours, moment.hour), (minutes, moment.minute), (seconds, moment.second))
+        )
+        rank = hour * len(minutes) * len(seconds)
+        if moment.hour in hours[hour : hour + 1]:
+            rank += minute * len(seconds)
+            if moment.minute in minutes[minute : minute + 1]:
+                rank += second
+        return rank
 
     def _resolve(self, wall: datetime, inclusive: bool, now: datetime) -> float | None:
         """The first instant after `now` at which a wall clock shows a matching time from `wall` on."""
@@ -345,6 +369,15 @@ class _Days:
             self._asked, self._found = day, found
         return self._found
 
+    def count(self, begin: date, end: date) -> int:
+        """How many matching days there are from `begin` to before `end`."""
+        if not self._walkers:
+            return (end - begin).days
+        total, day = 0, self.next(begin)
+        while day is not None and day < end:
+            total, day = total + 1, self.next(day + DAY)
+        return total
+
     def _walk(self, day: date) -> date | None:
         eve = datetime.combine(day, time()) - SECOND
         found = []
@@ -419,11 +452,18 @@ class ClockChange:
 
 def clock_changes(begin: datetime, end: datetime, zone: tzinfo) -> Iterator[ClockChange]:
     """The changes of the UTC offset of a zone between two moments."""
+    for moment in _changes(begin, end, zone):
+        yield ClockChange(_wall(moment - SECOND, zone) + SECOND, _wall(moment, zone))
+
+
+def _changes(begin: datetime, end: datetime, zone: tzinfo) -> Iterator[datetime]:
+    """The moments after `begin` and before `end` at which the UTC offset of a zone changes."""
     while begin < end:
-        tomorrow = begin + DAY
-        if _wall(tomorrow, zone) - _wall(begin, zone) != DAY:
+        tomorrow = min(begin + DAY, end)
+        if _wall(tomorrow, zone) - _wall(begin, zone) != tomorrow - begin:
             moment = _change(begin, tomorrow, zone)
-            yield ClockChange(_wall(moment - SECOND, zone) + SECOND, _wall(moment, zone))
+            if moment < end:
+                yield moment
         begin = tomorrow
 
 

@@ -15,8 +15,10 @@ from .claims import Job
 from .run import Place, Run
 from .statistics import COUNT, LAST_STATES, parameters, tally
 
-# The statement, and the types of its parameters.
-STATEMENTS: dict[str, tuple[str, list[str]]] = {
+# A statement, and the types of its parameters.
+Statement = tuple[str, list[str]]
+
+STATEMENTS: dict[str, Statement] = {
     "pulse": (
         """SELECT s.max_running_jobs, s.max_running_jobs_per_role, s.max_idle_sessions, s.spare_connections,
                s.connect_as, s.conninfo,
@@ -73,7 +75,7 @@ STATEMENTS: dict[str, tuple[str, list[str]]] = {
            FROM (SELECT r.job_id, max(r.scheduled_at) AS scheduled_at FROM @extschema@.job_log r
                  WHERE r.state = 'lost' AND r.jl_id >= (SELECT w.lowest_open_run FROM @extschema@.worker_state w)
                  GROUP BY r.job_id) l
-           JOIN @extschema@.job_state s ON s.job_id = l.job_id AND s.next_run_at IS NULL
+           JOIN @extschema@.job_state s ON s.job_id = l.job_id AND s.next_run_at IS NULL AND s.disabled_at IS NULL
            JOIN @extschema@.runnable_job w ON w.job_id = l.job_id AND w.enabled AND w.schedule IS NOT NULL""",
         [],
     ),
@@ -81,8 +83,8 @@ STATEMENTS: dict[str, tuple[str, list[str]]] = {
         """WITH seen AS (
                UPDATE @extschema@.worker_state w SET server_started = pg_postmaster_start_time()
                WHERE w.server_started IS DISTINCT FROM pg_postmaster_start_time() RETURNING w.only_row)
-           INSERT INTO @extschema@.worker_inbox (kind, job_id)
-           SELECT 'reboot', j.job_id FROM @extschema@.job j, seen
+           INSERT INTO @extschema@.worker_inbox (kind, cause, job_id)
+           SELECT 'run', 'reboot', j.job_id FROM @extschema@.job j, seen
            WHERE j.schedule LIKE '%@reboot%' AND j.enabled
                AND (j.starts_at <= clock_timestamp()) IS NOT FALSE AND (j.ends_at >= clock_timestamp()) IS NOT FALSE""",
         [],
@@ -96,7 +98,7 @@ STATEMENTS: dict[str, tuple[str, list[str]]] = {
         """SELECT w.*, s.job_id, 0 AS jl_id, coalesce(date_part('epoch', s.next_run_at), 0) AS scheduled_at
            FROM @extschema@.job_state s
            JOIN @extschema@.runnable_job w ON w.job_id = s.job_id AND w.enabled AND w.schedule IS NOT NULL
-           WHERE NOT $1 OR (w.schedule LIKE '%@after%' AND s.next_run_at IS NOT NULL)""",
+           WHERE s.disabled_at IS NULL AND (NOT $1 OR (w.schedule LIKE '%@after%' AND s.next_run_at IS NOT NULL))""",
         ["bool"],
     ),
     "new_id": ("SELECT nextval('@extschema@.worker_inbox_request_id_seq') AS id", []),
@@ -154,7 +156,7 @@ STATEMENTS: dict[str, tuple[str, list[str]]] = {
         ["float8", "int8", "name[]"],
     ),
     "messages": (
-        """DELETE FROM @extschema@.worker_inbox i WHERE i.kind NOT IN ('run', 'once', 'reboot')
+        """DELETE FROM @extschema@.worker_inbox i WHERE i.kind <> 'run'
            RETURNING i.kind, coalesce(i.jl_id, i.job_id) AS number, i.request_id""",
         [],
     ),
@@ -162,13 +164,13 @@ STATEMENTS: dict[str, tuple[str, list[str]]] = {
         """SELECT i.request_id, i.job_id, date_part('epoch', i.requested_at) AS due,
                coalesce(j.rolname, '') AS rolname, coalesce(j.datname, '') AS datname
            FROM @extschema@.worker_inbox i LEFT JOIN @extschema@.job j ON j.job_id = i.job_id
-           WHERE i.kind IN ('run', 'once', 'reboot') AND i.request_id > $1 AND coalesce(j.rolname, '') <> ALL ($3)
+           WHERE i.kind = 'run' AND i.request_id > $1 AND coalesce(j.rolname, '') <> ALL ($3)
            ORDER BY i.request_id LIMIT $2""",
         ["int8", "int4", "name[]"],
     ),
     "claim_requests": (
-        """SELECT w.*, i.job_id, i.request_id AS jl_id, date_part('epoch', i.requested_at) AS scheduled_at,
-               i.withdrawn, CASE i.kind WHEN 'run' THEN 'request' ELSE i.kind END AS cause, s.quarantined_reason
+        """SELECT w.*, i.job_id, i.request_id AS jl_id, i.cause, i.attempt, i.caused_by, i.withdrawn,
+               date_part('epoch', coalesce(i.scheduled_at, i.requested_at)) AS scheduled_at, s.quarantined_reason
            FROM @extschema@.worker_inbox i LEFT JOIN @extschema@.runnable_job w ON w.job_id = i.job_id
            LEFT JOIN @extschema@.job_state s ON s.job_id = i.job_id
            WHERE i.request_id = ANY ($1)""",
@@ -176,13 +178,13 @@ STATEMENTS: dict[str, tuple[str, list[str]]] = {
     ),
     "take_requests": (
         """WITH taken AS (DELETE FROM @extschema@.worker_inbox i WHERE i.request_id = ANY ($1)
-                         RETURNING i.kind, i.job_id)
-           DELETE FROM @extschema@.once_job o USING taken t WHERE t.kind = 'once' AND o.job_id = t.job_id""",
+                         RETURNING i.job_id)
+           DELETE FROM @extschema@.once_job o USING taken t WHERE o.job_id = t.job_id""",
         ["int8[]"],
     ),
     "withdraw": (
         """UPDATE @extschema@.worker_inbox i SET withdrawn = true
-           WHERE i.request_id = ANY ($1) AND i.kind IN ('run', 'once', 'reboot')""",
+           WHERE i.request_id = ANY ($1) AND i.kind = 'run'""",
         ["int8[]"],
     ),
     "define": (
@@ -192,6 +194,8 @@ STATEMENTS: dict[str, tuple[str, list[str]]] = {
                SET schedule_set_at = excluded.schedule_set_at,
                    next_run_at = CASE WHEN job_state.schedule_set_at = excluded.schedule_set_at
                                       THEN job_state.next_run_at ELSE excluded.next_run_at END,
+                   disabled_at = CASE WHEN job_state.schedule_set_at = excluded.schedule_set_at
+                                      THEN job_state.disabled_at END,
                    quarantined_reason = NULL, quarantined_since = NULL
                WHERE job_state.schedule_set_at <> excluded.schedule_set_at OR job_state.quarantined_reason IS NOT NULL
            RETURNING date_part('epoch', next_run_at) AS due""",
@@ -224,13 +228,13 @@ STATEMENTS: dict[str, tuple[str, list[str]]] = {
     ),
     "log_started": (
         """INSERT INTO @extschema@.job_log
-               (jl_id, job_id, rolname, datname, cause, scheduled_at, attempt, job_command, state)
+               (jl_id, job_id, rolname, datname, cause, scheduled_at, attempt, caused_by, job_command, state)
            SELECT r.jl_id, r.job_id, r.rolname, r.datname, r.cause, to_timestamp(r.scheduled_at), r.attempt,
-                  r.job_command, 'running'
-           FROM unnest($1, $2, $3, $4, $5, $6, $7, $8)
-                r (jl_id, job_id, rolname, datname, cause, scheduled_at, attempt, job_command)
+                  r.caused_by, r.job_command, 'running'
+           FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9)
+                r (jl_id, job_id, rolname, datname, cause, scheduled_at, attempt, caused_by, job_command)
            ON CONFLICT DO NOTHING RETURNING jl_id""",
-        ["int8[]", "int8[]", "name[]", "name[]", "text[]", "float8[]", "int4[]", "text[]"],
+        ["int8[]", "int8[]", "name[]", "name[]", "text[]", "float8[]", "int4[]", "int8[]", "text[]"],
     ),
     "log_ended": (
         """UPDATE @extschema@.job_log l
@@ -290,7 +294,8 @@ STATEMENTS: dict[str, tuple[str, list[str]]] = {
     "run_again": (
         """UPDATE @extschema@.job_state s SET next_run_at = least(s.next_run_at, to_timestamp(r.due))
            FROM unnest($1, $2, $3) r (job_id, due, schedule_set_at)
-           WHERE s.job_id = r.job_id AND s.schedule_set_at = to_timestamp(r.schedule_set_at)""",
+           WHERE s.job_id = r.job_id AND s.schedule_set_at = to_timestamp(r.schedule_set_at)
+               AND s.disabled_at IS NULL""",
         ["int8[]", "float8[]", "float8[]"],
     ),
     "cancel_backend": ("SELECT pg_cancel_backend($1)", ["int4"]),
@@ -389,13 +394,17 @@ class Store:
             if first <= self.backlog.until:
                 self.backlog.forget()
 
-    def _rows(self, name: str, *values: Any) -> Any:
-        plan = self._plans.get(name)
+    def execute(self, statement: Statement, *values: Any) -> Any:
+        """Execute a statement; its rows."""
+        text, types = statement
+        plan = self._plans.get(text)
         if plan is None:
-            statement, types = STATEMENTS[name]
-            plan = self._plans[name] = self._plpy.prepare(statement.replace("@extschema@", self._schema), types)
+            plan = self._plans[text] = self._plpy.prepare(text.replace("@extschema@", self._schema), types)
         self._open = True
         return self._plpy.execute(plan, values)
+
+    def _rows(self, name: str, *values: Any) -> Any:
+        return self.execute(STATEMENTS[name], *values)
 
     def commit(self) -> None:
         """End the transaction, if there is one: between turns the worker holds no snapshot."""
@@ -445,9 +454,7 @@ class Store:
         a run to end before they are due again."""
         self._rows("close_lost")
         self._rows("log_lost", LAST_STATES)
-        stranded = [Job(cause="schedule", **row) for row in self._rows("stranded")]
-        self._rows("move_lowest_open_run")
-        return stranded
+        return [Job(cause="schedule", **row) for row in self._rows("stranded")]
 
     def reboot(self) -> None:
         """Have the @reboot jobs run, where the server has been started since they last were."""
@@ -557,6 +564,7 @@ class Store:
             [run.cause for run in runs],
             [run.scheduled_at for run in runs],
             [run.attempt for run in runs],
+            [run.caused_by for run in runs],
             [run.command for run in runs],
         )
         logged = {row["jl_id"] for row in begun}

@@ -8,6 +8,7 @@ that is committed. A crash can so lose no run unseen and start none twice.
 from __future__ import annotations
 
 import heapq
+import random
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from .listener import Listener
 from .pool import Pool
 from .retention import NEAR, PATIENCE, Retention
 from .run import Outcome, Place, Run
+from .sequel import Sequel
 from .store import Pulse, Store
 
 # PostgreSQL acts on a shutdown only when the loop makes a call into it.
@@ -94,6 +96,7 @@ class Worker:
     def __init__(self, plpy: Any, store: Store, clock: Clock, host: str) -> None:
         self._plpy = plpy
         self._store = store
+        self._sequel = Sequel(store, random.random)
         self._clock = clock
         self._host = host
         self._retention = Retention(store)
@@ -158,6 +161,8 @@ class Worker:
         self._awake_since = self._clock.now()
         stranded = self._store.close_lost()
         self._store.advance({job.job_id: due_again(job, job.scheduled_at, self._awake_since) for job in stranded})
+        self._sequel.of_lost(self._awake_since)
+        self._store.move_lowest_open_run()
         by = (self._store.newest_moment() or 0.0) - self._awake_since
         if is_correction(by):
             self._set_back(by, self._awake_since)
@@ -183,8 +188,10 @@ class Worker:
         self._leaving = True
         for run in list(self._pool.runs()):
             self._stop(run, "cancelled", reason)
+        self._unlogged += self._pool.take_ended()  # those that had no session yet
 
     def _retry_later(self, error: Any) -> None:
+        self._sequel.forget()
         self._plpy.warning(f"elephant_worker: {error}; trying again in {self._retry_wait} seconds")
         self._not_before = self._clock.steady() + self._retry_wait
         self._retry_wait = min(self._retry_wait * 2, RETRY_WAITS[1])
@@ -278,13 +285,18 @@ class Worker:
         """Log what has ended, follow the inbox, claim what is due; start that once it is committed."""
         if self._unlogged:
             self._retention.add(self._store.log_ended(self._unlogged), self._clock.steady())
+            self._sequel.of_runs(self._unlogged, now)
             if not self._store.backlog.left_out.isdisjoint(run.place.rolname for run in self._unlogged):
                 self._store.backlog.forget()  # one of these roles may have more runs now
+        self._inbox = self._sequel.promote(now) or self._inbox
         messages = self._store.messages() if self._inbox else {}
         if "set" in messages:
             self._use(self._store.pulse())
         if "define" in messages:
             self._store.define(list(messages["define"]))
+            self._sequel.define(list(messages["define"]))
+        if "cancel" in messages:
+            self._sequel.drop(list(messages["cancel"]))
         if "cancel run" in messages:
             self._store.withdraw(list(messages["cancel run"]))
         if self._may_start:
@@ -293,7 +305,8 @@ class Worker:
             claims = Claims()
             if self._inbox:
                 self._store.add_requests()
-        next_due = self._store.next_due(self._store.backlog.left_out)
+        moments = self._store.next_due(self._store.backlog.left_out), self._sequel.next_due()
+        next_due = min((moment for moment in moments if moment is not None), default=None)
         self._store.commit()
 
         self._unlogged.clear()
@@ -388,6 +401,10 @@ class Worker:
             self._forget_known(claims, self._store.log_started([*claims.runs, *claims.ended]), now)
         if claims.ended:
             self._retention.add(self._store.log_ended(claims.ended), self._clock.steady())
+            self._sequel.of_runs(claims.ended, now)
+        regular = [run.job_id for run in claims.runs if run.cause == "schedule"]
+        if regular:
+            self._sequel.drop(regular)
         return claims
 
     def _forget_known(self, claims: Claims, known: list[Run], now: float) -> None:

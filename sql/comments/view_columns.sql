@@ -26,6 +26,17 @@ BEGIN
 END
 $$;
 
+DO $$
+DECLARE
+    view text;
+BEGIN
+    FOREACH view IN ARRAY ARRAY['all_job', 'member_job', 'my_job'] LOOP
+        EXECUTE 'COMMENT ON COLUMN @extschema@.' || quote_ident(view) || '.retry_at IS '
+                || quote_literal('when a run that has failed is tried again; NULL: there is none');
+    END LOOP;
+END
+$$;
+
 COMMENT ON COLUMN @extschema@.runnable_job.role_oid IS 'the role, NULL where it is gone';
 COMMENT ON COLUMN @extschema@.runnable_job.database_oid IS 'the database, NULL where it is gone';
 COMMENT ON COLUMN @extschema@.runnable_job.obstacle IS

@@ -14,16 +14,23 @@ CREATE FUNCTION @extschema@.insert_job(
     catch_up text DEFAULT 'skip',
     catch_up_limit integer DEFAULT 100,
     start_deadline interval DEFAULT NULL,
-    job_name text DEFAULT NULL
+    job_name text DEFAULT NULL,
+    max_retries integer DEFAULT 0,
+    retry_delay interval DEFAULT '1 minute',
+    max_retry_delay interval DEFAULT '1 hour',
+    retry_on text[] DEFAULT '{connection,serialization,error,timeout}',
+    disable_after integer DEFAULT NULL
 ) RETURNS @extschema@.member_job
 LANGUAGE sql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
     INSERT INTO @extschema@.member_job
-        (job_command, datname, schedule, rolname, job_description, enabled, job_timeout, parallel,
-         timezone, dst, starts_at, ends_at, catch_up, catch_up_limit, start_deadline, job_name)
-    VALUES (job_command, datname, schedule, rolname, job_description, enabled, job_timeout, parallel,
-            timezone, dst, starts_at, ends_at, catch_up, catch_up_limit, start_deadline, job_name)
+        (job_command, datname, schedule, rolname, job_description, enabled, job_timeout, parallel, timezone, dst,
+         starts_at, ends_at, catch_up, catch_up_limit, start_deadline, job_name, max_retries, retry_delay,
+         max_retry_delay, retry_on, disable_after)
+    VALUES (job_command, datname, schedule, rolname, job_description, enabled, job_timeout, parallel, timezone, dst,
+            starts_at, ends_at, catch_up, catch_up_limit, start_deadline, job_name, max_retries, retry_delay,
+            max_retry_delay, retry_on, disable_after)
     RETURNING *;
 $$;
 COMMENT ON FUNCTION @extschema@.insert_job IS

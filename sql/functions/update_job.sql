@@ -15,7 +15,12 @@ CREATE FUNCTION @extschema@.update_job(
     catch_up text DEFAULT NULL,
     catch_up_limit integer DEFAULT NULL,
     start_deadline interval DEFAULT NULL,
-    job_name text DEFAULT NULL
+    job_name text DEFAULT NULL,
+    max_retries integer DEFAULT NULL,
+    retry_delay interval DEFAULT NULL,
+    max_retry_delay interval DEFAULT NULL,
+    retry_on text[] DEFAULT NULL,
+    disable_after integer DEFAULT NULL
 ) RETURNS @extschema@.member_job
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
@@ -40,7 +45,12 @@ BEGIN
         catch_up = coalesce(update_job.catch_up, j.catch_up),
         catch_up_limit = coalesce(update_job.catch_up_limit, j.catch_up_limit),
         start_deadline = coalesce(update_job.start_deadline, j.start_deadline),
-        job_name = coalesce(update_job.job_name, j.job_name)
+        job_name = coalesce(update_job.job_name, j.job_name),
+        max_retries = coalesce(update_job.max_retries, j.max_retries),
+        retry_delay = coalesce(update_job.retry_delay, j.retry_delay),
+        max_retry_delay = coalesce(update_job.max_retry_delay, j.max_retry_delay),
+        retry_on = coalesce(update_job.retry_on, j.retry_on),
+        disable_after = coalesce(update_job.disable_after, j.disable_after)
     WHERE j.job_id = update_job.job_id
     RETURNING j.* INTO changed;
     IF NOT FOUND THEN

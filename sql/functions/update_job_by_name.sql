@@ -15,7 +15,12 @@ CREATE FUNCTION @extschema@.update_job(
     catch_up text DEFAULT NULL,
     catch_up_limit integer DEFAULT NULL,
     start_deadline interval DEFAULT NULL,
-    job_name text DEFAULT NULL
+    job_name text DEFAULT NULL,
+    max_retries integer DEFAULT NULL,
+    retry_delay interval DEFAULT NULL,
+    max_retry_delay interval DEFAULT NULL,
+    retry_on text[] DEFAULT NULL,
+    disable_after integer DEFAULT NULL
 ) RETURNS @extschema@.member_job
 LANGUAGE sql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
@@ -23,9 +28,10 @@ AS $$
     SELECT * FROM @extschema@.update_job(
         @extschema@.find_job(job),
         job_command, datname, schedule, rolname, job_description, enabled, job_timeout, parallel, timezone,
-        dst, starts_at, ends_at, catch_up, catch_up_limit, start_deadline, job_name);
+        dst, starts_at, ends_at, catch_up, catch_up_limit, start_deadline, job_name, max_retries,
+        retry_delay, max_retry_delay, retry_on, disable_after);
 $$;
-COMMENT ON FUNCTION @extschema@.update_job(text, text, name, text, name, text, boolean, interval, boolean, text, text, timestamptz, timestamptz, text, integer, interval, text) IS
+COMMENT ON FUNCTION @extschema@.update_job(text, text, name, text, name, text, boolean, interval, boolean, text, text, timestamptz, timestamptz, text, integer, interval, text, integer, interval, interval, text[], integer) IS
     'the same for a job that is named';
-REVOKE ALL ON FUNCTION @extschema@.update_job(text, text, name, text, name, text, boolean, interval, boolean, text, text, timestamptz, timestamptz, text, integer, interval, text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION @extschema@.update_job(text, text, name, text, name, text, boolean, interval, boolean, text, text, timestamptz, timestamptz, text, integer, interval, text) TO job_scheduler;
+REVOKE ALL ON FUNCTION @extschema@.update_job(text, text, name, text, name, text, boolean, interval, boolean, text, text, timestamptz, timestamptz, text, integer, interval, text, integer, interval, interval, text[], integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.update_job(text, text, name, text, name, text, boolean, interval, boolean, text, text, timestamptz, timestamptz, text, integer, interval, text, integer, interval, interval, text[], integer) TO job_scheduler;

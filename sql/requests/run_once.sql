@@ -15,7 +15,7 @@ BEGIN
     INSERT INTO @extschema@.member_once_job (job_command, datname, rolname, job_timeout)
     VALUES (run_once.command, run_once.datname, run_once.rolname, run_once.job_timeout)
     RETURNING job_id INTO number;
-    INSERT INTO @extschema@.job_request (kind, job_id) VALUES ('once', number) RETURNING request_id INTO run;
+    INSERT INTO @extschema@.job_request (kind, cause, job_id) VALUES ('run', 'once', number) RETURNING request_id INTO run;
     RETURN run;
 END
 $$;

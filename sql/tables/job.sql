@@ -17,6 +17,11 @@ CREATE TABLE @extschema@.job (
     catch_up_limit integer NOT NULL DEFAULT 100 CHECK (catch_up_limit BETWEEN 1 AND 1000),
     start_deadline interval CHECK (start_deadline > '0'),
     job_name text,
+    max_retries integer NOT NULL DEFAULT 0 CHECK (max_retries BETWEEN 0 AND 100),
+    retry_delay interval NOT NULL DEFAULT '1 minute' CHECK (retry_delay >= '100 milliseconds'),
+    max_retry_delay interval NOT NULL DEFAULT '1 hour',
+    retry_on text[] NOT NULL DEFAULT '{connection,serialization,error,timeout}',
+    disable_after integer CHECK (disable_after > 0),
     defined_by name NOT NULL,
     schedule_set_at timestamptz NOT NULL,
     first_run_at timestamptz
@@ -49,6 +54,16 @@ COMMENT ON COLUMN @extschema@.job.start_deadline IS
     'how late a run may start, for whatever reason; later it is missed; NULL: no limit';
 COMMENT ON COLUMN @extschema@.job.job_name IS
     'a name for the job, by which functions can be told it; each role gives a name once';
+COMMENT ON COLUMN @extschema@.job.max_retries IS
+    'how often a run that fails is tried again';
+COMMENT ON COLUMN @extschema@.job.retry_delay IS
+    'how long after a failure the first retry starts; each further one waits twice as long, give or take a quarter';
+COMMENT ON COLUMN @extschema@.job.max_retry_delay IS
+    'how long a retry waits at the most';
+COMMENT ON COLUMN @extschema@.job.retry_on IS
+    'after which failures: connection: no session, or it broke; serialization: also a deadlock; error: any other error; timeout: job_timeout; lost: the worker or the server ended during the run, which may have done its work';
+COMMENT ON COLUMN @extschema@.job.disable_after IS
+    'after how many failures in a row, retries counted, the schedule is not followed any more; NULL: never';
 COMMENT ON COLUMN @extschema@.job.defined_by IS 'the role that answers for the job, which runs only while this role may define it: who last set the command, the role or the database, or took it over by setting this to current_user';
 COMMENT ON COLUMN @extschema@.job.schedule_set_at IS
     'when the schedule was last set; intervals are counted from here, unless there is a starts_at';

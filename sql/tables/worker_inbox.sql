@@ -2,9 +2,13 @@
 -- waits for anybody, and nothing is lost while no worker runs.
 CREATE TABLE @extschema@.worker_inbox (
     request_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    kind text NOT NULL CHECK (kind IN ('define', 'set', 'run', 'once', 'reboot', 'cancel', 'cancel run', 'stop')),
+    kind text NOT NULL CHECK (kind IN ('define', 'set', 'run', 'cancel', 'cancel run', 'stop')),
     job_id bigint,
     jl_id bigint,
+    cause text NOT NULL DEFAULT 'request',
+    scheduled_at timestamptz,
+    attempt integer NOT NULL DEFAULT 1,
+    caused_by bigint,
     withdrawn boolean NOT NULL DEFAULT false,
     requested_by name NOT NULL DEFAULT current_user,
     requested_at timestamptz NOT NULL DEFAULT clock_timestamp()
@@ -12,11 +16,15 @@ CREATE TABLE @extschema@.worker_inbox (
 
 COMMENT ON TABLE @extschema@.worker_inbox IS 'what the worker has been told and not yet done';
 COMMENT ON COLUMN @extschema@.worker_inbox.request_id IS
-    'identifies the request; for ''run'' and ''once'' it becomes the run''s jl_id, and scheduled runs draw theirs from the same sequence';
+    'identifies the request; for ''run'' it becomes the run''s jl_id, and scheduled runs draw theirs from the same sequence';
 COMMENT ON COLUMN @extschema@.worker_inbox.kind IS
-    'define: a job was defined, changed or deleted; set: worker_setting was changed; run, once, cancel, cancel run: asked for by run_job(), run_once(), cancel_job(), cancel_run(); reboot: the server has been started, for a job with @reboot; stop: by stop_worker()';
+    'define: a job was defined, changed or deleted; set: worker_setting was changed; run: something is to be run now; cancel, cancel run: by cancel_job(), cancel_run(); stop: by stop_worker()';
 COMMENT ON COLUMN @extschema@.worker_inbox.job_id IS 'the job, where it is about one';
 COMMENT ON COLUMN @extschema@.worker_inbox.jl_id IS 'the run, for cancel run';
+COMMENT ON COLUMN @extschema@.worker_inbox.cause IS 'why something is to be run; see job_log.cause';
+COMMENT ON COLUMN @extschema@.worker_inbox.scheduled_at IS 'when the run was due, where that is not when it was asked for';
+COMMENT ON COLUMN @extschema@.worker_inbox.attempt IS 'counts the tries for one due time, from 1';
+COMMENT ON COLUMN @extschema@.worker_inbox.caused_by IS 'the run that led to this one';
 COMMENT ON COLUMN @extschema@.worker_inbox.withdrawn IS 'whether a run has been cancelled before it started';
 COMMENT ON COLUMN @extschema@.worker_inbox.requested_by IS 'the role that asked';
 COMMENT ON COLUMN @extschema@.worker_inbox.requested_at IS 'when it asked';

@@ -7,7 +7,10 @@ DECLARE
 BEGIN
     IF TG_OP = 'UPDATE' AND (NEW.schedule, NEW.timezone, NEW.dst, NEW.starts_at, NEW.ends_at, NEW.enabled)
                             IS NOT DISTINCT FROM
-                            (OLD.schedule, OLD.timezone, OLD.dst, OLD.starts_at, OLD.ends_at, OLD.enabled) THEN
+                            (OLD.schedule, OLD.timezone, OLD.dst, OLD.starts_at, OLD.ends_at, OLD.enabled)
+       -- One that has failed too often begins anew.
+       AND NOT EXISTS (SELECT FROM @extschema@.member_job m WHERE m.job_id = OLD.job_id AND m.disabled_at IS NOT NULL)
+    THEN
         RETURN NEW;
     END IF;
     NEW.schedule_set_at := clock_timestamp();

@@ -3,8 +3,11 @@ LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    -- Reaches the worker when the transaction commits.
-    NOTIFY elephant_worker_wake;
+    -- Reaches the worker when the transaction commits. Not from the worker itself: where nobody reads
+    -- what is notified, the queue may be full, and what the worker does must not fail for that.
+    IF current_setting('application_name') <> 'elephant_worker' THEN
+        NOTIFY elephant_worker_wake;
+    END IF;
     RETURN NULL;
 END
 $$;

@@ -6,8 +6,10 @@ WITH CASCADED CHECK OPTION;
 COMMENT ON VIEW @extschema@.my_job IS
     'the jobs of the current role; INSERT, UPDATE and DELETE define, change and delete jobs';
 GRANT SELECT, DELETE ON @extschema@.my_job TO job_scheduler;
-GRANT INSERT (datname, rolname, schedule, enabled, job_command, job_description, job_timeout, parallel,
-              timezone, dst, starts_at, ends_at, catch_up, catch_up_limit, start_deadline, job_name),
-      UPDATE (datname, rolname, schedule, enabled, job_command, job_description, job_timeout, parallel,
-              timezone, dst, starts_at, ends_at, catch_up, catch_up_limit, start_deadline, job_name, defined_by)
+GRANT INSERT (datname, rolname, schedule, enabled, job_command, job_description, job_timeout, parallel, timezone, dst,
+              starts_at, ends_at, catch_up, catch_up_limit, start_deadline, job_name, max_retries, retry_delay,
+              max_retry_delay, retry_on, disable_after),
+      UPDATE (datname, rolname, schedule, enabled, job_command, job_description, job_timeout, parallel, timezone, dst,
+              starts_at, ends_at, catch_up, catch_up_limit, start_deadline, job_name, max_retries, retry_delay,
+              max_retry_delay, retry_on, disable_after, defined_by)
     ON @extschema@.my_job TO job_scheduler;

@@ -18,6 +18,7 @@ SELECT l.jl_id,
        l.row_count,
        l.notices,
        l.cause,
+       l.caused_by,
        l.missed_count,
        l.missed_until
 FROM @extschema@.job_log l;

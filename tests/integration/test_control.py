@@ -116,7 +116,7 @@ def test_run_once_is_told_at_commit_and_forgotten_at_rollback(worker: Scheduler)
 
 def test_run_once_waits_for_the_worker(scheduler: Scheduler) -> None:
     run = scheduler.value("SELECT run_once('SELECT 1')")
-    assert scheduler.execute("SELECT jl_id, kind FROM waiting_run").fetchall() == [(run, "once")]
+    assert scheduler.execute("SELECT jl_id, cause FROM waiting_run").fetchall() == [(run, "once")]
     scheduler.start()
     assert scheduler.ended(run).state == "succeeded"
 
@@ -159,7 +159,8 @@ def test_nobody_asks_for_what_is_not_theirs(scheduler: Scheduler) -> None:
     assert thief.execute("SELECT * FROM waiting_run").fetchall() == []
     assert thief.execute("SELECT * FROM member_once_job").fetchall() == []
     for statement in (
-        f"INSERT INTO job_request (kind, job_id) VALUES ('once', {number})",
+        f"INSERT INTO job_request (kind, cause, job_id) VALUES ('run', 'once', {number})",
+        f"INSERT INTO job_request (kind, cause, job_id) VALUES ('run', 'reboot', {number})",
         f"INSERT INTO job_request (kind, job_id) VALUES ('run', {number})",
         f"INSERT INTO job_request (kind, jl_id) VALUES ('cancel run', {run})",
         "INSERT INTO job_request (kind) VALUES ('stop')",
@@ -169,7 +170,7 @@ def test_nobody_asks_for_what_is_not_theirs(scheduler: Scheduler) -> None:
         "UPDATE member_once_job SET job_command = 'SELECT 2'",
         "DELETE FROM member_once_job",
         "INSERT INTO once_job (job_command, datname) VALUES ('SELECT 1', current_catalog)",
-        "INSERT INTO waiting_run (job_id, kind) VALUES (1, 'run')",
+        "INSERT INTO waiting_run (job_id, cause) VALUES (1, 'run')",
     ):
         with pytest.raises(REFUSED):
             thief.execute(statement)

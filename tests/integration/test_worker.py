@@ -66,6 +66,14 @@ def test_stop_cancels_what_runs(scheduler: Scheduler) -> None:
     assert (row.state, row.job_sqlstate, row.exception_message) == ("cancelled", "57014", "the worker was stopped")
 
 
+def test_stop_and_a_run_that_has_no_session_yet(scheduler: Scheduler) -> None:
+    scheduler.start()
+    with scheduler.connect() as user, user.transaction():
+        (run,) = user.execute("SELECT run_once('SELECT pg_sleep(1000)')").fetchone() or (0,)
+        user.execute("SELECT stop_worker()")
+    assert scheduler.ended(run).state == "cancelled"
+
+
 def test_a_launcher_starts_only_what_is_armed(scheduler: Scheduler) -> None:
     unattended = "SELECT start_worker(unattended := true)"
     assert scheduler.value(unattended) is None

@@ -56,10 +56,11 @@ class Line:
         return moment.minute in self.sets[0] and moment.hour in self.sets[1] and self.day_matches(moment)
 
 
-def starts(line: Line, zone: ZoneInfo, begin: datetime, end: datetime) -> Iterator[datetime]:
+def starts(line: Line, zone: ZoneInfo, begin: datetime, end: datetime, dst: str = "cron") -> Iterator[datetime]:
     """The moments from `begin` to before `end` at which Debian's cron starts the line's job.
 
-    cron's own clock is the wall's; it is compared with it every minute.
+    cron's own clock is the wall's; it is compared with it every minute. With `skip` it makes up
+    for nothing, with `wall` it runs what comes again again.
     """
     moment = begin
     clock = _wall(begin - MINUTE, zone)  # what cron has got to
@@ -73,13 +74,13 @@ def starts(line: Line, zone: ZoneInfo, begin: datetime, end: datetime) -> Iterat
         elif timedelta(0) < ahead < timedelta(hours=3):
             # Set forward: fixed-time jobs of the minutes in between run now, wildcard ones as usual.
             due = line.matches(wall)
-            if not line.wildcard:
+            if not line.wildcard and dst == "cron":
                 between = range(1, int(ahead / MINUTE) + 1)
                 due = any(line.matches(clock + number * MINUTE) for number in between)
             clock = wall
         elif -timedelta(hours=3) <= ahead - MINUTE < timedelta(0):
             # Set back: wildcard jobs follow, fixed-time jobs wait until the clock has caught up.
-            due = line.wildcard and line.matches(wall)
+            due = (line.wildcard or dst == "wall") and line.matches(wall)
         else:
             due = line.matches(wall)
             clock = wall

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from itertools import takewhile
@@ -13,6 +14,8 @@ from hypothesis import strategies as st
 from elephant_worker.schedule import Schedule, Timing, clock_changes, schedule, time_zone
 from tests.unit.brute_force import BOUNDS, NAMES, UTC, Line, starts
 
+# More for a longer search: EXAMPLES=20000 python -m pytest --hypothesis-seed=… tests/unit/test_brute_force.py
+EXAMPLES = int(os.environ.get("EXAMPLES", "250"))
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 FIVE_YEARS = timedelta(days=5 * 365)
 ZONES = sorted(available_timezones() - {"localtime"})
@@ -60,21 +63,29 @@ def frequent_lines(draw: st.DrawFn) -> str:
     return f"{time[0]} {time[1]} {days}"
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
+def matching_day(text: str, begin: datetime) -> datetime:
+    """A day on which a line is due, the first of the year that begins there; or else that beginning."""
+    line = Line(text)
+    days = (begin + timedelta(days=number) for number in range(366))
+    return next(filter(line.day_matches, days), begin)
+
+
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_minute_by_minute(data: st.DataObject) -> None:
-    text = data.draw(frequent_lines())
+    text = data.draw(frequent_lines() | lines)
     zone = data.draw(st.sampled_from(ZONES))
+    dst = data.draw(st.sampled_from(["cron", "cron", "skip", "wall"]))
     near = changes(zone)
     if near and data.draw(st.integers(0, 3)):
         middle = data.draw(st.sampled_from(near))
     else:
-        middle = NOW + data.draw(st.timedeltas(-FIVE_YEARS, FIVE_YEARS))
+        middle = matching_day(text, NOW + data.draw(st.timedeltas(-FIVE_YEARS, FIVE_YEARS)))
     begin = (middle - timedelta(hours=data.draw(st.integers(1, 40)))).replace(second=0, microsecond=0)
     end = begin + timedelta(hours=72)
-    note(f"{text!r} in {zone} from {begin}")
-    expected = list(starts(Line(text), ZoneInfo(zone), begin, end))
-    timing = Timing(schedule(text, zone))
+    note(f"{text!r} in {zone} from {begin}, dst {dst}")
+    expected = list(starts(Line(text), ZoneInfo(zone), begin, end, dst))
+    timing = Timing(schedule(text, zone, dst))
     # cron is started at `begin`, in the middle of a repetition perhaps, and knows nothing of what was before.
     settled = begin + timedelta(hours=4)
     expected = [moment for moment in expected if moment >= settled]
@@ -90,7 +101,7 @@ def test_minute_by_minute(data: st.DataObject) -> None:
             assert timing.next(inside.timestamp()) == later[0].timestamp()
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(lines, st.sampled_from(ZONES))
 def test_days_of_ten_years(text: str, zone: str) -> None:
     """The days only, and so rare lines too: one time a day that no change of the clock touches."""
@@ -112,7 +123,7 @@ def test_days_of_ten_years(text: str, zone: str) -> None:
     assert timing.count(begin, end) == len(expected)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(st.text(max_size=200) | st.text('0123456789*/,-LH#@{}"\\ \tabc', max_size=60))
 def test_no_text_does_anything_but_be_refused(text: str) -> None:
     from elephant_worker.errors import Refusal

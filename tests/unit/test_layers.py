@@ -12,16 +12,28 @@ PACKAGE = ROOT / "plpython/elephant_worker"
 
 # Each layer may import from those before it, and from itself.
 LAYERS = [
-    {"errors", "run", "scram", "vendor"},
+    {"errors", "retry", "run", "scram", "vendor"},
     {"grammar"},
     {"schedule"},
     {"backlog", "claims", "describe", "preview", "statistics"},
     {"clock", "libpq"},
     {"session", "store"},
-    {"listener", "pool", "access", "host", "retention"},
+    {"listener", "pool", "access", "host", "retention", "sequel"},
     {"worker"},
 ]
-PURE = {"backlog", "errors", "run", "scram", "grammar", "schedule", "claims", "describe", "preview", "statistics"}
+PURE = {
+    "backlog",
+    "errors",
+    "retry",
+    "run",
+    "scram",
+    "grammar",
+    "schedule",
+    "claims",
+    "describe",
+    "preview",
+    "statistics",
+}
 IMPURE_IMPORTS = {"time", "socket", "select", "os", "psycopg", "plpy", "random", "subprocess", "threading"}
 
 
