@@ -155,7 +155,7 @@ def _kept(job: Job, timing: Timing, moment: Moment) -> tuple[list[float], float 
     if not away:
         if due >= oldest:
             return [due], timing.next(due)
-        return [], timing.next(oldest - TICK)
+        return [], due_again(job, oldest - TICK, now)
     count = job.catch_up_limit if job.catch_up == "all" else 1
     kept = [due, *timing.latest(due, now, count)][-count:]
     if job.catch_up == "skip":

@@ -118,6 +118,13 @@ def test_start_deadline() -> None:
     assert claims.next_run_at == {7: NOON + 400}
 
 
+def test_a_missed_start_deadline_does_not_end_a_job_that_counts_from_its_end() -> None:
+    job = replace(JOB, schedule="@after 10 minutes", start_deadline=30.0)
+    claims = decided(job, now=NOON + 31)
+    assert [missed(run) for run in claims.ended] == [(NOON, 1, NOON)]
+    assert claims.next_run_at == {7: NOON + 631}
+
+
 def test_start_deadline_bounds_catching_up() -> None:
     job = replace(JOB, catch_up="all", catch_up_limit=100, start_deadline=700.0)
     claims = decided(job, now=NOON + 5000, awake_since=NOON + 4990)
