@@ -248,6 +248,7 @@ class Pool:
         """Close all sessions; active runs are cut off."""
         for session in list(self._sessions):
             self._close(session)
+        self._active.clear()
 
     def _close(self, session: Session) -> None:
         session.run = None

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +15,14 @@ from .claims import Job
 from .run import Place, Run
 from .statistics import COUNT, LAST_STATES, parameters, tally
 
+# The tables that statements write to, a row for each element of their first parameter or result.
+WRITES = {
+    "advance": ("job_state",),
+    "count": ("job_statistic",),
+    "log_started": ("job_log",),
+    "messages": ("worker_inbox",),
+    "take_requests": ("worker_inbox",),
+}
 # A statement, and the types of its parameters.
 Statement = tuple[str, list[str]]
 
@@ -35,13 +43,18 @@ STATEMENTS: dict[str, Statement] = {
     ),
     "register": (
         """UPDATE @extschema@.worker_state w
-           SET pid = a.pid, backend_start = a.backend_start, host = $1, armed = true
-           FROM pg_stat_get_activity(pg_backend_pid()) a""",
+           SET pid = a.pid, backend_start = a.backend_start, host = $1, armed = true,
+               system_identifier = c.system_identifier, data_directory = current_setting('data_directory')
+           FROM pg_control_system() c, pg_stat_get_activity(pg_backend_pid()) a""",
         ["text"],
     ),
     "forget_stop": ("DELETE FROM @extschema@.worker_inbox i WHERE i.kind = 'stop'", []),
     "lock_state": ("SELECT FROM @extschema@.worker_state FOR UPDATE", []),
     "worker_pid": ("SELECT @extschema@.worker_pid() AS pid", []),
+    "is_registered": (
+        """SELECT EXISTS (SELECT FROM @extschema@.worker_state w WHERE w.pid = pg_backend_pid()) AS registered""",
+        [],
+    ),
     "unregister": (
         """UPDATE @extschema@.worker_state w SET pid = NULL, backend_start = NULL, host = NULL
            WHERE w.pid = pg_backend_pid()""",
@@ -308,6 +321,11 @@ STATEMENTS: dict[str, Statement] = {
            WHERE d.datname = current_database() AND r.rolname ~ ('^elephant_worker_' || d.oid || '_[0-9]+$')""",
         [],
     ),
+    "table_rows": (
+        """SELECT '@extschema@.' || c.relname AS name, c.reltuples::float8 AS rows FROM pg_class c
+           WHERE c.relnamespace = '@extschema@'::regnamespace AND c.relkind = 'r'""",
+        [],
+    ),
     "default_settings": ("INSERT INTO @extschema@.worker_setting DEFAULT VALUES", []),
     "free_connections": (
         """SELECT (SELECT sum(CASE WHEN c.name = 'max_connections' THEN 1 ELSE -1 END * c.setting::int8)
@@ -375,6 +393,8 @@ class Store:
         self._plans: dict[str, Any] = {}
         self._open = False
         self.backlog = Backlog()
+        # How many rows have been written to each table since it was vacuumed.
+        self.written: Counter[str] = Counter()
         self.forget_front()
 
     def forget_front(self) -> None:
@@ -404,7 +424,10 @@ class Store:
         return self._plpy.execute(plan, values)
 
     def _rows(self, name: str, *values: Any) -> Any:
-        return self.execute(STATEMENTS[name], *values)
+        rows = self.execute(STATEMENTS[name], *values)
+        for table in WRITES.get(name, ()):
+            self.written[f"{self._schema}.{table}"] += len(values[0] if values else rows)
+        return rows
 
     def commit(self) -> None:
         """End the transaction, if there is one: between turns the worker holds no snapshot."""
@@ -468,6 +491,14 @@ class Store:
     def waiting(self, after_only: bool) -> list[Job]:
         """All jobs that have a schedule, or those only that wait as @after says."""
         return [Job(cause="schedule", **row) for row in self._rows("waiting", after_only)]
+
+    def table_rows(self) -> dict[str, float]:
+        """How many rows the tables have, as far as is known."""
+        return {row["name"]: row["rows"] for row in self._rows("table_rows")}
+
+    def is_registered(self) -> bool:
+        """Whether this is the worker of its database still."""
+        return bool(self._rows("is_registered")[0]["registered"])
 
     def new_id(self) -> int:
         """A number for a row of the log."""

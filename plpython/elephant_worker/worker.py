@@ -24,6 +24,7 @@ from .retention import NEAR, PATIENCE, Retention
 from .run import Outcome, Place, Run
 from .sequel import Sequel
 from .store import Pulse, Store
+from .vacuum import Vacuuming
 
 # PostgreSQL acts on a shutdown only when the loop makes a call into it.
 LONGEST_WAIT = 1.0
@@ -102,6 +103,7 @@ class Worker:
         self._retention = Retention(store)
         self._leaving = False
         self._restarting = False
+        self._disowned = False
         # What there is to do: something in the inbox, the time of the first due job, runs that have
         # ended and are not logged yet.
         self._inbox = True
@@ -116,6 +118,7 @@ class Worker:
         self._start_after = 0.0
         self._listen_at = 0.0
         self._next_look = 0.0
+        self._vacuuming = Vacuuming(store.written)
         self._timers: list[tuple[float, int, Run]] = []
         # What the wall clock is ahead of the steady one.
         self._difference = clock.now() - clock.steady()
@@ -171,10 +174,20 @@ class Worker:
         # start_worker() waits for this.
         _set(self._plpy, {"application_name": "elephant_worker"})
 
+    def _disown(self) -> None:
+        """End at once and touch nothing: the extension is another one now, or another worker is there."""
+        self._plpy.warning("elephant_worker: this worker is not the one of its database any more")
+        self._disowned = self._leaving = True
+        self._unlogged.clear()
+        self._pool.close_all()
+
     def _end(self) -> None:
         self._pool.close_all()
         if self._listener is not None:
             self._listener.close()
+        self._vacuuming.close()
+        if self._disowned:
+            return
         self._store.drop_runners()
         if self._store.installed():
             self._store.unregister()
@@ -430,20 +443,51 @@ class Worker:
     # --- every second -----------------------------------------------------------------------
 
     def _feel_pulse(self, steady: float) -> None:
-        """Read the settings; see whether the server or the extension wants the worker to leave."""
+        """See whether the server or the extension wants the worker to leave; now and then, look at what
+        the listener should have heard of."""
         self._next_pulse = steady + LONGEST_WAIT
-        self._use(self._store.pulse())
-        self._inbox = self._inbox or self._pulse.inbox
-        if self._pulse.version != self._version:
-            self._leaving = self._restarting = True
+        if not self._store.is_registered():
+            self._disown()
+            return
+        if steady >= self._next_look or self._listener is None or self._listener.failure:
+            self._next_look = steady + SELDOM
+            self._use(self._store.pulse())
+            self._inbox = self._inbox or self._pulse.inbox
+            if self._pulse.version != self._version:
+                self._leaving = self._restarting = True
         if _server_is_stopping(self._server.data_directory):
             self._leaving = True
         if steady >= self._next_housekeeping:
             self._next_housekeeping = steady + HOUSEKEEPING
             self._store.move_lowest_open_run()
             self._store.forget_front()  # a restore may have put jobs before it
-        if steady >= self._listen_at and not self._leaving:
+        if self._leaving:
+            return
+        if steady >= self._listen_at:
             self._listen(steady)
+        if self._vacuuming.wanted and self._vacuuming.idle(steady):
+            self._vacuum(steady)
+
+    def _vacuum(self, steady: float) -> None:
+        if self._vacuuming.failure:
+            self._plpy.warning(f"elephant_worker could not vacuum its tables: {self._vacuuming.failure}")
+        rows = self._store.table_rows()
+        conninfo = self._own_conninfo()
+        link = self._vacuuming.start(rows, conninfo, steady) if conninfo else None
+        if link is not None:
+            self._pool.sockets.watch(link)
+
+    def _own_conninfo(self) -> str | None:
+        """How the worker itself connects, if it can."""
+        place = Place(self._server.role_oid, self._server.rolname, self._server.datname)
+        try:
+            self._access.prepare(place)
+        except self._plpy.SPIError as error:
+            self._store.rollback()
+            self._plpy.warning(f"elephant_worker cannot connect for itself: {error}")
+            return None
+        self._store.commit()
+        return self._access.conninfo(place)
 
     def _use(self, pulse: Pulse) -> None:
         """Follow the settings."""
@@ -463,16 +507,12 @@ class Worker:
         if self._listener is not None and not self._listener.failure:
             return
         self._listen_at = steady + LISTEN_AGAIN
-        place = Place(self._server.role_oid, self._server.rolname, self._server.datname)
-        try:
-            self._access.prepare(place)
-        except self._plpy.SPIError as error:
-            self._plpy.warning(f"elephant_worker cannot listen for new jobs: {error}")
+        conninfo = self._own_conninfo()
+        if conninfo is None:
             return
-        self._store.commit()
         if self._listener is not None:
             self._plpy.warning(f"elephant_worker did not hear of new jobs: {self._listener.failure}")
-        self._listener = Listener(self._access.conninfo(place))
+        self._listener = Listener(conninfo)
         self._pool.sockets.watch(self._listener)
 
     # --- stopping runs ----------------------------------------------------------------------

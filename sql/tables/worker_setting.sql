@@ -15,6 +15,7 @@ CREATE TABLE @extschema@.worker_setting (
     log_max_rows integer DEFAULT 1000 CHECK (log_max_rows BETWEEN 1 AND 100000),
     connect_as text NOT NULL DEFAULT 'runner' CHECK (connect_as IN ('runner', 'role')),
     conninfo text NOT NULL DEFAULT '',
+    standby_directories text[] NOT NULL DEFAULT '{}',
     paused_since timestamptz
 );
 
@@ -48,6 +49,8 @@ COMMENT ON COLUMN @extschema@.worker_setting.connect_as IS
     '''runner'': runs connect as a login role that can do nothing but be the job''s role (needs SCRAM on the loopback address, as stock pg_hba.conf files allow); ''role'': runs connect as the job''s role itself, by whatever pg_hba.conf and conninfo allow';
 COMMENT ON COLUMN @extschema@.worker_setting.conninfo IS
     'libpq connection parameters (keyword=value …) for the sessions of runs, instead of the loopback address: host, port, sslmode, passfile …';
+COMMENT ON COLUMN @extschema@.worker_setting.standby_directories IS
+    'the data directories of standbys, where they are not at the same path as the primary''s: there, too, launchers may start the worker, after a promotion';
 COMMENT ON COLUMN @extschema@.worker_setting.paused_since IS
     'since when nothing is started, by pause_jobs(); NULL: not paused';
 

@@ -2,6 +2,8 @@
 CREATE TABLE @extschema@.worker_state (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     armed boolean NOT NULL DEFAULT false,
+    system_identifier bigint,
+    data_directory text,
     pid integer,
     backend_start timestamptz,
     host text,
@@ -14,6 +16,10 @@ COMMENT ON TABLE @extschema@.worker_state IS
 COMMENT ON COLUMN @extschema@.worker_state.only_row IS 'always true: there is one row';
 COMMENT ON COLUMN @extschema@.worker_state.armed IS
     'whether launchers may start a worker: set by start_worker(), cleared by stop_worker()';
+COMMENT ON COLUMN @extschema@.worker_state.system_identifier IS
+    'the cluster where it was armed (pg_control_system())';
+COMMENT ON COLUMN @extschema@.worker_state.data_directory IS
+    'the data directory where it was armed: in a copy of it elsewhere, launchers start nothing';
 COMMENT ON COLUMN @extschema@.worker_state.pid IS 'process id of the worker''s backend';
 COMMENT ON COLUMN @extschema@.worker_state.backend_start IS
     'when that backend started; with pid it names one process, which no other role can forge or block';

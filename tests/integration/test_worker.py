@@ -206,3 +206,35 @@ def test_a_terminated_worker_takes_its_runs_along(scheduler: Scheduler) -> None:
     until(lambda: scheduler.value(sleeping) == 0, "the run to end")
     scheduler.start()
     assert scheduler.ended(run).state == "lost"
+
+
+def test_the_worker_vacuums_what_it_writes(scheduler: Scheduler) -> None:
+    scheduler.start()
+    job_id = scheduler.insert("SELECT 1", parallel=True)
+    scheduler.value("SELECT count(run_job(%s)) FROM generate_series(1, 1500)", job_id)
+    vacuumed = "SELECT count(*) FROM pg_stat_user_tables WHERE vacuum_count > 0 AND relname = %s"
+    until(lambda: scheduler.value(vacuumed, "job_log"), "job_log to be vacuumed")
+    until(lambda: scheduler.value(vacuumed, "worker_inbox"), "worker_inbox to be vacuumed")
+    assert "could not vacuum" not in scheduler.cluster.log
+
+
+def test_a_worker_whose_extension_has_been_replaced_leaves(scheduler: Scheduler) -> None:
+    pid = scheduler.start()
+    scheduler.execute("DELETE FROM worker_state")
+    scheduler.execute("INSERT INTO worker_state DEFAULT VALUES")
+    until(lambda: scheduler.value(ALIVE, pid) == 0, "the worker to end")
+    assert "is not the one of its database any more" in scheduler.cluster.log
+
+
+def test_a_copy_of_the_cluster_stays_quiet_until_a_person_starts_the_worker(scheduler: Scheduler) -> None:
+    unattended = "SELECT start_worker(unattended := true)"
+    scheduler.start()
+    scheduler.execute("UPDATE worker_state SET data_directory = '/srv/another', pid = NULL")
+    until(lambda: scheduler.value("SELECT worker_pid()") is None)
+    assert scheduler.value(unattended) is None
+    scheduler.execute("UPDATE worker_setting SET standby_directories = ARRAY[current_setting('data_directory')]")
+    scheduler.execute("UPDATE worker_state SET data_directory = current_setting('data_directory'), armed = true")
+    scheduler.execute("UPDATE worker_state SET system_identifier = system_identifier + 1")
+    assert scheduler.value(unattended) is None
+    assert scheduler.start() is not None
+    assert scheduler.value(unattended) is not None

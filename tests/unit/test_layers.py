@@ -18,7 +18,8 @@ LAYERS = [
     {"backlog", "claims", "describe", "preview", "statistics"},
     {"clock", "libpq"},
     {"session", "store"},
-    {"listener", "pool", "access", "host", "retention", "sequel"},
+    {"link"},
+    {"listener", "pool", "access", "host", "retention", "sequel", "vacuum"},
     {"worker"},
 ]
 PURE = {
