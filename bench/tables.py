@@ -225,6 +225,30 @@ GOALS = [
         _at_most(300),
         "ms",
     ),
+    Goal(
+        "next due time of ordinary schedules, median",
+        "≤ 100",
+        _measured("next_due", "next due time", "ordinary schedules"),
+        _at_most(100),
+        "µs",
+    ),
+    *(
+        Goal(
+            f"next due time of {case}, p99",
+            "≤ 5 000",
+            _measured("next_due", "next due time", case, _p99),
+            _at_most(5000),
+            "µs",
+        )
+        for case in ("rare schedules", "ordinary schedules, within 26 h of a change")
+    ),
+    Goal(
+        "first next_runs() in a session, median",
+        "≤ 150",
+        _measured("next_due", "first call in a session", "next_runs"),
+        _at_most(150),
+        "ms",
+    ),
 ]
 
 
