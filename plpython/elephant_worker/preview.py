@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from itertools import islice, takewhile
 from typing import Any
 
@@ -35,3 +36,13 @@ def due_times(
         due = takewhile(lambda instant: instant <= until, due)
     found = list(islice(due, count))
     return {"due": found, "never": not found and not read.at_reboot, "refusal": None}
+
+
+def zone_offsets(name: str, moments: list[float]) -> list[float] | None:
+    """The function `zone_offsets`."""
+    try:
+        zone = time_zone(name)
+    except Refusal:
+        return None
+    offsets = (datetime.fromtimestamp(moment, zone).utcoffset() for moment in moments)
+    return [offset.total_seconds() for offset in offsets if offset is not None]

@@ -41,11 +41,3 @@ COMMENT ON COLUMN @extschema@.runnable_job.role_oid IS 'the role, NULL where it 
 COMMENT ON COLUMN @extschema@.runnable_job.database_oid IS 'the database, NULL where it is gone';
 COMMENT ON COLUMN @extschema@.runnable_job.obstacle IS
     'what is in its way, NULL: nothing; role, database: is gone; closed: the database accepts no connections; connect: the role may not connect to it; login: it may not log in, with connect_as = ''role''; definer: is gone; scheduler: the definer is not a member of job_scheduler; member: the definer could not SET ROLE to the role';
-COMMENT ON COLUMN @extschema@.worker_status.running IS 'whether a worker runs';
-COMMENT ON COLUMN @extschema@.worker_status.started_at IS 'when it was started';
-COMMENT ON COLUMN @extschema@.worker_status.last_tick IS
-    'when it last looked around: at most a second ago while it is well';
-COMMENT ON COLUMN @extschema@.worker_status.running_jobs IS 'how many runs are active';
-COMMENT ON COLUMN @extschema@.worker_status.due_jobs IS 'how many jobs are due and wait for a free slot';
-COMMENT ON COLUMN @extschema@.worker_status.paused_since IS
-    'since when nothing is started, by pause_jobs(); NULL: not paused';

@@ -46,6 +46,13 @@ BEGIN
             PERFORM @extschema@.refuse(answer.refusal);
         END IF;
     END IF;
+    IF unattended AND NOT current_setting('transaction_read_only')::boolean THEN
+        -- check_setup() tells who has no launcher. The worker writes this row too: do not wait for it.
+        UPDATE @extschema@.worker_state s SET launcher_seen = clock_timestamp()
+        WHERE s.only_row IN (SELECT u.only_row FROM @extschema@.worker_state u
+                             WHERE coalesce(u.launcher_seen, '-infinity') < clock_timestamp() - interval '5 minutes'
+                             FOR UPDATE SKIP LOCKED);
+    END IF;
     RETURN worker;
 END
 $$;

@@ -8,7 +8,8 @@ CREATE TABLE @extschema@.worker_state (
     backend_start timestamptz,
     host text,
     server_started timestamptz,
-    lowest_open_run bigint NOT NULL DEFAULT 0
+    lowest_open_run bigint NOT NULL DEFAULT 0,
+    launcher_seen timestamptz
 );
 
 COMMENT ON TABLE @extschema@.worker_state IS
@@ -29,5 +30,7 @@ COMMENT ON COLUMN @extschema@.worker_state.server_started IS
     'when the server was started that @reboot jobs have last been run for';
 COMMENT ON COLUMN @extschema@.worker_state.lowest_open_run IS
     'all runs with a lower jl_id have ended';
+COMMENT ON COLUMN @extschema@.worker_state.launcher_seen IS
+    'when start_worker(unattended := true) was last called, noted every 5 minutes at the most';
 
 INSERT INTO @extschema@.worker_state DEFAULT VALUES;

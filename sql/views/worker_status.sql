@@ -1,6 +1,7 @@
 CREATE FUNCTION @extschema@.worker_activity(
     OUT pid integer, OUT host text, OUT armed boolean, OUT started_at timestamptz, OUT last_tick timestamptz,
-    OUT running_jobs bigint, OUT due_jobs bigint, OUT paused_since timestamptz
+    OUT running_jobs bigint, OUT due_jobs bigint, OUT queued_runs bigint, OUT lag interval, OUT sessions bigint,
+    OUT paused_since timestamptz, OUT launcher_seen timestamptz
 )
 LANGUAGE sql VOLATILE
 SECURITY DEFINER -- shows the worker's backend, and counts the runs of all roles without showing them
@@ -8,9 +9,18 @@ SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT a.pid, s.host, s.armed, a.backend_start, a.xact_start,
            (SELECT count(*) FROM @extschema@.job_log l WHERE l.jl_id >= s.lowest_open_run AND l.state = 'running'),
-           (SELECT count(*) FROM @extschema@.job_state d WHERE d.next_run_at <= now()),
-           (SELECT c.paused_since FROM @extschema@.worker_setting c)
+           due.jobs, queued.runs,
+           greatest(clock_timestamp() - least(due.first, queued.first), '0'),
+           (SELECT count(*) FROM pg_stat_activity o JOIN pg_database d ON d.datname = current_database()
+            WHERE o.usename ~ ('^elephant_worker_' || d.oid || '_[0-9]+$')
+               OR c.connect_as = 'role' AND o.application_name = 'elephant_worker' AND o.pid <> a.pid),
+           c.paused_since, s.launcher_seen
     FROM @extschema@.worker_state s
+    CROSS JOIN @extschema@.worker_setting c
+    CROSS JOIN (SELECT count(*) AS jobs, min(d.next_run_at) AS first
+                FROM @extschema@.job_state d WHERE d.next_run_at <= clock_timestamp()) due
+    CROSS JOIN (SELECT count(*) AS runs, min(i.requested_at) AS first
+                FROM @extschema@.worker_inbox i WHERE i.kind IN ('run', 'once', 'reboot')) queued
     LEFT JOIN LATERAL (
         SELECT * FROM pg_stat_get_activity(s.pid) a WHERE a.backend_start = s.backend_start) a ON true;
 $$;
@@ -20,9 +30,22 @@ GRANT EXECUTE ON FUNCTION @extschema@.worker_activity() TO job_scheduler, job_mo
 
 CREATE VIEW @extschema@.worker_status AS
 SELECT a.pid IS NOT NULL AS running, a.pid, a.host, a.armed, a.started_at, a.last_tick, a.running_jobs, a.due_jobs,
-       a.paused_since
+       a.queued_runs, a.lag, a.sessions, a.paused_since, a.launcher_seen
 FROM @extschema@.worker_activity() a;
 
 COMMENT ON VIEW @extschema@.worker_status IS
-    'the worker of this database, one row: last_tick is when it last looked around, at most a second ago while it is well; due_jobs wait for a free slot';
+    'the worker of this database, one row: last_tick is when it last looked around, at most a second ago while it is well; lag is 0 while nothing waits';
+COMMENT ON COLUMN @extschema@.worker_status.running IS 'whether a worker runs';
+COMMENT ON COLUMN @extschema@.worker_status.started_at IS 'when it was started';
+COMMENT ON COLUMN @extschema@.worker_status.last_tick IS
+    'when it last looked around: at most a second ago while it is well';
+COMMENT ON COLUMN @extschema@.worker_status.running_jobs IS 'how many runs are active';
+COMMENT ON COLUMN @extschema@.worker_status.due_jobs IS 'how many jobs are due and wait for a free slot';
+COMMENT ON COLUMN @extschema@.worker_status.queued_runs IS
+    'how many runs have been asked for, by run_job(), run_once() or @reboot, and wait for a free slot';
+COMMENT ON COLUMN @extschema@.worker_status.lag IS 'how long what waits longest of these has waited; 0: nothing waits';
+COMMENT ON COLUMN @extschema@.worker_status.sessions IS
+    'how many sessions the worker has: those of active runs, those kept for further ones, and the one that listens';
+COMMENT ON COLUMN @extschema@.worker_status.paused_since IS
+    'since when nothing is started, by pause_jobs(); NULL: not paused';
 GRANT SELECT ON @extschema@.worker_status TO job_scheduler, job_monitor;

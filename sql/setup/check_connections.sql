@@ -1,0 +1,35 @@
+CREATE FUNCTION @extschema@.check_connections() RETURNS SETOF @extschema@.setup_finding
+LANGUAGE plpgsql STABLE SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    setting @extschema@.worker_setting;
+    -- The worker itself and the connection through which it hears of new jobs.
+    own CONSTANT integer := 2;
+    there integer;
+    room integer;
+BEGIN
+    SELECT * INTO setting FROM @extschema@.worker_setting;
+    there := (SELECT sum(CASE WHEN c.name = 'max_connections' THEN 1 ELSE -1 END * c.setting::integer)
+              FROM pg_settings c
+              WHERE c.name IN ('max_connections', 'superuser_reserved_connections', 'reserved_connections'));
+    room := there - setting.spare_connections - own;
+    IF room >= setting.max_running_jobs THEN
+        RETURN QUERY VALUES ('connections', 'ok',
+                     format('%s for all, %s for runs, %s spare', there, setting.max_running_jobs, setting.spare_connections),
+                     NULL);
+    ELSE
+        RETURN QUERY VALUES ('connections', CASE WHEN room < 1 THEN 'error' ELSE 'warning' END,
+                     format('the server has %s connections: less than for %s runs, %s spare and %s of the worker''s own',
+                            there, setting.max_running_jobs, setting.spare_connections, own),
+                     CASE WHEN room < 1
+                          THEN format('ALTER SYSTEM SET max_connections = %s; -- holds after a restart of the server',
+                                      current_setting('max_connections')::integer + setting.max_running_jobs - room)
+                          ELSE format('UPDATE @extschema@.worker_setting SET max_running_jobs = %s;', room) END);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.check_connections() IS
+    'for check_setup(): whether the server has as many connections as max_running_jobs and spare_connections ask for';
+REVOKE ALL ON FUNCTION @extschema@.check_connections() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.check_connections() TO job_monitor;

@@ -1,0 +1,436 @@
+"""check_setup(): each fault is made for real, found, and mended by the remedy that is given."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from tests.cluster import ROOT, Cluster
+from tests.conftest import SCHEMA, Scheduler, new_scheduler, until
+
+CHECKS = {
+    "worker",
+    "launcher",
+    "files",
+    "package",
+    "time zones",
+    "listen_addresses",
+    "authentication",
+    "connections",
+    "jobs",
+    "runners",
+}
+
+
+def findings(scheduler: Scheduler, name: str) -> list[Any]:
+    """What a session of its own is told by one of the checks."""
+    with scheduler.connect() as session:
+        return session.execute("SELECT * FROM check_setup() WHERE check_name = %s", (name,)).fetchall()
+
+
+def finding(scheduler: Scheduler, name: str) -> Any:
+    (row,) = findings(scheduler, name)
+    return row
+
+
+def mend(scheduler: Scheduler, remedy: str) -> None:
+    """Execute a remedy as SQL, statement by statement."""
+    scheduler.cluster.command("psql", "-X", "-v", "ON_ERROR_STOP=1", "-d", scheduler.dbname, input=remedy)
+
+
+@pytest.fixture
+def shell(tmp_path: Path, scheduler: Scheduler) -> Callable[..., None]:
+    """Executes a remedy as a shell command; who runs the tests needs no sudo for their own files."""
+    sudo = tmp_path / "sudo"
+    sudo.write_text('#!/bin/sh\n[ "$1" != -u ] || shift 2\nexec "$@"\n')
+    sudo.chmod(0o755)
+
+    def run(remedy: str, cluster: Cluster = scheduler.cluster) -> None:
+        environment = {
+            **os.environ,
+            "PATH": f"{tmp_path}:{cluster.installation.bindir}:{os.environ['PATH']}",
+            "PG_CONFIG": str(cluster.installation.bindir / "pg_config"),
+            "PGHOST": cluster.socket_directory,
+            "PGDATABASE": "postgres",
+            "MAKEFLAGS": "",
+        }
+        done = subprocess.run(["sh", "-ec", remedy], env=environment, cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    return run
+
+
+@pytest.fixture
+def own(own_cluster: Callable[..., Cluster]) -> Iterator[Scheduler]:
+    """A scheduler on a server of its own that takes all settings from its files."""
+    cluster = own_cluster()
+    cluster.settings["postgres_args"] = cluster.settings["postgres_args"].replace("-h 127.0.0.1", "")
+    restart(cluster)
+    scheduler = new_scheduler(cluster)
+    yield scheduler
+    scheduler.admin.close()
+
+
+def restart(cluster: Cluster, **settings: str) -> None:
+    with cluster.connect() as admin:
+        for name, value in settings.items():
+            admin.execute(f"ALTER SYSTEM SET {name} = '{value}'")
+    cluster.shut_down("fast")
+    cluster.start()
+
+
+def reconnect(scheduler: Scheduler) -> None:
+    scheduler.admin.close()
+    scheduler.admin = scheduler.connect()
+
+
+def test_all_is_well(scheduler: Scheduler) -> None:
+    scheduler.insert("SELECT 1", rolname=scheduler.role(), timezone="America/New_York")
+    scheduler.start()
+    scheduler.value("SELECT start_worker(unattended := true)")
+    rows = scheduler.execute("SELECT * FROM check_setup()").fetchall()
+    assert [row for row in rows if row.state != "ok" or row.remedy is not None] == []
+    assert {row.check_name for row in rows} == CHECKS
+
+
+def test_no_worker(scheduler: Scheduler) -> None:
+    row = finding(scheduler, "worker")
+    assert (row.state, row.found) == ("error", "no worker has been started, or stop_worker() has ended it")
+    mend(scheduler, row.remedy)
+    pid = scheduler.value("SELECT pid FROM worker_status")
+    assert finding(scheduler, "worker").state == "ok"
+    scheduler.value("SELECT pg_terminate_backend(%s)", pid)
+    until(lambda: not scheduler.value("SELECT running FROM worker_status"))
+    row = finding(scheduler, "worker")
+    assert (row.state, row.found) == ("error", "the worker has ended, and nothing has started it again")
+    mend(scheduler, row.remedy)
+    assert finding(scheduler, "worker").state == "ok"
+
+
+def test_a_worker_that_is_paused(scheduler: Scheduler) -> None:
+    scheduler.start()
+    scheduler.execute("SELECT pause_jobs()")
+    row = finding(scheduler, "worker")
+    assert row.state == "warning"
+    mend(scheduler, row.remedy)
+    assert finding(scheduler, "worker").state == "ok"
+
+
+def test_a_worker_that_waits_for_a_lock(scheduler: Scheduler) -> None:
+    scheduler.start()
+    job = scheduler.insert("SELECT 1")
+    with closing(scheduler.connect()) as blocker:
+        blocker.execute("BEGIN")
+        blocker.execute("LOCK TABLE job_log IN SHARE MODE")
+        scheduler.value("SELECT run_job(%s)", job)
+        row = until(lambda: (found := finding(scheduler, "worker")).state == "error" and found)
+        assert f"for a lock that process {blocker.info.backend_pid} holds" in row.found
+        mend(scheduler, row.remedy)
+    until(lambda: scheduler.log(job) and scheduler.log(job)[0].state == "succeeded")
+    assert finding(scheduler, "worker").state == "ok"
+
+
+def test_what_the_server_does_not_track_cannot_be_seen(own: Scheduler) -> None:
+    own.execute("ALTER SYSTEM SET track_activities = off")
+    own.execute("SELECT pg_reload_conf()")
+    row = until(lambda: (found := findings(own, "track_activities")) and found[0])
+    assert row.state == "error"
+    mend(own, row.remedy)
+    until(lambda: findings(own, "track_activities") == [])
+
+
+def test_no_launcher(scheduler: Scheduler, shell: Callable[..., None]) -> None:
+    scheduler.start()
+    row = finding(scheduler, "launcher")
+    assert (row.state, row.found[:20]) == ("warning", "no launcher is there")
+    # What cron would execute every minute.
+    _, line, _ = row.remedy.splitlines()
+    assert row.remedy.startswith("sudo tee /etc/cron.d/elephant_worker <<'END'\n* * * * * ")
+    user, command = line.removeprefix("* * * * * ").split(" ", 1)
+    assert user == scheduler.value("SELECT current_user")
+    shell(command.replace(r"\%", "%"))
+    assert finding(scheduler, "launcher").state == "ok"
+    scheduler.execute("UPDATE worker_state SET launcher_seen = now() - interval '1 hour'")
+    row = finding(scheduler, "launcher")
+    assert (row.state, row.found[:26]) == ("warning", "the launcher was last seen")
+    shell(command.replace(r"\%", "%"))
+    assert finding(scheduler, "launcher").state == "ok"
+
+
+def test_a_newer_version_is_installed(scheduler: Scheduler) -> None:
+    directory = Path(scheduler.cluster.installation.make("-s", "--eval=where: ; @echo $(datadir)", "where").strip())
+    control = directory / "extension/elephant_worker.control"
+    before = control.read_text()
+    version = scheduler.value("SELECT extversion FROM pg_extension WHERE extname = 'elephant_worker'")
+    update = directory / f"extension/elephant_worker--{version}--{version}.1.sql"
+    try:
+        control.write_text(before.replace(f"'{version}'", f"'{version}.1'"))
+        update.write_text("")
+        row = finding(scheduler, "files")
+        assert (row.state, row.found) == (
+            "warning",
+            f"version {version}.1 is installed, this database uses version {version}",
+        )
+        mend(scheduler, row.remedy)
+        assert finding(scheduler, "files").state == "ok"
+        control.unlink()
+        row = finding(scheduler, "files")
+        assert row.state == "error"
+        assert "elephant_worker.control" in row.found
+    finally:
+        control.write_text(before)
+        update.unlink()
+
+
+def test_the_package_is_missing(scheduler: Scheduler, shell: Callable[..., None]) -> None:
+    installation = scheduler.cluster.installation
+    package = Path(installation.make("-s", "--eval=where: ; @echo $(PYTHON_DIRECTORY)", "where").strip())
+    kept = package.rename(package.with_name("kept"))
+    try:
+        row = finding(scheduler, "package")
+        assert row.state == "error"
+        assert "the Python package cannot be loaded" in row.found
+        shell(row.remedy)
+        assert finding(scheduler, "package").state == "ok"
+    finally:
+        shutil.rmtree(package, ignore_errors=True)
+        kept.rename(package)
+
+
+def test_time_zones(own_cluster: Callable[..., Cluster], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    zones = Path("/usr/share/zoneinfo")
+    (tmp_path / "Europe").mkdir()
+    (tmp_path / "Europe/Berlin").write_text("no zone")
+    shutil.copy(zones / "UTC", tmp_path / "UTC")
+    monkeypatch.setenv("PYTHONTZPATH", str(tmp_path))
+    scheduler = new_scheduler(own_cluster())
+    row = finding(scheduler, "time zones")
+    assert (row.state, "does not know Europe/Berlin" in row.found) == ("error", True)
+    shutil.copy(zones / "America/New_York", tmp_path / "Europe/Berlin")
+    row = finding(scheduler, "time zones")
+    assert (row.state, "differ about Europe/Berlin" in row.found) == ("warning", True)
+    assert row.remedy == "sudo apt-get install --reinstall tzdata"
+    # What that does, where the server looks.
+    shutil.copy(zones / "Europe/Berlin", tmp_path / "Europe/Berlin")
+    assert finding(scheduler, "time zones").state == "ok"
+    scheduler.admin.close()
+
+
+def test_the_server_does_not_listen(own: Scheduler) -> None:
+    restart(own.cluster, listen_addresses="")
+    reconnect(own)
+    own.start()
+    row = finding(own, "listen_addresses")
+    assert row.state == "error"
+    assert own.run("SELECT 1").state == "failed"
+    own.stop()
+    mend(own, row.remedy)
+    restart(own.cluster)
+    reconnect(own)
+    assert finding(own, "listen_addresses").state == "ok"
+    own.start()
+    assert own.run("SELECT 1").state == "succeeded"
+    own.stop()
+
+
+def test_conninfo_says_where_the_server_is(scheduler: Scheduler) -> None:
+    scheduler.execute("UPDATE worker_setting SET conninfo = 'host=/tmp'")
+    assert finding(scheduler, "listen_addresses").found == "worker_setting.conninfo names the host"
+    assert "not looked at" in finding(scheduler, "authentication").found
+
+
+def test_too_few_connections(own: Scheduler) -> None:
+    assert finding(own, "connections").state == "ok"
+    own.execute("UPDATE worker_setting SET max_running_jobs = 1000")
+    row = finding(own, "connections")
+    assert row.state == "warning"
+    mend(own, row.remedy)
+    assert finding(own, "connections").state == "ok"
+    own.execute("UPDATE worker_setting SET spare_connections = 150")
+    row = finding(own, "connections")
+    assert row.state == "error"
+    mend(own, row.remedy)
+    restart(own.cluster)
+    reconnect(own)
+    assert finding(own, "connections").state == "ok"
+
+
+def test_what_is_in_the_way_of_jobs(scheduler: Scheduler) -> None:
+    gone, closed, full, private = (scheduler.database(name) for name in ("go'ne", 'clo"sed', "full", "private"))
+    dropped, kept = scheduler.role("dro'pped"), scheduler.role('ke"pt', "NOLOGIN")
+    definer, boss, team = scheduler.role("definer"), scheduler.role("boss"), scheduler.role("team", "NOLOGIN", False)
+    for role in (definer, boss):
+        scheduler.execute("GRANT {} TO {}", sql.Identifier(team), sql.Identifier(role))
+        scheduler.connect_as(role).execute(
+            "SELECT insert_job('SELECT 1', current_catalog, rolname := %s, job_name := %s)", (team, role)
+        )
+    for database in (gone, closed, full):
+        scheduler.insert("SELECT 1", database)
+    scheduler.insert("SELECT 1", private, rolname=kept)
+    scheduler.insert("SELECT 1", rolname=dropped)
+    assert finding(scheduler, "jobs").state == "ok"
+
+    scheduler.execute("DROP DATABASE {}", sql.Identifier(gone))
+    scheduler.execute("ALTER DATABASE {} ALLOW_CONNECTIONS false", sql.Identifier(closed))
+    scheduler.execute("ALTER DATABASE {} CONNECTION LIMIT 0", sql.Identifier(full))
+    scheduler.execute("REVOKE CONNECT ON DATABASE {} FROM PUBLIC", sql.Identifier(private))
+    scheduler.execute("DROP ROLE {}", sql.Identifier(dropped))
+    scheduler.execute("REVOKE job_scheduler FROM {}", sql.Identifier(definer))
+    scheduler.execute("REVOKE {} FROM {}", sql.Identifier(team), sql.Identifier(boss))
+
+    rows = findings(scheduler, "jobs")
+    assert {row.state for row in rows} == {"error"}
+    assert sorted(row.found.split(" cannot run: ")[1] for row in rows) == sorted(
+        [
+            "the role does not exist",
+            "the database does not exist",
+            "the database accepts no connections",
+            "the database has CONNECTION LIMIT 0",
+            "the role may not connect to the database",
+            f'the role "{definer}" that defined them is not a member of job_scheduler',
+            f'the role "{boss}" that defined them is not a member of the role',
+        ]
+    )
+    for row in rows:
+        mend(scheduler, row.remedy)
+    assert finding(scheduler, "jobs").state == "ok"
+    assert scheduler.value("SELECT count(*) FROM member_job") == 5
+
+    scheduler.execute("UPDATE worker_setting SET connect_as = 'role'")
+    scheduler.execute("DELETE FROM member_job WHERE rolname = {}", sql.Literal(team))
+    row = finding(scheduler, "jobs")
+    assert row.found.endswith("the role cannot log in, and connect_as is 'role'")
+    mend(scheduler, row.remedy)
+    assert finding(scheduler, "jobs").state == "ok"
+    scheduler.execute("REVOKE CONNECT ON DATABASE {} FROM {}", sql.Identifier(private), sql.Identifier(kept))
+
+
+def test_who_defined_a_job_is_gone(scheduler: Scheduler) -> None:
+    definer, team = scheduler.role("definer"), scheduler.role("team", "NOLOGIN", False)
+    scheduler.execute("GRANT {} TO {}", sql.Identifier(team), sql.Identifier(definer))
+    session = scheduler.connect_as(definer)
+    session.execute("SELECT insert_job('SELECT 1', current_catalog, rolname := %s)", (team,))
+    session.close()
+    scheduler.execute("DROP ROLE {}", sql.Identifier(definer))
+    row = finding(scheduler, "jobs")
+    assert row.found.endswith(f'the role "{definer}" that defined them does not exist')
+    mend(scheduler, row.remedy)
+    assert finding(scheduler, "jobs").state == "ok"
+
+
+def test_runners(scheduler: Scheduler) -> None:
+    scheduler.start()
+    role = scheduler.role()
+    assert scheduler.run("SELECT 1", rolname=role).state == "succeeded"
+    assert finding(scheduler, "runners").state == "ok"
+    runner = scheduler.value("SELECT runner_name(oid) FROM pg_roles WHERE rolname = %s", role)
+    intruder = scheduler.role("intruder")
+    scheduler.execute("GRANT {} TO {}", sql.Identifier(runner), sql.Identifier(intruder))
+    scheduler.execute("GRANT {} TO {}", sql.Identifier(scheduler.role("extra")), sql.Identifier(runner))
+    scheduler.execute("REVOKE {} FROM {}", sql.Identifier(role), sql.Identifier(runner))
+    row = finding(scheduler, "runners")
+    assert row.state == "error"
+    assert f'the runs of role "{role}" are refused' in row.found
+    mend(scheduler, row.remedy)
+    assert finding(scheduler, "runners").state == "ok"
+    run = scheduler.run("SELECT 1", rolname=role)
+    assert run.state == "succeeded", run
+
+
+# Lines of pg_hba.conf, and whether the runs of the role "app" in the database "shop" get in.
+HBA = {
+    "host all all 127.0.0.1/32 scram-sha-256": True,
+    "host all all 127.0.0.1/32 md5": True,
+    "host all all 127.0.0.1/32 trust": True,
+    "host all all localhost scram-sha-256": True,
+    "host all all samehost scram-sha-256": True,
+    "host all all all reject": False,
+    "host all all 127.0.0.1/32 ident": False,
+    "host all all ::1/128 scram-sha-256": False,
+    "host all all 10.0.0.0/8 scram-sha-256\nhost all all 127.0.0.0 255.0.0.0 scram-sha-256": True,
+    "host shop all 127.0.0.1/32 reject\nhost all all 127.0.0.1/32 scram-sha-256": False,
+    "host all app 127.0.0.1/32 reject\nhost all all 127.0.0.1/32 scram-sha-256": True,
+    "host all +app 127.0.0.1/32 reject\nhost all all 127.0.0.1/32 scram-sha-256": False,
+    "host all +staff 127.0.0.1/32 reject\nhost all all 127.0.0.1/32 scram-sha-256": False,
+    "host samerole all 127.0.0.1/32 reject\nhost all all 127.0.0.1/32 scram-sha-256": True,
+    "host replication all 127.0.0.1/32 scram-sha-256": False,
+    "hostssl all all 127.0.0.1/32 scram-sha-256": False,
+    "hostnossl all all 127.0.0.1/32 scram-sha-256": True,
+    "": False,
+}
+
+
+def test_pg_hba_is_read_as_the_server_reads_it(own: Scheduler, shell: Callable[..., None]) -> None:
+    for statement in ("CREATE ROLE app", "CREATE ROLE staff", "GRANT staff TO app", "CREATE DATABASE shop"):
+        own.execute(statement)
+    own.execute("UPDATE worker_setting SET session_idle_time = '0'")
+    job = own.insert("SELECT 1", "shop", rolname="app")
+    hba = Path(own.value("SHOW hba_file"))
+    own.start()
+    for lines, expected in HBA.items():
+        hba.write_text(f"local all all peer\n{lines}\n")
+        own.execute("SELECT pg_reload_conf()")
+        # A session of its own waits until the server has read the file.
+        until(
+            lambda: own.value("SELECT pg_conf_load_time() > (pg_stat_file(current_setting('hba_file'))).modification")
+        )
+        run = own.ended(own.value("SELECT run_job(%s)", job))
+        line = own.value("SELECT runner_hba_line('app', 'shop', '127.0.0.1')")
+        method = own.value("SELECT auth_method FROM pg_hba_file_rules WHERE line_number = %s", line)
+        lets_in = method in ("scram-sha-256", "md5", "trust")
+        assert (run.state == "succeeded", lets_in) == (expected, expected), (lines, run, method)
+        rows = own.execute("SELECT * FROM check_authentication()").fetchall()
+        if not expected:
+            assert all(row.state == "error" for row in rows), lines
+        for row in rows:
+            if row.state == "error":
+                shell(row.remedy, own.cluster)
+        assert [row.state for row in own.execute("SELECT * FROM check_authentication()")] == ["ok"], lines
+    until(lambda: own.ended(own.value("SELECT run_job(%s)", job)).state == "succeeded")
+    own.stop()
+
+
+def test_password_encryption_does_not_matter(own: Scheduler) -> None:
+    own.execute("ALTER SYSTEM SET password_encryption = 'md5'")
+    own.execute("SELECT pg_reload_conf()")
+    own.start()
+    assert own.run("SELECT 1").state == "succeeded"
+    own.stop()
+
+
+def test_who_may_check_the_setup(scheduler: Scheduler) -> None:
+    scheduler.insert("SELECT 1", rolname=scheduler.role())
+    scheduler.start()
+    scheduler.value("SELECT start_worker(unattended := true)")
+    monitor = scheduler.connect_as(scheduler.role("monitor", "LOGIN IN ROLE job_monitor", scheduler=False))
+    rows = monitor.execute("SELECT * FROM check_setup()").fetchall()
+    assert {row.check_name for row in rows} == CHECKS
+    (limited,) = [row for row in rows if row.state != "ok"]
+    assert (limited.check_name, limited.state) == ("authentication", "warning")
+    try:
+        mend(scheduler, limited.remedy)
+        assert {row.state for row in monitor.execute("SELECT * FROM check_setup()")} == {"ok"}
+    finally:
+        scheduler.execute("REVOKE EXECUTE ON FUNCTION pg_hba_file_rules() FROM job_monitor")
+        scheduler.execute("REVOKE SELECT ON pg_hba_file_rules FROM job_monitor")
+    app = scheduler.connect_as(scheduler.role())
+    functions = [
+        row.proname
+        for row in scheduler.admin.execute(
+            "SELECT proname FROM pg_proc WHERE proname LIKE 'check\\_%%' AND prorettype = %s::regtype",
+            (f'"{SCHEMA}".setup_finding',),
+        )
+    ]
+    assert len(functions) == 1 + len(CHECKS)
+    for function in functions:
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            app.execute(f"SELECT * FROM {function}()")

@@ -1,0 +1,72 @@
+"""worker_status: whether the worker is alive and keeps up."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+
+from tests.conftest import Scheduler, until
+
+
+def test_a_database_without_a_worker(scheduler: Scheduler) -> None:
+    scheduler.value("SELECT run_job(%s)", scheduler.insert("SELECT 1"))
+    status = scheduler.execute("SELECT * FROM worker_status").fetchone()
+    assert status is not None
+    assert (status.running, status.pid, status.last_tick, status.running_jobs, status.sessions) == (
+        False,
+        None,
+        None,
+        0,
+        0,
+    )
+    assert status.queued_runs == 1
+    assert status.lag.total_seconds() > 0
+
+
+def test_what_waits_and_what_runs(scheduler: Scheduler) -> None:
+    scheduler.execute("UPDATE worker_setting SET max_running_jobs = 1")
+    scheduler.start()
+    # The session that listens, and nothing else.
+    until(lambda: scheduler.value("SELECT sessions FROM worker_status") == 1)
+    assert scheduler.value("SELECT lag = '0' AND queued_runs = 0 AND due_jobs = 0 FROM worker_status")
+    with scheduler.connect() as blocker, blocker.transaction():
+        blocker.execute("SELECT pg_advisory_xact_lock(1)")
+        runs = [scheduler.value("SELECT run_job(%s)", scheduler.insert("SELECT pg_advisory_xact_lock(1)"))]
+        until(lambda: scheduler.value("SELECT running_jobs FROM worker_status") == 1)
+        runs.append(scheduler.value("SELECT run_job(%s)", scheduler.insert("SELECT 1")))
+        scheduled = scheduler.insert("SELECT 1", schedule="* * * * * *")
+        status = until(
+            lambda: scheduler.execute("SELECT * FROM worker_status WHERE due_jobs = 1 AND queued_runs = 1").fetchone()
+        )
+        assert (status.running_jobs, status.sessions) == (1, 2)
+        assert status.lag.total_seconds() > 0
+    for run in runs:
+        scheduler.ended(run)
+    until(lambda: scheduler.log(scheduled))
+    scheduler.value("SELECT enabled FROM update_job(%s, enabled := false)", scheduled)
+    until(lambda: scheduler.value("SELECT lag = '0' AND running_jobs = 0 FROM worker_status"))
+
+
+def test_a_tick_writes_nothing(scheduler: Scheduler) -> None:
+    """The tick is the start of the worker's last transaction, which nobody has to write down."""
+    scheduler.start()
+
+    def quiet() -> bool:
+        """Whether no transaction of this server writes while the worker ticks three times."""
+        before = scheduler.value("SELECT pg_snapshot_xmax(pg_current_snapshot())")
+        for _ in range(3):
+            scheduler.tick()
+        return bool(scheduler.value("SELECT pg_snapshot_xmax(pg_current_snapshot()) = %s::xid8", before))
+
+    until(quiet)
+
+
+def test_who_may_see_it(scheduler: Scheduler) -> None:
+    scheduler.start()
+    for role in (scheduler.role(), scheduler.role("monitor", "LOGIN IN ROLE job_monitor", scheduler=False)):
+        session = scheduler.connect_as(role)
+        status = session.execute("SELECT * FROM worker_status").fetchone()
+        assert status is not None
+        assert status.running
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            session.execute("TABLE worker_state")
