@@ -9,6 +9,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+# How many values of a figure its file keeps.
+KEPT = 1001
+
 
 @dataclass
 class Figure:
@@ -39,7 +42,7 @@ class Results:
         directory.mkdir(parents=True, exist_ok=True)
         content = asdict(self)
         for figure in content["figures"]:
-            figure["values"] = [float(f"{value:.6g}") for value in figure["values"]]
+            figure["values"] = [float(f"{value:.6g}") for value in thinned(figure["values"])]
         path = directory / f"{self.scenario}-{self.server}.json"
         path.write_text(json.dumps(content, indent=1) + "\n")
 
@@ -49,6 +52,14 @@ def read(path: Path) -> Results:
     content = json.loads(path.read_text())
     figures = [Figure(**figure) for figure in content.pop("figures")]
     return Results(**content, figures=figures)
+
+
+def thinned(values: list[float]) -> list[float]:
+    """Of very many values, as many from the smallest to the largest as tell how they are distributed."""
+    if len(values) <= KEPT:
+        return values
+    ordered = sorted(values)
+    return [ordered[round(place * (len(values) - 1) / (KEPT - 1))] for place in range(KEPT)]
 
 
 def percentile(values: list[float], percent: float) -> float:

@@ -9,7 +9,7 @@ PLACES = [(1, 1), (5, 1), (20, 5)]
 
 
 def measure(context: Context) -> None:
-    seconds = 3.0 if context.quick else 5.0
+    seconds = 2.0 if context.quick else 5.0
     with context.candidates() as candidates:
         for _ in range(context.repetitions):
             for candidate in candidates:

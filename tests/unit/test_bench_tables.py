@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.figures import Figure, Results, percentile, read
+from bench.figures import Figure, Results, percentile, read, thinned
 from bench.report import DOCUMENT, SPECIAL, TABLE, filled
 from bench.tables import OURS, Book, number, spread
 
@@ -47,6 +47,15 @@ def test_spread_names_the_99th_percentile_of_many() -> None:
 def test_percentile_is_a_value_that_was_measured() -> None:
     assert percentile([3.0, 1.0, 2.0], 50) == 2.0
     assert percentile([3.0, 1.0, 2.0], 99) == 3.0
+
+
+def test_very_many_values_keep_their_distribution() -> None:
+    values = [float(value % 7919) for value in range(7919 * 3)]
+    few = thinned(values)
+    assert len(few) == 1001
+    assert (few[0], few[-1]) == (0.0, 7918.0)
+    assert percentile(few, 99) == pytest.approx(percentile(values, 99), rel=0.01)
+    assert thinned([2.0, 1.0]) == [2.0, 1.0]
 
 
 def test_results_survive_their_file(tmp_path: Path) -> None:
