@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import time
 
 
@@ -15,7 +16,9 @@ class Clock:
     def sleep(self, seconds: float) -> None:
         """Do nothing for a while."""
         if seconds > 0:
-            time.sleep(seconds)
+            # Not time.sleep(): it waits until a moment of the steady clock, which libfaketime cannot tell
+            # from one of the wall clock.
+            select.select([], [], [], seconds)
 
     def steady(self) -> float:
         """Seconds that only pass."""
