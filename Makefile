@@ -7,7 +7,7 @@ SCRIPT = build/$(EXTENSION)--$(EXTVERSION).sql
 DATA_built = $(SCRIPT)
 
 # The order in which things are created; within a stage, that of the file names.
-STAGES = roles types tables access views user_views functions requests triggers setup comments
+STAGES = roles types tables access views user_views everyday_views functions requests triggers setup comments
 PARTS = sql/prelude.sql $(foreach stage,$(STAGES),$(sort $(wildcard sql/$(stage)/*.sql)))
 
 PYTHON_MODULES = $(sort $(wildcard plpython/elephant_worker/*.py))

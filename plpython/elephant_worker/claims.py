@@ -43,6 +43,8 @@ class Job:
     parallel: bool = False
     job_command: str = ""
     job_timeout: float = 0.0
+    settings: str | None = None
+    parameters: list[str | None] | None = None
     rolname: str = ""
     role_oid: int | None = None
     datname: str = ""
@@ -230,6 +232,8 @@ def _run(job: Job, scheduled_at: float | None = None) -> Run:
         command=job.job_command,
         scheduled_at=job.scheduled_at if scheduled_at is None else scheduled_at,
         timeout=job.job_timeout,
+        settings=job.settings,
+        parameters=job.parameters,
         attempt=job.attempt,
         caused_by=job.caused_by,
         schedule_set_at=job.schedule_set_at or 0.0,

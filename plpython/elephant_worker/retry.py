@@ -23,6 +23,7 @@ class Policy:
     disable_after: int | None
     failure_count: int
     disabled: bool
+    on_failure: bool
 
     @property
     def gives_up(self) -> bool:
@@ -35,7 +36,7 @@ class Policy:
         The delay doubles with each attempt up to its limit; `chance`, between 0 and 1, spreads it by
         a quarter to both sides, so that what failed together does not come back together.
 
-        >>> policy = Policy(1, True, 3, 60.0, 200.0, ["connection"], None, 1, False)
+        >>> policy = Policy(1, True, 3, 60.0, 200.0, ["connection"], None, 1, False, False)
         >>> [policy.retry_after("failed", "08006", attempt, 0.5) for attempt in (1, 2, 3, 4)]
         [60.0, 120.0, 200.0, None]
         >>> policy.retry_after("failed", "08006", 1, 0.0), policy.retry_after("failed", "08006", 3, 1.0)

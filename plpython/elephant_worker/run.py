@@ -46,6 +46,9 @@ class Run:
     scheduled_at: float
     timeout: float
     attempt: int = 1
+    # For its session: a JSON object; values of $1, $2 ….
+    settings: str | None = None
+    parameters: list[str | None] | None = None
     # The run that led to this one.
     caused_by: int | None = None
     schedule_set_at: float = 0.0

@@ -34,6 +34,10 @@ SETUP = b"""SELECT pg_catalog.set_config('role', $1, false),
     pg_catalog.set_config('elephant_worker.run_id', $3, false),
     pg_catalog.set_config('elephant_worker.scheduled_at', pg_catalog.to_timestamp($4::pg_catalog.float8)::text, false),
     pg_catalog.set_config('elephant_worker.attempt', $5, false)"""
+# After the role, so that they are set with its rights.
+SETTINGS = b""",
+    (SELECT pg_catalog.count(pg_catalog.set_config(s.key, s.value, false))
+     FROM pg_catalog.jsonb_each_text($6::pg_catalog.jsonb) s)"""
 
 
 class State(Enum):
@@ -150,13 +154,15 @@ class Session:
         connection, used = self._connection, self.state is State.USED
         self.state = State.PREPARING
         self._clear()
-        values = (run.place.rolname, run.job_id, run.jl_id, f"{run.scheduled_at:.6f}", run.attempt)
+        setup, values = SETUP, [run.place.rolname, run.job_id, run.jl_id, f"{run.scheduled_at:.6f}", run.attempt]
+        if run.settings is not None:
+            setup, values = SETUP + SETTINGS, [*values, run.settings]
         try:
             if used:
                 connection.enter_pipeline_mode()
                 connection.send_query_params(RESET, None)
                 self._in_pipeline, self._was_reset = True, False
-            connection.send_query_params(SETUP, [str(value).encode() for value in values])
+            connection.send_query_params(setup, [str(value).encode() for value in values])
             if used:
                 connection.pipeline_sync()
             self._flush()
@@ -171,7 +177,11 @@ class Session:
         run.started = self._clock.now()
         run.started_steady = self._clock.steady()
         self._used = True
-        self._connection.send_query(run.command.encode())
+        if run.parameters is None:
+            self._connection.send_query(run.command.encode())
+        else:
+            values = [None if value is None else value.encode() for value in run.parameters]
+            self._connection.send_query_params(run.command.encode(), values)
         self._connection.set_single_row_mode()
         self._flush()
         self._started(run)
@@ -319,6 +329,11 @@ class Session:
         if room > 0:
             self._notices += result.error_message[:room]
 
+    def _own_hint(self, error: Result) -> str | None:
+        with_parameters = self.run is not None and self.run.parameters is not None
+        syntax_error = _field(error, DiagnosticField.SQLSTATE) == "42601"
+        return "A command with parameters is one statement." if with_parameters and syntax_error else None
+
     def _outcome(self) -> Outcome:
         notices = self._notices.decode(errors="replace").rstrip() or None
         error = self._error
@@ -328,7 +343,7 @@ class Session:
                 _field(error, DiagnosticField.SQLSTATE) or "08006",
                 message=_field(error, DiagnosticField.MESSAGE_PRIMARY) or error.get_error_message(),
                 detail=_field(error, DiagnosticField.MESSAGE_DETAIL),
-                hint=_field(error, DiagnosticField.MESSAGE_HINT),
+                hint=_field(error, DiagnosticField.MESSAGE_HINT) or self._own_hint(error),
                 context=_field(error, DiagnosticField.CONTEXT),
                 notices=notices,
             )

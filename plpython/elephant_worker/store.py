@@ -34,7 +34,7 @@ STATEMENTS: dict[str, Statement] = {
                date_part('epoch', s.session_lifetime) AS session_lifetime,
                date_part('epoch', s.cancel_grace) AS cancel_grace,
                date_part('epoch', s.start_grace) AS start_grace,
-               s.paused_since IS NOT NULL AS paused,
+               s.paused_since IS NOT NULL AS paused, s.overrun_factor,
                date_part('epoch', s.log_max_age) AS log_max_age, s.log_max_rows,
                e.extversion AS version,
                EXISTS (SELECT FROM @extschema@.worker_inbox) AS inbox
@@ -361,6 +361,7 @@ class Pulse:
     cancel_grace: float
     start_grace: float
     paused: bool
+    overrun_factor: float | None
     log_max_age: float | None
     log_max_rows: int | None
     version: str

@@ -117,6 +117,7 @@ class Worker:
         self._not_before = 0.0
         self._start_after = 0.0
         self._listen_at = 0.0
+        self._warn_again = 0.0
         self._next_look = 0.0
         self._vacuuming = Vacuuming(store.written)
         self._timers: list[tuple[float, int, Run]] = []
@@ -164,7 +165,7 @@ class Worker:
         self._awake_since = self._clock.now()
         stranded = self._store.close_lost()
         self._store.advance({job.job_id: due_again(job, job.scheduled_at, self._awake_since) for job in stranded})
-        self._sequel.of_lost(self._awake_since)
+        self._sequel.begin(self._awake_since)
         self._store.move_lowest_open_run()
         by = (self._store.newest_moment() or 0.0) - self._awake_since
         if is_correction(by):
@@ -271,6 +272,7 @@ class Worker:
         elif self._may_start and self._next_due is not None and self._next_due - AHEAD <= now:
             self._open_ahead()
         self._store.commit()
+        self._tell()
         if steady >= self._retention.next + (0.0 if self._at_leisure else PATIENCE) and not self._leaving:
             self._prune(steady, now)
 
@@ -301,7 +303,9 @@ class Worker:
             self._sequel.of_runs(self._unlogged, now)
             if not self._store.backlog.left_out.isdisjoint(run.place.rolname for run in self._unlogged):
                 self._store.backlog.forget()  # one of these roles may have more runs now
-        self._inbox = self._sequel.promote(now) or self._inbox
+        self._sequel.promote(now)
+        self._inbox = self._inbox or self._sequel.asked
+        self._sequel.asked = False
         messages = self._store.messages() if self._inbox else {}
         if "set" in messages:
             self._use(self._store.pulse())
@@ -323,7 +327,7 @@ class Worker:
         self._store.commit()
 
         self._unlogged.clear()
-        self._inbox = False
+        self._inbox = self._sequel.asked
         self._next_due = next_due
         for run in claims.runs:
             self._timer(run, CONNECT_TIMEOUT)
@@ -335,6 +339,17 @@ class Worker:
                 self._stop(run, "cancelled", "the run was cancelled by cancel_run()")
         if "stop" in messages:
             self._leave("the worker was stopped")
+
+    def _tell(self) -> None:
+        """Send the alerts; the runs go on where that fails."""
+        try:
+            if self._sequel.notify():
+                self._store.commit()
+        except self._plpy.SPIError as error:
+            self._store.rollback()
+            if self._clock.steady() >= self._warn_again:
+                self._warn_again = self._clock.steady() + HOUSEKEEPING
+                self._plpy.warning(f"elephant_worker could not send alerts: {error}")
 
     def _prune(self, steady: float, now: float) -> None:
         """A step of keeping the log short; the runs go on where it fails."""
@@ -457,6 +472,7 @@ class Worker:
                 self._leaving = self._restarting = True
         if _server_is_stopping(self._server.data_directory):
             self._leaving = True
+        self._sequel.look_around(self._clock.now(), self._pool.runs(), self._pulse.overrun_factor)
         if steady >= self._next_housekeeping:
             self._next_housekeeping = steady + HOUSEKEEPING
             self._store.move_lowest_open_run()

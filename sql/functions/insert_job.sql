@@ -19,7 +19,13 @@ CREATE FUNCTION @extschema@.insert_job(
     retry_delay interval DEFAULT '1 minute',
     max_retry_delay interval DEFAULT '1 hour',
     retry_on text[] DEFAULT '{connection,serialization,error,timeout}',
-    disable_after integer DEFAULT NULL
+    disable_after integer DEFAULT NULL,
+    settings jsonb DEFAULT NULL,
+    parameters jsonb DEFAULT NULL,
+    run_after bigint[] DEFAULT NULL,
+    run_when text DEFAULT 'on_success',
+    on_failure_command text DEFAULT NULL,
+    expect_success_within interval DEFAULT NULL
 ) RETURNS @extschema@.member_job
 LANGUAGE sql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
@@ -27,10 +33,12 @@ AS $$
     INSERT INTO @extschema@.member_job
         (job_command, datname, schedule, rolname, job_description, enabled, job_timeout, parallel, timezone, dst,
          starts_at, ends_at, catch_up, catch_up_limit, start_deadline, job_name, max_retries, retry_delay,
-         max_retry_delay, retry_on, disable_after)
+         max_retry_delay, retry_on, disable_after, settings, parameters, run_after, run_when, on_failure_command,
+         expect_success_within)
     VALUES (job_command, datname, schedule, rolname, job_description, enabled, job_timeout, parallel, timezone, dst,
             starts_at, ends_at, catch_up, catch_up_limit, start_deadline, job_name, max_retries, retry_delay,
-            max_retry_delay, retry_on, disable_after)
+            max_retry_delay, retry_on, disable_after, settings, parameters, run_after, run_when, on_failure_command,
+            expect_success_within)
     RETURNING *;
 $$;
 COMMENT ON FUNCTION @extschema@.insert_job IS

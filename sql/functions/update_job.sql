@@ -20,7 +20,13 @@ CREATE FUNCTION @extschema@.update_job(
     retry_delay interval DEFAULT NULL,
     max_retry_delay interval DEFAULT NULL,
     retry_on text[] DEFAULT NULL,
-    disable_after integer DEFAULT NULL
+    disable_after integer DEFAULT NULL,
+    settings jsonb DEFAULT NULL,
+    parameters jsonb DEFAULT NULL,
+    run_after bigint[] DEFAULT NULL,
+    run_when text DEFAULT NULL,
+    on_failure_command text DEFAULT NULL,
+    expect_success_within interval DEFAULT NULL
 ) RETURNS @extschema@.member_job
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
@@ -50,7 +56,13 @@ BEGIN
         retry_delay = coalesce(update_job.retry_delay, j.retry_delay),
         max_retry_delay = coalesce(update_job.max_retry_delay, j.max_retry_delay),
         retry_on = coalesce(update_job.retry_on, j.retry_on),
-        disable_after = coalesce(update_job.disable_after, j.disable_after)
+        disable_after = coalesce(update_job.disable_after, j.disable_after),
+        settings = coalesce(update_job.settings, j.settings),
+        parameters = coalesce(update_job.parameters, j.parameters),
+        run_after = coalesce(update_job.run_after, j.run_after),
+        run_when = coalesce(update_job.run_when, j.run_when),
+        on_failure_command = coalesce(update_job.on_failure_command, j.on_failure_command),
+        expect_success_within = coalesce(update_job.expect_success_within, j.expect_success_within)
     WHERE j.job_id = update_job.job_id
     RETURNING j.* INTO changed;
     IF NOT FOUND THEN

@@ -20,7 +20,13 @@ CREATE FUNCTION @extschema@.update_job(
     retry_delay interval DEFAULT NULL,
     max_retry_delay interval DEFAULT NULL,
     retry_on text[] DEFAULT NULL,
-    disable_after integer DEFAULT NULL
+    disable_after integer DEFAULT NULL,
+    settings jsonb DEFAULT NULL,
+    parameters jsonb DEFAULT NULL,
+    run_after bigint[] DEFAULT NULL,
+    run_when text DEFAULT NULL,
+    on_failure_command text DEFAULT NULL,
+    expect_success_within interval DEFAULT NULL
 ) RETURNS @extschema@.member_job
 LANGUAGE sql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
@@ -29,9 +35,10 @@ AS $$
         @extschema@.find_job(job),
         job_command, datname, schedule, rolname, job_description, enabled, job_timeout, parallel, timezone,
         dst, starts_at, ends_at, catch_up, catch_up_limit, start_deadline, job_name, max_retries,
-        retry_delay, max_retry_delay, retry_on, disable_after);
+        retry_delay, max_retry_delay, retry_on, disable_after, settings, parameters, run_after, run_when,
+        on_failure_command, expect_success_within);
 $$;
-COMMENT ON FUNCTION @extschema@.update_job(text, text, name, text, name, text, boolean, interval, boolean, text, text, timestamptz, timestamptz, text, integer, interval, text, integer, interval, interval, text[], integer) IS
+COMMENT ON FUNCTION @extschema@.update_job(text, text, name, text, name, text, boolean, interval, boolean, text, text, timestamptz, timestamptz, text, integer, interval, text, integer, interval, interval, text[], integer, jsonb, jsonb, bigint[], text, text, interval) IS
     'the same for a job that is named';
-REVOKE ALL ON FUNCTION @extschema@.update_job(text, text, name, text, name, text, boolean, interval, boolean, text, text, timestamptz, timestamptz, text, integer, interval, text, integer, interval, interval, text[], integer) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION @extschema@.update_job(text, text, name, text, name, text, boolean, interval, boolean, text, text, timestamptz, timestamptz, text, integer, interval, text, integer, interval, interval, text[], integer) TO job_scheduler;
+REVOKE ALL ON FUNCTION @extschema@.update_job(text, text, name, text, name, text, boolean, interval, boolean, text, text, timestamptz, timestamptz, text, integer, interval, text, integer, interval, interval, text[], integer, jsonb, jsonb, bigint[], text, text, interval) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.update_job(text, text, name, text, name, text, boolean, interval, boolean, text, text, timestamptz, timestamptz, text, integer, interval, text, integer, interval, interval, text[], integer, jsonb, jsonb, bigint[], text, text, interval) TO job_scheduler;

@@ -22,6 +22,12 @@ CREATE TABLE @extschema@.job (
     max_retry_delay interval NOT NULL DEFAULT '1 hour',
     retry_on text[] NOT NULL DEFAULT '{connection,serialization,error,timeout}',
     disable_after integer CHECK (disable_after > 0),
+    settings jsonb,
+    parameters jsonb,
+    run_after bigint[],
+    run_when text NOT NULL DEFAULT 'on_success' CHECK (run_when IN ('on_success', 'on_failure', 'always')),
+    on_failure_command text,
+    expect_success_within interval,
     defined_by name NOT NULL,
     schedule_set_at timestamptz NOT NULL,
     first_run_at timestamptz
@@ -29,6 +35,7 @@ CREATE TABLE @extschema@.job (
 
 CREATE INDEX job_reboot ON @extschema@.job (job_id) WHERE schedule LIKE '%@reboot%';
 CREATE UNIQUE INDEX job_name ON @extschema@.job (rolname, job_name);
+CREATE INDEX job_run_after ON @extschema@.job USING gin (run_after) WHERE run_after IS NOT NULL;
 CREATE INDEX job_rolname ON @extschema@.job (rolname);
 
 COMMENT ON TABLE @extschema@.job IS 'the jobs, as they were defined; users see and change them through my_job and member_job';
@@ -64,6 +71,18 @@ COMMENT ON COLUMN @extschema@.job.retry_on IS
     'after which failures: connection: no session, or it broke; serialization: also a deadlock; error: any other error; timeout: job_timeout; lost: the worker or the server ended during the run, which may have done its work';
 COMMENT ON COLUMN @extschema@.job.disable_after IS
     'after how many failures in a row, retries counted, the schedule is not followed any more; NULL: never';
+COMMENT ON COLUMN @extschema@.job.settings IS
+    'parameters of PostgreSQL for the run, an object: names and values that the role may set, as {"work_mem": "256MB"}';
+COMMENT ON COLUMN @extschema@.job.parameters IS
+    'the values of $1, $2 … in the command, an array; the command is one statement then';
+COMMENT ON COLUMN @extschema@.job.run_after IS
+    'the jobs after which it runs, once each of them has ended as run_when wants';
+COMMENT ON COLUMN @extschema@.job.run_when IS
+    'how the jobs of run_after must have ended: on_success; on_failure: failed, timed out or lost, with no retry to come; always: also cancelled';
+COMMENT ON COLUMN @extschema@.job.on_failure_command IS
+    'what to run, as the same role in the same database, when a run has failed and is not tried again';
+COMMENT ON COLUMN @extschema@.job.expect_success_within IS
+    'how long the job may go without success before an alert (overdue) says so; NULL: no such alert';
 COMMENT ON COLUMN @extschema@.job.defined_by IS 'the role that answers for the job, which runs only while this role may define it: who last set the command, the role or the database, or took it over by setting this to current_user';
 COMMENT ON COLUMN @extschema@.job.schedule_set_at IS
     'when the schedule was last set; intervals are counted from here, unless there is a starts_at';

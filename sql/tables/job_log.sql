@@ -5,7 +5,7 @@ CREATE TABLE @extschema@.job_log (
     job_id bigint NOT NULL,
     rolname name NOT NULL,
     datname name NOT NULL,
-    cause text NOT NULL CHECK (cause IN ('schedule', 'request', 'once', 'reboot', 'retry')),
+    cause text NOT NULL CHECK (cause IN ('schedule', 'request', 'once', 'reboot', 'retry', 'dependency', 'failure')),
     scheduled_at timestamptz NOT NULL,
     job_started timestamptz,
     job_finished timestamptz,
@@ -34,14 +34,14 @@ COMMENT ON COLUMN @extschema@.job_log.jl_id IS 'identifies the run';
 COMMENT ON COLUMN @extschema@.job_log.job_id IS 'the job, which may have been deleted since; for run_once() a negative number';
 COMMENT ON COLUMN @extschema@.job_log.rolname IS 'the role that the run was for';
 COMMENT ON COLUMN @extschema@.job_log.datname IS 'the database that the run was for';
-COMMENT ON COLUMN @extschema@.job_log.cause IS 'schedule: it was due; request: run_job() was called; once: run_once() was called; reboot: the server was started, for @reboot; retry: an earlier attempt failed';
+COMMENT ON COLUMN @extschema@.job_log.cause IS 'schedule: it was due; request: run_job() was called; once: run_once() was called; reboot: the server was started, for @reboot; retry: an earlier attempt failed; dependency: the jobs of run_after have ended; failure: on_failure_command of a job that failed';
 COMMENT ON COLUMN @extschema@.job_log.scheduled_at IS 'when it was due, or asked for';
 COMMENT ON COLUMN @extschema@.job_log.job_started IS 'when its command was sent';
 COMMENT ON COLUMN @extschema@.job_log.job_finished IS 'when it ended';
 COMMENT ON COLUMN @extschema@.job_log.state IS
     'running; succeeded; failed: with an error; timed out: stopped after job_timeout; cancelled: by cancel_job() or stop_worker(); lost: the worker or the server ended during the run; skipped: an earlier run was still active; missed: not started in time';
 COMMENT ON COLUMN @extschema@.job_log.attempt IS 'counts the tries for one due time, from 1';
-COMMENT ON COLUMN @extschema@.job_log.caused_by IS 'the run that led to this one; for a retry the attempt that failed';
+COMMENT ON COLUMN @extschema@.job_log.caused_by IS 'the run that led to this one: the attempt that failed, the last run of those waited for';
 COMMENT ON COLUMN @extschema@.job_log.job_command IS 'the command that was run';
 COMMENT ON COLUMN @extschema@.job_log.job_sqlstate IS 'SQLSTATE of the end: 00000 for succeeded';
 COMMENT ON COLUMN @extschema@.job_log.exception_message IS 'the error, or why the run did not start';

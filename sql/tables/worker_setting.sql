@@ -16,6 +16,7 @@ CREATE TABLE @extschema@.worker_setting (
     connect_as text NOT NULL DEFAULT 'runner' CHECK (connect_as IN ('runner', 'role')),
     conninfo text NOT NULL DEFAULT '',
     standby_directories text[] NOT NULL DEFAULT '{}',
+    overrun_factor double precision DEFAULT 2 CHECK (overrun_factor >= 1),
     paused_since timestamptz
 );
 
@@ -51,6 +52,8 @@ COMMENT ON COLUMN @extschema@.worker_setting.conninfo IS
     'libpq connection parameters (keyword=value …) for the sessions of runs, instead of the loopback address: host, port, sslmode, passfile …';
 COMMENT ON COLUMN @extschema@.worker_setting.standby_directories IS
     'the data directories of standbys, where they are not at the same path as the primary''s: there, too, launchers may start the worker, after a promotion';
+COMMENT ON COLUMN @extschema@.worker_setting.overrun_factor IS
+    'how many times as long as 95 of 100 earlier runs of its job a run may take before an alert (overrun) says so; NULL: no such alerts';
 COMMENT ON COLUMN @extschema@.worker_setting.paused_since IS
     'since when nothing is started, by pause_jobs(); NULL: not paused';
 

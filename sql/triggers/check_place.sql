@@ -43,8 +43,9 @@ BEGIN
                   HINT = format('Its owner can GRANT CONNECT ON DATABASE %I TO %I;', NEW.datname, NEW.rolname);
     END IF;
 
-    IF is_new OR (NEW.job_command, NEW.datname, NEW.rolname)
-                 IS DISTINCT FROM (OLD.job_command, OLD.datname, OLD.rolname) THEN
+    IF is_new OR (NEW.job_command, NEW.on_failure_command, NEW.settings, NEW.parameters, NEW.datname, NEW.rolname)
+                 IS DISTINCT FROM
+                 (OLD.job_command, OLD.on_failure_command, OLD.settings, OLD.parameters, OLD.datname, OLD.rolname) THEN
         NEW.defined_by := current_user;
     ELSIF NEW.defined_by IS DISTINCT FROM OLD.defined_by AND NEW.defined_by IS DISTINCT FROM current_user THEN
         RAISE EXCEPTION 'defined_by of a job can only be set to oneself, "%"', current_user

@@ -4,7 +4,9 @@ SELECT o.job_id,
        o.datname,
        o.rolname,
        o.job_command,
-       o.job_timeout
+       o.job_timeout,
+       o.settings,
+       o.parameters
 FROM @extschema@.once_job o
 WHERE o.rolname = ANY ((SELECT @extschema@.permitted_roles())::name[])
    OR (SELECT @extschema@.is_superuser())
@@ -12,4 +14,5 @@ WITH CASCADED CHECK OPTION;
 
 COMMENT ON VIEW @extschema@.member_once_job IS
     'what run_once() has asked for and has not started, for all roles that the current role is a member of';
-GRANT SELECT, INSERT (datname, rolname, job_command, job_timeout) ON @extschema@.member_once_job TO job_scheduler;
+GRANT SELECT, INSERT (datname, rolname, job_command, job_timeout, settings, parameters)
+    ON @extschema@.member_once_job TO job_scheduler;

@@ -14,6 +14,10 @@ SELECT j.job_id,
        j.parallel,
        j.job_command,
        date_part('epoch', j.job_timeout) AS job_timeout,
+       j.settings::text AS settings,
+       CASE WHEN j.parameters IS NOT NULL
+            THEN ARRAY(SELECT p.value FROM jsonb_array_elements_text(j.parameters) WITH ORDINALITY p ORDER BY p.ordinality)
+            END AS parameters,
        j.rolname,
        r.oid AS role_oid,
        j.datname,

@@ -12,7 +12,7 @@ PACKAGE = ROOT / "plpython/elephant_worker"
 
 # Each layer may import from those before it, and from itself.
 LAYERS = [
-    {"errors", "retry", "run", "scram", "vendor"},
+    {"alerts", "errors", "retry", "run", "scram", "vendor"},
     {"grammar"},
     {"schedule"},
     {"backlog", "claims", "describe", "preview", "statistics"},
@@ -23,6 +23,7 @@ LAYERS = [
     {"worker"},
 ]
 PURE = {
+    "alerts",
     "backlog",
     "errors",
     "retry",

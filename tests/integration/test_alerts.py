@@ -1,0 +1,220 @@
+"""Alerts, and what is run after a failure."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.conftest import Scheduler, until
+
+FAIL = "SELECT 1/0"
+SLOW = "SELECT pg_sleep(1000)"
+
+
+class Ear:
+    """A session that listens."""
+
+    def __init__(self, session: psycopg.Connection[Any]) -> None:
+        self._session = session
+        self.heard: list[dict[str, Any]] = []
+        session.add_notify_handler(lambda notify: self.heard.append(json.loads(notify.payload)))
+        session.execute("LISTEN elephant_worker")
+
+    def hears(self, *events: str) -> list[dict[str, Any]]:
+        """What was heard, once these events were."""
+
+        def heard() -> bool:
+            self._session.execute("SELECT 1")
+            told = [alert["event"] for alert in self.heard]
+            return all(told.count(event) >= events.count(event) for event in events)
+
+        until(heard, f"{events}")
+        return self.heard
+
+
+@pytest.fixture
+def worker(scheduler: Scheduler) -> Scheduler:
+    scheduler.start()
+    return scheduler
+
+
+@pytest.fixture
+def ear(worker: Scheduler) -> Ear:
+    return Ear(worker.connect_as(worker.role("listener", scheduler=False)))
+
+
+def test_failed_and_recovered(worker: Scheduler, ear: Ear) -> None:
+    worker.execute("CREATE SEQUENCE tries")
+    role = worker.role()
+    worker.execute("GRANT ALL ON SEQUENCE tries TO PUBLIC")
+    job = worker.insert("SELECT 1 / (nextval('tries') - 1)", rolname=role)
+    runs = [worker.ended(worker.value("SELECT run_job(%s)", job)) for _ in range(3)]
+    failed, recovered = ear.hears("failed", "recovered")
+    assert runs[0].job_started <= datetime.fromisoformat(failed.pop("at"))
+    assert failed == {
+        "event": "failed",
+        "job_id": job,
+        "jl_id": runs[0].jl_id,
+        "rolname": role,
+        "datname": worker.dbname,
+        "sqlstate": "22012",
+        "attempt": 1,
+        "retry": False,
+    }
+    assert (recovered["event"], recovered["jl_id"]) == ("recovered", runs[1].jl_id)
+    worker.tick()
+    assert len(ear.hears()) == 2
+
+
+def test_what_is_told_says_nothing_that_others_may_not_read(worker: Scheduler, ear: Ear) -> None:
+    worker.run("DO $$BEGIN RAISE EXCEPTION 'secret message'; END$$", job_name="secret name", max_retries=1)
+    (alert,) = ear.hears("failed")
+    assert "secret" not in json.dumps(alert)
+    assert alert["retry"] is True
+
+
+def test_timed_out_and_missed(worker: Scheduler, ear: Ear) -> None:
+    worker.run(SLOW, job_timeout="50 ms")
+    worker.execute("UPDATE worker_setting SET start_grace = '0'")
+    job = worker.insert("SELECT 1", schedule="1 second")
+    worker.value("SELECT pause_jobs()")
+    until(lambda: worker.value("SELECT next_run_at < now() - interval '1 s' FROM member_job WHERE job_id = %s", job))
+    worker.value("SELECT resume_jobs()")
+    assert [alert["event"] for alert in ear.hears("timed out", "missed")][:2] == ["timed out", "missed"]
+
+
+def test_lost_and_recovered_by_the_next_worker(worker: Scheduler, ear: Ear) -> None:
+    job = worker.insert(SLOW)
+    worker.value("SELECT run_job(%s)", job)
+    until(lambda: worker.value("SELECT count(*) FROM pg_stat_activity WHERE query = %s", SLOW))
+    worker.value("SELECT pg_terminate_backend(pid) FROM worker_status")
+    until(lambda: not worker.value("SELECT running FROM worker_status"))
+    worker.start()
+    ear.hears("lost")
+    worker.execute("UPDATE member_job SET job_command = 'SELECT 1'")
+    worker.value("SELECT run_job(%s)", job)
+    ear.hears("recovered")
+
+
+def test_disabled(worker: Scheduler, ear: Ear) -> None:
+    worker.run(FAIL, disable_after=1)
+    assert [alert["event"] for alert in ear.hears("disabled", "failed")] == ["disabled", "failed"]
+
+
+def test_a_job_that_has_not_succeeded_in_time(worker: Scheduler, ear: Ear) -> None:
+    dead = worker.insert("SELECT 1", schedule="@yearly", expect_success_within="1 second")
+    alive = worker.insert("SELECT 1", schedule="1 second", expect_success_within="1 minute")
+    off = worker.insert("SELECT 1", enabled=False, expect_success_within="1 second")
+    overdue = ear.hears("overdue", "overdue")
+    assert {alert["job_id"] for alert in overdue} == {dead}
+    assert alive
+    assert off
+    # A success sets the clock back; without the wish there are no more alerts.
+    worker.value("SELECT update_job(%s, expect_success_within := '1 hour')", dead)
+    worker.tick()
+    ear.heard.clear()
+    worker.tick()
+    worker.tick()
+    assert ear.hears() == []
+    worker.stop()
+    worker.execute("UPDATE job_statistic SET last_success = now() - interval '2 h'")
+    worker.execute("ALTER TABLE job DISABLE TRIGGER USER")
+    worker.execute("UPDATE job SET schedule_set_at = now() - interval '3 h'")
+    worker.start()
+    assert {alert["job_id"] for alert in ear.hears("overdue")} == {dead, alive}
+
+
+def test_a_run_that_takes_longer_than_they_used_to(worker: Scheduler, ear: Ear) -> None:
+    usual, new = worker.insert(SLOW), worker.insert(SLOW)
+    worker.tick()
+    worker.execute(f"UPDATE job_statistic SET durations = array_fill(0.2::real, ARRAY[20]) WHERE job_id = {usual}")
+    worker.execute(f"UPDATE job_statistic SET durations = array_fill(0.2::real, ARRAY[19]) WHERE job_id = {new}")
+    runs = [worker.value("SELECT run_job(%s)", job) for job in (usual, new)]
+    (alert,) = ear.hears("overrun")
+    assert (alert["job_id"], alert["jl_id"]) == (usual, runs[0])
+    for _ in range(3):
+        worker.tick()
+    assert len(ear.hears()) == 1
+
+
+def test_a_listener_that_does_not_listen_stops_nothing(worker: Scheduler) -> None:
+    """It holds the server's queue; the worker goes on."""
+    deaf = worker.connect_as(worker.role("listener", scheduler=False))
+    deaf.execute("LISTEN elephant_worker")
+    with deaf.transaction():
+        deaf.execute("SELECT 1")
+        for _ in range(10):
+            assert worker.run(FAIL).state == "failed"
+        assert worker.value("SELECT pg_notification_queue_usage()") >= 0
+
+
+def test_alerts_that_cannot_be_sent_stop_nothing(worker: Scheduler) -> None:
+    """As where the queue is full: here a function of the same name stands before the server's."""
+    worker.stop()
+    for statement in (
+        """CREATE FUNCTION public.pg_notify(text, text) RETURNS void LANGUAGE plpgsql AS
+           $$BEGIN RAISE EXCEPTION 'too many notifications in the NOTIFY queue' USING ERRCODE = '54000'; END$$""",
+        "ALTER FUNCTION pg_catalog.pg_notify(text, text) RENAME TO pg_notify_of_the_server",
+        "ALTER FUNCTION public.pg_notify(text, text) SET SCHEMA pg_catalog",
+    ):
+        worker.execute(statement)
+    worker.start()
+    for _ in range(3):
+        assert worker.run(FAIL).state == "failed"
+    assert worker.run("SELECT 1").state == "succeeded"
+    until(lambda: "elephant_worker could not send alerts" in worker.cluster.log)
+
+
+# --- after a failure --------------------------------------------------------------------------
+
+TELL = """DO $$BEGIN RAISE NOTICE '% % % %', current_user, current_setting('elephant_worker.failed_job'),
+    current_setting('elephant_worker.failed_sqlstate'), current_setting('elephant_worker.failed_message'); END$$"""
+
+
+def test_what_is_run_after_a_failure(worker: Scheduler) -> None:
+    role, database = worker.role(), worker.database()
+    job = worker.insert(FAIL, database, rolname=role, on_failure_command=TELL, settings='{"work_mem": "7MB"}')
+    failed = worker.ended(worker.value("SELECT run_job(%s)", job))
+    until(lambda: len(worker.log()) == 2)
+    run = worker.ended(worker.log()[1].jl_id)
+    assert (run.cause, run.caused_by, run.rolname, run.datname) == ("failure", failed.jl_id, role, database)
+    assert run.notices == f"NOTICE:  {role} {job} 22012 division by zero"
+    assert run.job_id < 0
+    # It is no run of the job.
+    assert worker.value("SELECT (failure_count, success_count) = (1, 0) FROM member_job")
+
+
+def test_nothing_is_run_after_a_success_before_the_last_attempt_or_after_itself(worker: Scheduler) -> None:
+    worker.run("SELECT 1", on_failure_command=TELL)
+    job = worker.insert(FAIL, on_failure_command=FAIL, max_retries=1, retry_delay="100 ms")
+    worker.value("SELECT run_job(%s)", job)
+    until(lambda: len([run for run in worker.log() if run.state != "running"]) == 4)
+    worker.tick()
+    assert [(run.cause, run.attempt) for run in worker.log()] == [
+        ("request", 1),
+        ("request", 1),
+        ("retry", 2),
+        ("failure", 1),
+    ]
+
+
+def test_who_sets_it_answers_for_the_job(scheduler: Scheduler) -> None:
+    role = scheduler.role()
+    job = scheduler.insert("SELECT 1", rolname=role)
+    app = scheduler.connect_as(role)
+    app.execute("SELECT update_job(%s, on_failure_command := 'SELECT 2')", (job,))
+    assert scheduler.value("SELECT defined_by FROM member_job") == role
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [("on_failure_command", " "), ("expect_success_within", "0"), ("expect_success_within", "-1 day")],
+)
+def test_bad_values(scheduler: Scheduler, parameter: str, value: str) -> None:
+    with pytest.raises(psycopg.errors.InvalidParameterValue) as raised:
+        scheduler.insert("SELECT 1", **{parameter: value})
+    assert raised.value.diag.message_hint
