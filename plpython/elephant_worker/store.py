@@ -301,7 +301,7 @@ STATEMENTS: dict[str, Statement] = {
                  FROM job j LEFT JOIN surplus o ON o.job_id = j.job_id GROUP BY j.job_id) r,
                 @extschema@.worker_state w
            WHERE s.job_id = r.job_id
-           RETURNING s.job_id, r.rows = $3 AS more""",
+           RETURNING s.job_id, r.rows AS gone""",
         ["int8[]", "int4", "int4"],
     ),
     "run_again": (
@@ -427,8 +427,11 @@ class Store:
     def _rows(self, name: str, *values: Any) -> Any:
         rows = self.execute(STATEMENTS[name], *values)
         for table in WRITES.get(name, ()):
-            self.written[f"{self._schema}.{table}"] += len(values[0] if values else rows)
+            self._write(table, len(values[0] if values else rows))
         return rows
+
+    def _write(self, table: str, rows: int) -> None:
+        self.written[f"{self._schema}.{table}"] += rows
 
     def commit(self) -> None:
         """End the transaction, if there is one: between turns the worker holds no snapshot."""
@@ -643,6 +646,7 @@ class Store:
         """Delete the oldest rows that ended before this moment, from this one on; returns how many, and
         from which on the next ones are."""
         row = self._rows("prune_age", lowest, before, limit)[0]
+        self._write("job_log", row["gone"])
         return row["gone"], row["lowest"]
 
     def overfull_jobs(self, after: int, limit: int) -> tuple[int | None, list[int]]:
@@ -655,7 +659,9 @@ class Store:
     def prune_rows(self, job_ids: Sequence[int], kept: int, limit: int) -> list[int]:
         """Delete the oldest rows of each of these jobs beyond the number to keep; returns the jobs that
         had more of them than the limit."""
-        return [row["job_id"] for row in self._rows("prune_rows", job_ids, kept, limit) if row["more"]]
+        rows = self._rows("prune_rows", job_ids, kept, limit)
+        self._write("job_log", sum(row["gone"] for row in rows))
+        return [row["job_id"] for row in rows if row["gone"] == limit]
 
     # --- sessions ---------------------------------------------------------------------------
 
