@@ -36,6 +36,8 @@ class Results:
     machine: dict[str, Any]
     # Milliseconds of the calibration loop, before and after.
     calibration: list[float]
+    # The share of the machine's CPU time that other programs took meanwhile, in percent.
+    others: float | None = None
     figures: list[Figure] = field(default_factory=list)
 
     def write(self, directory: Path) -> None:

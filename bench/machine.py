@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import platform
+import resource
 import statistics
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
+TICKS = os.sysconf("SC_CLK_TCK")
 LOOPS = 2_000_000
 
 
@@ -42,6 +44,15 @@ def fsync_times(count: int = 50) -> list[float]:
             os.fdatasync(file.fileno())
             times.append((time.perf_counter() - began) * 1000)
     return times
+
+
+def cpu_seconds() -> tuple[float, float]:
+    """CPU seconds so far: of the whole machine without idling, and of this process and all that it has
+    started and that has ended."""
+    fields = [int(field) for field in Path("/proc/stat").read_text().split("\n")[0].split()[1:]]
+    busy = (sum(fields[:8]) - fields[3] - fields[4]) / TICKS
+    mine = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return busy, sum(usage.ru_utime + usage.ru_stime for usage in mine)
 
 
 def calibrate() -> float:

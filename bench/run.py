@@ -17,7 +17,7 @@ from pathlib import Path
 from bench import scenarios
 from bench.context import PEERS, Context
 from bench.figures import Results
-from bench.machine import calibrate, describe
+from bench.machine import calibrate, cpu_seconds, describe
 from tests.cluster import ROOT, Installation, pg_config
 
 DIRECTORY = ROOT / "build" / "bench" / "results"
@@ -55,12 +55,15 @@ def main() -> None:
                 calibration=[calibrate() for _ in range(5)],
             )
             context = Context(installation, arguments.quick, peers, results.figures)
-            began = time.monotonic()
+            began, (busy, mine) = time.monotonic(), cpu_seconds()
             importlib.import_module(f"bench.scenarios.{name}").measure(context)
+            elapsed, (busy_now, mine_now) = time.monotonic() - began, cpu_seconds()
+            others = (busy_now - busy - (mine_now - mine)) / elapsed / (os.cpu_count() or 1)
+            results.others = round(max(0.0, others) * 100, 1)
             results.calibration += [calibrate() for _ in range(5)]
             if results.figures:
                 results.write(DIRECTORY)
-            print(f"{name}: {time.monotonic() - began:.0f} s", flush=True)
+            print(f"{name}: {elapsed:.0f} s, others took {results.others:.0f} % of the CPU", flush=True)
 
 
 if __name__ == "__main__":

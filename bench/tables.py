@@ -336,7 +336,7 @@ def idle(book: Book) -> str:
 
 
 def circumstances(book: Book) -> str:
-    """When, of which code, how long a durable write and the fixed loop took."""
+    """When, of which code, how long a durable write and the fixed loop took, what others took of the CPU."""
     rows = []
     for one in book.results:
         loop = one.calibration
@@ -348,9 +348,21 @@ def circumstances(book: Book) -> str:
                 one.commit,
                 number(one.machine["fsync_ms"]),
                 f"{number(min(loop))} to {number(max(loop))}",
+                "–" if one.others is None else number(one.others),
             ]
         )
-    return table(["scenario", "PostgreSQL", "begun (UTC)", "commit", "durable write, ms", "fixed loop, ms"], rows)
+    return table(
+        [
+            "scenario",
+            "PostgreSQL",
+            "begun (UTC)",
+            "commit",
+            "durable write, ms",
+            "fixed loop, ms",
+            "others, % of the CPU",
+        ],
+        rows,
+    )
 
 
 def machine(book: Book) -> str:

@@ -43,7 +43,7 @@ def measure(context: Context) -> None:
                 times.append((time.perf_counter() - began) * 1000)
             context.record(name, ours.name, case, "ms", times[5:])
         ours.server.admin.execute("RESET ROLE")
-        _prune(context, ours, case)
+        _prune(context, ours, case, jobs)
 
 
 def _fill_log(ours: ElephantWorker, jobs: int) -> None:
@@ -64,15 +64,14 @@ def _fill_log(ours: ElephantWorker, jobs: int) -> None:
     ours.server.admin.execute("VACUUM ANALYZE job_log")
 
 
-def _prune(context: Context, ours: ElephantWorker, case: str) -> None:
+def _prune(context: Context, ours: ElephantWorker, case: str, jobs: int) -> None:
     """Rows that the worker deletes in a second; it looks for them once a minute or after its start."""
-    seconds = 10 if context.quick else 30
     ours.server.admin.execute("SELECT stop_worker()")
     ours.server.until(lambda: not ours.server.value("SELECT running FROM worker_status"))
     ours.server.admin.execute("SELECT start_worker()")
-    lowest = "SELECT min(jl_id) FROM job_log"
+    lowest, old = "SELECT min(jl_id) FROM job_log", jobs * RUNS_OF_A_JOB // 10
     if ours.server.until(lambda: ours.server.value(lowest) > 1, 90):
         first, began = ours.server.value(lowest), time.monotonic()
-        time.sleep(seconds)
+        ours.server.until(lambda: ours.server.value(lowest) > old, 30)
         rows = ours.server.value(lowest) - first
         context.record("pruned", ours.name, case, "rows/s", [rows / (time.monotonic() - began)])
