@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from typing import ClassVar
 
 from bench.server import Server
 from tests.cluster import Installation
+
+
+def next_minute(margin: float) -> datetime:
+    """The full minute that begins next, with so many seconds to spare for what is to be done before."""
+    now = datetime.now(timezone.utc) + timedelta(seconds=margin)
+    return now.replace(second=0, microsecond=0) + timedelta(minutes=1)
 
 
 class Candidate(ABC):
@@ -66,6 +72,17 @@ class Candidate(ABC):
         time.sleep(seconds)
         cpu, elapsed = self.all_cpu_seconds() - cpu, time.monotonic() - began
         runs = self.logged() - runs
+        self.clear()
+        return runs / elapsed, cpu / max(runs, 1) * 1000
+
+    def throughput_at_once(self, due: datetime) -> tuple[float, float]:
+        """The same for those that know minutes only: as many as are asked, due at the same moment."""
+        runs, cpu = self.logged(), self.all_cpu_seconds()
+        self.due_at(due, self.asked, "SELECT 1")
+        time.sleep(max(0.0, (due - datetime.now(timezone.utc)).total_seconds()))
+        runs = self.server.settle(self.logged, runs + self.asked) - runs
+        elapsed = (datetime.now(timezone.utc) - due).total_seconds()
+        cpu = self.all_cpu_seconds() - cpu
         self.clear()
         return runs / elapsed, cpu / max(runs, 1) * 1000
 

@@ -81,6 +81,8 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def own(book: Book, scenario: str) -> str:
     """All figures of a scenario for this project, with a column for each server."""
     servers = [server for server in book.servers if book.of(scenario, server)]
+    if not servers:
+        return "Not measured in this run.\n"
     keys: dict[tuple[str, str, str], None] = {}
     for one in book.of(scenario):
         keys.update({(f.name, f.case, f.unit): None for f in one.figures if f.candidate == OURS and f.values})

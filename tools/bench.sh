@@ -19,9 +19,14 @@ peers='^postgresql-18-cron$|^pgagent$|^cron$'
 if [ "$(id -u)" -eq 0 ] && KEEP='' tools/chroot.sh sid "$peers" true; then
     # shellcheck disable=SC2086 # words are wanted
     [ -n "$quick" ] || tools/sandbox.sh $measure --own "$@"
-    tools/chroot.sh sid "$peers" "cron && sleep 1; COMMIT=$COMMIT tools/sandbox.sh $measure $*; kill \$(cat /run/crond.pid)"
+    tools/chroot.sh sid "$peers" "
+        cron
+        trap 'kill \$(cat /run/crond.pid)' EXIT
+        COMMIT=$COMMIT tools/sandbox.sh $measure $*"
 else
-    echo "No Debian sid here; the peers are those that are installed (postgresql-NN-cron, pgagent)." >&2
+    echo "No Debian sid here; the peers are those of this release." >&2
+    [ "$(id -u)" -ne 0 ] || apt-get install -y -qq --no-install-recommends \
+        "$("$(tools/pg_config.sh)" --version | sed 's/.* \([0-9]*\)\..*/postgresql-\1-cron/')" pgagent >/dev/null
     # shellcheck disable=SC2086
     tools/sandbox.sh $measure "$@"
 fi

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-import time
-from datetime import datetime
+from datetime import datetime, timezone
 
 from bench.candidate import Candidate
 from bench.process import cpu_seconds
@@ -43,14 +42,7 @@ class PgAgent(Candidate):
         self.server.admin.execute("UPDATE pgagent.pga_job SET jobnextrun = %s", (minute,))
 
     def throughput(self, seconds: float) -> tuple[float, float]:
-        """As many as are due at once, since it knows no seconds."""
-        before, cpu, began = self.logged(), self.all_cpu_seconds(), time.monotonic()
-        self.due_at(self.server.value("SELECT now()"), self.asked, "SELECT 1")
-        runs = self.server.settle(lambda: self.logged() - before, self.asked)
-        elapsed = time.monotonic() - began
-        cpu = self.all_cpu_seconds() - cpu
-        self.clear()
-        return runs / elapsed, cpu / max(runs, 1) * 1000
+        return self.throughput_at_once(datetime.now(timezone.utc))
 
     def clear(self) -> None:
         self.server.until(lambda: not self.server.value("SELECT count(*) FROM pgagent.pga_job WHERE jobagentid > 0"))

@@ -5,9 +5,9 @@ candidates take turns, minute by minute (the single jobs share one); left out of
 from __future__ import annotations
 
 import time
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 
-from bench.candidate import Candidate
+from bench.candidate import Candidate, next_minute
 from bench.context import Context
 from bench.server import record
 
@@ -27,8 +27,7 @@ def measure(context: Context) -> None:
 
 
 def _measure(context: Context, candidates: list[Candidate], count: int) -> None:
-    now = datetime.now(timezone.utc)
-    minute = (now + timedelta(seconds=MARGIN)).replace(second=0, microsecond=0) + timedelta(minutes=1)
+    minute = next_minute(MARGIN)
     case = f"{count} job" + "s" * (count > 1)
     for candidate in candidates:
         candidate.due_at(minute, count, record(case))

@@ -78,6 +78,11 @@ def test_a_document_gets_its_tables() -> None:
     assert filled(made, book) == made
 
 
+def test_what_has_not_been_measured_is_said() -> None:
+    text = "<!-- table: log -->\n<!-- end -->\n"
+    assert "Not measured" in filled(text, Book([results("15", runs(OURS, 4000.0))]))
+
+
 def test_the_document_names_tables_that_there_are() -> None:
     scenarios = {path.stem for path in (DOCUMENT.parent.parent / "bench" / "scenarios").glob("*.py")}
     named = {found[1] for found in TABLE.finditer(DOCUMENT.read_text())}
