@@ -11,7 +11,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from tests.cluster import ROOT
-from tests.conftest import SCHEMA, Scheduler
+from tests.conftest import SCHEMA, Scheduler, until
 
 EXAMPLES = sorted(path.stem for path in (ROOT / "examples").glob("*.sql"))
 App = psycopg.Connection[Any]
@@ -127,6 +127,30 @@ def test_archive_orders(worker: Scheduler) -> None:
     assert worker.value("SELECT count(*) FROM shop.orders") == 200
     assert worker.value("SELECT count(*) = 2500 AND sum(amount) = 2500 * 2501 / 2 FROM shop.order_archive")
     assert run(worker, "archive orders").notices == "NOTICE:  0 orders archived"
+
+
+def test_refresh_views(worker: Scheduler) -> None:
+    install(worker, "refresh_views", creator(worker))
+    worker.execute(
+        """INSERT INTO sales.sale SELECT '2026-01-01'::timestamptz + i * interval '1 day', 10 + i
+           FROM generate_series(0, 99) i"""
+    )
+    run(worker, "refresh sales by day")
+    until(lambda: worker.value("SELECT count(*) FROM sales.best_month"), "the last of the chain")
+    assert worker.value("SELECT count(*) FROM sales.by_day") == 100
+    assert worker.value("SELECT sum(amount) FROM sales.by_month") == sum(range(10, 110))
+    assert worker.value("SELECT to_char(month, 'YYYY-MM') FROM sales.best_month") == "2026-03"
+    first, second, third = (
+        worker.execute(
+            "SELECT l.* FROM member_job_log l JOIN member_job j USING (job_id) WHERE j.job_name = {}", sql.Literal(name)
+        ).fetchone()
+        for name in ("refresh sales by day", "refresh sales by month", "refresh best month")
+    )
+    assert first is not None
+    assert second is not None
+    assert third is not None
+    assert first.job_finished <= second.job_started
+    assert second.job_finished <= third.job_started
 
 
 def test_maintain_partitions(worker: Scheduler) -> None:
