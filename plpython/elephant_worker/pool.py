@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from .clock import Clock
-from .run import Outcome, Place, Run
+from .meter import reading
+from .run import Cost, Outcome, Place, Run
 from .session import Session, State, Wait
 
 
@@ -80,6 +81,8 @@ class Pool:
         self.lifetime = 0.0
         self.most_free = 0
         self._clock = clock
+        # Whether to measure what runs cost.
+        self.measuring = False
         self._conninfo = conninfo
         self._sessions: dict[Session, float] = {}
         self._free: dict[Place, list[Session]] = defaultdict(list)
@@ -150,7 +153,10 @@ class Pool:
         self._after_step(session)
 
     def _open(self, place: Place) -> Session:
-        return Session(place, self._conninfo(place), self._clock, self._started.append, self._run_ended)
+        return Session(place, self._conninfo(place), self._clock, self._started.append, self._run_ended, self._measure)
+
+    def _measure(self, backend: int) -> Cost | None:
+        return reading(backend) if self.measuring else None
 
     def take_started(self) -> list[Run]:
         """The runs whose command has been sent since this was last asked."""

@@ -34,6 +34,23 @@ class Outcome:
     notices: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a session's process has used: seconds of CPU, bytes read from and written to files."""
+
+    cpu_time: float
+    bytes_read: int
+    bytes_written: int
+
+    def since(self, before: Cost) -> Cost:
+        """What was used since an earlier reading."""
+        return Cost(
+            self.cpu_time - before.cpu_time,
+            self.bytes_read - before.bytes_read,
+            self.bytes_written - before.bytes_written,
+        )
+
+
 @dataclass(slots=True, eq=False)
 class Run:
     """One run. Moments are seconds since 1970, `timeout` and `after_end` are seconds."""
@@ -62,6 +79,8 @@ class Run:
     started_steady: float = 0.0
     finished: float | None = None
     outcome: Outcome | None = None
+    # Where it is measured.
+    cost: Cost | None = None
     # Why it is being stopped: the state it will be logged in, and what to say.
     stopping: tuple[str, str] | None = None
 

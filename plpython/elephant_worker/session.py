@@ -19,7 +19,7 @@ from .libpq import (
     Result,
     TransactionStatus,
 )
-from .run import Outcome, Place, Run
+from .run import Cost, Outcome, Place, Run
 
 NOTICE_BYTES = 8192
 # How many results are taken in one step: a command that returns millions of rows must not keep
@@ -60,7 +60,7 @@ class Wait(Enum):
 
 
 class Session:
-    """One connection; `started` and `ended` are called when its run starts and ends."""
+    """One connection; `started` and `ended` are called when its run starts and ends, `measure` before and after."""
 
     def __init__(
         self,
@@ -69,6 +69,7 @@ class Session:
         clock: Clock,
         started: Callable[[Run], None],
         ended: Callable[[Run, Outcome], None],
+        measure: Callable[[int], Cost | None],
     ) -> None:
         self.place = place
         self.state = State.CONNECTING
@@ -82,6 +83,8 @@ class Session:
         self._was_reset = False
         self._started = started
         self._ended = ended
+        self._measure = measure
+        self._before: Cost | None = None
         self._error: Result | None = None
         self._done: Result | None = None
         self._lost = ""
@@ -174,6 +177,7 @@ class Session:
         assert run is not None
         self.state = State.RUNNING
         self._clear()
+        self._before = self._measure(self.backend_pid)
         run.started = self._clock.now()
         run.started_steady = self._clock.steady()
         self._used = True
@@ -268,6 +272,9 @@ class Session:
         run = self.run
         assert run is not None
         self.run = None
+        if self._before is not None and self.state is State.RUNNING:
+            after = self._measure(self.backend_pid)
+            run.cost = after.since(self._before) if after is not None else None
         clean = self._connection.transaction_status == TransactionStatus.IDLE
         if not clean:
             self.close()

@@ -36,6 +36,7 @@ STATEMENTS: dict[str, Statement] = {
                date_part('epoch', s.start_grace) AS start_grace,
                s.paused_since IS NOT NULL AS paused, s.overrun_factor,
                date_part('epoch', s.log_max_age) AS log_max_age, s.log_max_rows,
+               s.measure_cost,
                e.extversion AS version,
                EXISTS (SELECT FROM @extschema@.worker_inbox) AS inbox
            FROM @extschema@.worker_setting s, pg_extension e WHERE e.extname = 'elephant_worker'""",
@@ -255,12 +256,16 @@ STATEMENTS: dict[str, Statement] = {
                job_sqlstate = r.sqlstate, exception_message = r.message, exception_detail = r.detail,
                exception_hint = r.hint, exception_context = r.context, command_tag = r.command_tag,
                row_count = r.row_count, notices = r.notices, missed_count = r.missed_count,
-               missed_until = to_timestamp(r.missed_until)
-           FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+               missed_until = to_timestamp(r.missed_until), cpu_time = make_interval(secs => r.cpu_time),
+               bytes_read = r.bytes_read, bytes_written = r.bytes_written
+           FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
                 r (jl_id, state, started, finished, sqlstate, message, detail, hint, context,
-                   command_tag, row_count, notices, missed_count, missed_until)
+                   command_tag, row_count, notices, missed_count, missed_until, cpu_time, bytes_read, bytes_written)
            WHERE l.jl_id = r.jl_id""",
-        ["int8[]", "text[]", "float8[]", "float8[]", *["text[]"] * 6, "int8[]", "text[]", "int8[]", "float8[]"],
+        [
+            *["int8[]", "text[]", "float8[]", "float8[]", *["text[]"] * 6],
+            *["int8[]", "text[]", "int8[]", "float8[]", "float8[]", "int8[]", "int8[]"],
+        ],
     ),
     "count": COUNT,
     "prune_age": (
@@ -364,6 +369,7 @@ class Pulse:
     overrun_factor: float | None
     log_max_age: float | None
     log_max_rows: int | None
+    measure_cost: bool
     version: str
     inbox: bool
 
@@ -624,6 +630,9 @@ class Store:
             [outcome.notices for outcome in outcomes],
             [run.missed_count for run in runs],
             [run.missed_until for run in runs],
+            [run.cost and run.cost.cpu_time for run in runs],
+            [run.cost and run.cost.bytes_read for run in runs],
+            [run.cost and run.cost.bytes_written for run in runs],
         )
         self.run_again(runs)
         return [row["job_id"] for row in self._rows("count", *parameters(tally(runs)))]

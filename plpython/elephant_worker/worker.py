@@ -516,6 +516,7 @@ class Worker:
         self._pool.kept = pulse.session_idle_time
         self._pool.lifetime = pulse.session_lifetime
         self._pool.most_free = pulse.max_idle_sessions
+        self._pool.measuring = pulse.measure_cost
         self._retention.use(pulse)
 
     def _listen(self, steady: float) -> None:

@@ -22,6 +22,9 @@ CREATE TABLE @extschema@.job_log (
     command_tag text,
     row_count bigint,
     notices text,
+    cpu_time interval,
+    bytes_read bigint,
+    bytes_written bigint,
     missed_count bigint,
     missed_until timestamptz
 ) WITH (fillfactor = 50);
@@ -50,6 +53,12 @@ COMMENT ON COLUMN @extschema@.job_log.exception_hint IS 'HINT of the error';
 COMMENT ON COLUMN @extschema@.job_log.exception_context IS 'CONTEXT of the error';
 COMMENT ON COLUMN @extschema@.job_log.command_tag IS 'command tag of the last statement that completed';
 COMMENT ON COLUMN @extschema@.job_log.row_count IS 'rows that the last statement returned or changed';
+COMMENT ON COLUMN @extschema@.job_log.cpu_time IS
+    'with worker_setting.measure_cost: CPU time that the run''s session took, without parallel workers';
+COMMENT ON COLUMN @extschema@.job_log.bytes_read IS
+    'with worker_setting.measure_cost: what it read from files that was not in shared_buffers';
+COMMENT ON COLUMN @extschema@.job_log.bytes_written IS
+    'with worker_setting.measure_cost: what it wrote to files itself: temporary files, WAL, pages';
 COMMENT ON COLUMN @extschema@.job_log.notices IS 'notices and warnings, the first 8 kB';
 
 COMMENT ON COLUMN @extschema@.job_log.missed_count IS

@@ -13,6 +13,7 @@ CREATE TABLE @extschema@.worker_setting (
     start_grace interval NOT NULL DEFAULT '1 minute' CHECK (start_grace BETWEEN '0' AND '1 day'),
     log_max_age interval DEFAULT '30 days' CHECK (log_max_age > '0'),
     log_max_rows integer DEFAULT 1000 CHECK (log_max_rows BETWEEN 1 AND 100000),
+    measure_cost boolean NOT NULL DEFAULT false,
     connect_as text NOT NULL DEFAULT 'runner' CHECK (connect_as IN ('runner', 'role')),
     conninfo text NOT NULL DEFAULT '',
     standby_directories text[] NOT NULL DEFAULT '{}',
@@ -46,6 +47,8 @@ COMMENT ON COLUMN @extschema@.worker_setting.log_max_age IS
     'how long a run stays in the log after it has ended; NULL: for ever';
 COMMENT ON COLUMN @extschema@.worker_setting.log_max_rows IS
     'how many rows each job keeps in the log, the latest; they are pruned when there are a tenth more, or 10; NULL: all';
+COMMENT ON COLUMN @extschema@.worker_setting.measure_cost IS
+    'whether the log says what CPU time each run takes, and how much it reads and writes; on Linux';
 COMMENT ON COLUMN @extschema@.worker_setting.connect_as IS
     '''runner'': runs connect as a login role that can do nothing but be the job''s role (needs SCRAM on the loopback address, as stock pg_hba.conf files allow); ''role'': runs connect as the job''s role itself, by whatever pg_hba.conf and conninfo allow';
 COMMENT ON COLUMN @extschema@.worker_setting.conninfo IS

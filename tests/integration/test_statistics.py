@@ -140,3 +140,28 @@ def test_who_sees_which_statistics(scheduler: Scheduler) -> None:
     nobody = scheduler.connect_as(scheduler.role("nobody", scheduler=False))
     with pytest.raises((psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedTable)):
         nobody.execute("TABLE job_stats")
+
+
+def test_what_runs_cost(scheduler: Scheduler) -> None:
+    scheduler.start()
+    unmeasured = scheduler.run("SELECT 1")
+    assert (unmeasured.cpu_time, unmeasured.bytes_read, unmeasured.bytes_written) == (None, None, None)
+
+    scheduler.execute("UPDATE worker_setting SET measure_cost = true")
+    scheduler.tick()
+    little = scheduler.run("SELECT 1")
+    loop = "DO $$BEGIN FOR i IN 1..1000000 LOOP PERFORM i; END LOOP; END$$"
+    much = scheduler.run(loop)
+    assert 0 <= seconds(little.cpu_time) < seconds(much.cpu_time)
+    assert seconds(much.cpu_time) <= 1.1 * seconds(much.job_finished - much.job_started) + 0.01
+    # Sorting with little memory writes a temporary file and reads it again.
+    sort = "SET work_mem = '64kB'; SELECT count(*) FROM (SELECT i FROM generate_series(1, 300000) i ORDER BY -i) s"
+    spilled = scheduler.run(sort)
+    assert spilled.bytes_written > 2_000_000
+    assert spilled.bytes_read > 2_000_000
+    assert little.bytes_written < 1_000_000
+    # Each run of a session that is kept counts for itself; also one that fails.
+    failed = scheduler.run("SELECT 1/0")
+    assert failed.state == "failed"
+    assert failed.bytes_written < spilled.bytes_written
+    assert seconds(failed.cpu_time) < seconds(much.cpu_time)

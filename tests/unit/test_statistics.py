@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from elephant_worker.run import Outcome, Place, Run
+from elephant_worker.run import Cost, Outcome, Place, Run
 from elephant_worker.statistics import SAMPLES, parameters, tally
 
 
@@ -49,3 +49,7 @@ def test_parameters_are_columns() -> None:
     assert durations[0].startswith('{"5.0","6.0",')
     assert durations[1] == "{}"
     assert delays[1] == '{"1.0"}'
+
+
+def test_cost_is_what_was_used_since() -> None:
+    assert Cost(3.0, 50, 70).since(Cost(1.0, 20, 30)) == Cost(2.0, 30, 40)
