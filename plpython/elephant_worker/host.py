@@ -10,10 +10,15 @@ from typing import Any
 
 from .errors import Refusal
 from .libpq import Connection, ConnStatus, ExecStatus, OperationalError, PGconn, conninfo
+from .link import Link
 
 # How long a worker may take to begin its work.
 START_TIMEOUT = 10.0
 LOOK_EVERY = 0.01
+
+
+WORKER_NAME = "elephant_worker"
+SPARE_NAME = "elephant_worker spare"
 
 
 def start(plpy: Any, schema: str) -> dict[str, Any]:
@@ -24,15 +29,49 @@ def start(plpy: Any, schema: str) -> dict[str, Any]:
         return {"pid": None, "refusal": refusal.as_row()}
 
 
+class Launch(Link):
+    """Sends the statement, and lets go."""
+
+    def __init__(self, conninfo: str, statement: str) -> None:
+        self._statement = statement
+        super().__init__(conninfo)
+
+    def begin(self) -> None:
+        self._connection.send_query(self._statement.encode())
+        self.close()
+
+
+def launch(plpy: Any, schema: str) -> Link | None:
+    """Start another worker, or the spare of this one, without waiting for it; what is to be watched until
+    it is started. Raises Refusal."""
+    background = _background(plpy)
+    if background:
+        _launch_in_background(plpy, schema, **background)
+        return None
+    return Launch(conninfo(_session(plpy)), _call(schema, "session"))
+
+
+def _call(schema: str, host: str) -> str:
+    return f"CALL {schema}.run_worker('{host}')"
+
+
 def _start(plpy: Any, schema: str) -> int:
-    background = plpy.execute(
+    background = _background(plpy)
+    if background:
+        pid = _launch_in_background(plpy, schema, **background)
+        _await_worker(plpy, pid, None)
+        return pid
+    return _detached(plpy, schema)
+
+
+def _background(plpy: Any) -> dict[str, str] | None:
+    """The functions of pg_background, where it is installed."""
+    rows = plpy.execute(
         """SELECT format('SELECT * FROM %I.pg_background_launch($1) AS pid', n.nspname) AS launch,
                format('SELECT %I.pg_background_detach', n.nspname) AS detach
            FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'pg_background'"""
     )
-    if len(background):
-        return _in_background(plpy, schema, **background[0])
-    return _detached(plpy, schema)
+    return rows[0] if len(rows) else None
 
 
 def _rows(plpy: Any, statement: str, types: list[str], values: list[Any]) -> Any:
@@ -44,27 +83,12 @@ def _detached(plpy: Any, schema: str) -> int:
 
     A backend notices that its client has gone when it writes to it, and the worker never does.
     """
-    row = plpy.execute(
-        """SELECT current_setting('unix_socket_directories') AS directories, current_setting('port') AS port,
-               current_database()::text AS dbname,
-               (SELECT r.rolname FROM pg_extension e JOIN pg_roles r ON r.oid = e.extowner
-                WHERE e.extname = 'elephant_worker') AS owner"""
-    )[0]
-    directory = row["directories"].split(",")[0].strip().strip('"')
-    parameters = {
-        "host": directory,
-        "port": row["port"],
-        "dbname": row["dbname"],
-        "user": _superuser(plpy, row["owner"]),
-        "application_name": "elephant_worker starting",
-        "client_encoding": "UTF8",
-        "options": "-c client_min_messages=error -c statement_timeout=0 -c client_connection_check_interval=0",
-    }
+    parameters = _session(plpy)
     try:
         connection = PGconn.connect(conninfo(parameters).encode())
         if connection.status != ConnStatus.OK:
             raise OperationalError(connection.get_error_message())
-        connection.send_query(f"CALL {schema}.run_worker('session')".encode())
+        connection.send_query(_call(schema, "session").encode())
         _await_worker(plpy, connection.backend_pid, connection)
     except OperationalError as error:
         raise Refusal(
@@ -79,6 +103,26 @@ def _detached(plpy: Any, schema: str) -> int:
     return pid
 
 
+def _session(plpy: Any) -> dict[str, str]:
+    """How to open a session in this database, as the server's own user."""
+    row = plpy.execute(
+        """SELECT current_setting('unix_socket_directories') AS directories, current_setting('port') AS port,
+               current_database()::text AS dbname,
+               (SELECT r.rolname FROM pg_extension e JOIN pg_roles r ON r.oid = e.extowner
+                WHERE e.extname = 'elephant_worker') AS owner"""
+    )[0]
+    directory = row["directories"].split(",")[0].strip().strip('"')
+    return {
+        "host": directory,
+        "port": row["port"],
+        "dbname": row["dbname"],
+        "user": _superuser(plpy, row["owner"]),
+        "application_name": "elephant_worker starting",
+        "client_encoding": "UTF8",
+        "options": "-c client_min_messages=error -c statement_timeout=0 -c client_connection_check_interval=0",
+    }
+
+
 def _superuser(plpy: Any, owner: str) -> str:
     """The role that the operating system's user of the server may be: its namesake, else the extension's owner."""
     user = pwd.getpwuid(os.geteuid()).pw_name
@@ -88,13 +132,13 @@ def _superuser(plpy: Any, owner: str) -> str:
     return user if len(found) else owner
 
 
-def _in_background(plpy: Any, schema: str, launch: str, detach: str) -> int:
+def _launch_in_background(plpy: Any, schema: str, launch: str, detach: str) -> int:
     """Have pg_background run the statement; a worker that nobody is attached to runs on by itself.
 
     Since its version 2.0 a background worker is named by a cookie beside its process id.
     """
     try:
-        (worker,) = _rows(plpy, launch, ["text"], [f"CALL {schema}.run_worker('pg_background')"])
+        (worker,) = _rows(plpy, launch, ["text"], [_call(schema, "pg_background")])
         plpy.execute(f"{detach}({', '.join(str(part) for part in worker.values())})")
     except plpy.SPIError as error:
         raise Refusal(
@@ -104,7 +148,6 @@ def _in_background(plpy: Any, schema: str, launch: str, detach: str) -> int:
             "58000",
         ) from None
     pid: int = worker["pid"]
-    _await_worker(plpy, pid, None)
     return pid
 
 
@@ -114,7 +157,7 @@ def _await_worker(plpy: Any, pid: int, connection: Connection | None) -> None:
     while time.monotonic() < deadline:
         plpy.execute("SELECT pg_stat_clear_snapshot()")
         rows = _rows(plpy, "SELECT a.application_name AS name FROM pg_stat_get_activity($1) a", ["int4"], [pid])
-        if len(rows) == 1 and rows[0]["name"] == "elephant_worker":
+        if len(rows) == 1 and rows[0]["name"] in (WORKER_NAME, SPARE_NAME):
             return
         if connection is not None:
             connection.consume_input()

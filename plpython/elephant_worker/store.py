@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from .backlog import Backlog, Waiting
@@ -45,6 +46,7 @@ STATEMENTS: dict[str, Statement] = {
     "register": (
         """UPDATE @extschema@.worker_state w
            SET pid = a.pid, backend_start = a.backend_start, host = $1, armed = true,
+               spare_pid = nullif(w.spare_pid, a.pid),
                system_identifier = c.system_identifier, data_directory = current_setting('data_directory')
            FROM pg_control_system() c, pg_stat_get_activity(pg_backend_pid()) a""",
         ["text"],
@@ -55,6 +57,23 @@ STATEMENTS: dict[str, Statement] = {
     "is_registered": (
         """SELECT EXISTS (SELECT FROM @extschema@.worker_state w WHERE w.pid = pg_backend_pid()) AS registered""",
         [],
+    ),
+    "spare_pid": (
+        """SELECT w.spare_pid AS pid FROM @extschema@.worker_state w
+           WHERE w.spare_pid IS NOT NULL  -- NULL would stand for all sessions
+               AND EXISTS (SELECT FROM pg_stat_get_activity(w.spare_pid) a WHERE a.backend_start = w.spare_start)""",
+        [],
+    ),
+    "register_spare": (
+        """UPDATE @extschema@.worker_state w SET spare_pid = a.pid, spare_start = a.backend_start
+           FROM pg_stat_get_activity(pg_backend_pid()) a""",
+        [],
+    ),
+    "spare_status": (
+        """SELECT @extschema@.worker_pid() AS worker, @extschema@.is_armed() AS armed
+           FROM @extschema@.worker_state w, pg_extension e
+           WHERE w.spare_pid = pg_backend_pid() AND e.extname = 'elephant_worker' AND e.extversion = $1""",
+        ["text"],
     ),
     "unregister": (
         """UPDATE @extschema@.worker_state w SET pid = NULL, backend_start = NULL, host = NULL
@@ -375,6 +394,14 @@ class Pulse:
 
 
 @dataclass(frozen=True, slots=True)
+class SpareStatus:
+    """The worker that there is, and whether there should be one."""
+
+    worker: int | None
+    armed: bool | None
+
+
+@dataclass(frozen=True, slots=True)
 class Server:
     """The server, as one of its sessions sees it."""
 
@@ -387,6 +414,8 @@ class Server:
 
 
 LONG_AGO = float("-inf")
+# Of this code: the name of its directory.
+VERSION = Path(__file__).parent.parent.name
 # How much of what waits is read at once.
 LOOKAHEAD = 1000
 
@@ -396,7 +425,7 @@ class Store:
 
     def __init__(self, plpy: Any, schema: str) -> None:
         self._plpy = plpy
-        self._schema = schema
+        self.schema = schema
         self._plans: dict[str, Any] = {}
         self._open = False
         self.backlog = Backlog()
@@ -426,7 +455,7 @@ class Store:
         text, types = statement
         plan = self._plans.get(text)
         if plan is None:
-            plan = self._plans[text] = self._plpy.prepare(text.replace("@extschema@", self._schema), types)
+            plan = self._plans[text] = self._plpy.prepare(text.replace("@extschema@", self.schema), types)
         self._open = True
         return self._plpy.execute(plan, values)
 
@@ -437,7 +466,7 @@ class Store:
         return rows
 
     def _write(self, table: str, rows: int) -> None:
-        self.written[f"{self._schema}.{table}"] += rows
+        self.written[f"{self.schema}.{table}"] += rows
 
     def commit(self) -> None:
         """End the transaction, if there is one: between turns the worker holds no snapshot."""
@@ -471,6 +500,29 @@ class Store:
             self._rows("register", host)
             self._rows("forget_stop")  # was for an earlier worker
         return other
+
+    def worker_pid(self) -> int | None:
+        pid: int | None = self._rows("worker_pid")[0]["pid"]
+        self.commit()
+        return pid
+
+    def has_spare(self) -> bool:
+        return bool(self._rows("spare_pid"))
+
+    def register_spare(self) -> int | None:
+        """Become the spare; the process id of the one there is, where there is one."""
+        self._rows("lock_state")
+        rows = self._rows("spare_pid")
+        if rows:
+            other: int = rows[0]["pid"]
+            return other
+        self._rows("register_spare")
+        return None
+
+    def spare_status(self) -> SpareStatus | None:
+        """What the spare goes by; None where this process is not the spare of this version any more."""
+        rows = self._rows("spare_status", VERSION)
+        return SpareStatus(**rows[0]) if rows else None
 
     def unregister(self) -> None:
         self._rows("unregister")

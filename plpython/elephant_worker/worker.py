@@ -10,7 +10,6 @@ from __future__ import annotations
 import heapq
 import random
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 from .access import Access
@@ -18,11 +17,14 @@ from .backlog import Room, Waiting
 from .claims import Claims, Moment, after_set_back, decide, due_again, is_correction
 from .clock import Clock
 from .errors import Refusal
+from .host import SPARE_NAME, WORKER_NAME, launch
 from .listener import Listener
 from .pool import Pool
 from .retention import NEAR, PATIENCE, Retention
 from .run import Outcome, Place, Run
 from .sequel import Sequel
+from .server import is_stopping
+from .spare import Spare
 from .store import Pulse, Store
 from .vacuum import Vacuuming
 
@@ -71,14 +73,29 @@ SESSION = {
 def run(plpy: Any, schema: str, host: str) -> dict[str, Any]:
     """The procedure `run_worker`: returns when the worker has ended, or why it may not be one."""
     before = {**_set(plpy, SESSION), "application_name": ""}
+    store, clock = Store(plpy, schema), Clock()
     try:
-        Worker(plpy, Store(plpy, schema), Clock(), host).work()
+        worker = None if host == "foreground" else store.worker_pid()
+        if worker is None or _spare(plpy, store, clock, worker):
+            Worker(plpy, store, clock, host).work()
     except Refusal as refusal:
         plpy.rollback()
         return {"refusal": refusal.as_row()}
     finally:
         _set(plpy, before)  # who ran the procedure in a session of their own goes on with it
     return {"refusal": None}
+
+
+def _spare(plpy: Any, store: Store, clock: Clock, worker: int) -> bool:
+    """Be the spare; returns whether to be the worker now."""
+    try:
+        _set(plpy, {"application_name": SPARE_NAME})
+        return Spare(store, clock).wait(worker)
+    except plpy.SPIError:
+        plpy.rollback()
+        if store.installed():
+            raise
+        return False
 
 
 def _set(plpy: Any, settings: dict[str, str]) -> dict[str, str]:
@@ -104,6 +121,7 @@ class Worker:
         self._leaving = False
         self._restarting = False
         self._disowned = False
+        self._hired = False
         # What there is to do: something in the inbox, the time of the first due job, runs that have
         # ended and are not logged yet.
         self._inbox = True
@@ -173,10 +191,10 @@ class Worker:
         self._store.reboot()
         self._store.commit()
         # start_worker() waits for this.
-        _set(self._plpy, {"application_name": "elephant_worker"})
+        _set(self._plpy, {"application_name": WORKER_NAME})
 
     def _disown(self) -> None:
-        """End at once and touch nothing: the extension is another one now, or another worker is there."""
+        """End at once and log nothing: the extension is another one now, or another worker is there."""
         self._plpy.warning("elephant_worker: this worker is not the one of its database any more")
         self._disowned = self._leaving = True
         self._unlogged.clear()
@@ -187,11 +205,11 @@ class Worker:
         if self._listener is not None:
             self._listener.close()
         self._vacuuming.close()
-        if self._disowned:
-            return
-        self._store.drop_runners()
         if self._store.installed():
             self._store.unregister()
+            if self._disowned and self._store.worker_pid() is not None:
+                return  # the runners are the other one's
+        self._store.drop_runners()
         self._store.commit()
         if self._restarting:
             self._store.start_worker()
@@ -470,19 +488,35 @@ class Worker:
             self._inbox = self._inbox or self._pulse.inbox
             if self._pulse.version != self._version:
                 self._leaving = self._restarting = True
-        if _server_is_stopping(self._server.data_directory):
+        if is_stopping(self._server.data_directory):
             self._leaving = True
         self._sequel.look_around(self._clock.now(), self._pool.runs(), self._pulse.overrun_factor)
         if steady >= self._next_housekeeping:
             self._next_housekeeping = steady + HOUSEKEEPING
             self._store.move_lowest_open_run()
+            self._hired = False
             self._store.forget_front()  # a restore may have put jobs before it
         if self._leaving:
             return
+        if not self._hired:
+            self._hire()
         if steady >= self._listen_at:
             self._listen(steady)
         if self._vacuuming.wanted and self._vacuuming.idle(steady):
             self._vacuum(steady)
+
+    def _hire(self) -> None:
+        """See to it that there is a spare, which takes over where this process is ended unasked."""
+        self._hired = True
+        if self._host == "foreground" or self._store.has_spare():
+            return
+        try:
+            link = launch(self._plpy, self._store.schema)
+        except Refusal as refusal:
+            self._plpy.warning(f"elephant_worker has no spare: {refusal.message}: {refusal.detail}")
+        else:
+            if link is not None:
+                self._pool.sockets.watch(link)
 
     def _vacuum(self, steady: float) -> None:
         if self._vacuuming.failure:
@@ -584,15 +618,3 @@ def _refused(error: Any) -> Outcome:
     """What PostgreSQL said when the run's role was to be given a login."""
     _, detail, hint, *_ = error.spidata
     return Outcome("failed", error.sqlstate, message=str(error), detail=detail, hint=hint)
-
-
-def _server_is_stopping(data_directory: str) -> bool:
-    """Whether the server waits for its clients to leave, which nothing else would tell one of them.
-
-    The last line of postmaster.pid is the state of the postmaster (miscadmin.h, LOCK_FILE_LINE_PM_STATUS).
-    """
-    try:
-        lines = (Path(data_directory) / "postmaster.pid").read_text().splitlines()
-    except OSError:
-        return False
-    return len(lines) >= 8 and lines[7].strip() == "stopping"

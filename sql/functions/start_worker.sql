@@ -41,7 +41,7 @@ BEGIN
     IF worker IS NULL AND (NOT unattended OR @extschema@.is_armed()) THEN
         SELECT * INTO answer FROM @extschema@.host_worker();
         -- Somebody else may have started one at the same time.
-        worker := coalesce(answer.pid, @extschema@.worker_pid());
+        worker := coalesce(@extschema@.worker_pid(), answer.pid);
         IF worker IS NULL THEN
             PERFORM @extschema@.refuse(answer.refusal);
         END IF;

@@ -8,6 +8,8 @@ CREATE TABLE @extschema@.worker_state (
     backend_start timestamptz,
     host text,
     server_started timestamptz,
+    spare_pid integer,
+    spare_start timestamptz,
     lowest_open_run bigint NOT NULL DEFAULT 0,
     launcher_seen timestamptz
 );
@@ -28,6 +30,10 @@ COMMENT ON COLUMN @extschema@.worker_state.host IS
     'what hosts the worker: session (detached), pg_background or foreground';
 COMMENT ON COLUMN @extschema@.worker_state.server_started IS
     'when the server was started that @reboot jobs have last been run for';
+COMMENT ON COLUMN @extschema@.worker_state.spare_pid IS
+    'process id of the backend that becomes the worker when the worker''s process ends unasked';
+COMMENT ON COLUMN @extschema@.worker_state.spare_start IS
+    'when that backend started';
 COMMENT ON COLUMN @extschema@.worker_state.lowest_open_run IS
     'all runs with a lower jl_id have ended';
 COMMENT ON COLUMN @extschema@.worker_state.launcher_seen IS

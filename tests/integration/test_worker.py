@@ -238,3 +238,32 @@ def test_a_copy_of_the_cluster_stays_quiet_until_a_person_starts_the_worker(sche
     assert scheduler.value(unattended) is None
     assert scheduler.start() is not None
     assert scheduler.value(unattended) is not None
+
+
+def test_a_spare_takes_over_from_a_worker_that_is_terminated(scheduler: Scheduler) -> None:
+    pid = scheduler.start()
+    spare = until(lambda: scheduler.value("SELECT spare_pid FROM worker_state"), "the spare")
+    jl_id = scheduler.value("SELECT run_job(%s)", scheduler.insert("SELECT pg_sleep(1000)"))
+    until(lambda: scheduler.value("SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(1000)'"))
+    scheduler.value("SELECT pg_terminate_backend(%s)", pid)
+    until(lambda: scheduler.value("SELECT worker_pid()") == spare, "the spare to take over")
+    assert scheduler.ended(jl_id).state == "lost"
+    assert scheduler.value("SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(1000)'") == 0
+    assert scheduler.run("SELECT 1").state == "succeeded"
+    until(lambda: scheduler.value("SELECT spare_pid FROM worker_state") not in (None, spare), "the next spare")
+
+
+def test_the_spare_leaves_with_the_worker_that_is_stopped(scheduler: Scheduler) -> None:
+    scheduler.start()
+    spare = until(lambda: scheduler.value("SELECT spare_pid FROM worker_state"), "the spare")
+    scheduler.stop()
+    until(lambda: scheduler.value(ALIVE, spare) == 0, "the spare to end")
+    assert scheduler.value("SELECT worker_pid()") is None
+
+
+def test_one_spare_is_enough(scheduler: Scheduler) -> None:
+    pid = scheduler.start()
+    spare = until(lambda: scheduler.value("SELECT spare_pid FROM worker_state"), "the spare")
+    with pytest.raises(psycopg.errors.ObjectInUse) as raised:
+        scheduler.execute("CALL run_worker('session')")
+    assert raised.value.diag.message_detail == f"Their process ids are {pid} and {spare}."

@@ -12,14 +12,14 @@ PACKAGE = ROOT / "plpython/elephant_worker"
 
 # Each layer may import from those before it, and from itself.
 LAYERS = [
-    {"alerts", "errors", "retry", "run", "scram", "vendor"},
+    {"alerts", "errors", "retry", "run", "scram", "server", "vendor"},
     {"grammar"},
     {"schedule"},
     {"backlog", "claims", "describe", "preview", "statistics"},
     {"clock", "libpq", "meter"},
     {"session", "store"},
     {"link"},
-    {"listener", "pool", "access", "host", "retention", "sequel", "vacuum"},
+    {"listener", "pool", "access", "host", "retention", "sequel", "spare", "vacuum"},
     {"worker"},
 ]
 PURE = {
