@@ -96,4 +96,4 @@ lint:
 	build/venv/bin/ruff check .
 	build/venv/bin/ruff format --check .
 	build/venv/bin/mypy
-	build/venv/bin/pgspot --ignore-lang plpython3u --proc-without-search-path 'extschema.run_worker(host text)' $(SCRIPT)
+	build/venv/bin/pgspot --ignore-lang plpython3u --proc-without-search-path 'extschema.run_worker(host text,attended boolean)' $(SCRIPT)

@@ -21,10 +21,10 @@ WORKER_NAME = "elephant_worker"
 SPARE_NAME = "elephant_worker spare"
 
 
-def start(plpy: Any, schema: str) -> dict[str, Any]:
+def start(plpy: Any, schema: str, attended: bool) -> dict[str, Any]:
     """The function `host_worker`."""
     try:
-        return {"pid": _start(plpy, schema), "refusal": None}
+        return {"pid": _start(plpy, schema, attended), "refusal": None}
     except Refusal as refusal:
         return {"pid": None, "refusal": refusal.as_row()}
 
@@ -46,22 +46,22 @@ def launch(plpy: Any, schema: str) -> Link | None:
     it is started. Raises Refusal."""
     background = _background(plpy)
     if background:
-        _launch_in_background(plpy, schema, **background)
+        _launch_in_background(plpy, _call(schema, "pg_background", attended=False), **background)
         return None
-    return Launch(conninfo(_session(plpy)), _call(schema, "session"))
+    return Launch(conninfo(_session(plpy)), _call(schema, "session", attended=False))
 
 
-def _call(schema: str, host: str) -> str:
-    return f"CALL {schema}.run_worker('{host}')"
+def _call(schema: str, host: str, attended: bool) -> str:
+    return f"CALL {schema}.run_worker('{host}', {attended})"
 
 
-def _start(plpy: Any, schema: str) -> int:
+def _start(plpy: Any, schema: str, attended: bool) -> int:
     background = _background(plpy)
     if background:
-        pid = _launch_in_background(plpy, schema, **background)
+        pid = _launch_in_background(plpy, _call(schema, "pg_background", attended), **background)
         _await_worker(plpy, pid, None)
         return pid
-    return _detached(plpy, schema)
+    return _detached(plpy, _call(schema, "session", attended))
 
 
 def _background(plpy: Any) -> dict[str, str] | None:
@@ -78,7 +78,7 @@ def _rows(plpy: Any, statement: str, types: list[str], values: list[Any]) -> Any
     return plpy.execute(plpy.prepare(statement, types), values)
 
 
-def _detached(plpy: Any, schema: str) -> int:
+def _detached(plpy: Any, statement: str) -> int:
     """Open a session to this server, send the statement, and close this end of it.
 
     A backend notices that its client has gone when it writes to it, and the worker never does.
@@ -88,7 +88,7 @@ def _detached(plpy: Any, schema: str) -> int:
         connection = PGconn.connect(conninfo(parameters).encode())
         if connection.status != ConnStatus.OK:
             raise OperationalError(connection.get_error_message())
-        connection.send_query(_call(schema, "session").encode())
+        connection.send_query(statement.encode())
         _await_worker(plpy, connection.backend_pid, connection)
     except OperationalError as error:
         raise Refusal(
@@ -132,13 +132,13 @@ def _superuser(plpy: Any, owner: str) -> str:
     return user if len(found) else owner
 
 
-def _launch_in_background(plpy: Any, schema: str, launch: str, detach: str) -> int:
+def _launch_in_background(plpy: Any, statement: str, launch: str, detach: str) -> int:
     """Have pg_background run the statement; a worker that nobody is attached to runs on by itself.
 
     Since its version 2.0 a background worker is named by a cookie beside its process id.
     """
     try:
-        (worker,) = _rows(plpy, launch, ["text"], [_call(schema, "pg_background")])
+        (worker,) = _rows(plpy, launch, ["text"], [statement])
         plpy.execute(f"{detach}({', '.join(str(part) for part in worker.values())})")
     except plpy.SPIError as error:
         raise Refusal(

@@ -58,6 +58,7 @@ STATEMENTS: dict[str, Statement] = {
         """SELECT EXISTS (SELECT FROM @extschema@.worker_state w WHERE w.pid = pg_backend_pid()) AS registered""",
         [],
     ),
+    "is_armed": ("SELECT @extschema@.is_armed() AS armed", []),
     "spare_pid": (
         """SELECT w.spare_pid AS pid FROM @extschema@.worker_state w
            WHERE w.spare_pid IS NOT NULL  -- NULL would stand for all sessions
@@ -492,11 +493,11 @@ class Store:
     def server(self) -> Server:
         return Server(**self._rows("server")[0])
 
-    def register(self, host: str) -> int | None:
-        """Become the worker; the process id of the one there is, where there is one."""
+    def register(self, host: str, attended: bool) -> int | None:
+        """Become the worker, unless it was stopped and nobody attends; the process id of the one there is."""
         self._rows("lock_state")
         other: int | None = self._rows("worker_pid")[0]["pid"]
-        if other is None:
+        if other is None and (attended or self._rows("is_armed")[0]["armed"]):
             self._rows("register", host)
             self._rows("forget_stop")  # was for an earlier worker
         return other

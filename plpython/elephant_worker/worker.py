@@ -70,17 +70,18 @@ SESSION = {
 }
 
 
-def run(plpy: Any, schema: str, host: str) -> dict[str, Any]:
+def run(plpy: Any, schema: str, host: str, attended: bool) -> dict[str, Any]:
     """The procedure `run_worker`: returns when the worker has ended, or why it may not be one."""
     before = {**_set(plpy, SESSION), "application_name": ""}
     store, clock = Store(plpy, schema), Clock()
     try:
         worker = None if host == "foreground" else store.worker_pid()
         if worker is None or _spare(plpy, store, clock, worker):
-            Worker(plpy, store, clock, host).work()
+            # Where a worker has been stopped, only a person starts another one.
+            Worker(plpy, store, clock, host).work(attended and worker is None)
     except Refusal as refusal:
         plpy.rollback()
-        return {"refusal": refusal.as_row()}
+        return {"refusal": refusal.as_row() if attended else None}
     finally:
         _set(plpy, before)  # who ran the procedure in a session of their own goes on with it
     return {"refusal": None}
@@ -146,9 +147,10 @@ class Worker:
 
     # --- begin and end ----------------------------------------------------------------------
 
-    def work(self) -> None:
-        """Be the worker until told to leave. Raises Refusal (55006) where there is one already."""
-        self._begin()
+    def work(self, attended: bool) -> None:
+        """Be the worker until told to leave. Raises Refusal (55006) where there is one already, and,
+        where nobody attends to it, where there should be none."""
+        self._begin(attended)
         while not self._leaving or self._pool.active or self._unlogged:
             self._pool.turn(self._longest_wait())
             try:
@@ -164,14 +166,21 @@ class Worker:
                 self._retry_later(error)
         self._end()
 
-    def _begin(self) -> None:
-        other = self._store.register(self._host)
+    def _begin(self, attended: bool) -> None:
+        other = self._store.register(self._host, attended)
         if other is not None:
             raise Refusal(
                 "a worker is running already",
                 f"Its process id is {other}.",
                 "SELECT stop_worker(); ends it.",
                 "55006",
+            )
+        if not self._store.is_registered():
+            raise Refusal(
+                "the worker has been stopped",
+                "Nobody has started it again since, or nobody has in this cluster.",
+                "SELECT start_worker(); does.",
+                "55000",
             )
         self._server = self._store.server()
         self._access = Access(self._store, self._server)

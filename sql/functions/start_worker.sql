@@ -1,13 +1,13 @@
-CREATE FUNCTION @extschema@.host_worker(OUT pid integer, OUT refusal @extschema@.refusal)
+CREATE FUNCTION @extschema@.host_worker(attended boolean, OUT pid integer, OUT refusal @extschema@.refusal)
 LANGUAGE plpython3u VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $python$
 # load elephant
-return elephant().host.start(plpy, '@extschema@')
+return elephant().host.start(plpy, '@extschema@', attended)
 $python$;
-COMMENT ON FUNCTION @extschema@.host_worker() IS
+COMMENT ON FUNCTION @extschema@.host_worker(boolean) IS
     'starts a worker in pg_background or a detached session, and waits until it works';
-REVOKE ALL ON FUNCTION @extschema@.host_worker() FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.host_worker(boolean) FROM PUBLIC;
 
 CREATE FUNCTION @extschema@.is_armed() RETURNS boolean
 LANGUAGE sql STABLE SECURITY INVOKER
@@ -39,10 +39,10 @@ BEGIN
                   HINT = 'It runs on the primary; after a promotion the launcher, or SELECT start_worker(), starts it here.';
     END IF;
     IF worker IS NULL AND (NOT unattended OR @extschema@.is_armed()) THEN
-        SELECT * INTO answer FROM @extschema@.host_worker();
+        SELECT * INTO answer FROM @extschema@.host_worker(NOT unattended);
         -- Somebody else may have started one at the same time.
         worker := coalesce(@extschema@.worker_pid(), answer.pid);
-        IF worker IS NULL THEN
+        IF worker IS NULL AND (NOT unattended OR @extschema@.is_armed()) THEN
             PERFORM @extschema@.refuse(answer.refusal);
         END IF;
     END IF;
