@@ -60,6 +60,10 @@ NEXT: Statement = (
        FROM @extschema@.pending_run p""",
     [],
 )
+SET_BACK: Statement = (
+    "UPDATE @extschema@.pending_run p SET due_at = p.due_at - make_interval(secs => $1)",
+    ["float8"],
+)
 LOST: Statement = (
     """SELECT l.jl_id, l.job_id, l.attempt, date_part('epoch', l.scheduled_at) AS scheduled_at, l.rolname::text,
            l.datname::text, l.state, l.job_sqlstate AS sqlstate, l.exception_message AS message
@@ -324,6 +328,11 @@ class Sequel:
             return
         self._store.execute(PROMOTE, now)
         self.asked = True
+
+    def set_back(self, by: float) -> None:
+        """Have the pending runs wait as long as they would have, now that the clock has been set back."""
+        self._store.execute(SET_BACK, by)
+        self.forget()
 
     def next_due(self) -> float | None:
         """When the next pending run is due."""

@@ -320,6 +320,7 @@ class Worker:
         """See to it that no job waits for the clock to come to where it was."""
         jobs = self._store.waiting(after_only=not is_correction(by))
         self._store.advance({job.job_id: after_set_back(job, by, now) for job in jobs})
+        self._sequel.set_back(by)
         self._store.forget_front()
         self._inbox = True  # the transaction that follows finds what is due first
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
@@ -128,7 +129,9 @@ def test_set_back_by_ten_minutes(faked: Scheduler, clock: ServerClock) -> None:
     minutely = faked.insert(WITNESS, schedule="* * * * *", timezone="UTC", catch_up="all")
     secondly = faked.insert(WITNESS, schedule="* * * * * *", timezone="UTC")
     after = faked.insert(WITNESS, schedule="@after 1 second")
+    failing = faked.insert("SELECT 1 / 0", max_retries=100, retry_delay="1 second", max_retry_delay="1 second")
     faked.start()
+    faked.value("SELECT run_job(%s)", failing)
 
     def seen(job: int) -> int:
         return len(faked.log(job))
@@ -137,8 +140,9 @@ def test_set_back_by_ten_minutes(faked: Scheduler, clock: ServerClock) -> None:
     until(lambda: seen(minutely) >= 10 and seen(secondly) >= 3 and seen(after) >= 3)
     clock.set(NOON)
     until(lambda: "the clock was set back by " in faked.cluster.log, "the worker to notice")
-    count = seen(after)
+    count, tries = seen(after), seen(failing)
     until(lambda: seen(after) >= count + 3, "the job that waits for its own end")
+    until(lambda: seen(failing) >= tries + 2, "the retries")
     assert faked.run("SELECT 1").state == "succeeded"
     assert faked.run("SELECT pg_sleep(1000)", job_timeout="1 second").state == "timed out"
     new = faked.insert(WITNESS, schedule="* * * * * *", timezone="UTC")
@@ -317,6 +321,43 @@ def test_a_job_that_is_enabled_again_has_missed_nothing(scheduler: Scheduler) ->
 ROW = """INSERT INTO {}.job_log (jl_id, job_id, rolname, datname, cause, scheduled_at, job_command, state)
          SELECT -nextval('witness_number'), job_id, rolname, datname, 'schedule', %s, '', 'succeeded' FROM member_job
          WHERE job_id = %s""".replace("{}", f'"{SCHEMA}"')
+
+
+def test_a_promoted_standby_goes_on(own_cluster: Callable[..., Cluster], installation: Installation) -> None:
+    """Each due time is accounted for exactly once by the two servers together."""
+    primary = own_cluster()
+    scheduler = new_scheduler(primary)
+    job = scheduler.insert("SELECT 1", schedule="* * * * * *", timezone="UTC", catch_up="all")
+    reboot = scheduler.insert("SELECT 1", schedule="@reboot")
+    scheduler.start()
+    until(lambda: scheduler.log(job))
+    with tempfile.TemporaryDirectory() as directory:
+        primary.command("pg_basebackup", "-D", f"{directory}/data", "-R", "-c", "fast")
+        standby = Cluster(installation, base_dir=directory)
+        try:
+            mirror = Scheduler(standby, scheduler.dbname)
+            seen = len(scheduler.log(job))
+            until(lambda: len(mirror.log(job)) > seen, "the standby to follow")
+            assert mirror.value("SELECT start_worker(unattended := true)") is None
+            with pytest.raises(psycopg.Error, match="standby"):
+                mirror.start()
+            scheduler.admin.close()
+            primary.shut_down("immediate")
+            last = max(run.scheduled_at for run in mirror.log(job))
+            mirror.value("SELECT pg_promote()")
+            mirror.start()
+            until(lambda: mirror.log(job)[-1].scheduled_at > last + timedelta(seconds=5), "the job to go on")
+            until(lambda: len(mirror.log(reboot)) == 2, "@reboot on the new server")
+            mirror.execute("UPDATE member_job SET enabled = false")
+            due = sorted(
+                run.scheduled_at + timedelta(seconds=number)
+                for run in mirror.log(job)
+                for number in range(run.missed_count or 1)
+            )
+            assert due == [due[0] + timedelta(seconds=number) for number in range(len(due))]
+            mirror.admin.close()
+        finally:
+            standby.stop()
 
 
 def test_one_run_for_each_due_time(scheduler: Scheduler) -> None:
