@@ -27,15 +27,22 @@ def due_times(
         if schedule is None:
             time_zone(timezone)
             dst_policy(dst)
-            return {"due": [], "never": False, "refusal": None}
+            return {"due": [], "never": None, "refusal": None}
         read = read_schedule(schedule, timezone, dst, seed or "")
     except Refusal as refusal:
         return {"due": None, "never": None, "refusal": refusal.as_row()}
+    impossible = read.never_due()
     due = Timing(read, after, starts_at, ends_at).preview(after)
     if until is not None:
         due = takewhile(lambda instant: instant <= until, due)
     found = list(islice(due, count))
-    return {"due": found, "never": not found and not read.at_reboot, "refusal": None}
+    never = None
+    if impossible is not None:
+        which = f"Entry {impossible}" if len(read.entries) > 1 else "It"
+        never = f"{which} is for days that never come."
+    elif not found and not read.at_reboot:
+        never = "No such time lies in the future, or none in the window from starts_at to ends_at."
+    return {"due": found, "never": never, "refusal": None}
 
 
 def zone_offsets(name: str, moments: list[float]) -> list[float] | None:

@@ -40,6 +40,7 @@ UTC = timezone.utc
 # Due times have microseconds at the most.
 TICK = 1e-6
 MOST_COMPARED = 10_000
+NEVER = date.max
 
 # cron(8) speaks of "less than 3 hours"; cron.c makes up for the fixed-time jobs of a gap of less
 # than that, and runs those of a repetition of up to and including three hours once.
@@ -72,7 +73,15 @@ class Schedule:
     def __init__(self, entries: tuple[Entry, ...], zone: tzinfo, dst: str) -> None:
         self.after_end = min((entry.seconds for entry in entries if isinstance(entry, After)), default=None)
         self.at_reboot = any(isinstance(entry, Reboot) for entry in entries)
+        self._parsed = entries
         self.entries = list(_due_entries(entries, zone, dst_policy(dst)))
+
+    def never_due(self) -> int | None:
+        """The number of the first entry that is on days which never come."""
+        for number, entry in enumerate(self._parsed, 1):
+            if isinstance(entry, Calendar) and _Days(entry).next(date(1970, 1, 1)) is None:
+                return number
+        return None
 
 
 def schedule(text: str, zone: str, dst: str = "cron", seed: str = "") -> Schedule:
@@ -363,11 +372,8 @@ class _Days:
         if not self._walkers:
             return day
         if not self._asked <= day <= self._found:
-            found = self._walk(day)
-            if found is None:
-                return None
-            self._asked, self._found = day, found
-        return self._found
+            self._asked, self._found = day, self._walk(day) or NEVER
+        return None if self._found == NEVER else self._found
 
     def count(self, begin: date, end: date) -> int:
         """How many matching days there are from `begin` to before `end`."""
@@ -398,11 +404,10 @@ def _day_lines(entry: Calendar) -> list[str]:
     """
     days = "*" if len(entry.days) == 31 else ",".join([*map(str, entry.days), *["l"] * entry.last_day])
     months = "*" if len(entry.months) == 12 else ",".join(map(str, entry.months))
-    weekdays = [f"{day}#{nth}" if nth != "l" else f"l{day}" for day, nth in entry.nth_weekdays]
+    nth_weekdays = [f"{day}#{nth}" if nth != "l" else f"l{day}" for day, nth in entry.nth_weekdays]
+    weekdays = [",".join(map(str, kind)) for kind in (nth_weekdays, entry.weekdays) if kind]
     if len(entry.weekdays) == 7:
         weekdays = ["*"]
-    elif entry.weekdays:
-        weekdays.append(",".join(map(str, entry.weekdays)))
     if entry.both_days:
         fields = [(days, weekday) for weekday in weekdays]
     else:

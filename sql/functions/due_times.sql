@@ -9,7 +9,7 @@ CREATE FUNCTION @extschema@.due_times(
     count integer,
     seed text,
     OUT due float8[],
-    OUT never boolean,
+    OUT never text,
     OUT refusal @extschema@.refusal
 )
 LANGUAGE plpython3u STABLE SECURITY INVOKER
@@ -19,6 +19,6 @@ AS $python$
 return elephant().preview.due_times(schedule, timezone, dst, starts_at, ends_at, after, until, count, seed)
 $python$;
 COMMENT ON FUNCTION @extschema@.due_times IS
-    'the next due times of a schedule in seconds since 1970 (as many as count, not after until), whether it is never due, or what is wrong with it; the seed (the job) chooses the slots of H';
+    'the next due times of a schedule in seconds since 1970 (as many as count, not after until), why it is never due (NULL where it is), or what is wrong with it; the seed (the job) chooses the slots of H';
 REVOKE ALL ON FUNCTION @extschema@.due_times FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.due_times TO job_scheduler;

@@ -19,10 +19,10 @@ BEGIN
         extract(epoch FROM NEW.ends_at)::float8, extract(epoch FROM NEW.schedule_set_at)::float8, NULL, 1,
         NEW.job_id::text);
     PERFORM @extschema@.refuse(answer.refusal);
-    IF answer.never AND (TG_OP = 'INSERT' OR NEW.schedule IS DISTINCT FROM OLD.schedule) THEN
+    IF answer.never IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.schedule IS DISTINCT FROM OLD.schedule) THEN
         RAISE EXCEPTION 'schedule "%" is never due', left(NEW.schedule, 60)
             USING ERRCODE = 'invalid_parameter_value',
-                  DETAIL = 'No such time lies in the future, or none in the window from starts_at to ends_at.',
+                  DETAIL = answer.never,
                   HINT = 'Look at SELECT * FROM next_runs(…); use NULL for a job that runs only when run_job() asks for it.';
     END IF;
     NEW.first_run_at := CASE WHEN NEW.enabled THEN to_timestamp(answer.due[1]) END;

@@ -431,6 +431,7 @@ def test_every_form_from_sql(scheduler: Scheduler) -> None:
         ("SELECT insert_job('SELECT 1', current_catalog, dst := 'summer')", "22023"),
         ("SELECT insert_job('SELECT 1', current_catalog, '@daily', catch_up := 'most')", "22023"),
         ("SELECT insert_job('SELECT 1', current_catalog, '0 0 31 2 *')", "22023"),
+        ("SELECT insert_job('SELECT 1', current_catalog, '{@daily,0 0 31 2 *}')", "22023"),
         ("SELECT insert_job('SELECT 1', current_catalog, '2001-01-01')", "22023"),
         ("SELECT insert_job('SELECT 1', current_catalog, repeat('*', 1000000))", "22023"),
     ],

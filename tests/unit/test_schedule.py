@@ -180,6 +180,20 @@ def test_counting_does_not_take_long() -> None:
     assert both.count(begin, end) == 365 * 86400 * 3 / 2  # more than are compared
 
 
+def test_days_that_never_come() -> None:
+    for text in ("0 0 31 2 *", "{@daily,0 0 30 2 *}", "0 0 31 4,6,9,11 *", "0 0 */31 * 1#3,2#2,5L"):
+        read = schedule(text, "UTC")
+        assert read.never_due() == (2 if text[0] == "{" else 1)
+    for text in ("0 0 31 2 1", "0 0 29 2 */7", "{2001-01-01,@reboot,@every 1 day,0 0 29 2 *}", "0 0 * 2 1#5"):
+        assert schedule(text, "UTC").never_due() is None
+
+
+def test_several_nth_weekdays() -> None:
+    timing = Timing(schedule("0 0 * 1 1#1,3#2,5L,6", "UTC"))
+    found = [datetime.fromtimestamp(due, UTC).day for due in islice(timing.following(utc("2027-01-01 12:00")), 8)]
+    assert found == [2, 4, 9, 13, 16, 23, 29, 30]
+
+
 def test_a_missing_time_that_is_asked_for_once() -> None:
     for dst in ("cron", "skip", "wall"):
         assert Timing(schedule("2027-03-28 02:30", "Europe/Berlin", dst)).next(0.0) == utc("2027-03-28 01:00")
