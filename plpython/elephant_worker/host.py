@@ -83,24 +83,37 @@ def _detached(plpy: Any, statement: str) -> int:
 
     A backend notices that its client has gone when it writes to it, and the worker never does.
     """
-    parameters = _session(plpy)
+    connection = own_session(plpy)
+    try:
+        connection.send_query(statement.encode())
+        _await_worker(plpy, connection.backend_pid, connection)
+    except OperationalError as error:
+        raise _no_session(connection.user.decode(), error) from None
+    pid = connection.backend_pid
+    connection.finish()
+    return pid
+
+
+def own_session(plpy: Any, **parameters: str) -> Connection:
+    """A session in this database, as the server's own user. Raises Refusal (08001)."""
+    parameters = {**_session(plpy), **parameters}
     try:
         connection = PGconn.connect(conninfo(parameters).encode())
         if connection.status != ConnStatus.OK:
             raise OperationalError(connection.get_error_message())
-        connection.send_query(statement.encode())
-        _await_worker(plpy, connection.backend_pid, connection)
     except OperationalError as error:
-        raise Refusal(
-            "the worker could not be given a session",
-            str(error).strip(),
-            f'pg_hba.conf must let the role "{parameters["user"]}" in over the local socket as the server\'s own user '
-            "(peer, as it is by default); or run CALL run_worker() in a session of yours, or install pg_background.",
-            "08001",
-        ) from None
-    pid = connection.backend_pid
-    connection.finish()
-    return pid
+        raise _no_session(parameters["user"], error) from None
+    return connection
+
+
+def _no_session(user: str, error: OperationalError) -> Refusal:
+    return Refusal(
+        "the worker could not be given a session",
+        str(error).strip(),
+        f'pg_hba.conf must let the role "{user}" in over the local socket as the server\'s own user '
+        "(peer, as it is by default); or run CALL run_worker() in a session of yours, or install pg_background.",
+        "08001",
+    )
 
 
 def _session(plpy: Any) -> dict[str, str]:

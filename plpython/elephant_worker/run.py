@@ -85,6 +85,11 @@ class Run:
     stopping: tuple[str, str] | None = None
 
     @property
+    def is_trial(self) -> bool:
+        """Whether it is to be rolled back."""
+        return self.cause == "trial"
+
+    @property
     def again_at(self) -> float | None:
         """When the job is due because this run has ended."""
         moments = [self.resume_at]

@@ -6,12 +6,14 @@ Nothing here waits: each step is taken when the socket is ready for it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from enum import Enum
 
 from .clock import Clock
 from .libpq import (
     ConnStatus,
     DiagnosticField,
+    Escaping,
     ExecStatus,
     OperationalError,
     PGconn,
@@ -38,6 +40,19 @@ SETUP = b"""SELECT pg_catalog.set_config('role', $1, false),
 SETTINGS = b""",
     (SELECT pg_catalog.count(pg_catalog.set_config(s.key, s.value, false))
      FROM pg_catalog.jsonb_each_text($6::pg_catalog.jsonb) s)"""
+
+# How a command is tried that may be several statements.
+TRIAL = b"""DECLARE
+    number pg_catalog.int8;
+BEGIN
+    EXECUTE %s;
+    GET DIAGNOSTICS number = ROW_COUNT;
+    SET CONSTRAINTS ALL IMMEDIATE;
+    PERFORM pg_catalog.set_config('elephant_worker.row_count', number::pg_catalog.text, false);
+END"""
+TRIED_ROWS = b"SELECT pg_catalog.current_setting('elephant_worker.row_count')"
+# What is said of commands that want to begin or end transactions, or to be in none.
+NOT_IN_A_TRIAL = {"0A000", "25001", "2D000"}
 
 
 class State(Enum):
@@ -88,6 +103,7 @@ class Session:
         self._error: Result | None = None
         self._done: Result | None = None
         self._lost = ""
+        self._tried_rows: int | None = None
         self._notices = bytearray()
         self._connection = PGconn.connect_start(conninfo.encode())
         if self._connection.status == ConnStatus.BAD:
@@ -172,6 +188,15 @@ class Session:
         except OperationalError as error:
             self._lose(str(error))
 
+    def _begin_command(self) -> None:
+        outside = self._connection.transaction_status == TransactionStatus.IDLE
+        if self.run is not None and self.run.is_trial and outside:
+            self._clear()
+            self._connection.send_query(b"BEGIN")
+            self._flush()
+        else:
+            self._send_command()
+
     def _send_command(self) -> None:
         run = self.run
         assert run is not None
@@ -182,13 +207,19 @@ class Session:
         run.started_steady = self._clock.steady()
         self._used = True
         if run.parameters is None:
-            self._connection.send_query(run.command.encode())
+            self._connection.send_query(self._tried(run.command) if run.is_trial else run.command.encode())
         else:
             values = [None if value is None else value.encode() for value in run.parameters]
             self._connection.send_query_params(run.command.encode(), values)
         self._connection.set_single_row_mode()
         self._flush()
         self._started(run)
+
+    def _tried(self, command: str) -> bytes:
+        """The command in a form in which it cannot end the transaction that it is tried in."""
+        escaping = Escaping(self._connection)
+        block = TRIAL.replace(b"%s", escaping.escape_literal(command.encode()))
+        return b"DO " + escaping.escape_literal(block) + b"; " + TRIED_ROWS
 
     def _reset(self) -> None:
         self.state = State.RESETTING
@@ -223,6 +254,8 @@ class Session:
     def _result(self, result: Result) -> None:
         status = result.status
         if status in (ExecStatus.SINGLE_TUPLE, ExecStatus.EMPTY_QUERY):
+            if self.run is not None and self.run.is_trial and self.run.parameters is None:
+                self._tried_rows = int(result.get_value(0, 0) or 0)
             return
         if status in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK):
             self._done = result
@@ -256,7 +289,7 @@ class Session:
             raise OperationalError(self._connection.get_error_message())
         if self.state is State.PREPARING:
             if self._error is None:
-                self._send_command()
+                self._begin_command()
             else:
                 self._end(self._outcome())
         elif self.state is State.RUNNING:
@@ -276,9 +309,13 @@ class Session:
             after = self._measure(self.backend_pid)
             run.cost = after.since(self._before) if after is not None else None
         clean = self._connection.transaction_status == TransactionStatus.IDLE
+        if run.is_trial:
+            clean = False  # its end is the session's
+            if outcome.state == "succeeded":
+                outcome = replace(outcome, command_tag=None, row_count=self._tried_rows or outcome.row_count)
         if not clean:
             self.close()
-            if outcome.state == "succeeded":
+            if outcome.state == "succeeded" and not run.is_trial:
                 outcome = Outcome(
                     "failed",
                     "25000",
@@ -337,6 +374,8 @@ class Session:
             self._notices += result.error_message[:room]
 
     def _own_hint(self, error: Result) -> str | None:
+        if self.run is not None and self.run.is_trial and _field(error, DiagnosticField.SQLSTATE) in NOT_IN_A_TRIAL:
+            return "A trial is one transaction, in which not every command can be executed; run_job() runs it as it is."
         with_parameters = self.run is not None and self.run.parameters is not None
         syntax_error = _field(error, DiagnosticField.SQLSTATE) == "42601"
         return "A command with parameters is one statement." if with_parameters and syntax_error else None

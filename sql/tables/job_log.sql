@@ -5,7 +5,7 @@ CREATE TABLE @extschema@.job_log (
     job_id bigint NOT NULL,
     rolname name NOT NULL,
     datname name NOT NULL,
-    cause text NOT NULL CHECK (cause IN ('schedule', 'request', 'once', 'reboot', 'retry', 'dependency', 'failure')),
+    cause text NOT NULL CHECK (cause IN ('schedule', 'request', 'once', 'reboot', 'retry', 'dependency', 'failure', 'trial')),
     scheduled_at timestamptz NOT NULL,
     job_started timestamptz,
     job_finished timestamptz,
@@ -34,10 +34,10 @@ CREATE UNIQUE INDEX job_log_due_time ON @extschema@.job_log (job_id, scheduled_a
 
 COMMENT ON TABLE @extschema@.job_log IS 'the runs; users see them through my_job_log and member_job_log, nobody but the worker writes them';
 COMMENT ON COLUMN @extschema@.job_log.jl_id IS 'identifies the run';
-COMMENT ON COLUMN @extschema@.job_log.job_id IS 'the job, which may have been deleted since; for run_once() a negative number';
+COMMENT ON COLUMN @extschema@.job_log.job_id IS 'the job, which may have been deleted since; for a run that is not of a job a negative number';
 COMMENT ON COLUMN @extschema@.job_log.rolname IS 'the role that the run was for';
 COMMENT ON COLUMN @extschema@.job_log.datname IS 'the database that the run was for';
-COMMENT ON COLUMN @extschema@.job_log.cause IS 'schedule: it was due; request: run_job() was called; once: run_once() was called; reboot: the server was started, for @reboot; retry: an earlier attempt failed; dependency: the jobs of run_after have ended; failure: on_failure_command of a job that failed';
+COMMENT ON COLUMN @extschema@.job_log.cause IS 'schedule: it was due; request: run_job() was called; once: run_once() was called; reboot: the server was started, for @reboot; retry: an earlier attempt failed; dependency: the jobs of run_after have ended; failure: on_failure_command of a job that failed; trial: try_job() was called';
 COMMENT ON COLUMN @extschema@.job_log.scheduled_at IS 'when it was due, or asked for';
 COMMENT ON COLUMN @extschema@.job_log.job_started IS 'when its command was sent';
 COMMENT ON COLUMN @extschema@.job_log.job_finished IS 'when it ended';

@@ -20,7 +20,7 @@ LAYERS = [
     {"session", "store"},
     {"link"},
     {"listener", "pool", "access", "host", "retention", "sequel", "spare", "vacuum"},
-    {"worker"},
+    {"trial", "worker"},
 ]
 PURE = {
     "alerts",

@@ -1,0 +1,195 @@
+"""try_job(): what would happen, and nothing does."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.conftest import Scheduler, until
+
+
+@pytest.fixture
+def worker(scheduler: Scheduler) -> Scheduler:
+    scheduler.execute("CREATE TABLE t (i int UNIQUE DEFERRABLE INITIALLY DEFERRED)")
+    scheduler.execute("GRANT ALL ON t TO PUBLIC")
+    scheduler.start()
+    return scheduler
+
+
+def tried(worker: Scheduler, command: str, **options: Any) -> Any:
+    job = worker.insert(command, **options)
+    return worker.admin.execute("SELECT * FROM try_job(%s)", (job,)).fetchone()
+
+
+def test_it_is_executed_as_its_role_in_its_database_and_rolled_back(worker: Scheduler) -> None:
+    role, database = worker.role(), worker.database()
+    with worker.cluster.connect(database) as there:
+        there.execute("CREATE TABLE t (i int)")
+        there.execute("GRANT ALL ON t TO PUBLIC")
+        app = worker.connect_as(role)
+        command = """INSERT INTO t SELECT generate_series(1, 6);
+                     DO $$BEGIN RAISE NOTICE '% %', current_user, current_catalog; END$$;
+                     UPDATE t SET i = i + 1 WHERE i > 4"""
+        app.execute("SELECT insert_job(%s, %s, job_name := 'mine')", (command, database))
+        row = app.execute("SELECT * FROM try_job('mine')").fetchone()
+        assert row is not None
+        assert (row.state, row.job_sqlstate, row.row_count) == ("succeeded", "00000", 2)
+        assert row.notices == f"NOTICE:  {role} {database}"
+        assert row.duration.total_seconds() > 0
+        assert there.execute("SELECT count(*) FROM t").fetchone() == (0,)
+    # It is in the log, and is no run of the job.
+    (run,) = worker.log()
+    assert (run.cause, run.rolname, run.state) == ("trial", role, "succeeded")
+    assert worker.value("SELECT success_count + failure_count FROM member_job") == 0
+
+
+def test_an_error_has_all_its_parts(worker: Scheduler) -> None:
+    row = tried(
+        worker,
+        """INSERT INTO t VALUES (1);
+           DO $$BEGIN RAISE EXCEPTION 'no more hay' USING ERRCODE = 'P1234', DETAIL = 'Empty.', HINT = 'Buy.'; END$$""",
+    )
+    assert (row.state, row.job_sqlstate, row.exception_message) == ("failed", "P1234", "no more hay")
+    assert (row.exception_detail, row.exception_hint) == ("Empty.", "Buy.")
+    assert "inline_code_block" in row.exception_context
+
+
+def test_a_job_that_is_not_committed_yet(worker: Scheduler) -> None:
+    with worker.connect() as user, user.transaction(force_rollback=True):
+        user.execute("SELECT insert_job('SELECT 1/0', current_catalog, job_name := 'new')")
+        row = user.execute("SELECT * FROM try_job('new')").fetchone()
+    assert row is not None
+    assert row.job_sqlstate == "22012"
+
+
+def test_constraints_that_are_checked_late(worker: Scheduler) -> None:
+    assert tried(worker, "INSERT INTO t VALUES (1), (1)").job_sqlstate == "23505"
+
+
+@pytest.mark.parametrize("command", ["SELECT 'it''s \\ $$ ' || $q$'$q$", "-- nothing", "SELECT $x$DO$x$"])
+def test_quotes(worker: Scheduler, command: str) -> None:
+    assert tried(worker, command).state == "succeeded"
+
+
+def test_parameters_and_settings(worker: Scheduler) -> None:
+    row = tried(worker, "INSERT INTO t SELECT $1 + i FROM generate_series(1, $2) i", parameters="[5, 3]")
+    assert (row.state, row.row_count) == ("succeeded", 3), row
+    row = tried(
+        worker, "DO $$BEGIN RAISE NOTICE '%', current_setting('work_mem'); END$$", settings='{"work_mem": "7MB"}'
+    )
+    assert row.notices == "NOTICE:  7MB"
+    assert worker.value("SELECT count(*) FROM t") == 0
+
+
+ESCAPES = [
+    "COMMIT",
+    "INSERT INTO t VALUES (1); COMMIT",
+    "COMMIT; INSERT INTO t VALUES (1)",
+    "ROLLBACK; INSERT INTO t VALUES (1)",
+    "END; BEGIN; INSERT INTO t VALUES (1); END",
+    "ABORT AND CHAIN; INSERT INTO t VALUES (1); COMMIT",
+    "INSERT INTO t VALUES (1); PREPARE TRANSACTION 'x'",
+    "CALL commits()",
+    "DO $$BEGIN INSERT INTO t VALUES (1); COMMIT; END$$",
+    "INSERT INTO t VALUES (1); VACUUM",
+    "VACUUM",
+    "INSERT INTO t VALUES (1); SAVEPOINT a",
+    "'; COMMIT; INSERT INTO t VALUES (1); --",
+    "INSERT INTO t VALUES (1)$x$; COMMIT; --",
+]
+
+
+@pytest.mark.parametrize("parameters", [None, "[]"])
+@pytest.mark.parametrize("command", ESCAPES)
+def test_no_way_to_commit(worker: Scheduler, command: str, parameters: str | None) -> None:
+    worker.execute("CREATE PROCEDURE commits() LANGUAGE plpgsql AS $$BEGIN INSERT INTO t VALUES (1); COMMIT; END$$")
+    row = tried(worker, command, parameters=parameters)
+    assert worker.value("SELECT count(*) FROM t") == 0
+    if parameters is None:
+        assert row.state == "failed", row
+        if row.job_sqlstate in {"0A000", "25001", "2D000"}:
+            assert "run_job() runs it as it is" in row.exception_hint
+
+
+def test_who_asks_holds_a_lock(worker: Scheduler) -> None:
+    """Nobody would notice that the two wait for each other; the trial gives up."""
+    job = worker.insert("DELETE FROM t", settings='{"lock_timeout": "100ms"}')
+    with worker.connect() as user, user.transaction():
+        user.execute("LOCK TABLE public.t")
+        row = user.execute("SELECT * FROM try_job(%s)", (job,)).fetchone()
+    assert row is not None
+    assert row.job_sqlstate == "55P03"
+    assert row.exception_message
+
+
+def test_cancelled_while_it_waits(worker: Scheduler) -> None:
+    job = worker.insert("SELECT pg_sleep(1000)")
+    failed: list[psycopg.Error] = []
+    session = worker.connect()
+
+    def wait() -> None:
+        try:
+            session.execute("SELECT try_job(%s)", (job,))
+        except psycopg.Error as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    until(lambda: [run.state for run in worker.log()] == ["running"])
+    until(lambda: worker.value("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'DO %%pg_sleep(1000)%%'"))
+    session.cancel()
+    thread.join()
+    session.close()
+    assert [error.sqlstate for error in failed] == ["57014"]
+    assert worker.ended(worker.log()[0].jl_id).state == "cancelled"
+
+
+def test_the_timeout_of_the_job_holds(worker: Scheduler) -> None:
+    assert tried(worker, "SELECT pg_sleep(1000)", job_timeout="100 ms").state == "timed out"
+
+
+def test_without_a_worker(scheduler: Scheduler) -> None:
+    job = scheduler.insert("SELECT 1")
+    with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="no worker runs") as raised:
+        scheduler.value("SELECT try_job(%s)", job)
+    assert raised.value.diag.message_hint == "SELECT start_worker(); starts it."
+    assert "Traceback" not in (raised.value.diag.context or "")
+    scheduler.start()
+    scheduler.value("SELECT pause_jobs()")
+    with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="paused"):
+        scheduler.value("SELECT try_job(%s)", job)
+
+
+def test_who_may_try_what(worker: Scheduler) -> None:
+    victim = worker.role("victim")
+    theirs = worker.insert("SELECT 1", rolname=victim)
+    thief = worker.connect_as(worker.role("thief"))
+    for call in (f"try_job({theirs})", "try_job(4711)", "try_job(NULL)"):
+        with pytest.raises(psycopg.errors.NoDataFound):
+            thief.execute(f"SELECT {call}")
+    # The view behind it, used by hand.
+    row = """INSERT INTO trial (datname, rolname, job_command, job_timeout)
+             VALUES (current_catalog, %s, 'SELECT 1', '1 min')"""
+    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="may not define jobs for role"):
+        thief.execute(row, (victim,))
+    with pytest.raises(psycopg.errors.UndefinedObject):
+        thief.execute(row, (None,))
+    for statement in (
+        "INSERT INTO trial (defined_by) VALUES ('postgres')",
+        "INSERT INTO trial (state) VALUES ('succeeded')",
+        "UPDATE trial SET state = 'succeeded'",
+        "DELETE FROM trial",
+        "SELECT try_now()",
+    ):
+        with pytest.raises((psycopg.errors.InsufficientPrivilege, psycopg.errors.ObjectNotInPrerequisiteState)):
+            thief.execute(statement)
+    assert worker.log() == []
+    # By hand it does what try_job() does, as oneself.
+    found = thief.execute(row + " RETURNING state, defined_by = current_user AS own", (thief.info.user,)).fetchone()
+    assert found == ("succeeded", True)
+    nobody = worker.connect_as(worker.role("nobody", scheduler=False))
+    with pytest.raises((psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedFunction)):
+        nobody.execute("SELECT try_job(1)")
