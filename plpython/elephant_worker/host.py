@@ -132,7 +132,8 @@ def _session(plpy: Any) -> dict[str, str]:
         "user": _superuser(plpy, row["owner"]),
         "application_name": "elephant_worker starting",
         "client_encoding": "UTF8",
-        "options": "-c client_min_messages=error -c statement_timeout=0 -c client_connection_check_interval=0",
+        "options": "-c client_min_messages=error -c statement_timeout=0 -c client_connection_check_interval=0 "
+        "-c search_path=pg_catalog,pg_temp",
     }
 
 

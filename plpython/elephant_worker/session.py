@@ -30,11 +30,14 @@ RESULTS_PER_STEP = 500
 
 RESET = b"DISCARD ALL"
 # role: a session that was handed back may have changed it. The rest is for the command to read.
+# Everything is qualified and no operator is used: the search_path is the role's or the database's,
+# whose owner need not be who the run is for.
 SETUP = b"""SELECT pg_catalog.set_config('role', $1, false),
-    pg_catalog.set_config('application_name', 'elephant_worker job ' || $2, false),
-    pg_catalog.set_config('elephant_worker.job_id', $2, false),
+    pg_catalog.set_config('application_name', pg_catalog.concat('elephant_worker job ', $2::pg_catalog.int8), false),
+    pg_catalog.set_config('elephant_worker.job_id', pg_catalog.concat($2), false),
     pg_catalog.set_config('elephant_worker.run_id', $3, false),
-    pg_catalog.set_config('elephant_worker.scheduled_at', pg_catalog.to_timestamp($4::pg_catalog.float8)::text, false),
+    pg_catalog.set_config(
+        'elephant_worker.scheduled_at', pg_catalog.concat(pg_catalog.to_timestamp($4::pg_catalog.float8)), false),
     pg_catalog.set_config('elephant_worker.attempt', $5, false)"""
 # After the role, so that they are set with its rights.
 SETTINGS = b""",

@@ -744,7 +744,11 @@ class Store:
                 self._plpy.execute(row["drop_it"])
             except self._plpy.SPIError:
                 # A run has left something that belongs to it: that stays, the door is shut.
-                self._plpy.execute(row["shut_it"])
+                try:
+                    self._plpy.execute(row["shut_it"])
+                except self._plpy.SPIError as error:
+                    # Somebody keeps it locked; it cannot log in for long.
+                    self._plpy.warning(f"elephant_worker could not {row['shut_it']}: {error}")
 
     def free_connections(self) -> int:
         """How many more sessions of ordinary roles the server has room for."""

@@ -44,6 +44,8 @@ SELDOM = 5.0
 TIMERS_KEPT = 200
 # How long after the server had no connection left it is asked again.
 NO_CONNECTION_WAIT = 0.05
+# How long after a role could not be given a login, since somebody kept it locked, that is tried again.
+REFUSED_WAIT = 5.0
 # How much the clocks may part in one turn without one of them having been set.
 LARGEST_SLEW = 0.5
 # How often the mark below which no run is open is moved.
@@ -56,7 +58,7 @@ SESSION = {
     "client_min_messages": "error",
     "client_connection_check_interval": "0",
     "statement_timeout": "0",
-    "lock_timeout": "0",
+    "lock_timeout": "1s",
     "idle_in_transaction_session_timeout": "0",
     "default_transaction_isolation": "read committed",
     "default_transaction_read_only": "off",
@@ -102,7 +104,8 @@ def _spare(plpy: Any, store: Store, clock: Clock, worker: int) -> bool:
 def _set(plpy: Any, settings: dict[str, str]) -> dict[str, str]:
     """Change settings of the session; returns what they were."""
     plan = plpy.prepare(
-        "SELECT pg_catalog.current_setting($1) AS before, pg_catalog.set_config($1, $2, false)", ["text", "text"]
+        "SELECT pg_catalog.current_setting($1) AS before, pg_catalog.set_config($1, $2, false)",
+        ["pg_catalog.text"] * 2,  # whatever search_path the owner of the database has given it
     )
     before = {name: plpy.execute(plan, [name, value])[0]["before"] for name, value in settings.items()}
     plpy.commit()
@@ -123,6 +126,8 @@ class Worker:
         self._restarting = False
         self._disowned = False
         self._hired = False
+        # Roles whose login somebody keeps locked, until when that is not tried again, and why.
+        self._refused: dict[int, tuple[float, Outcome]] = {}
         # What there is to do: something in the inbox, the time of the first due job, runs that have
         # ended and are not logged yet.
         self._inbox = True
@@ -401,11 +406,11 @@ class Worker:
         places = [*missing.elements()]
         if places:
             places = places[: self._new_sessions()]
-            for place in set(places):
-                self._access.prepare(place)
+            refused = {place for place in set(places) if self._login_refused(place) is not None}
             self._store.commit()
             for place in places:
-                self._pool.open(place)
+                if place not in refused:
+                    self._pool.open(place)
 
     def _new_sessions(self) -> int:
         """How many sessions may be opened; those that are being opened the server does not count yet."""
@@ -472,16 +477,28 @@ class Worker:
 
     def _prepare(self, claims: Claims, now: float) -> None:
         """See to it that the runs can connect; those whose role cannot have ended already."""
-        refused: dict[Place, Outcome] = {}
-        for place in set(self._pool.needs_session([run.place for run in claims.runs])):
-            try:
-                self._access.prepare(place)
-            except self._plpy.SPIError as error:
-                refused[place] = _refused(error)
+        places = set(self._pool.needs_session([run.place for run in claims.runs]))
+        refused = {place: reason for place in places if (reason := self._login_refused(place)) is not None}
         for run in [run for run in claims.runs if run.place in refused]:
             claims.runs.remove(run)
             claims.ended.append(run)
             run.end(refused[run.place], now)
+
+    def _login_refused(self, place: Place) -> Outcome | None:
+        """Give a role a login; returns why that cannot be. Who keeps it locked keeps nobody else waiting."""
+        steady = self._clock.steady()
+        until, reason = self._refused.get(place.role_oid, (0.0, None))
+        if reason is not None and steady < until:
+            return reason
+        try:
+            self._access.prepare(place)
+        except self._plpy.SPIError as error:
+            reason = _refused(error)
+            if isinstance(error, self._plpy.spiexceptions.LockNotAvailable):
+                self._refused[place.role_oid] = steady + REFUSED_WAIT, reason
+            return reason
+        self._refused.pop(place.role_oid, None)
+        return None
 
     # --- every second -----------------------------------------------------------------------
 

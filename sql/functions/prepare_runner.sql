@@ -11,6 +11,7 @@ REVOKE ALL ON FUNCTION @extschema@.runner_name(oid) FROM PUBLIC;
 CREATE FUNCTION @extschema@.prepare_runner(role oid, verifier text) RETURNS name
 LANGUAGE plpgsql VOLATILE STRICT SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '50ms' -- a run may hold a lock on its own runner, for which others must not wait
 AS $$
 DECLARE
     runner CONSTANT name := @extschema@.runner_name(role);
@@ -33,15 +34,15 @@ BEGIN
                   HINT = format('Drop it, the worker makes it again: DROP ROLE %I;', runner);
     END IF;
     IF known.rolpassword IS DISTINCT FROM verifier OR NOT known.rolcanlogin
-       OR known.rolvaliduntil IS NULL OR known.rolvaliduntil < clock_timestamp() + '30 minutes' THEN
+       OR known.rolvaliduntil IS NULL OR known.rolvaliduntil < clock_timestamp() + '5 minutes' THEN
         EXECUTE format('ALTER ROLE %I NOSUPERUSER NOCREATEDB NOCREATEROLE INHERIT LOGIN NOREPLICATION NOBYPASSRLS '
                        'CONNECTION LIMIT -1 PASSWORD %L VALID UNTIL %L',
-                       runner, verifier, clock_timestamp() + '1 hour');
+                       runner, verifier, clock_timestamp() + '10 minutes');
     END IF;
     PERFORM @extschema@.copy_role_settings(role, known.oid);
     RETURN runner;
 END
 $$;
 COMMENT ON FUNCTION @extschema@.prepare_runner(oid, text) IS
-    'makes the login role through which runs become this role, for an hour and with the worker''s secret, of which it gets the SCRAM verifier; returns its name';
+    'makes the login role through which runs become this role, for ten minutes and with the worker''s secret, of which it gets the SCRAM verifier; returns its name';
 REVOKE ALL ON FUNCTION @extschema@.prepare_runner(oid, text) FROM PUBLIC;

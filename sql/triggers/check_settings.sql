@@ -33,7 +33,10 @@ BEGIN
             ELSIF setting.type NOT IN ('string', 'number', 'boolean') THEN
                 RAISE EXCEPTION USING MESSAGE = 'it is no string, number or boolean';
             END IF;
-            PERFORM pg_catalog.set_config(setting.name, setting.text, true);
+            -- With another search_path what follows here would mean something else.
+            IF lower(setting.name) <> 'search_path' THEN
+                PERFORM pg_catalog.set_config(setting.name, setting.text, true);
+            END IF;
         END LOOP;
         RAISE EXCEPTION USING ERRCODE = 'EW001';
     EXCEPTION

@@ -1,0 +1,30 @@
+-- DELETE on a view comes with the right to LOCK it, and LOCK goes on to what lies below it with the
+-- rights of the view's owner. So the views that jobs are deleted through belong to a role that may
+-- lock nothing: no other role's session can then keep the worker from its tables.
+DO $$
+BEGIN
+    EXECUTE (SELECT 'GRANT SELECT, INSERT, UPDATE (' || string_agg(quote_ident(c.attname), ', ')
+                    || ') ON @extschema@.all_job TO job_view_owner'
+             FROM pg_attribute c WHERE c.attrelid = '@extschema@.all_job'::regclass AND c.attnum > 0);
+END
+$$;
+ALTER VIEW @extschema@.my_job OWNER TO job_view_owner;
+ALTER VIEW @extschema@.member_job OWNER TO job_view_owner;
+
+CREATE FUNCTION @extschema@.delete_shown_job() RETURNS trigger
+LANGUAGE plpgsql VOLATILE
+SECURITY DEFINER -- the owner of the views may not delete; what a view shows, its reader may delete
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    DELETE FROM ONLY @extschema@.job j WHERE j.job_id = OLD.job_id;
+    RETURN CASE WHEN FOUND THEN OLD END;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.delete_shown_job() IS 'trigger: deletes a job through my_job or member_job';
+REVOKE ALL ON FUNCTION @extschema@.delete_shown_job() FROM PUBLIC;
+
+CREATE TRIGGER delete_shown_job INSTEAD OF DELETE ON @extschema@.my_job
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.delete_shown_job();
+CREATE TRIGGER delete_shown_job INSTEAD OF DELETE ON @extschema@.member_job
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.delete_shown_job();

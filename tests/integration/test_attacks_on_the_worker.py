@@ -1,0 +1,178 @@
+"""Who may define jobs, or owns a database, cannot stop the worker, nor keep it from the jobs of others."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from tests.conftest import SCHEMA, Scheduler, until
+
+
+@pytest.fixture
+def arena(scheduler: Scheduler) -> Scheduler:
+    """A running worker; nobody is patient with it."""
+    scheduler.start()
+    scheduler.execute("SET lock_timeout = '10 s'")
+    return scheduler
+
+
+def goes_on(arena: Scheduler) -> None:
+    """The worker starts what somebody else asks for, and sees new definitions."""
+    job_id = arena.insert("SELECT 1", schedule="1 second")
+    assert arena.ended(arena.value("SELECT run_job(%s)", job_id), 10).state == "succeeded"
+    until(lambda: any(run.cause == "schedule" for run in arena.log(job_id)), "a due time", 10)
+    arena.execute("DELETE FROM member_job WHERE job_id = {}", sql.Literal(job_id))
+
+
+LOCKS = [
+    *(
+        f"LOCK TABLE {view} IN {mode} MODE"
+        for view in ("my_job", "member_job", "job_request", "my_job_log", "job", "job_state", "worker_inbox")
+        for mode in ("ROW EXCLUSIVE", "SHARE", "ACCESS EXCLUSIVE")
+    ),
+    "SELECT * FROM my_job FOR UPDATE",
+    "SELECT * FROM member_job FOR UPDATE",
+    "SELECT * FROM job_request FOR UPDATE",
+    "SELECT * FROM my_job_log FOR UPDATE",
+    "UPDATE my_job SET job_description = 'held'",
+    "DELETE FROM my_job",
+    "SELECT run_job(job_id) FROM my_job",
+    "SELECT cancel_job(job_id) FROM my_job",
+    "LISTEN elephant_worker_wake; NOTIFY elephant_worker_wake",
+    "SELECT pg_advisory_lock(classid::integer, objid::integer) FROM pg_locks WHERE locktype = 'advisory'",
+    "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE; SELECT * FROM my_job_log; UPDATE my_job SET enabled = false",
+]
+
+
+def test_no_lock_stops_the_worker(arena: Scheduler) -> None:
+    session = arena.connect_as(arena.role("mallory"))
+    session.execute("SELECT insert_job('SELECT 1', current_catalog, '1 second')")
+    session.autocommit = False
+    for lock in LOCKS:
+        try:
+            session.execute(lock)
+        except psycopg.errors.InsufficientPrivilege:
+            session.rollback()
+            continue
+        assert not lock.startswith("LOCK") or "ROW EXCLUSIVE" in lock, lock
+        goes_on(arena)
+        session.rollback()
+
+
+TAMPER = """SET ROLE NONE;
+DO $$BEGIN EXECUTE format('ALTER ROLE %I PASSWORD ''mine''', current_user);
+           EXECUTE format('ALTER ROLE %I SET work_mem = ''1MB''', current_user); END$$"""
+
+
+def test_a_runner_that_is_being_changed_holds_up_nobody(arena: Scheduler) -> None:
+    mallory = arena.role("mallory")
+    arena.run(TAMPER, rolname=mallory)
+    # What the worker must mend is locked by a transaction that does not end.
+    job_id = arena.insert(f"{TAMPER}; SELECT pg_sleep(1000)", rolname=mallory)
+    arena.value("SELECT run_job(%s)", job_id)
+    until(lambda: arena.value("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'") == 1)
+    other = arena.insert("SELECT 1", rolname=mallory, schedule="1 second")
+    until(lambda: arena.log(other), "the worker to try")
+    goes_on(arena)
+    assert next(run.job_sqlstate for run in arena.log(other) if run.state != "running") == "55P03"
+    arena.value("SELECT cancel_job(%s)", job_id)
+    until(lambda: arena.log(other)[-1].state == "succeeded", "the runner to be mended")
+
+
+def test_a_runner_that_is_being_used_holds_up_no_stop(arena: Scheduler) -> None:
+    mallory = arena.role("mallory")
+    arena.run("SELECT 1", rolname=mallory)
+    runner = sql.Identifier(arena.value("SELECT runner_name(%s::regrole)", sql.Identifier(mallory).as_string()))
+    session = arena.connect_as(mallory)
+    session.autocommit = False
+    session.execute("CREATE TEMP TABLE bait (i int)")
+    session.execute(sql.SQL("GRANT SELECT ON bait TO {}").format(runner))
+    arena.stop()
+    session.rollback()
+    arena.start()
+    goes_on(arena)
+
+
+def test_a_flood_of_wakings(arena: Scheduler) -> None:
+    session = arena.connect_as(arena.role("outsider", scheduler=False))
+    for number in range(20):
+        session.execute(
+            """SELECT pg_notify('elephant_worker_wake', repeat('x', 7000) || i)
+               FROM generate_series(%s::integer, %s::integer) i""",
+            (number * 100, number * 100 + 99),
+        )
+    goes_on(arena)
+
+
+def hostile(arena: Scheduler, database: str, owner: str) -> None:
+    """Have the owner of a database put a trap into its search_path."""
+    with arena.cluster.connect_as(owner, database) as session:
+        for statement in (
+            "CREATE SCHEMA trap",
+            "CREATE TABLE trap.caught (who name, superuser text)",
+            "GRANT ALL ON SCHEMA trap TO PUBLIC",
+            "GRANT ALL ON ALL TABLES IN SCHEMA trap TO PUBLIC",
+            """CREATE FUNCTION trap.spring(what anyelement) RETURNS boolean LANGUAGE plpgsql AS
+               $$BEGIN INSERT INTO trap.caught VALUES (current_user, current_setting('is_superuser'));
+                       RETURN true; END$$""",
+            """CREATE FUNCTION trap.joined(a pg_catalog.text, b pg_catalog.text) RETURNS pg_catalog.text
+               LANGUAGE plpgsql AS $$BEGIN PERFORM trap.spring(a); RETURN pg_catalog.concat(a, b); END$$""",
+            "CREATE OPERATOR trap.|| (LEFTARG = pg_catalog.text, RIGHTARG = pg_catalog.text, FUNCTION = trap.joined)",
+            *(
+                f"CREATE DOMAIN trap.{name} AS pg_catalog.{name} CHECK (trap.spring(VALUE))"
+                for name in ("text", "name", "int4", "int8", "float8", "oid", "bool")
+            ),
+            """CREATE FUNCTION trap.now() RETURNS timestamptz LANGUAGE plpgsql AS
+               $$BEGIN PERFORM trap.spring(1); RETURN pg_catalog.now(); END$$""",
+        ):
+            session.execute(statement)
+        session.execute(
+            sql.SQL("ALTER DATABASE {} SET search_path = trap, pg_catalog").format(sql.Identifier(database))
+        )
+
+
+def test_the_owner_of_a_database_is_not_who_runs_in_it(arena: Scheduler) -> None:
+    """The command is the superuser's business; what the worker sends before and after it is not."""
+    mallory = arena.role("mallory")
+    database = arena.database(owner=mallory)
+    hostile(arena, database, mallory)
+    job_id = arena.insert("VACUUM pg_catalog.pg_class", database)
+    for _ in range(2):  # in a new session, and in one that has been reset
+        assert arena.ended(arena.value("SELECT run_job(%s)", job_id)).state == "succeeded"
+    with arena.cluster.connect(database) as admin:
+        assert admin.execute("SELECT * FROM trap.caught").fetchall() == []
+
+
+def test_the_owner_of_the_control_database_is_not_the_worker(arena: Scheduler) -> None:
+    mallory = arena.role("mallory")
+    arena.execute("ALTER DATABASE {} OWNER TO {}", sql.Identifier(arena.dbname), sql.Identifier(mallory))
+    arena.stop()
+    hostile(arena, arena.dbname, mallory)
+    with arena.cluster.connect(arena.dbname) as admin:
+        admin.execute(sql.SQL("SELECT {}.start_worker()").format(sql.Identifier(SCHEMA)))
+        goes_on(arena)
+        assert admin.execute("SELECT DISTINCT who FROM trap.caught").fetchall() == []
+
+
+def test_the_settings_of_a_job_are_no_trap_for_who_changes_it(arena: Scheduler) -> None:
+    mallory, heir = arena.role("mallory"), arena.role("heir")
+    arena.execute("CREATE SCHEMA trap AUTHORIZATION {}", sql.Identifier(mallory))
+    session = arena.connect_as(mallory)
+    for statement in (
+        "CREATE TABLE trap.caught (who name)",
+        "GRANT ALL ON SCHEMA trap TO PUBLIC",
+        "GRANT ALL ON trap.caught TO PUBLIC",
+        """CREATE FUNCTION trap.spring(a text, b text) RETURNS boolean LANGUAGE plpgsql SET search_path = pg_catalog AS
+           $$BEGIN PERFORM set_config('role', 'none', true); INSERT INTO trap.caught VALUES (current_user);
+                   RETURN false; END$$""",
+        *(
+            f"CREATE OPERATOR trap.{name} (LEFTARG = text, RIGHTARG = text, FUNCTION = trap.spring)"
+            for name in ("~*", "=", "<>")
+        ),
+    ):
+        session.execute(statement)
+    settings = '{"search_path": "trap, pg_catalog", "SEARCH_PATH": "trap, pg_catalog", "work_mem": "1MB", "a.b": "c"}'
+    session.execute("SELECT insert_job('SELECT 1', current_catalog, settings := %s)", (settings,))
+    arena.execute("UPDATE member_job SET rolname = {}", sql.Literal(heir))
+    assert arena.execute("SELECT * FROM trap.caught WHERE who <> {}", sql.Literal(mallory)).fetchall() == []
