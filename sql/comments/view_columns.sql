@@ -30,7 +30,7 @@ DO $$
 DECLARE
     view text;
 BEGIN
-    FOREACH view IN ARRAY ARRAY['all_job', 'member_job', 'my_job'] LOOP
+    FOREACH view IN ARRAY ARRAY['all_job', 'member_job', 'my_job', 'visible_job'] LOOP
         EXECUTE 'COMMENT ON COLUMN @extschema@.' || quote_ident(view) || '.retry_at IS '
                 || quote_literal('when a run that has failed is tried again; NULL: there is none');
     END LOOP;

@@ -15,7 +15,7 @@ return elephant().describe.schedule_in_words(schedule, timezone, dst, now, seed)
 $python$;
 COMMENT ON FUNCTION @extschema@.schedule_in_words IS 'see describe_schedule()';
 REVOKE ALL ON FUNCTION @extschema@.schedule_in_words FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION @extschema@.schedule_in_words TO job_scheduler;
+GRANT EXECUTE ON FUNCTION @extschema@.schedule_in_words TO job_scheduler, job_monitor;
 
 CREATE FUNCTION @extschema@.describe_schedule(
     schedule text,
@@ -46,4 +46,4 @@ $$;
 COMMENT ON FUNCTION @extschema@.describe_schedule IS
     'a schedule in plain English: when it is due, when next, and what becomes of it where clocks are changed within a year; 22023 for an invalid schedule, time zone or dst, 22004 where one of the last two is NULL';
 REVOKE ALL ON FUNCTION @extschema@.describe_schedule FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION @extschema@.describe_schedule TO job_scheduler;
+GRANT EXECUTE ON FUNCTION @extschema@.describe_schedule TO job_scheduler, job_monitor;

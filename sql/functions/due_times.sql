@@ -21,4 +21,4 @@ $python$;
 COMMENT ON FUNCTION @extschema@.due_times IS
     'the next due times of a schedule in seconds since 1970 (as many as count, not after until), why it is never due (NULL where it is), or what is wrong with it; the seed (the job) chooses the slots of H';
 REVOKE ALL ON FUNCTION @extschema@.due_times FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION @extschema@.due_times TO job_scheduler;
+GRANT EXECUTE ON FUNCTION @extschema@.due_times TO job_scheduler, job_monitor;

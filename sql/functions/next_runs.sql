@@ -33,4 +33,4 @@ $$;
 COMMENT ON FUNCTION @extschema@.next_runs IS
     'when a schedule is due next, read in a time zone, later than a moment (intervals are counted from it, H stands for the slots of no job in particular); 22023 for an invalid schedule, time zone or dst, 22004 for NULL';
 REVOKE ALL ON FUNCTION @extschema@.next_runs FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION @extschema@.next_runs TO job_scheduler;
+GRANT EXECUTE ON FUNCTION @extschema@.next_runs TO job_scheduler, job_monitor;

@@ -13,4 +13,4 @@ $$;
 COMMENT ON FUNCTION @extschema@.refuse(@extschema@.refusal) IS
     'raises the error that the Python package has found; does nothing where there is none';
 REVOKE ALL ON FUNCTION @extschema@.refuse(@extschema@.refusal) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION @extschema@.refuse(@extschema@.refusal) TO job_scheduler;
+GRANT EXECUTE ON FUNCTION @extschema@.refuse(@extschema@.refusal) TO job_scheduler, job_monitor;

@@ -21,7 +21,7 @@ BEGIN
     RETURN QUERY
     SELECT to_timestamp(d.due), j.job_id, j.rolname, j.datname, j.job_description,
            count(*) OVER (PARTITION BY d.due)
-    FROM @extschema@.member_job j
+    FROM @extschema@.visible_job j
     CROSS JOIN LATERAL @extschema@.due_times(
         j.schedule, j.timezone, j.dst, extract(epoch FROM j.starts_at)::float8, extract(epoch FROM j.ends_at)::float8,
         -- From the due time that is known on, so that intervals keep their grid.
@@ -33,6 +33,6 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.upcoming_runs IS
-    'what is due in the time ahead, of all jobs that the current role may touch: at most 10,001 runs a job; due_together counts those of the same moment';
+    'what is due in the time ahead, of all jobs that the current role may see: at most 10,001 runs a job; due_together counts those of the same moment';
 REVOKE ALL ON FUNCTION @extschema@.upcoming_runs FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION @extschema@.upcoming_runs TO job_scheduler;
+GRANT EXECUTE ON FUNCTION @extschema@.upcoming_runs TO job_scheduler, job_monitor;

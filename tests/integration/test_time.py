@@ -263,9 +263,8 @@ def test_reboot(own_cluster: Callable[..., Cluster]) -> None:
     scheduler.stop()
     pid = scheduler.start()
     scheduler.value("SELECT pg_terminate_backend(%s)", pid)
-    until(lambda: not scheduler.value("SELECT running FROM worker_status"))
-    scheduler.start()
-    scheduler.run("SELECT 1", rolname=None)
+    until(lambda: scheduler.start() != pid, "another worker")
+    scheduler.run("SELECT 1")
     assert [run for run in runs() if run[1] == "reboot"] == once
     scheduler.admin.close()
     cluster.shut_down("fast")
@@ -416,6 +415,24 @@ def test_every_form_from_sql(scheduler: Scheduler) -> None:
     seen = "SELECT scheduled_at FROM upcoming_runs('2 days') WHERE job_id = %s ORDER BY 1"
     found = scheduler.admin.execute(seen, (job,)).fetchall()
     assert [row[0] for row in found][:2] == [slot, slot + timedelta(days=1)]
+
+
+def test_who_sees_which_upcoming_runs(scheduler: Scheduler) -> None:
+    ours, theirs = scheduler.role(), scheduler.role()
+    jobs = [scheduler.insert("SELECT 1", schedule="@hourly", rolname=role) for role in (ours, theirs)]
+    scheduler.insert("SELECT 1", schedule="@hourly", rolname=ours, enabled=False)
+    monitor = scheduler.role("monitor", "LOGIN IN ROLE job_monitor", scheduler=False)
+
+    def seen(role: str) -> set[tuple[int, int]]:
+        rows = scheduler.connect_as(role).execute("SELECT * FROM upcoming_runs('2 hours')").fetchall()
+        return {(row.job_id, row.due_together) for row in rows}
+
+    assert seen(ours) == {(jobs[0], 1)}
+    assert seen(monitor) == {(job, 2) for job in jobs}
+    session = scheduler.connect_as(monitor)
+    assert session.execute("SELECT describe_schedule('@hourly', 'UTC')").fetchone()
+    with pytest.raises(psycopg.errors.InvalidParameterValue, match="invalid schedule"):
+        session.execute("SELECT next_runs('0 24 * * *')")
 
 
 @pytest.mark.parametrize(
