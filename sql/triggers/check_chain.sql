@@ -52,7 +52,7 @@ BEGIN
     EXCEPTION WHEN lock_not_available THEN
         RAISE EXCEPTION 'another transaction is changing what jobs run after'
             USING ERRCODE = 'lock_not_available',
-                  DETAIL = 'Cycles can only be seen when such changes come one after the other; this one waited 5 seconds.',
+                  DETAIL = 'Cycles can only be seen when such changes come one after the other. This one waited 5 seconds.',
                   HINT = 'Try again, or look in pg_stat_activity for a transaction that is left open.';
     END;
     IF EXISTS (
