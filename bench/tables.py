@@ -264,6 +264,11 @@ def goals(book: Book) -> str:
             missed = value is not None and not goal.met(value)
             cells.append("–" if value is None else f"**{number(value)}** missed" if missed else number(value))
         rows.append([goal.name, goal.unit, goal.goal, *cells])
+    others = [
+        [one.others for one in book.results if one.server == server and one.others is not None]
+        for server in book.servers
+    ]
+    rows.append(["*what other programs took meanwhile*", "% of the CPU", "", *(spread(shares) for shares in others)])
     return table(["figure", "unit", "goal", *(f"PostgreSQL {server}" for server in book.servers)], rows)
 
 
