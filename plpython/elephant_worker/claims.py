@@ -159,10 +159,10 @@ def _kept(job: Job, timing: Timing, moment: Moment) -> tuple[list[float], float 
             return [due], timing.next(due)
         return [], due_again(job, oldest - TICK, now)
     count = job.catch_up_limit if job.catch_up == "all" else 1
-    kept = [due, *timing.latest(due, now, count)][-count:]
     if job.catch_up == "skip":
         oldest = max(oldest, now - moment.grace)
-    kept = [instant for instant in kept if instant >= oldest]
+    kept = [due] if due >= oldest else []
+    kept = [*kept, *timing.latest(max(due, oldest - TICK), now, count)][-count:]
     if len(kept) > 1:
         return kept, kept[1]
     return kept, timing.next(now) if kept else due_again(job, now, now)
@@ -205,7 +205,7 @@ def _missed(job: Job, timing: Timing, first: float | None, moment: Moment, new_i
     """One row of the log for the due times before the first that is run or still to come."""
     end = moment.now if first is None else min(moment.now, first - TICK)
     count = 1 + timing.count(job.scheduled_at, end)
-    (last,) = timing.latest(job.scheduled_at, end, 1) or [job.scheduled_at]
+    (last,) = (timing.latest(job.scheduled_at, end, 1) if count > 1 else []) or [job.scheduled_at]
     run = _run(job)
     run.jl_id = new_id()
     run.missed_count, run.missed_until = count, last

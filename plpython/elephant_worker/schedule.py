@@ -19,7 +19,6 @@ from __future__ import annotations
 import difflib
 import re
 from bisect import bisect_left
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
@@ -32,7 +31,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 from croniter import CroniterBadDateError, croniter
 
 from .errors import Refusal
-from .grammar import After, Calendar, Entry, Interval, Once, Reboot, parse
+from .grammar import MAX_ENTRIES, After, Calendar, Entry, Interval, Once, Reboot, parse
 
 DAY = timedelta(days=1)
 SECOND = timedelta(seconds=1)
@@ -159,14 +158,23 @@ class Timing:
 
     def latest(self, after: float, until: float, count: int) -> list[float]:
         """The last `count` due times that are later than `after` and not later than `until`."""
-        reach = 1.0
+        first = self.next(after)
+        if first is None or first > until:
+            return []
+        # How far back to look: a guess, which is then found to be too short or to hold too many.
+        reach, short, long = max(1.0, (first - after) * count), 0.0, 0.0
+        most = 4 * count + 2 * MAX_ENTRIES
         while True:
             begin = max(after, until - reach)
             due_times = takewhile(lambda due: due <= until, self.following(begin))
-            found = deque(due_times, maxlen=count)
-            if len(found) == count or begin == after:
-                return list(found)
-            reach *= 4
+            found = list(islice(due_times, most + 1))
+            if len(found) > most:
+                long = reach
+            elif len(found) >= count or begin == after:
+                return found[-count:]
+            else:
+                short = reach
+            reach = (short + long) / 2 if long else reach * 4
 
     def count(self, after: float, until: float) -> int:
         """How many due times are later than `after` and not later than `until`.

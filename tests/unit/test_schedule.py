@@ -175,6 +175,11 @@ def test_counting_does_not_take_long() -> None:
     begin, end = utc("2027-01-01 00:00"), utc("2028-01-01 00:00")
     assert every_second.count(begin, end) == 365 * 86400
     assert every_second.latest(begin, end, 2) == [end - 1, end]
+    for text in ("* * * * 1 *", "* * 0-22 * * *", "* * * 1 * *", '{"* * * * 1 *","0 12 * * *"}'):
+        timing = Timing(schedule(text, "Europe/Berlin"))
+        last = next(due for due in reversed(timing.latest(begin, end - 200 * 86400, 1000)))
+        assert timing.latest(begin, end - 200 * 86400, 1) == [last]
+        assert timing.next(last - TICK) == last
     both = Timing(schedule('{"* * * * * *","*/2 * * * * *"}', "UTC"))
     assert both.count(begin, begin + 1000) == 1000
     assert both.count(begin, end) == 365 * 86400 * 3 / 2  # more than are compared
