@@ -59,6 +59,8 @@ SESSION = {
     "client_connection_check_interval": "0",
     "statement_timeout": "0",
     "lock_timeout": "1s",
+    # Where it and DROP EXTENSION wait for each other, it is the worker that finds out and gives way.
+    "deadlock_timeout": "100ms",
     "idle_in_transaction_session_timeout": "0",
     "default_transaction_isolation": "read committed",
     "default_transaction_read_only": "off",
@@ -219,10 +221,13 @@ class Worker:
         if self._listener is not None:
             self._listener.close()
         self._vacuuming.close()
-        if self._store.installed():
-            self._store.unregister()
-            if self._disowned and self._store.worker_pid() is not None:
-                return  # the runners are the other one's
+        try:
+            if self._store.installed():
+                self._store.unregister()
+                if self._disowned and self._store.worker_pid() is not None:
+                    return  # the runners are the other one's
+        except self._plpy.SPIError:  # the extension is being dropped
+            self._store.rollback()
         self._store.drop_runners()
         self._store.commit()
         if self._restarting:

@@ -10,10 +10,10 @@ level AS (
     SELECT l.job_id, v.level + 1 FROM level v JOIN link l ON l.after_job_id = v.job_id WHERE v.level < 1000)
 SELECT (SELECT max(v.level) FROM level v WHERE v.job_id = l.job_id) AS level,
        l.job_id,
-       l.job_name,
+       @extschema@.shortened(l.job_name, 24) AS job_name,
        l.run_when,
        l.after_job_id,
-       (SELECT m.job_name FROM mine m WHERE m.job_id = l.after_job_id) AS after_job_name,
+       (SELECT @extschema@.shortened(m.job_name, 24) FROM mine m WHERE m.job_id = l.after_job_id) AS after_job_name,
        CASE WHEN NOT EXISTS (SELECT FROM ONLY @extschema@.job j WHERE j.job_id = l.after_job_id) THEN 'deleted'
             WHEN d.fulfilled IS NULL THEN 'waiting'
             WHEN d.fulfilled THEN 'fulfilled'

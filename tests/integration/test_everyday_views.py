@@ -9,7 +9,7 @@ from psycopg import sql
 from tests.conftest import SCHEMA, Scheduler, until
 
 WIDTH = 120
-VIEWS = ["job_overview", "recent_runs", "job_chain", "worker_status", "waiting_run"]
+VIEWS = ["job_overview", "recent_runs", "job_chain", "waiting_run"]
 
 
 @pytest.fixture
