@@ -20,15 +20,29 @@ def measure(context: Context) -> None:
         _fill(ours, rows)
         ours.every_second(JOBS, "SELECT 1")
         time.sleep(5)
-        began = ours.server.value("SELECT clock_timestamp()")
-        time.sleep(10 if context.quick else 60)
-        context.record("lateness, nothing to prune", ours.name, case, "ms", _lateness(ours, rows, began))
+        # One after the other, since the machine may be slower at times.
+        for _ in range(1 if context.quick else 6):
+            for name, age in (("lateness, nothing to prune", None), ("lateness while pruning", "30 days")):
+                ours.server.admin.execute("UPDATE worker_setting SET log_max_age = %s", (age,))
+                began, first, before = (
+                    ours.server.value("SELECT clock_timestamp()"),
+                    time.monotonic(),
+                    _left(ours, rows),
+                )
+                time.sleep(3 if context.quick else 20)
+                context.record(name, ours.name, case, "ms", _lateness(ours, rows, began))
+                if age is not None:
+                    pruned = before - _left(ours, rows)
+                    context.record("pruned", ours.name, case, "rows/s", [pruned / (time.monotonic() - first)])
+        first = time.monotonic()
+        left = _left(ours, rows)
+        ours.server.until(lambda: _left(ours, rows) == 0, 3600)
+        context.record("pruned in one go", ours.name, case, "rows/s", [left / (time.monotonic() - first)])
 
-        began, first = ours.server.value("SELECT clock_timestamp()"), time.monotonic()
-        ours.server.admin.execute("UPDATE worker_setting SET log_max_age = '30 days'")
-        ours.server.until(lambda: ours.server.value("SELECT min(jl_id) FROM job_log") > rows, 3600)
-        context.record("pruned", ours.name, case, "rows/s", [rows / (time.monotonic() - first)])
-        context.record("lateness while pruning", ours.name, case, "ms", _lateness(ours, rows, began))
+
+def _left(ours: ElephantWorker, rows: int) -> int:
+    """How many of the old rows there are still."""
+    return max(0, rows + 1 - int(ours.server.value("SELECT min(jl_id) FROM job_log")))
 
 
 def _fill(ours: ElephantWorker, rows: int) -> None:
