@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from .clock import Clock
+from .memory import Ceiling
 from .meter import reading
 from .run import Cost, Outcome, Place, Run
 from .session import Session, State, Wait
@@ -76,6 +77,7 @@ class Pool:
 
     def __init__(self, clock: Clock, conninfo: Callable[[Place], str]) -> None:
         self.sockets = Sockets(clock)
+        self.ceiling = Ceiling()
         # Seconds: how long a free session is kept, how long one is used; and how many are kept.
         self.kept = 0.0
         self.lifetime = 0.0
@@ -153,7 +155,15 @@ class Pool:
         self._after_step(session)
 
     def _open(self, place: Place) -> Session:
-        return Session(place, self._conninfo(place), self._clock, self._started.append, self._run_ended, self._measure)
+        return Session(
+            place,
+            self._conninfo(place),
+            self._clock,
+            self._started.append,
+            self._run_ended,
+            self._measure,
+            self.ceiling,
+        )
 
     def _measure(self, backend: int) -> Cost | None:
         return reading(backend) if self.measuring else None

@@ -19,6 +19,10 @@ class Place:
     datname: str
 
 
+# The parts of an outcome that the server or the command has worded.
+TEXTS = ("message", "detail", "hint", "context", "notices")
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How a run ended; the texts as the server gave them."""
@@ -32,6 +36,17 @@ class Outcome:
     command_tag: str | None = None
     row_count: int | None = None
     notices: str | None = None
+
+    def in_ascii(self) -> Outcome:
+        """The same in characters that every encoding has; others as Python's string literals write them.
+
+        >>> Outcome("failed", "P0001", message="café").in_ascii().message
+        'caf\\\\xe9'
+        """
+        texts = {name: value for name in TEXTS if (value := getattr(self, name)) is not None}
+        return replace(
+            self, **{name: text.encode("ascii", "backslashreplace").decode() for name, text in texts.items()}
+        )
 
 
 @dataclass(frozen=True, slots=True)

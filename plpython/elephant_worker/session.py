@@ -21,12 +21,18 @@ from .libpq import (
     Result,
     TransactionStatus,
 )
+from .memory import Ceiling, unread
 from .run import Cost, Outcome, Place, Run
 
 NOTICE_BYTES = 8192
 # How many results are taken in one step: a command that returns millions of rows must not keep
 # the others waiting.
 RESULTS_PER_STEP = 500
+# A session that has returned a row of more bytes than this is not kept.
+BULKY = 1024 * 1024
+CONNECTION_HINT = (
+    "The server's log may say more. Rows of more than 16 MB cannot be received; nobody reads what a run returns."
+)
 
 RESET = b"DISCARD ALL"
 # role: a session that was handed back may have changed it. The rest is for the command to read.
@@ -88,6 +94,7 @@ class Session:
         started: Callable[[Run], None],
         ended: Callable[[Run, Outcome], None],
         measure: Callable[[int], Cost | None],
+        ceiling: Ceiling,
     ) -> None:
         self.place = place
         self.state = State.CONNECTING
@@ -102,6 +109,11 @@ class Session:
         self._started = started
         self._ended = ended
         self._measure = measure
+        self._ceiling = ceiling
+        # How many bytes have come since the last result, and whether one was so large that libpq
+        # keeps much memory for the next one.
+        self._arrived = 0
+        self._bulky = False
         self._before: Cost | None = None
         self._error: Result | None = None
         self._done: Result | None = None
@@ -234,6 +246,14 @@ class Session:
         self.wait = Wait.BOTH if self._connection.flush() else Wait.READ
 
     def _receive(self) -> None:
+        if self.state is State.RUNNING:
+            self._arrived += unread(self.socket)
+            with self._ceiling:
+                self._take_in()
+        else:
+            self._take_in()
+
+    def _take_in(self) -> None:
         connection = self._connection
         if self.wait is Wait.BOTH:
             self._flush()
@@ -244,6 +264,8 @@ class Session:
             if self.state in (State.IDLE, State.USED, State.CLOSED) or connection.is_busy():
                 return
             result = connection.get_result()
+            self._bulky = self._bulky or self._arrived > BULKY
+            self._arrived = 0
             if result is None:
                 self._next_answer()
             elif result.status == ExecStatus.PIPELINE_SYNC:
@@ -327,6 +349,8 @@ class Session:
                     hint="End it with COMMIT.",
                     notices=outcome.notices,
                 )
+        elif self._bulky:
+            self.close()
         else:
             self.state = State.USED
         self._ended(run, outcome)
@@ -349,7 +373,7 @@ class Session:
                 "08001" if connecting else "08006",
                 message=reason.strip(),
                 detail=f'The session was for role "{run.place.rolname}" in database "{run.place.datname}".',
-                hint="The server's log may say more.",
+                hint=CONNECTION_HINT,
                 notices=outcome.notices,
             )
         self._ended(run, outcome)
@@ -377,11 +401,13 @@ class Session:
             self._notices += result.error_message[:room]
 
     def _own_hint(self, error: Result) -> str | None:
-        if self.run is not None and self.run.is_trial and _field(error, DiagnosticField.SQLSTATE) in NOT_IN_A_TRIAL:
+        sqlstate = _field(error, DiagnosticField.SQLSTATE)
+        if sqlstate is None:
+            return CONNECTION_HINT
+        if self.run is not None and self.run.is_trial and sqlstate in NOT_IN_A_TRIAL:
             return "A trial is one transaction, in which not every command can be executed; run_job() runs it as it is."
         with_parameters = self.run is not None and self.run.parameters is not None
-        syntax_error = _field(error, DiagnosticField.SQLSTATE) == "42601"
-        return "A command with parameters is one statement." if with_parameters and syntax_error else None
+        return "A command with parameters is one statement." if with_parameters and sqlstate == "42601" else None
 
     def _outcome(self) -> Outcome:
         notices = self._notices.decode(errors="replace").rstrip() or None

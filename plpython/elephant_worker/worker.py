@@ -242,6 +242,11 @@ class Worker:
         self._unlogged += self._pool.take_ended()  # those that had no session yet
 
     def _retry_later(self, error: Any) -> None:
+        if error.sqlstate.startswith("22"):
+            # What a run has said cannot be stored as it is, in a database of another encoding: it
+            # must not keep the others from being logged.
+            for run in self._unlogged:
+                run.outcome = run.outcome.in_ascii() if run.outcome else None
         self._sequel.forget()
         self._plpy.warning(f"elephant_worker: {error}; trying again in {self._retry_wait} seconds")
         self._not_before = self._clock.steady() + self._retry_wait
@@ -520,6 +525,7 @@ class Worker:
             self._inbox = self._inbox or self._pulse.inbox
             if self._pulse.version != self._version:
                 self._leaving = self._restarting = True
+        self._pool.ceiling.refresh()
         if is_stopping(self._server.data_directory):
             self._leaving = True
         self._sequel.look_around(self._clock.now(), self._pool.runs(), self._pulse.overrun_factor)

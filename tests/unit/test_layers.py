@@ -16,7 +16,7 @@ LAYERS = [
     {"grammar"},
     {"schedule"},
     {"backlog", "claims", "describe", "preview", "statistics"},
-    {"clock", "libpq", "meter"},
+    {"clock", "libpq", "memory", "meter"},
     {"session", "store"},
     {"link"},
     {"listener", "pool", "access", "host", "retention", "sequel", "spare", "vacuum"},
