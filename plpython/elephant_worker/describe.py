@@ -15,6 +15,7 @@ from cron_descriptor import CasingTypeEnum, ExpressionDescriptor, Options
 
 from .errors import Refusal
 from .grammar import After, Calendar, Entry, Interval, Once, Reboot, parse
+from .preview import check_arguments
 from .schedule import LONGEST_GAP, LONGEST_REPETITION, UTC, Schedule, Timing, clock_changes, dst_policy, time_zone
 
 WEEKDAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
@@ -29,7 +30,8 @@ AHEAD = timedelta(days=366)
 def schedule_in_words(schedule: str, timezone: str, dst: str, now: float, seed: str) -> dict[str, Any]:
     """The function `schedule_in_words`."""
     try:
-        return {"words": describe(schedule, timezone, dst, now, seed), "refusal": None}
+        check_arguments((schedule, timezone, dst, now), (now,))
+        return {"words": describe(schedule, timezone, dst, now, seed or ""), "refusal": None}
     except Refusal as refusal:
         return {"words": None, "refusal": refusal.as_row()}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from itertools import islice, takewhile
 from typing import Any
@@ -9,6 +10,29 @@ from typing import Any
 from .errors import Refusal
 from .schedule import Timing, dst_policy, time_zone
 from .schedule import schedule as read_schedule
+
+# As many due times as one call finds: nothing interrupts the search, not even a shutdown.
+MOST = 10_001
+# What the calendar is walked for, with room to walk: from the year 68 to 8941.
+EARLIEST, LATEST = -6.0e10, 2.2e11
+
+
+def check_arguments(needed: Iterable[object], moments: Iterable[float | None]) -> None:
+    """Who calls the functions directly may give them anything. Raises Refusal (22004, 22008)."""
+    if any(value is None for value in needed):
+        raise Refusal(
+            "an argument is missing",
+            "Only schedule, starts_at, ends_at and until can be NULL.",
+            "Give a value, or leave it out to use its default.",
+            "22004",
+        )
+    if not all(EARLIEST <= moment <= LATEST for moment in moments if moment is not None):
+        raise Refusal(
+            "a moment is out of range",
+            "Schedules are followed from the year 68 to the year 8941.",
+            "Choose another starts_at or after.",
+            "22008",
+        )
 
 
 def due_times(
@@ -24,6 +48,7 @@ def due_times(
 ) -> dict[str, Any]:
     """The function `due_times`."""
     try:
+        check_arguments((timezone, dst, after, count), (starts_at, after))
         if schedule is None:
             time_zone(timezone)
             dst_policy(dst)
@@ -35,7 +60,7 @@ def due_times(
     due = Timing(read, after, starts_at, ends_at).preview(after)
     if until is not None:
         due = takewhile(lambda instant: instant <= until, due)
-    found = list(islice(due, count))
+    found = list(islice(due, min(max(count, 0), MOST)))
     never = None
     if impossible is not None:
         which = f"Entry {impossible}" if len(read.entries) > 1 else "It"
@@ -48,6 +73,7 @@ def due_times(
 def zone_offsets(name: str, moments: list[float]) -> list[float] | None:
     """The function `zone_offsets`."""
     try:
+        check_arguments((name, moments), moments or ())
         zone = time_zone(name)
     except Refusal:
         return None

@@ -152,6 +152,9 @@ def test_the_owner_of_the_control_database_is_not_the_worker(arena: Scheduler) -
     with arena.cluster.connect(arena.dbname) as admin:
         admin.execute(sql.SQL("SELECT {}.start_worker()").format(sql.Identifier(SCHEMA)))
         goes_on(arena)
+        # Its session of the superuser's is opened from inside the caller's.
+        assert arena.value("SELECT state FROM try_job(%s)", arena.insert("VACUUM")) == "failed"
+        assert arena.value("SELECT state FROM try_job(%s)", arena.insert("SELECT")) == "succeeded"
         assert admin.execute("SELECT DISTINCT who FROM trap.caught").fetchall() == []
 
 

@@ -1,0 +1,299 @@
+"""What an ordinary role tries in order to be somebody else, or to see or change what is another's."""
+
+# ruff: noqa: E501
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from elephant_worker.scram import verifier
+from tests.cluster import USER
+from tests.conftest import SCHEMA, Scheduler, new_scheduler, until
+
+REFUSED = {"42501", "42704", "22023", "P0002", "44000", "428C9", "0A000", "42809", "3D000", "22004"}
+
+
+class Arena:
+    """A running worker; `mallory` may define jobs, `outsider` may not, `victim` has a job."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self.scheduler = scheduler
+        self.mallory = scheduler.role("mallory")
+        self.outsider = scheduler.role("outsider", scheduler=False)
+        self.victim = scheduler.role("victim")
+        scheduler.execute("GRANT CREATE ON SCHEMA public TO PUBLIC")
+        scheduler.start()
+        self.secret = scheduler.insert("SELECT 'the secret of the victim'", rolname=self.victim)
+        scheduler.ended(scheduler.value("SELECT run_job(%s)", self.secret))
+        self.sessions = {role: scheduler.connect_as(role) for role in (self.mallory, self.outsider)}
+        self.mine = self.execute(self.mallory, "SELECT job_id FROM insert_job('SELECT 1', current_catalog)")[0].job_id
+
+    def execute(self, role: str, statement: str, *values: Any) -> list[Any]:
+        cursor = self.sessions[role].execute(statement, values or None)
+        return cursor.fetchall() if cursor.description else []
+
+    def everything(self) -> list[Any]:
+        """What must not have changed."""
+        return [
+            self.scheduler.execute(query).fetchall()
+            for query in (
+                f"SELECT * FROM job WHERE job_id <> {self.mine} AND rolname <> '{self.mallory}' ORDER BY job_id",
+                f"SELECT * FROM job_log WHERE job_id = {self.secret} ORDER BY jl_id",
+                "SELECT * FROM worker_setting",
+                "SELECT armed, pid FROM worker_state",
+                "SELECT rolname, rolsuper FROM pg_roles WHERE rolname !~ '^elephant_worker' ORDER BY 1",
+                """SELECT m.roleid, m.member FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.member
+                   WHERE r.rolname !~ '^elephant_worker' ORDER BY 1, 2""",
+            )
+        ]
+
+
+def outcome(session: psycopg.Connection[Any], statement: sql.Composable) -> str | int | None:
+    """The SQLSTATE of the error, or how many rows there were."""
+    try:
+        return session.execute(statement).rowcount
+    except psycopg.Error as error:
+        return error.sqlstate
+
+
+@pytest.fixture(scope="module")
+def arena(cluster: Any) -> Iterator[Arena]:
+    scheduler = new_scheduler(cluster)
+    yield Arena(scheduler)
+    scheduler.close()
+
+
+# {mine}, {secret}: jobs; {victim}, {superuser}: roles as literals.
+STATEMENTS = {
+    "a job for another": "SELECT insert_job('SELECT 1', current_catalog, rolname := {victim})",
+    "a job for the superuser": "SELECT insert_job('SELECT 1', current_catalog, rolname := {superuser})",
+    "a job for a predefined role": "SELECT insert_job('SELECT 1', current_catalog, rolname := 'pg_execute_server_program')",
+    "a job for the owner of the views": "SELECT insert_job('SELECT 1', current_catalog, rolname := 'job_view_owner')",
+    "a run for another": "SELECT run_once('SELECT 1', current_catalog, {victim})",
+    "giving a job away": "UPDATE my_job SET rolname = {superuser} WHERE job_id = {mine}",
+    "giving a job away, by the function": "SELECT update_job({mine}, rolname := {victim})",
+    "taking another's job": "UPDATE member_job SET rolname = current_user WHERE job_id = {secret}",
+    "answering for another": "UPDATE my_job SET defined_by = {superuser} WHERE job_id = {mine}",
+    "another as definer": "INSERT INTO my_job (job_command, datname, defined_by) VALUES ('SELECT 1', current_catalog, {superuser})",
+    "a row of a dump": "INSERT INTO my_job (job_command, datname, rolname, schedule_set_at) VALUES ('SELECT 1', current_catalog, {superuser}, now())",
+    "a number of one's own": "INSERT INTO my_job (job_id, job_command, datname) OVERRIDING SYSTEM VALUE VALUES ({secret}, 'SELECT 1', current_catalog)",
+    "a conflict": "INSERT INTO my_job (job_id, job_command, datname) VALUES ({secret}, 'SELECT 1', current_catalog) ON CONFLICT (job_id) DO UPDATE SET job_command = 'SELECT 2'",
+    "the table": "INSERT INTO job (job_command, datname, rolname, defined_by, schedule_set_at) VALUES ('SELECT 1', current_catalog, {superuser}, {superuser}, now())",
+    "the table, updated": "UPDATE job SET rolname = {superuser}",
+    "the table, read": "SELECT * FROM job",
+    "the view below": "SELECT * FROM all_job",
+    "the view below, deleted from": "DELETE FROM all_job",
+    "the log, read": "SELECT * FROM job_log",
+    "the log, forged": "INSERT INTO job_log (jl_id, job_id, rolname, datname, cause, scheduled_at, state, job_command) VALUES (99, {secret}, {victim}, 'x', 'schedule', now(), 'succeeded', '')",
+    "the log, forged through the view": "INSERT INTO my_job_log (jl_id, job_id, rolname) VALUES (99, {secret}, current_user)",
+    "the log, changed": "UPDATE member_job_log SET state = 'succeeded'",
+    "the log, deleted": "DELETE FROM my_job_log",
+    "the inbox": "INSERT INTO worker_inbox (kind, job_id) VALUES ('stop', NULL)",
+    "stopping the worker": "INSERT INTO job_request (kind) VALUES ('stop')",
+    "changing settings": "INSERT INTO job_request (kind) VALUES ('set')",
+    "running another's job": "INSERT INTO job_request (kind, job_id) VALUES ('run', {secret})",
+    "running another's job, by the function": "SELECT run_job({secret})",
+    "cancelling another's job": "INSERT INTO job_request (kind, job_id) VALUES ('cancel', {secret})",
+    "asking as another": "INSERT INTO job_request (kind, job_id, requested_by) VALUES ('run', {mine}, {superuser})",
+    "deleting another's job": "SELECT delete_job({secret})",
+    "trying another's job": "SELECT try_job({secret})",
+    "the settings": "UPDATE worker_setting SET conninfo = 'host=example.com'",
+    "the settings, read": "SELECT conninfo FROM worker_setting",
+    "the state": "UPDATE worker_state SET pid = pg_backend_pid()",
+    "the worker": "CALL run_worker()",
+    "the worker, below": "CALL work('foreground', NULL)",
+    "a worker": "SELECT start_worker()",
+    "no worker": "SELECT stop_worker()",
+    "a host": "SELECT host_worker(true)",
+    "a runner": "SELECT prepare_runner(10, 'SCRAM-SHA-256$1:x')",
+    "the defaults of a runner": "SELECT copy_role_settings(10, 10)",
+    "a trigger of one's own": "CREATE TRIGGER t AFTER INSERT ON job FOR EACH ROW EXECUTE FUNCTION delete_shown_job()",
+    "a rule of one's own": "CREATE RULE r AS ON INSERT TO my_job DO ALSO SELECT 1",
+    "a view of one's own": 'CREATE OR REPLACE VIEW "Elephant Test".my_job AS SELECT * FROM all_job',
+    "an owner": "ALTER VIEW my_job OWNER TO CURRENT_USER",
+    "a column default": "ALTER VIEW my_job ALTER COLUMN rolname SET DEFAULT {superuser}",
+    "a policy": "ALTER TABLE job ENABLE ROW LEVEL SECURITY",
+    "the worker's process": "SELECT pg_terminate_backend(pid) FROM worker_status",
+    "the numbers": "SELECT setval('worker_inbox_request_id_seq', 1)",
+    "being the owner of the views": "SET ROLE job_view_owner",
+    "a member of it": "GRANT job_view_owner TO CURRENT_USER",
+    "an event trigger": "CREATE EVENT TRIGGER e ON ddl_command_end EXECUTE FUNCTION pg_catalog.event_trigger_noop()",
+    "no triggers": "SET session_replication_role = replica",
+}
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_what_is_not_ones_own(arena: Arena, name: str) -> None:
+    before = arena.everything()
+    statement = sql.SQL(STATEMENTS[name]).format(
+        mine=arena.mine, secret=arena.secret, victim=sql.Literal(arena.victim), superuser=sql.Literal(USER)
+    )
+    for role in (arena.mallory, arena.outsider):
+        assert outcome(arena.sessions[role], statement) in REFUSED | {"42P01", "42883", "42703", 0}, role
+    assert arena.everything() == before
+
+
+PEEPHOLE = """CREATE FUNCTION peep(text) RETURNS boolean LANGUAGE plpgsql COST 0.0000001 AS
+    $$BEGIN RAISE NOTICE 'seen: %', $1; RETURN true; END$$"""
+
+
+def test_the_views_leak_nothing_to_cheap_functions(arena: Arena) -> None:
+    session = arena.sessions[arena.mallory]
+    seen: list[str] = []
+    session.add_notice_handler(lambda diag: seen.append(diag.message_primary or ""))
+    session.execute(PEEPHOLE)
+    session.execute(
+        """CREATE OPERATOR === (LEFTARG = text, RIGHTARG = text, FUNCTION = texteq, RESTRICT = eqsel);
+           CREATE FUNCTION peep_at(text, text) RETURNS boolean LANGUAGE sql COST 0.0000001 AS 'SELECT peep($1)';
+           CREATE OPERATOR <<< (LEFTARG = text, RIGHTARG = text, FUNCTION = peep_at)"""
+    )
+    for view in ("my_job", "member_job", "my_job_log", "member_job_log", "waiting_run", "job_request", "job_stats"):
+        for statement in (
+            f"SELECT * FROM {view} v WHERE peep(v::text)",
+            f"SELECT * FROM {view} v WHERE v::text <<< ''",
+            f"SELECT 1 FROM {view} v GROUP BY v::text HAVING peep(v::text)",
+            f"SELECT * FROM {view} v, LATERAL (SELECT peep(v::text) OFFSET 0) p",
+            f"EXPLAIN ANALYZE SELECT * FROM {view} v WHERE peep(v::text) AND 1 / length(v::text) >= 0",
+        ):
+            session.execute(statement)
+    for statement in (
+        "UPDATE member_job SET job_description = 'x' WHERE peep(job_command) RETURNING peep(job_command)",
+        "DELETE FROM member_job WHERE peep(job_command) AND false",
+        "SELECT run_job(job_id) FROM member_job WHERE peep(job_command)",
+    ):
+        session.execute(statement)
+    assert any("SELECT 1" in line for line in seen)
+    assert not [line for line in seen if "secret" in line]
+    for view in ("pg_stats", "pg_stats_ext"):
+        query = f"SELECT count(*) AS n FROM {view} WHERE schemaname = %s AND tablename IN ('job', 'job_log')"
+        arena.scheduler.execute("ANALYZE")
+        assert arena.execute(arena.mallory, query, SCHEMA)[0].n == 0
+
+
+MISUSE = {
+    "worker_pid": ["SELECT worker_pid() FROM generate_series(1, 3)"],
+    "worker_activity": ["SELECT * FROM worker_activity()"],
+    "report_definition": ["SELECT report_definition()"],
+    "delete_shown_job": ["SELECT delete_shown_job()"],
+    "refuse_cycle": ["SELECT refuse_cycle()"],
+    "try_now": [
+        "SELECT try_now()",
+        "INSERT INTO trial (job_id, rolname, datname) VALUES (1, {superuser}, current_catalog)",
+    ],
+}
+
+
+def test_functions_with_the_rights_of_the_owner(arena: Arena) -> None:
+    """None can be called but by its trigger, or none gives away more than it says; temporary objects deceive none."""
+    definers = arena.scheduler.admin.execute(
+        """SELECT p.proname AS name, p.prorettype = 'trigger'::regtype AS is_trigger, p.proconfig
+           FROM pg_proc p WHERE p.prosecdef AND p.pronamespace = %s::regnamespace""",
+        (f'"{SCHEMA}"',),
+    ).fetchall()
+    assert {row.name for row in definers} == set(MISUSE)
+    assert all("search_path=pg_catalog, pg_temp" in row.proconfig for row in definers)
+    before = arena.everything()
+    session = arena.sessions[arena.mallory]
+    for table in ("changed", "worker_state", "worker_inbox", "job", "job_log", "job_state", "pg_proc", "chain_lock"):
+        session.execute(f"CREATE TEMP TABLE {table} AS SELECT {arena.secret}::bigint AS job_id, 'x'::text AS kind")
+    session.execute("CREATE TABLE bait (job_id bigint, run_after bigint[])")
+    for row in definers:
+        if row.is_trigger:
+            with pytest.raises(psycopg.errors.InsufficientPrivilege, match="permission denied for function"):
+                session.execute(
+                    f"CREATE TRIGGER t AFTER INSERT ON bait REFERENCING NEW TABLE AS changed "
+                    f'FOR EACH STATEMENT EXECUTE FUNCTION "{SCHEMA}".{row.name}()'
+                )
+        for statement in MISUSE[row.name]:
+            found = outcome(session, sql.SQL(statement).format(superuser=sql.Literal(USER)))
+            assert found in REFUSED or not row.is_trigger, found
+    pid = arena.execute(arena.mallory, "SELECT worker_pid() AS pid")[0].pid
+    assert pid == arena.scheduler.value("SELECT pid FROM worker_state")
+    session.execute("UPDATE my_job SET job_description = 'reported'")
+    until(lambda: arena.scheduler.value("SELECT count(*) = 0 FROM worker_inbox"), "the worker to see it")
+    for table in ("changed", "worker_state", "worker_inbox", "job", "job_log", "job_state", "pg_proc", "chain_lock"):
+        session.execute(f"DROP TABLE pg_temp.{table}")
+    assert arena.everything() == before
+
+
+NAMES = [
+    """x' host=example.com user='postgres""", "postgresql://postgres@/postgres", """a"; DROP TABLE job; --""", "%s %I %L %%",
+    "$$; SELECT 1; $$", "\\", "'||'", "näme \N{ELEPHANT}", " a", "{rolname} {0}", "a=b", "role", "x" * 63,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_are_only_names(arena: Arena, name: str) -> None:
+    scheduler = arena.scheduler
+    scheduler.execute("CREATE ROLE {} IN ROLE job_scheduler", sql.Identifier(name))
+    scheduler.execute("CREATE DATABASE {}", sql.Identifier(name))
+    who = "DO $$BEGIN RAISE NOTICE '% in %', current_user, current_catalog; END$$"
+    job_id = scheduler.insert(who, name, rolname=name, job_description=name)
+    assert scheduler.ended(scheduler.value("SELECT run_job(%s)", job_id)).notices == f"NOTICE:  {name} in {name}"
+    assert scheduler.value("SELECT job_description FROM member_job WHERE job_id = %s", job_id) == name
+    scheduler.execute("DROP DATABASE {} WITH (FORCE)", sql.Identifier(name))
+    scheduler.execute("DROP ROLE {}", sql.Identifier(name))
+    run = scheduler.ended(scheduler.value("SELECT run_job(%s)", job_id))
+    assert run.exception_message == f'role "{name}" does not exist'
+
+
+BACK = [
+    "host=127.0.0.1 port={port} user={user} dbname=postgres",
+    "host={socket} port={port} user={user} dbname=postgres",
+    "host={socket} port={port} user={user} dbname=postgres password=x",
+    "host=127.0.0.1 port={port} user={runner} dbname=postgres",
+    "host=127.0.0.1 port={port} user={superrunner} dbname=postgres",
+]
+
+
+@pytest.mark.parametrize("way", BACK)
+def test_no_way_back_in_from_a_job(arena: Arena, way: str) -> None:
+    scheduler, cluster = arena.scheduler, arena.scheduler.cluster
+    scheduler.execute("CREATE EXTENSION IF NOT EXISTS dblink SCHEMA public")
+    names = {
+        "runner": scheduler.value("SELECT runner_name(%s::regrole)", f'"{arena.mallory}"'),
+        "superrunner": scheduler.value("SELECT runner_name(10)"),
+    }
+    conninfo = way.format(port=cluster.port, socket=cluster.socket_directory, user=USER, **names)
+    run = scheduler.run(f"SELECT public.dblink_connect({sql.Literal(conninfo).as_string()})", rolname=arena.mallory)
+    # No password; a password that is not asked for; none that is right.
+    assert run.job_sqlstate in {"2F003", "08001"}, run
+
+
+def test_the_secret_of_the_runners_is_nowhere_to_be_read(own_cluster: Any) -> None:
+    cluster = own_cluster(
+        log_statement="all", log_min_duration_statement="0", log_min_error_statement="debug5", log_min_messages="debug1",
+        log_connections="on", log_parameter_max_length="-1", log_error_verbosity="verbose", password_encryption="scram-sha-256",
+        shared_preload_libraries="pg_stat_statements,auto_explain", track_activity_query_size="65536",
+        **{"auto_explain.log_min_duration": "0", "auto_explain.log_nested_statements": "on", "pg_stat_statements.track": "all"},
+    )  # fmt: skip
+    scheduler = new_scheduler(cluster)
+    try:
+        scheduler.execute("CREATE EXTENSION pg_stat_statements SCHEMA public")
+        scheduler.start()
+        role = scheduler.role()
+        for command in (
+            "SELECT 1",
+            "SELECT 1 / 0",
+            "SET ROLE NONE; DO $$BEGIN EXECUTE format('ALTER ROLE %I PASSWORD ''x''', current_user); END$$",
+        ):
+            scheduler.run(command, rolname=role)
+        words = [cluster.log, *map(str, scheduler.execute("SELECT query FROM public.pg_stat_statements").fetchall())]
+        words += map(str, scheduler.execute("SELECT * FROM pg_stat_activity").fetchall())
+        words += map(str, scheduler.execute("SELECT * FROM job_log").fetchall())
+        runner = scheduler.value("SELECT runner_name(%s::regrole)", f'"{role}"')
+        scheduler.run("SELECT 1", rolname=role)
+        stored = scheduler.value("SELECT rolpassword FROM pg_authid WHERE rolname = %s", runner)
+        salt = b64decode(stored.partition(":")[2].partition("$")[0])
+        tokens = {token for text in words for token in re.findall(r"[A-Za-z0-9_-]{43}", text)}
+        assert "ALTER ROLE" in "".join(words)
+        assert not [token for token in tokens if verifier(token, salt) == stored]
+    finally:
+        scheduler.close()
