@@ -65,8 +65,8 @@ SET_BACK: Statement = (
     ["float8"],
 )
 LOST: Statement = (
-    """SELECT l.jl_id, l.job_id, l.attempt, date_part('epoch', l.scheduled_at) AS scheduled_at, l.rolname::text,
-           l.datname::text, l.state, l.job_sqlstate AS sqlstate, l.exception_message AS message
+    """SELECT l.jl_id, l.job_id, l.cause, l.attempt, date_part('epoch', l.scheduled_at) AS scheduled_at,
+           l.rolname::text, l.datname::text, l.state, l.job_sqlstate AS sqlstate, l.exception_message AS message
        FROM @extschema@.job_log l
        WHERE l.state = 'lost' AND l.job_finished >= now()
          AND l.jl_id >= (SELECT w.lowest_open_run FROM @extschema@.worker_state w)""",
@@ -128,9 +128,10 @@ EXPECTATIONS: Statement = (
     """SELECT j.job_id, date_part('epoch', j.expect_success_within) AS within,
            date_part('epoch', greatest(t.last_success, j.schedule_set_at)) AS since
        FROM ONLY @extschema@.job j LEFT JOIN @extschema@.job_statistic t ON t.job_id = j.job_id
-       WHERE j.expect_success_within IS NOT NULL AND j.enabled AND ($1 IS NULL OR j.job_id = ANY ($1))""",
-    ["int8[]"],
+       WHERE j.expect_success_within IS NOT NULL AND j.enabled""",
+    [],
 )
+EXPECTATIONS_OF: Statement = (EXPECTATIONS[0] + " AND j.job_id = ANY ($1)", ["int8[]"])
 USUAL: Statement = (
     """SELECT t.job_id, u.p95
        FROM @extschema@.job_statistic t
@@ -152,6 +153,7 @@ class Ended:
 
     jl_id: int
     job_id: int
+    cause: str
     attempt: int
     scheduled_at: float
     rolname: str
@@ -166,6 +168,7 @@ class Ended:
         return cls(
             run.jl_id,
             run.job_id,
+            run.cause,
             run.attempt,
             run.scheduled_at,
             run.place.rolname,
@@ -206,7 +209,8 @@ class Sequel:
     def begin(self, now: float) -> None:
         """Take up what an earlier worker has left: the runs that this transaction has logged as lost."""
         self._failing = {row["job_id"] for row in self._store.execute(FAILING)}
-        self._expect(None)
+        for row in self._store.execute(EXPECTATIONS):
+            self._expectations.set(**row)
         self._of([Ended(**row) for row in self._store.execute(LOST)], now)
 
     def of_runs(self, runs: Iterable[Run], now: float) -> None:
@@ -262,9 +266,12 @@ class Sequel:
 
     def _tell(self, ended: Sequence[Ended], retries: dict[int, float], now: float) -> None:
         for run in ended:
+            if run.cause == "trial":
+                continue
             event = run.state if run.state in TOLD else None
             if run.failed:
-                self._failing.add(run.job_id)
+                if run.job_id > 0:  # else it is no job's, and does not come again
+                    self._failing.add(run.job_id)
             elif run.state == "succeeded" and run.job_id in self._failing:
                 self._failing.remove(run.job_id)
                 event = "recovered"
@@ -286,10 +293,10 @@ class Sequel:
 
     # --- alerts -----------------------------------------------------------------------------
 
-    def _expect(self, job_ids: Sequence[int] | None) -> None:
-        for job_id in job_ids or ():
+    def _expect(self, job_ids: Sequence[int]) -> None:
+        for job_id in job_ids:
             self._expectations.set(job_id, None)
-        for row in self._store.execute(EXPECTATIONS, job_ids):
+        for row in self._store.execute(EXPECTATIONS_OF, job_ids):
             self._expectations.set(**row)
 
     def look_around(self, now: float, active: Iterable[Run], overrun_factor: float | None) -> None:

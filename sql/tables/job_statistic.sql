@@ -1,6 +1,6 @@
 -- How the runs of each job went. Counted by the worker in the transaction that logs the end of a
--- run, one update for all runs of a job that ended in a turn; no index but the key, and room on
--- each page, so that the updates stay there.
+-- run, one update for all runs of a job that ended in a turn; no index on what changes with each
+-- run, and room on each page, so that the updates stay there.
 CREATE TABLE @extschema@.job_statistic (
     job_id bigint PRIMARY KEY,
     last_executed timestamptz,
@@ -23,6 +23,9 @@ ALTER TABLE @extschema@.job_statistic
     ALTER COLUMN last_states SET STORAGE PLAIN,
     ALTER COLUMN durations SET STORAGE PLAIN,
     ALTER COLUMN delays SET STORAGE PLAIN;
+
+-- Few, and not touched by a run that succeeds after another that did.
+CREATE INDEX job_statistic_failing ON @extschema@.job_statistic (job_id) WHERE failure_count > 0;
 
 COMMENT ON TABLE @extschema@.job_statistic IS
     'how the runs of each job went, kept when the log is pruned; users see it through job_stats';

@@ -14,6 +14,8 @@ CREATE TABLE @extschema@.worker_inbox (
     requested_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
+CREATE INDEX worker_inbox_retry ON @extschema@.worker_inbox (job_id) WHERE cause = 'retry';
+
 COMMENT ON TABLE @extschema@.worker_inbox IS 'what the worker has been told and not yet done';
 COMMENT ON COLUMN @extschema@.worker_inbox.request_id IS
     'identifies the request; for ''run'' it becomes the run''s jl_id, and scheduled runs draw theirs from the same sequence';

@@ -100,6 +100,13 @@ def test_lost_and_recovered_by_the_next_worker(worker: Scheduler, ear: Ear) -> N
     ear.hears("recovered")
 
 
+def test_a_trial_is_no_alarm(worker: Scheduler, ear: Ear) -> None:
+    job = worker.insert(FAIL)
+    assert worker.value("SELECT state FROM try_job(%s)", job) == "failed"
+    run = worker.value("SELECT run_once('SELECT 1/0')")
+    assert [alert["jl_id"] for alert in ear.hears("failed")] == [run]
+
+
 def test_disabled(worker: Scheduler, ear: Ear) -> None:
     worker.run(FAIL, disable_after=1)
     assert [alert["event"] for alert in ear.hears("disabled", "failed")] == ["disabled", "failed"]
