@@ -23,6 +23,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from functools import lru_cache
+from heapq import heapify, heappop, heapreplace
 from itertools import islice, takewhile
 from math import floor
 from typing import Protocol
@@ -126,10 +127,7 @@ class Timing:
 
     def next(self, after: float) -> float | None:
         """The first due time later than `after`, or None."""
-        anchor = self.anchor
-        if self.starts_at is not None:
-            anchor = self.starts_at
-            after = max(after, self.starts_at - TICK)
+        after, anchor = self._in_window(after)
         found = [due for entry in self.schedule.entries if (due := entry.next(after, anchor)) is not None]
         if not found:
             return None
@@ -138,9 +136,31 @@ class Timing:
 
     def following(self, after: float) -> Iterator[float]:
         """All due times later than `after`, in order."""
-        while (due := self.next(after)) is not None:
-            yield due
-            after = due
+        after, anchor = self._in_window(after)
+        entries = self.schedule.entries
+        # The next due time of each entry: only that of one which was due is looked for again.
+        ahead = [
+            (due, number) for number, entry in enumerate(entries) if (due := entry.next(after, anchor)) is not None
+        ]
+        heapify(ahead)
+        while ahead:
+            due, number = ahead[0]
+            if self.ends_at is not None and due > self.ends_at:
+                return
+            following = entries[number].next(due, anchor)
+            if following is None:
+                heappop(ahead)
+            else:
+                heapreplace(ahead, (following, number))
+            if due > after:
+                yield due
+                after = due
+
+    def _in_window(self, after: float) -> tuple[float, float]:
+        """From when on to look, and what intervals are counted from."""
+        if self.starts_at is None:
+            return after, self.anchor
+        return max(after, self.starts_at - TICK), self.starts_at
 
     def preview(self, after: float) -> Iterator[float]:
         """All due times later than `after`, as if a run that the next one waits for took no time."""
@@ -188,10 +208,7 @@ class Timing:
             compared = sum(1 for _ in islice(takewhile(lambda due: due <= until, self.following(after)), most))
             if compared < most:
                 return compared
-        anchor = self.anchor
-        if self.starts_at is not None:
-            anchor = self.starts_at
-            after = max(after, self.starts_at - TICK)
+        after, anchor = self._in_window(after)
         if self.ends_at is not None:
             until = min(until, self.ends_at)
         return sum(entry.count(after, until, anchor) for entry in entries) if until > after else 0
@@ -367,21 +384,29 @@ class _WallTimes:
 
 
 class _Days:
-    """The matching days of a calendar entry; the last answer is kept, since days are asked in order."""
+    """The matching days of a calendar entry.
+
+    The last two answers are kept, since days are asked in order: today's, whose times may all be
+    over, and the next one's.
+    """
 
     def __init__(self, entry: Calendar) -> None:
         start = datetime(1970, 1, 1)
         self._walkers = [croniter(line, start, ret_type=datetime, day_or=False) for line in _day_lines(entry)]
-        self._asked = date.max
-        self._found = date.min
+        # From which day on an answer holds, and the answer.
+        self._known = [(date.max, date.min)] * 2
 
     def next(self, day: date) -> date | None:
         """The first matching day that is not before `day`."""
         if not self._walkers:
             return day
-        if not self._asked <= day <= self._found:
-            self._asked, self._found = day, self._walk(day) or NEVER
-        return None if self._found == NEVER else self._found
+        for asked, found in self._known:
+            if asked <= day <= found:
+                break
+        else:
+            found = self._walk(day) or NEVER
+            self._known = [self._known[1], (day, found)]
+        return None if found == NEVER else found
 
     def count(self, begin: date, end: date) -> int:
         """How many matching days there are from `begin` to before `end`."""
