@@ -4,6 +4,17 @@ DO $$
 DECLARE
     wanted name;
 BEGIN
+    SELECT r.rolname INTO wanted FROM pg_roles r
+    WHERE r.rolname <> 'pg_database_owner'
+      AND NOT EXISTS (SELECT FROM pg_roles s WHERE s.rolsuper AND pg_has_role(r.oid, s.oid, 'MEMBER'))
+      AND has_schema_privilege(r.oid, '@extschema@'::regnamespace, 'CREATE')
+    LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'role "%" may create objects in the schema for elephant_worker', wanted
+            USING ERRCODE = 'invalid_schema_definition',
+                  DETAIL = 'Its functions could be called in place of the extension''s, by superusers too.',
+                  HINT = 'Use a schema of its own: CREATE SCHEMA scheduler; CREATE EXTENSION elephant_worker SCHEMA scheduler CASCADE;';
+    END IF;
     FOREACH wanted IN ARRAY ARRAY['job_scheduler', 'job_monitor', 'job_view_owner']::name[] LOOP
         IF NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = wanted) THEN
             EXECUTE format('CREATE ROLE %I NOLOGIN', wanted);

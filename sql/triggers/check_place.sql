@@ -6,6 +6,10 @@ DECLARE
     is_new CONSTANT boolean := TG_OP = 'INSERT';
     role_oid oid;
 BEGIN
+    -- A name out of a catalog may come from a database of another encoding; the worker could not read it.
+    PERFORM convert_from(convert_to(n, getdatabaseencoding()), getdatabaseencoding())
+    FROM unnest(ARRAY[NEW.rolname::text, NEW.datname::text]) n;
+
     IF is_new OR NEW.rolname IS DISTINCT FROM OLD.rolname THEN
         SELECT r.oid INTO role_oid FROM pg_roles r WHERE r.rolname = NEW.rolname;
         IF NOT FOUND THEN

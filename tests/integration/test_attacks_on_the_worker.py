@@ -179,3 +179,49 @@ def test_the_settings_of_a_job_are_no_trap_for_who_changes_it(arena: Scheduler) 
     session.execute("SELECT insert_job('SELECT 1', current_catalog, settings := %s)", (settings,))
     arena.execute("UPDATE member_job SET rolname = {}", sql.Literal(heir))
     assert arena.execute("SELECT * FROM trap.caught WHERE who <> {}", sql.Literal(mallory)).fetchall() == []
+
+
+def test_a_name_in_no_encoding(arena: Scheduler) -> None:
+    arena.execute("CREATE DATABASE bytes ENCODING 'SQL_ASCII' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'")
+    with arena.cluster.connect("bytes") as admin:
+        admin.execute(b'CREATE DATABASE "odd \xff"')
+        session = arena.connect_as(arena.role("mallory"))
+        with pytest.raises(psycopg.errors.CharacterNotInRepertoire):
+            session.execute(
+                """INSERT INTO my_job (job_command, datname, schedule)
+                   SELECT 'SELECT 1', datname, '1 second' FROM pg_database WHERE datname ~ '^odd '"""
+            )
+        goes_on(arena)
+        admin.execute(b'DROP DATABASE "odd \xff"')
+    arena.execute("DROP DATABASE bytes")
+
+
+def test_a_schema_in_which_others_may_create(arena: Scheduler) -> None:
+    database = arena.database()
+    with arena.cluster.connect(database) as admin:
+        admin.execute("GRANT CREATE ON SCHEMA public TO PUBLIC")
+        with pytest.raises(psycopg.errors.InvalidSchemaDefinition, match="may create objects in the schema"):
+            admin.execute("CREATE EXTENSION elephant_worker SCHEMA public CASCADE")
+
+
+def test_default_privileges_open_nothing(arena: Scheduler) -> None:
+    database, mallory = arena.database(), arena.role("mallory")
+    with arena.cluster.connect(database) as admin:
+        for kind in ("TABLES", "SEQUENCES", "FUNCTIONS"):
+            admin.execute(
+                sql.SQL("ALTER DEFAULT PRIVILEGES GRANT ALL ON {} TO {}, PUBLIC").format(
+                    sql.SQL(kind), sql.Identifier(mallory)
+                )
+            )
+        admin.execute("CREATE SCHEMA scheduler")
+        admin.execute("CREATE EXTENSION elephant_worker SCHEMA scheduler CASCADE")
+        admin.execute("GRANT USAGE ON SCHEMA scheduler TO PUBLIC")
+        rights = """SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'scheduler'::regnamespace
+                      AND c.relkind IN ('r', 'v')
+                      AND has_table_privilege('pg_read_all_stats', c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE, SELECT')
+                    UNION ALL SELECT p.proname FROM pg_proc p WHERE p.pronamespace = 'scheduler'::regnamespace
+                      AND has_function_privilege('pg_read_all_stats', p.oid, 'EXECUTE')"""
+        assert admin.execute(rights).fetchall() == []
+        session = arena.cluster.connect_as(mallory, database)
+        with session, pytest.raises(psycopg.errors.InsufficientPrivilege):
+            session.execute("UPDATE scheduler.job SET rolname = 'x'")

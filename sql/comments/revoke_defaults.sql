@@ -1,0 +1,25 @@
+-- ALTER DEFAULT PRIVILEGES may have given others rights on what has been created here. Who could write
+-- to job would be everybody.
+DO $$
+DECLARE
+    command text;
+BEGIN
+    FOR command IN
+        SELECT DISTINCT format('REVOKE ALL ON %s %s FROM %s', o.kind, o.name,
+                               CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END)
+        FROM pg_depend d
+        JOIN (SELECT 'pg_class'::regclass AS classid, c.oid, CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END AS kind,
+                     c.oid::regclass::text AS name, c.relowner AS owner, c.relacl AS acl FROM pg_class c
+              UNION ALL
+              SELECT 'pg_proc'::regclass, p.oid, 'ROUTINE', p.oid::regprocedure::text, p.proowner, p.proacl FROM pg_proc p) o
+             ON o.classid = d.classid AND o.oid = d.objid
+        CROSS JOIN LATERAL aclexplode(o.acl) a
+        WHERE d.deptype = 'e' AND d.refobjid = (SELECT e.oid FROM pg_extension e WHERE e.extname = 'elephant_worker')
+          AND a.grantee <> o.owner
+          AND a.grantee NOT IN (SELECT r.oid FROM pg_roles r
+                                WHERE r.rolname IN ('job_scheduler', 'job_monitor', 'job_view_owner'))
+    LOOP
+        EXECUTE command;
+    END LOOP;
+END
+$$;
