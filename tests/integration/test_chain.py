@@ -218,6 +218,7 @@ def test_only_jobs_that_one_may_touch(scheduler: Scheduler) -> None:
         "UPDATE chain_lock SET changes = 7",
         "SELECT * FROM chain_lock FOR UPDATE",
         "DELETE FROM job_chain",
+        "SELECT refuse_cycle()",
     ):
         with pytest.raises((psycopg.errors.InsufficientPrivilege, psycopg.errors.ObjectNotInPrerequisiteState)):
             session.execute(statement)
