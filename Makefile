@@ -68,7 +68,7 @@ build/regress:
 
 # --- for developers and newcomers: these do all their own set-up (see tools/prepare.sh) ------
 
-DEVELOPER_TARGETS = demo test bench lint matrix
+DEVELOPER_TARGETS = demo test soak bench lint matrix
 .PHONY: $(DEVELOPER_TARGETS)
 
 prepare = @tools/prepare.sh && $(MAKE) -s PG_CONFIG="$$(tools/pg_config.sh)" all
@@ -81,6 +81,11 @@ demo:
 # Everything that CI runs.
 test: lint
 	@tools/sandbox.sh python -m pytest $(PYTEST)
+
+# Many jobs and faults at random, then an audit: make soak MINUTES=10 SEED=4711
+soak:
+	$(prepare)
+	@tools/sandbox.sh python -m tests.soak $(or $(MINUTES),10) $(SEED)
 
 # The test suite on PostgreSQL 15, 17 and 18 (root; debootstrap).
 matrix:

@@ -1,0 +1,252 @@
+"""Many jobs, faults at random, and afterwards an audit: is every due time accounted for, once?
+
+`make soak MINUTES=10` runs it for as long as one likes, make test for some seconds.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from tests.cluster import Cluster, Installation
+from tests.conftest import new_scheduler, until, with_template
+
+JOBS = 200
+# How often a fault is injected, in seconds.
+FAULTS_EVERY = 1.5
+RECORD = "INSERT INTO public.witness VALUES ({0}, current_setting('elephant_worker.scheduled_at')::timestamptz)"
+# What jobs do beside recording that they ran.
+COMMANDS = ["{}", "{}; SELECT pg_sleep(0.3)", "{}; SELECT 1/0", "SELECT pg_sleep(0.1); {}", "{}; SELECT pg_sleep(30)"]
+SCHEDULES = ["1 second", "3 seconds", "*/2 * * * * *", "1-59/7 * * * * *", "@every 5 seconds", "10 seconds"]
+ENDED = {"succeeded", "failed", "timed out", "cancelled", "lost", "skipped", "missed"}
+
+
+class Soak:
+    """A cluster under stress."""
+
+    def __init__(self, cluster: Cluster, seed: int) -> None:
+        self.cluster = cluster
+        self.random = random.Random(seed)
+        self.scheduler = new_scheduler(cluster)
+        self.faults: Counter[str] = Counter()
+
+    # --- jobs ---------------------------------------------------------------------------------
+
+    def define(self) -> None:
+        scheduler, chance = self.scheduler, self.random
+        scheduler.execute("CREATE TABLE witness (job_id bigint, due timestamptz)")
+        scheduler.execute("GRANT INSERT ON witness TO PUBLIC")
+        roles = [scheduler.role() for _ in range(4)]
+        for number in range(1, JOBS + 1):
+            scheduler.insert(
+                chance.choices(COMMANDS, weights=[20, 4, 2, 4, 1])[0].format(RECORD.format(number)),
+                schedule=chance.choice(SCHEDULES),
+                rolname=chance.choice(roles),
+                job_timeout=chance.choice(["1 second", "1 hour"]),
+                parallel=chance.random() < 0.3,
+                catch_up=chance.choice(["skip", "once", "all"]),
+                catch_up_limit=chance.choice([1, 5, 100]),
+                timezone="UTC",
+            )
+        scheduler.execute("UPDATE worker_setting SET start_grace = '1 second', cancel_grace = '500 ms'")
+
+    # --- faults -------------------------------------------------------------------------------
+
+    def inject(self) -> None:
+        """One fault, chosen at random."""
+        kinds: list[tuple[int, Callable[[], None]]] = [
+            (4, self.terminate_runs),
+            (2, self.terminate_worker),
+            (1, self.kill_worker),
+            (1, self.restart_server),
+            (3, self.cancel_jobs),
+            (3, self.lock_log),
+            (2, self.hold_transaction),
+            (2, self.change_settings),
+        ]
+        (fault,) = self.random.choices([fault for _, fault in kinds], weights=[weight for weight, _ in kinds])
+        self.faults[fault.__name__] += 1
+        fault()
+
+    def terminate_runs(self) -> None:
+        self.scheduler.value(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+            " WHERE usename LIKE 'elephant_worker_%%' AND random() < 0.3 AND %s",
+            True,
+        )
+
+    def terminate_worker(self) -> None:
+        self.scheduler.value("SELECT pg_terminate_backend(worker_pid())")
+
+    def kill_worker(self) -> None:
+        pid = self.scheduler.value("SELECT worker_pid()")
+        if pid is not None:
+            os.kill(pid, signal.SIGKILL)
+            until(self._is_cut_off, "the server to notice")
+            self._reconnect()
+
+    def restart_server(self) -> None:
+        self.scheduler.admin.close()
+        self.cluster.shut_down(self.random.choice(["fast", "immediate"]))
+        self.cluster.start()
+        self._reconnect()
+
+    def cancel_jobs(self) -> None:
+        self.scheduler.execute("SELECT cancel_job(job_id) FROM member_job WHERE random() < 0.2")
+
+    def lock_log(self) -> None:
+        with self.scheduler.admin.transaction():
+            self.scheduler.execute("LOCK TABLE job_log IN ACCESS EXCLUSIVE MODE")
+            time.sleep(0.5)
+
+    def hold_transaction(self) -> None:
+        with self.scheduler.admin.transaction():
+            self.scheduler.execute("UPDATE member_job SET job_description = 'held'")
+            time.sleep(0.5)
+
+    def change_settings(self) -> None:
+        self.scheduler.value(
+            "UPDATE worker_setting SET max_running_jobs = %s, max_idle_sessions = %s RETURNING true",
+            self.random.randint(2, 40),
+            self.random.randint(0, 40),
+        )
+
+    def _is_cut_off(self) -> bool:
+        try:
+            self.scheduler.value("SELECT 1")
+        except psycopg.OperationalError:
+            return True
+        return False
+
+    def _reconnect(self) -> None:
+        def connected() -> bool:
+            try:
+                self.scheduler.admin = self.scheduler.connect()
+                self.scheduler._connections[0] = self.scheduler.admin
+                return True
+            except psycopg.OperationalError:
+                return False
+
+        self.scheduler.admin.close()
+        until(connected, "the server to recover")
+
+    def look_after(self) -> None:
+        """What a launcher does."""
+        self.scheduler.value("SELECT start_worker(unattended := true)")
+
+    # --- audit --------------------------------------------------------------------------------
+
+    def audit(self) -> None:
+        """Compare what was due, what the log says and what the jobs wrote."""
+        scheduler = self.scheduler
+        rows = scheduler.admin.execute(
+            """SELECT l.job_id, l.state, extract(epoch FROM l.scheduled_at)::float8 AS due, l.missed_count,
+                   extract(epoch FROM l.missed_until)::float8 AS missed_until
+               FROM job_log l WHERE l.cause = 'schedule' ORDER BY l.job_id, l.scheduled_at"""
+        ).fetchall()
+        assert {row.state for row in rows} <= ENDED, "a run is said to be active still"
+        witness = Counter(
+            (row.job_id, row.due)
+            for row in scheduler.admin.execute("SELECT job_id, extract(epoch FROM due)::float8 AS due FROM witness")
+        )
+        assert not [entry for entry, times in witness.items() if times > 1], "a due time was run twice"
+        state = {(row.job_id, row.due): row.state for row in rows}
+        assert {state.get(entry) for entry in witness} <= ENDED - {"skipped", "missed"}, "a run is not in the log"
+        for row in scheduler.admin.execute("SELECT * FROM job ORDER BY job_id"):
+            self._account(row, [entry for entry in rows if entry.job_id == row.job_id])
+        commands = {row.job_id: row.job_command for row in scheduler.admin.execute("SELECT * FROM job")}
+        # A command that records first and then does something in the same transaction, or nothing.
+        forgotten = [key for key, how in state.items() if how == "succeeded" and key not in witness]
+        assert not forgotten, f"a run is said to have succeeded and has not: {forgotten[:3]}, {len(commands)} jobs"
+        assert witness, "nothing has run"
+
+    @staticmethod
+    def _account(job: Any, rows: list[Any]) -> None:
+        """Every due time of the job up to the last one in the log is there, once."""
+        from elephant_worker.schedule import Timing, schedule
+
+        timing = Timing(schedule(job.schedule, job.timezone, job.dst, str(job.job_id)), job.schedule_set_at.timestamp())
+        accounted: list[float] = []
+        for row in rows:
+            accounted.append(row.due)
+            if row.state == "missed" and row.missed_count > 1:
+                accounted += timing.latest(row.due, row.missed_until, row.missed_count)
+        if not accounted:
+            return
+        accounted = [round(due, 3) for due in sorted(accounted)]
+        expected = []
+        for due in timing.following(job.schedule_set_at.timestamp() - 0.001):
+            if due > accounted[-1] + 0.001:
+                break
+            expected.append(round(due, 3))
+        first = expected.index(accounted[0])
+        assert accounted == expected[first:], (job.job_id, job.schedule, accounted, expected)
+
+    def leaks(self) -> None:
+        """Once the worker has been stopped, nothing of it is left."""
+        left = "SELECT count(*) FROM pg_stat_activity WHERE usename LIKE 'elephant\\_worker\\_%'"
+        until(lambda: self.scheduler.admin.execute(left).fetchone() == (0,), "the sessions of runs to end")
+        locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
+        assert self.scheduler.value(locks) == 0
+
+
+def memory(pid: int) -> float:
+    """The memory of a process that is its own, in megabytes."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon")) / 1024
+
+
+def soak(cluster: Cluster, seconds: float, seed: int) -> Counter[str]:
+    """Inject faults for so long; raises AssertionError where the audit finds something. Returns the faults."""
+    print(f"seed {seed}")
+    stress = Soak(cluster, seed)
+    scheduler = stress.scheduler
+    scheduler.start()
+    stress.define()
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        time.sleep(FAULTS_EVERY * stress.random.random())
+        stress.inject()
+        stress.look_after()
+    # A quiet time: what was late is made up for, and the worker grows no more.
+    until(lambda: scheduler.value("SELECT start_worker(unattended := true)"), "the worker")
+    scheduler.execute("UPDATE worker_setting SET max_running_jobs = 40, max_idle_sessions = 40")
+    before = None
+    for _ in range(2):
+        until(lambda: scheduler.value("SELECT due_jobs FROM worker_status") < JOBS / 4, "the queue to be served", 120)
+        now = memory(scheduler.value("SELECT worker_pid()"))
+        print(f"memory of the worker: {now:.1f} MB")
+        growth, before = (now - before if before is not None else 0.0), now
+        time.sleep(min(seconds / 4, 60))
+    assert growth < 5.0, f"the worker has grown by {growth} MB"
+    scheduler.stop()
+    stress.leaks()
+    stress.audit()
+    print(f"{scheduler.value('SELECT count(*) FROM job_log')} rows in the log, faults: {dict(stress.faults)}")
+    scheduler.close()
+    return stress.faults
+
+
+def main() -> None:
+    minutes = float(sys.argv[1]) if len(sys.argv) > 1 else 10.0
+    seed = int(sys.argv[2]) if len(sys.argv) > 2 else random.randrange(2**32)
+    with tempfile.TemporaryDirectory() as directory:
+        cluster = with_template(Cluster(Installation(Path(directory)), {"restart_after_crash": "on"}))
+        try:
+            soak(cluster, minutes * 60, seed)
+        finally:
+            cluster.stop()
+
+
+if __name__ == "__main__":
+    main()
