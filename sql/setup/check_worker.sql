@@ -15,7 +15,7 @@ BEGIN
     RETURN QUERY SELECT 'worker', f.* FROM (SELECT
         CASE WHEN pg_is_in_recovery() THEN 'ok'
              WHEN NOT status.running THEN 'error'
-             WHEN status.last_tick < clock_timestamp() - interval '5 seconds' THEN 'error'
+             WHEN status.last_tick < clock_timestamp() - interval '10 seconds' THEN 'error'
              WHEN status.paused_since IS NOT NULL THEN 'warning'
              ELSE 'ok' END) s (state)
     CROSS JOIN LATERAL (SELECT s.state,

@@ -1,7 +1,7 @@
 CREATE FUNCTION @extschema@.worker_activity(
     OUT pid integer, OUT host text, OUT armed boolean, OUT started_at timestamptz, OUT last_tick timestamptz,
-    OUT running_jobs bigint, OUT due_jobs bigint, OUT queued_runs bigint, OUT lag interval, OUT sessions bigint,
-    OUT paused_since timestamptz, OUT launcher_seen timestamptz
+    OUT running_jobs bigint, OUT due_jobs bigint, OUT queued_runs bigint, OUT lag interval, OUT quarantined_jobs bigint,
+    OUT sessions bigint,    OUT paused_since timestamptz, OUT launcher_seen timestamptz
 )
 LANGUAGE sql VOLATILE
 SECURITY DEFINER -- shows the worker's backend, and counts the runs of all roles without showing them
@@ -11,6 +11,7 @@ AS $$
            (SELECT count(*) FROM @extschema@.job_log l WHERE l.jl_id >= s.lowest_open_run AND l.state = 'running'),
            due.jobs, queued.runs,
            greatest(clock_timestamp() - least(due.first, queued.first), '0'),
+           (SELECT count(*) FROM @extschema@.job_state q WHERE q.quarantined_reason IS NOT NULL),
            (SELECT count(*) FROM pg_stat_activity o JOIN pg_database d ON d.datname = current_database()
             WHERE o.usename ~ ('^elephant_worker_' || d.oid || '_[0-9]+$')
                OR c.connect_as = 'role' AND o.application_name = 'elephant_worker' AND o.pid <> a.pid),
@@ -30,7 +31,7 @@ GRANT EXECUTE ON FUNCTION @extschema@.worker_activity() TO job_scheduler, job_mo
 
 CREATE VIEW @extschema@.worker_status AS
 SELECT a.pid IS NOT NULL AS running, a.pid, a.host, a.armed, a.started_at, a.last_tick, a.running_jobs, a.due_jobs,
-       a.queued_runs, a.lag, a.sessions, a.paused_since, a.launcher_seen
+       a.queued_runs, a.lag, a.quarantined_jobs, a.sessions, a.paused_since, a.launcher_seen
 FROM @extschema@.worker_activity() a;
 
 COMMENT ON VIEW @extschema@.worker_status IS
@@ -44,6 +45,8 @@ COMMENT ON COLUMN @extschema@.worker_status.due_jobs IS 'how many jobs are due a
 COMMENT ON COLUMN @extschema@.worker_status.queued_runs IS
     'how many runs have been asked for, by run_job(), run_once() or @reboot, and wait for a free slot';
 COMMENT ON COLUMN @extschema@.worker_status.lag IS 'how long what waits longest of these has waited; 0: nothing waits';
+COMMENT ON COLUMN @extschema@.worker_status.quarantined_jobs IS
+    'how many jobs do not run because something that they need is gone: see quarantined_reason in all_job';
 COMMENT ON COLUMN @extschema@.worker_status.sessions IS
     'how many sessions the worker has: those of active runs, those kept for further ones, and the one that listens';
 COMMENT ON COLUMN @extschema@.worker_status.paused_since IS

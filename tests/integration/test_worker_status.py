@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from tests.conftest import Scheduler, until
 
@@ -45,6 +46,15 @@ def test_what_waits_and_what_runs(scheduler: Scheduler) -> None:
     until(lambda: scheduler.log(scheduled))
     scheduler.value("SELECT enabled FROM update_job(%s, enabled := false)", scheduled)
     until(lambda: scheduler.value("SELECT lag = '0' AND running_jobs = 0 FROM worker_status"))
+
+
+def test_jobs_in_quarantine_are_counted(scheduler: Scheduler) -> None:
+    scheduler.start()
+    role = scheduler.role("gone")
+    scheduler.insert("SELECT 1", rolname=role, schedule="* * * * * *")
+    assert scheduler.value("SELECT quarantined_jobs FROM worker_status") == 0
+    scheduler.execute("DROP ROLE {}", sql.Identifier(role))
+    until(lambda: scheduler.value("SELECT quarantined_jobs FROM worker_status") == 1)
 
 
 def test_a_tick_writes_nothing(scheduler: Scheduler) -> None:
