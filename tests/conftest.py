@@ -95,6 +95,12 @@ class Scheduler:
                 "a tick of the worker",
             )
 
+    def kill(self) -> None:
+        """Terminate the worker and the spare session that would take over from it."""
+        until(lambda: self.value("SELECT spare_pid FROM worker_state"), "the spare")
+        self.execute("SELECT pg_terminate_backend(p) FROM worker_state, unnest(ARRAY[spare_pid, pid]) p")
+        until(lambda: not self.value("SELECT running FROM worker_status"), "the worker to end")
+
     def stop(self) -> None:
         """Stop the worker, and wait until it has gone."""
         self.admin.execute("SELECT stop_worker()")

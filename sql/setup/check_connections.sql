@@ -4,8 +4,8 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     setting @extschema@.worker_setting;
-    -- The worker itself and the connection through which it hears of new jobs.
-    own CONSTANT integer := 2;
+    -- The worker, its spare, and the connections through which it hears of new jobs and vacuums.
+    own CONSTANT integer := 4;
     there integer;
     room integer;
 BEGIN

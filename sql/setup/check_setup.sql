@@ -3,8 +3,15 @@ LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    locks @extschema@.setup_finding;
     package @extschema@.setup_finding;
 BEGIN
+    FOR locks IN SELECT * FROM @extschema@.check_locks() LOOP
+        RETURN NEXT locks;
+    END LOOP;
+    IF locks.state <> 'ok' THEN
+        RETURN; -- looking at the tables could mean to wait as well
+    END IF;
     RETURN QUERY SELECT * FROM @extschema@.check_worker();
     RETURN QUERY SELECT * FROM @extschema@.check_launcher();
     RETURN QUERY SELECT * FROM @extschema@.check_files();

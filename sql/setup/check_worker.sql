@@ -4,14 +4,12 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     status @extschema@.worker_status;
-    blocker integer;
 BEGIN
     IF NOT current_setting('track_activities')::boolean THEN
         RETURN QUERY VALUES ('track_activities', 'error', 'track_activities is off: whether a worker runs cannot be seen',
                      'ALTER SYSTEM SET track_activities = on; SELECT pg_reload_conf();');
     END IF;
     SELECT * INTO status FROM @extschema@.worker_status;
-    blocker := (pg_blocking_pids(status.pid))[1];
     RETURN QUERY SELECT 'worker', f.* FROM (SELECT
         CASE WHEN pg_is_in_recovery() THEN 'ok'
              WHEN NOT status.running THEN 'error'
@@ -22,9 +20,6 @@ BEGIN
         CASE WHEN pg_is_in_recovery() THEN 'this server is a standby: a launcher starts the worker once it is promoted'
              WHEN NOT status.running AND status.armed THEN 'the worker has ended, and nothing has started it again'
              WHEN NOT status.running THEN 'no worker has been started, or stop_worker() has ended it'
-             WHEN s.state = 'error' AND blocker IS NOT NULL
-             THEN format('the worker (process %s) has waited since %s for a lock that process %s holds',
-                         status.pid, status.last_tick, blocker)
              WHEN s.state = 'error'
              THEN format('the worker (process %s) has not looked around since %s', status.pid, status.last_tick)
              WHEN s.state = 'warning' THEN format('nothing is started since %s: paused', status.paused_since)
@@ -32,7 +27,6 @@ BEGIN
         CASE WHEN s.state = 'ok' THEN NULL
              WHEN NOT status.running THEN 'SELECT @extschema@.start_worker();'
              WHEN s.state = 'warning' THEN 'SELECT @extschema@.resume_jobs();'
-             WHEN blocker IS NOT NULL THEN format('SELECT pg_terminate_backend(%s);', blocker)
              ELSE format('SELECT pg_terminate_backend(%s, 10000); SELECT @extschema@.start_worker();', status.pid)
         END) f;
 END

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from tests.cluster import ROOT, Cluster
 from tests.conftest import SCHEMA, Scheduler, new_scheduler, until
 
 CHECKS = {
+    "locks",
     "worker",
     "launcher",
     "files",
@@ -106,10 +108,8 @@ def test_no_worker(scheduler: Scheduler) -> None:
     row = finding(scheduler, "worker")
     assert (row.state, row.found) == ("error", "no worker has been started, or stop_worker() has ended it")
     mend(scheduler, row.remedy)
-    pid = scheduler.value("SELECT pid FROM worker_status")
     assert finding(scheduler, "worker").state == "ok"
-    scheduler.value("SELECT pg_terminate_backend(%s)", pid)
-    until(lambda: not scheduler.value("SELECT running FROM worker_status"))
+    scheduler.kill()
     row = finding(scheduler, "worker")
     assert (row.state, row.found) == ("error", "the worker has ended, and nothing has started it again")
     mend(scheduler, row.remedy)
@@ -125,18 +125,38 @@ def test_a_worker_that_is_paused(scheduler: Scheduler) -> None:
     assert finding(scheduler, "worker").state == "ok"
 
 
-def test_a_worker_that_waits_for_a_lock(scheduler: Scheduler) -> None:
+def test_a_worker_that_does_not_go_on(scheduler: Scheduler) -> None:
+    pid = scheduler.start()
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        row = until(lambda: (found := finding(scheduler, "worker")).state == "error" and found)
+        assert f"the worker (process {pid}) has not looked around since" in row.found
+        # Nothing but the system can end a process that the system has stopped.
+        os.kill(pid, signal.SIGCONT)
+        mend(scheduler, row.remedy)
+        assert finding(scheduler, "worker").state == "ok"
+        assert scheduler.value("SELECT pid FROM worker_status") != pid
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+
+
+@pytest.mark.parametrize("lock", ["job_log IN SHARE MODE", "worker_setting IN ACCESS EXCLUSIVE MODE"])
+def test_a_table_that_is_locked(scheduler: Scheduler, lock: str) -> None:
     scheduler.start()
     job = scheduler.insert("SELECT 1")
     with closing(scheduler.connect()) as blocker:
         blocker.execute("BEGIN")
-        blocker.execute("LOCK TABLE job_log IN SHARE MODE")
+        blocker.execute(f"LOCK TABLE {lock}")
         scheduler.value("SELECT run_job(%s)", job)
-        row = until(lambda: (found := finding(scheduler, "worker")).state == "error" and found)
-        assert f"for a lock that process {blocker.info.backend_pid} holds" in row.found
+        found = "SELECT * FROM check_locks() WHERE state = 'error'"
+        row = until(lambda: scheduler.execute(found).fetchone(), "the lock to be old")
+        assert scheduler.execute("SELECT * FROM check_setup()").fetchall() == [row]
+        assert f"process {blocker.info.backend_pid} " in row.found
+        assert f"keeps {lock.split()[0]} locked" in row.found
         mend(scheduler, row.remedy)
     until(lambda: scheduler.log(job) and scheduler.log(job)[0].state == "succeeded")
-    assert finding(scheduler, "worker").state == "ok"
+    assert finding(scheduler, "locks").state == "ok"
 
 
 def test_what_the_server_does_not_track_cannot_be_seen(own: Scheduler) -> None:

@@ -60,12 +60,11 @@ def test_runs_are_counted_by_how_they_ended(scheduler: Scheduler) -> None:
 
 
 def test_a_lost_run_is_a_failure(scheduler: Scheduler) -> None:
-    pid = scheduler.start()
+    scheduler.start()
     job = scheduler.insert("SELECT pg_sleep(1000)")
     scheduler.value("SELECT run_job(%s)", job)
     until(lambda: scheduler.value("SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(1000)'"))
-    scheduler.value("SELECT pg_terminate_backend(%s)", pid)
-    until(lambda: not scheduler.value("SELECT running FROM worker_status"))
+    scheduler.kill()
     scheduler.start()
     row = stats(scheduler.admin, job)
     assert (row.runs, row.failures, row.last_states) == (1, 1, ["lost"])
