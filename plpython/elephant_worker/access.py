@@ -1,4 +1,5 @@
-"""How the worker's sessions connect: to the same server, as a role that can only be the job's."""
+"""How the worker's sessions connect: to the same server, as a role that can only be the job's; to a foreign one,
+as the role's user mapping says."""
 
 from __future__ import annotations
 
@@ -6,13 +7,18 @@ import secrets
 from ipaddress import ip_address
 
 from .errors import Refusal
-from .libpq import OperationalError, conninfo, parse_conninfo
+from .libpq import Login, OperationalError, conninfo, parse_conninfo
 from .run import Place
 from .scram import verifier
-from .store import Pulse, Server, Store
+from .store import Pulse, Server, ServerLogin, Store
 
 # The session of a run ends by itself when the worker has gone: looked for this often.
 CHECK_CLIENT_MILLISECONDS = 1000
+# How long a session may take to connect, in seconds.
+CONNECT_TIMEOUT = 30.0
+# On other servers, unless their options say otherwise: a machine that has vanished is noticed within a
+# minute, and nothing of Kerberos, which libpq would wait for.
+ELSEWHERE = {"keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "3", "gssencmode": "disable"}
 
 
 class Access:
@@ -24,6 +30,7 @@ class Access:
         self._secret = secrets.token_urlsafe(32)
         self._verifier = verifier(self._secret, secrets.token_bytes(16))
         self._logins: dict[int, str] = {}
+        self._elsewhere: dict[tuple[str, int], ServerLogin] = {}
         self._pulse: Pulse | None = None
 
     def use(self, pulse: Pulse) -> bool:
@@ -37,10 +44,41 @@ class Access:
         self._parameters = _readable(pulse.conninfo)
         return True
 
-    def prepare(self, place: Place) -> None:
-        """See to it that the place's role can log in."""
+    def prepare(self, place: Place) -> bool:
+        """See to it that the place's role can log in; returns whether sessions that are open for it have
+        been opened in another way. Raises Refusal where there is no way."""
+        if place.server is not None:
+            key = place.server, place.role_oid
+            login, before = self._store.server_login(*key), self._elsewhere.get(key)
+            if login.obstacle is not None:
+                raise Refusal(
+                    f'role "{place.rolname}" cannot log in on foreign server "{place.server}" any more',
+                    "The server, a right to it or the user mapping has just been changed.",
+                    "The job's quarantined_reason will say more.",
+                    "42501",
+                )
+            self._elsewhere[key] = login
+            return before is not None and before.version != login.version
         if self._settings.connect_as == "runner":
             self._logins[place.role_oid] = self._store.prepare_runner(place.role_oid, self._verifier)
+        return False
+
+    def login(self, place: Place) -> Login:
+        """How to connect to a place."""
+        if place.server is None:
+            return Login(self.conninfo(place))
+        login = self._elsewhere[place.server, place.role_oid]
+        parameters = {**ELSEWHERE, "user": place.rolname, **login.parameters, **_session(place)}
+        parameters["options"] += " " + login.parameters.get("options", "")
+        return Login(conninfo(parameters), login.password_required)
+
+    def connect_timeout(self, place: Place) -> float:
+        """How long a session for a place may take to connect, in seconds."""
+        if place.server is None:
+            return CONNECT_TIMEOUT
+        given = self._elsewhere[place.server, place.role_oid].parameters.get("connect_timeout", "0")
+        seconds = float(given) if given.isdecimal() else 0.0
+        return min(seconds or CONNECT_TIMEOUT, CONNECT_TIMEOUT)
 
     def conninfo(self, place: Place) -> str:
         """The connection string of a place."""
@@ -58,10 +96,7 @@ class Access:
                 **defaults,
                 **self._parameters,
                 **login,
-                "dbname": place.datname,
-                "client_encoding": "UTF8",
-                "application_name": "elephant_worker",
-                "options": f"-c client_connection_check_interval={CHECK_CLIENT_MILLISECONDS}",
+                **_session(place),
             }
         )
 
@@ -69,6 +104,15 @@ class Access:
     def _settings(self) -> Pulse:
         assert self._pulse is not None
         return self._pulse
+
+
+def _session(place: Place) -> dict[str, str]:
+    return {
+        "dbname": place.datname,
+        "client_encoding": "UTF8",
+        "application_name": "elephant_worker",
+        "options": f"-c client_connection_check_interval={CHECK_CLIENT_MILLISECONDS}",
+    }
 
 
 def check_conninfo(text: str) -> dict[str, str] | None:

@@ -19,11 +19,16 @@ class Waiting:
     due: float
     rolname: str
     datname: str
+    server: str | None = None
     request_id: int | None = None
 
     @property
     def order(self) -> tuple[float, int]:
         return self.due, self.job_id
+
+    @property
+    def place(self) -> tuple[str, str, str | None]:
+        return self.rolname, self.datname, self.server
 
 
 @dataclass(slots=True)
@@ -31,9 +36,9 @@ class Room:
     """What limits the runs that start now."""
 
     slots: int
-    # How many sessions may be opened, and those that wait for a run, by role and database.
+    # How many sessions may be opened on this server, and those that wait for a run, by role, database and server.
     new_sessions: int
-    kept: Counter[tuple[str, str]]
+    kept: Counter[tuple[str, str, str | None]]
     # The active runs of each role, and how many it may have.
     running: Counter[str]
     per_role: int | None = None
@@ -47,14 +52,13 @@ class Room:
 
     def take(self, entry: Waiting) -> bool:
         """Take the room that a run needs, if it is there."""
-        place = (entry.rolname, entry.datname)
         if not self.slots or (self.per_role is not None and self.running[entry.rolname] >= self.per_role):
             return False
-        if self.kept[place] > 0:
-            self.kept[place] -= 1
-        elif self.new_sessions > 0:
+        if self.kept[entry.place] > 0:
+            self.kept[entry.place] -= 1
+        elif entry.server is None and self.new_sessions > 0:
             self.new_sessions -= 1
-        else:
+        elif entry.server is None:
             return False
         self.slots -= 1
         self.running[entry.rolname] += 1
@@ -93,8 +97,8 @@ class Backlog:
         self.fill((), (), float("-inf"))
 
     def needs_sessions(self, room: Room) -> int:
-        """For how many places of the next runs no session waits."""
-        places = {(entry.rolname, entry.datname) for entry in self._waiting[: room.slots]}
+        """For how many places of the next runs on this server no session waits."""
+        places = {entry.place for entry in self._waiting[: room.slots] if entry.server is None}
         return sum(not room.kept[place] for place in places)
 
     def take(self, room: Room) -> list[Waiting]:
@@ -105,7 +109,7 @@ class Backlog:
         for entry in self._waiting:
             if not room.slots or entry.due > first + OVERTAKING:
                 break
-            if room.kept[entry.rolname, entry.datname] > 0 and room.take(entry):
+            if room.kept[entry.place] > 0 and room.take(entry):
                 taken.add(entry)
         for entry in self._waiting:
             if not room.slots:

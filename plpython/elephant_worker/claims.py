@@ -48,6 +48,7 @@ class Job:
     rolname: str = ""
     role_oid: int | None = None
     datname: str = ""
+    server: str | None = None
     database_oid: int | None = None
     defined_by: str = ""
     # What is in its way now (see OBSTACLES), and what was when it was looked at last.
@@ -227,7 +228,7 @@ def _run(job: Job, scheduled_at: float | None = None) -> Run:
     return Run(
         jl_id=job.jl_id,
         job_id=job.job_id,
-        place=Place(job.role_oid or 0, job.rolname, job.datname),
+        place=Place(job.role_oid or 0, job.rolname, job.datname, job.server),
         cause=job.cause,
         command=job.job_command,
         scheduled_at=job.scheduled_at if scheduled_at is None else scheduled_at,
@@ -289,6 +290,36 @@ OBSTACLES = {
         "A job runs in a session of its role.",
         "The owner of the database can GRANT CONNECT on it.",
     ),
+    "server": (
+        "42704",
+        'foreign server "{server}" does not exist',
+        "The server of the job has been dropped or renamed.",
+        "Give the job another server, or create the server again.",
+    ),
+    "usage": (
+        "42501",
+        'role "{rolname}" may not use foreign server "{server}"',
+        "The role of a job must have USAGE on the server that the job runs on.",
+        "The owner of the server can GRANT USAGE ON FOREIGN SERVER to it.",
+    ),
+    "mapping": (
+        "42704",
+        'role "{rolname}" has no user mapping for foreign server "{server}"',
+        "A mapping of the role, or one for PUBLIC, says as whom the job logs in there.",
+        "CREATE USER MAPPING … OPTIONS (user …, password …); lets the job run again.",
+    ),
+    "option": (
+        "42501",
+        'foreign server "{server}" would make the worker use what is its own',
+        "It, or the user mapping, has an option that names a file or service of this server, or lends credentials.",
+        "Drop that option, or have a superuser own the foreign server.",
+    ),
+    "password": (
+        "2F003",
+        'the user mapping of role "{rolname}" for foreign server "{server}" has no password',
+        "Without one the worker would log in by what it is itself, not by what the role has.",
+        "Give it one; or a superuser can set its option password_required to false (postgres_fdw).",
+    ),
     "login": (
         "28000",
         'role "{rolname}" is not permitted to log in',
@@ -326,7 +357,7 @@ def _obstacle(job: Job) -> Outcome | None:
             return Outcome("failed", refusal.sqlstate, refusal.message, refusal.detail, refusal.hint)
         return None
     sqlstate, message, detail, hint = OBSTACLES[job.obstacle]
-    message = message.format(rolname=job.rolname, datname=job.datname, defined_by=job.defined_by)
+    message = message.format(rolname=job.rolname, datname=job.datname, server=job.server, defined_by=job.defined_by)
     return Outcome("failed", sqlstate, message, detail, hint)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from types import ModuleType
 from unittest.mock import patch
@@ -42,6 +43,7 @@ __all__ = [
     "DiagnosticField",
     "Escaping",
     "ExecStatus",
+    "Login",
     "OperationalError",
     "PGconn",
     "PollingStatus",
@@ -50,6 +52,23 @@ __all__ = [
     "conninfo",
     "parse_conninfo",
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """How to connect, and whether it must be the password that lets the session in, and nothing that is
+    the worker's own."""
+
+    conninfo: str = field(repr=False)
+    password_required: bool = False
+
+    def accepts(self, connection: Connection) -> bool:
+        """Whether a connection that has just been made may be used."""
+        return not self.password_required or connection.used_password
+
+    def at(self, address: dict[str, str]) -> Login:
+        """The same, at the address of another connection."""
+        return Login(f"{self.conninfo} {conninfo(address)}", self.password_required)
 
 
 def parse_conninfo(text: str) -> dict[str, str]:

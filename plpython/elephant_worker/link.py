@@ -19,6 +19,10 @@ class Link:
             self._fail(self._connection.get_error_message())
 
     @property
+    def ended(self) -> bool:
+        return self.wait is Wait.NOTHING
+
+    @property
     def socket(self) -> int:
         return self._connection.socket
 

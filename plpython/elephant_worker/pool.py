@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from .clock import Clock
+from .libpq import Login
 from .memory import Ceiling
 from .meter import reading
 from .run import Cost, Outcome, Place, Run
@@ -75,7 +76,7 @@ class Sockets:
 class Pool:
     """Runs get a session that is kept for their place, or a new one."""
 
-    def __init__(self, clock: Clock, conninfo: Callable[[Place], str]) -> None:
+    def __init__(self, clock: Clock, login: Callable[[Place], Login]) -> None:
         self.sockets = Sockets(clock)
         self.ceiling = Ceiling()
         # Seconds: how long a free session is kept, how long one is used; and how many are kept.
@@ -85,7 +86,7 @@ class Pool:
         self._clock = clock
         # Whether to measure what runs cost.
         self.measuring = False
-        self._conninfo = conninfo
+        self._login = login
         self._sessions: dict[Session, float] = {}
         self._free: dict[Place, list[Session]] = defaultdict(list)
         self._active: dict[int, Session] = {}
@@ -102,14 +103,14 @@ class Pool:
 
     @property
     def connecting(self) -> int:
-        """How many sessions are being opened."""
-        return sum(session.state is State.CONNECTING for session in self._sessions)
+        """How many sessions are being opened on this server."""
+        return sum(session.state is State.CONNECTING and session.place.server is None for session in self._sessions)
 
-    def kept_places(self) -> Counter[tuple[str, str]]:
-        """How many sessions wait for a run, by role and database."""
-        kept: Counter[tuple[str, str]] = Counter()
+    def kept_places(self) -> Counter[tuple[str, str, str | None]]:
+        """How many sessions wait for a run, by role, database and server."""
+        kept: Counter[tuple[str, str, str | None]] = Counter()
         for place, count in self.kept_by_place().items():
-            kept[place.rolname, place.datname] += count
+            kept[place.rolname, place.datname, place.server] += count
         return kept
 
     def kept_by_place(self) -> dict[Place, int]:
@@ -124,6 +125,10 @@ class Pool:
         """The process that executes an active run, once its session is connected."""
         session = self._active.get(run.jl_id)
         return None if session is None or session.state is State.CONNECTING else session.backend_pid
+
+    def address(self, run: Run) -> dict[str, str]:
+        """Where the session of an active run is connected to."""
+        return self._active[run.jl_id].address
 
     def needs_session(self, places: list[Place]) -> list[Place]:
         """Those of the places for whose runs a new session must be opened."""
@@ -155,18 +160,18 @@ class Pool:
         self._after_step(session)
 
     def _open(self, place: Place) -> Session:
+        def measure(backend: int) -> Cost | None:
+            return reading(backend) if self.measuring and place.server is None else None
+
         return Session(
             place,
-            self._conninfo(place),
+            self._login(place),
             self._clock,
             self._started.append,
             self._run_ended,
-            self._measure,
+            measure,
             self.ceiling,
         )
-
-    def _measure(self, backend: int) -> Cost | None:
-        return reading(backend) if self.measuring else None
 
     def take_started(self) -> list[Run]:
         """The runs whose command has been sent since this was last asked."""
@@ -246,16 +251,20 @@ class Pool:
 
     def close_free(self, count: int) -> None:
         """Give up connections for others: those of the sessions that have waited longest for a run."""
-        for _, session in self._longest_free()[:count]:
+        here = [session for _, session in self._longest_free() if session.place.server is None]
+        for session in here[:count]:
             self._close(session)
 
     def _longest_free(self) -> list[tuple[float, Session]]:
         free = ((since, session) for session, since in self._sessions.items() if since < math.inf)
         return sorted(free, key=lambda entry: entry[0])
 
-    def retire(self) -> None:
-        """Have new sessions take the place of all that there are, once their runs have ended."""
+    def retire(self, place: Place | None = None) -> None:
+        """Have new sessions take the place of all that there are, once their runs have ended; or of those of
+        the same role on the same server."""
         for session in list(self._sessions):
+            if place and (place.role_oid, place.server) != (session.place.role_oid, session.place.server):
+                continue
             session.opened = -math.inf
             if self._sessions[session] < math.inf:
                 self._close(session)

@@ -17,6 +17,19 @@ class Place:
     role_oid: int
     rolname: str
     datname: str
+    # The foreign server; None: this server.
+    server: str | None = None
+
+    def __str__(self) -> str:
+        """For people.
+
+        >>> print(Place(10, "app", "weborder")), print(Place(10, "app", "weborder", "berlin"))
+        role "app" in database "weborder"
+        role "app" in database "weborder" on server "berlin"
+        (None, None)
+        """
+        here = f'role "{self.rolname}" in database "{self.datname}"'
+        return here if self.server is None else f'{here} on server "{self.server}"'
 
 
 # The parts of an outcome that the server or the command has worded.
@@ -98,6 +111,8 @@ class Run:
     cost: Cost | None = None
     # Why it is being stopped: the state it will be logged in, and what to say.
     stopping: tuple[str, str] | None = None
+    # Whether its session has been asked to end.
+    terminated: bool = False
 
     @property
     def is_trial(self) -> bool:

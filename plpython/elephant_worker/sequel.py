@@ -111,9 +111,9 @@ UNLINK: Statement = (
 # It comes with schedule_set_at, since it has been checked with the job.
 AFTER_FAILURE: Statement = (
     """WITH made AS (
-           INSERT INTO @extschema@.once_job (datname, rolname, job_command, job_timeout, settings, defined_by,
+           INSERT INTO @extschema@.once_job (datname, server, rolname, job_command, job_timeout, settings, defined_by,
                                              schedule_set_at)
-           SELECT j.datname, j.rolname, j.on_failure_command, j.job_timeout,
+           SELECT j.datname, j.server, j.rolname, j.on_failure_command, j.job_timeout,
                   coalesce(j.settings, '{}') || jsonb_build_object(
                       'elephant_worker.failed_job', j.job_id::text, 'elephant_worker.failed_run', $2::text,
                       'elephant_worker.failed_sqlstate', $3, 'elephant_worker.failed_message', left($4, 2000)),

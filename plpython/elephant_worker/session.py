@@ -15,6 +15,7 @@ from .libpq import (
     DiagnosticField,
     Escaping,
     ExecStatus,
+    Login,
     OperationalError,
     PGconn,
     PollingStatus,
@@ -35,10 +36,10 @@ CONNECTION_HINT = (
 )
 
 RESET = b"DISCARD ALL"
-# role: a session that was handed back may have changed it. The rest is for the command to read.
+# role: a session that was handed back may have changed it; elsewhere it stays. The rest is for the command to read.
 # Everything is qualified and no operator is used: the search_path is the role's or the database's,
 # whose owner need not be who the run is for.
-SETUP = b"""SELECT pg_catalog.set_config('role', $1, false),
+SETUP = b"""SELECT pg_catalog.set_config('role', coalesce($1, pg_catalog.current_setting('role')), false),
     pg_catalog.set_config('application_name', pg_catalog.concat('elephant_worker job ', $2::pg_catalog.int8), false),
     pg_catalog.set_config('elephant_worker.job_id', pg_catalog.concat($2), false),
     pg_catalog.set_config('elephant_worker.run_id', $3, false),
@@ -62,6 +63,14 @@ END"""
 TRIED_ROWS = b"SELECT pg_catalog.current_setting('elephant_worker.row_count')"
 # What is said of commands that want to begin or end transactions, or to be in none.
 NOT_IN_A_TRIAL = {"0A000", "25001", "2D000"}
+
+
+# Of a server that lets in without a password who must have one: reason, SQLSTATE, hint.
+UNASKED = (
+    "the server did not ask for the password",
+    "2F003",
+    "Its pg_hba.conf must ask this user for one, or a superuser set password_required = false in the mapping.",
+)
 
 
 class State(Enum):
@@ -89,7 +98,7 @@ class Session:
     def __init__(
         self,
         place: Place,
-        conninfo: str,
+        login: Login,
         clock: Clock,
         started: Callable[[Run], None],
         ended: Callable[[Run, Outcome], None],
@@ -103,6 +112,7 @@ class Session:
         self.more = False
         self.opened = clock.steady()
         self._clock = clock
+        self._login = login
         self._used = False
         self._in_pipeline = False
         self._was_reset = False
@@ -120,13 +130,20 @@ class Session:
         self._lost = ""
         self._tried_rows: int | None = None
         self._notices = bytearray()
-        self._connection = PGconn.connect_start(conninfo.encode())
+        self._connection = PGconn.connect_start(login.conninfo.encode())
         if self._connection.status == ConnStatus.BAD:
             self._lost = self._connection.get_error_message()
 
     @property
     def socket(self) -> int:
         return self._connection.socket
+
+    @property
+    def address(self) -> dict[str, str]:
+        """Where it is connected to, of the addresses that there may be; parameters of libpq."""
+        connection = self._connection
+        parts = {"host": connection.host, "hostaddr": connection.hostaddr, "port": connection.port}
+        return {name: value.decode() for name, value in parts.items()}
 
     @property
     def backend_pid(self) -> int:
@@ -171,6 +188,8 @@ class Session:
             self.wait = Wait.READ
         elif status == PollingStatus.WRITING:
             self.wait = Wait.WRITE
+        elif status == PollingStatus.OK and not self._login.accepts(self._connection):
+            self._lose(*UNASKED)
         elif status == PollingStatus.OK:
             self._connection.nonblocking = 1
             self._connection.notice_handler = self._notice
@@ -188,7 +207,8 @@ class Session:
         connection, used = self._connection, self.state is State.USED
         self.state = State.PREPARING
         self._clear()
-        setup, values = SETUP, [run.place.rolname, run.job_id, run.jl_id, f"{run.scheduled_at:.6f}", run.attempt]
+        role = run.place.rolname if run.place.server is None else None
+        setup, values = SETUP, [role, run.job_id, run.jl_id, f"{run.scheduled_at:.6f}", run.attempt]
         if run.settings is not None:
             setup, values = SETUP + SETTINGS, [*values, run.settings]
         try:
@@ -196,7 +216,7 @@ class Session:
                 connection.enter_pipeline_mode()
                 connection.send_query_params(RESET, None)
                 self._in_pipeline, self._was_reset = True, False
-            connection.send_query_params(setup, [str(value).encode() for value in values])
+            connection.send_query_params(setup, [None if value is None else str(value).encode() for value in values])
             if used:
                 connection.pipeline_sync()
             self._flush()
@@ -355,7 +375,7 @@ class Session:
             self.state = State.USED
         self._ended(run, outcome)
 
-    def _lose(self, reason: str) -> None:
+    def _lose(self, reason: str, sqlstate: str | None = None, hint: str = CONNECTION_HINT) -> None:
         """The connection is gone, or was never made."""
         if self.state in (State.PREPARING, State.RUNNING):
             self._last_words()
@@ -370,10 +390,10 @@ class Session:
         if outcome.state == "succeeded":
             outcome = Outcome(
                 "failed",
-                "08001" if connecting else "08006",
+                sqlstate or ("08001" if connecting else "08006"),
                 message=reason.strip(),
-                detail=f'The session was for role "{run.place.rolname}" in database "{run.place.datname}".',
-                hint=CONNECTION_HINT,
+                detail=f"The session was for {run.place}.",
+                hint=hint,
                 notices=outcome.notices,
             )
         self._ended(run, outcome)

@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -148,7 +149,7 @@ STATEMENTS: dict[str, Statement] = {
     "due": (
         # A job that is gone has no role; when it is claimed it is found to be gone.
         """SELECT s.job_id, date_part('epoch', s.next_run_at) AS due,
-               coalesce(j.rolname, '') AS rolname, coalesce(j.datname, '') AS datname
+               coalesce(j.rolname, '') AS rolname, coalesce(j.datname, '') AS datname, j.server
            FROM @extschema@.job_state s LEFT JOIN ONLY @extschema@.job j ON j.job_id = s.job_id
            WHERE s.next_run_at <= to_timestamp($1) AND (s.next_run_at, s.job_id) >= (to_timestamp($3), $4)
                AND coalesce(j.rolname, '') <> ALL ($5)
@@ -156,13 +157,13 @@ STATEMENTS: dict[str, Statement] = {
         ["float8", "int4", "float8", "int8", "name[]"],
     ),
     "places_due": (
-        """SELECT r.oid AS role_oid, j.rolname, j.datname
+        """SELECT r.oid AS role_oid, j.rolname, j.datname, j.server
            FROM (SELECT s.job_id FROM @extschema@.job_state s
                  WHERE s.next_run_at <= to_timestamp($1) AND (s.next_run_at, s.job_id) >= (to_timestamp($3), $4)
                  ORDER BY s.next_run_at, s.job_id LIMIT $2) s
            JOIN ONLY @extschema@.job j ON j.job_id = s.job_id
            JOIN pg_roles r ON r.rolname = j.rolname
-           JOIN pg_database d ON d.datname = j.datname""",
+           WHERE j.server IS NOT NULL OR EXISTS (SELECT FROM pg_database d WHERE d.datname = j.datname)""",
         ["float8", "int4", "float8", "int8"],
     ),
     "claim_due": (
@@ -196,7 +197,7 @@ STATEMENTS: dict[str, Statement] = {
     ),
     "requests": (
         """SELECT i.request_id, i.job_id, date_part('epoch', i.requested_at) AS due,
-               coalesce(j.rolname, '') AS rolname, coalesce(j.datname, '') AS datname
+               coalesce(j.rolname, '') AS rolname, coalesce(j.datname, '') AS datname, j.server
            FROM @extschema@.worker_inbox i LEFT JOIN @extschema@.job j ON j.job_id = i.job_id
            WHERE i.kind = 'run' AND i.request_id > $1 AND coalesce(j.rolname, '') <> ALL ($3)
            ORDER BY i.request_id LIMIT $2""",
@@ -262,13 +263,13 @@ STATEMENTS: dict[str, Statement] = {
     ),
     "log_started": (
         """INSERT INTO @extschema@.job_log
-               (jl_id, job_id, rolname, datname, cause, scheduled_at, attempt, caused_by, job_command, state)
-           SELECT r.jl_id, r.job_id, r.rolname, r.datname, r.cause, to_timestamp(r.scheduled_at), r.attempt,
+               (jl_id, job_id, rolname, datname, server, cause, scheduled_at, attempt, caused_by, job_command, state)
+           SELECT r.jl_id, r.job_id, r.rolname, r.datname, r.server, r.cause, to_timestamp(r.scheduled_at), r.attempt,
                   r.caused_by, r.job_command, 'running'
-           FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9)
-                r (jl_id, job_id, rolname, datname, cause, scheduled_at, attempt, caused_by, job_command)
+           FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+                r (jl_id, job_id, rolname, datname, server, cause, scheduled_at, attempt, caused_by, job_command)
            ON CONFLICT DO NOTHING RETURNING jl_id""",
-        ["int8[]", "int8[]", "name[]", "name[]", "text[]", "float8[]", "int4[]", "int8[]", "text[]"],
+        ["int8[]", "int8[]", "name[]", "name[]", "name[]", "text[]", "float8[]", "int4[]", "int8[]", "text[]"],
     ),
     "log_ended": (
         """UPDATE @extschema@.job_log l
@@ -336,9 +337,14 @@ STATEMENTS: dict[str, Statement] = {
                AND s.disabled_at IS NULL""",
         ["int8[]", "float8[]", "float8[]"],
     ),
-    "cancel_backend": ("SELECT pg_cancel_backend($1)", ["int4"]),
-    "terminate_backend": ("SELECT pg_terminate_backend($1)", ["int4"]),
+    "pg_cancel_backend": ("SELECT pg_cancel_backend($1)", ["int4"]),
+    "pg_terminate_backend": ("SELECT pg_terminate_backend($1)", ["int4"]),
     "prepare_runner": ("SELECT @extschema@.prepare_runner($1, $2) AS runner", ["oid", "text"]),
+    "server_login": (
+        """SELECT l.obstacle, l.parameters::text AS parameters, l.password_required, l.version
+           FROM @extschema@.server_login($1, $2) l""",
+        ["name", "oid"],
+    ),
     "runners": (
         """SELECT format('DROP ROLE %I', r.rolname) AS drop_it,
                format('ALTER ROLE %I NOLOGIN PASSWORD NULL', r.rolname) AS shut_it
@@ -412,6 +418,18 @@ class Server:
     datname: str
     rolname: str
     role_oid: int
+
+
+@dataclass(frozen=True, slots=True)
+class ServerLogin:
+    """How a role logs in on a foreign server: parameters of libpq, with secrets."""
+
+    obstacle: str | None
+    parameters: dict[str, str] = field(repr=False)
+    # Whether the server there must ask for the password.
+    password_required: bool
+    # Another one where anything has changed.
+    version: str
 
 
 LONG_AGO = float("-inf")
@@ -655,6 +673,7 @@ class Store:
             [run.job_id for run in runs],
             [run.place.rolname for run in runs],
             [run.place.datname for run in runs],
+            [run.place.server for run in runs],
             [run.cause for run in runs],
             [run.scheduled_at for run in runs],
             [run.attempt for run in runs],
@@ -727,15 +746,18 @@ class Store:
 
     # --- sessions ---------------------------------------------------------------------------
 
-    def cancel_backend(self, pid: int) -> None:
-        self._rows("cancel_backend", pid)
-
-    def terminate_backend(self, pid: int) -> None:
-        self._rows("terminate_backend", pid)
+    def signal(self, function: str, pid: int) -> None:
+        """Call pg_cancel_backend or pg_terminate_backend."""
+        self._rows(function, pid)
 
     def prepare_runner(self, role_oid: int, verifier: str) -> str:
         runner: str = self._rows("prepare_runner", role_oid, verifier)[0]["runner"]
         return runner
+
+    def server_login(self, server: str, role_oid: int) -> ServerLogin:
+        """How a role logs in on a foreign server."""
+        row = self._rows("server_login", server, role_oid)[0]
+        return ServerLogin(**{**row, "parameters": json.loads(row["parameters"] or "{}")})
 
     def drop_runners(self) -> None:
         """Drop the login roles of this database's worker, also once the extension is gone."""

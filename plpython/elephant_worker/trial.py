@@ -19,8 +19,8 @@ LOOK_AFTER = (0.005, 0.25)
 
 SUBMIT = """WITH made AS (
         INSERT INTO @extschema@.once_job
-            (datname, rolname, job_command, job_timeout, settings, parameters, defined_by, schedule_set_at)
-        VALUES ($1, $2, $3, $4::interval, $5::jsonb || coalesce($6, '{}')::jsonb, $7::jsonb, $8, clock_timestamp())
+            (datname, rolname, job_command, job_timeout, settings, parameters, defined_by, server, schedule_set_at)
+        VALUES ($1, $2, $3, $4::interval, $5::jsonb || coalesce($6, '{}')::jsonb, $7::jsonb, $8, $9, clock_timestamp())
         RETURNING job_id)
     INSERT INTO @extschema@.worker_inbox (kind, cause, job_id, requested_by)
     SELECT 'run', 'trial', m.job_id, $8 FROM made m RETURNING request_id"""
@@ -44,7 +44,7 @@ def _tried(plpy: Any, schema: str, row: dict[str, Any]) -> dict[str, Any]:
     session = own_session(plpy, application_name="elephant_worker trial")
     try:
         values = [row[name] for name in ("datname", "rolname", "job_command", "job_timeout")]
-        values += [LOCK_TIMEOUT, row["settings"], row["parameters"], row["defined_by"]]
+        values += [LOCK_TIMEOUT, row["settings"], row["parameters"], row["defined_by"], row["server"]]
         run = _rows(session, SUBMIT.replace("@extschema@", schema), values)[0]["request_id"]
         try:
             return _answer(plpy, schema, session, run)

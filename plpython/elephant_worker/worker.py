@@ -24,14 +24,13 @@ from .retention import NEAR, PATIENCE, Retention
 from .run import Outcome, Place, Run
 from .sequel import Sequel
 from .server import is_stopping
+from .signals import Signals
 from .spare import Spare
 from .store import Pulse, Store
 from .vacuum import Vacuuming
 
 # PostgreSQL acts on a shutdown only when the loop makes a call into it.
 LONGEST_WAIT = 1.0
-# How long a session may take to connect.
-CONNECT_TIMEOUT = 30.0
 # How long after a failed transaction the next one is tried: doubled each time, up to the last.
 RETRY_WAITS = (0.1, 5.0)
 # How long after the listener has failed it is tried again; the inbox is looked into meanwhile.
@@ -191,7 +190,8 @@ class Worker:
             )
         self._server = self._store.server()
         self._access = Access(self._store, self._server)
-        self._pool = Pool(self._clock, self._access.conninfo)
+        self._pool = Pool(self._clock, self._access.login)
+        self._signals = Signals(self._pool.sockets, self._clock)
         self._pulse = self._store.pulse()
         self._use(self._pulse)
         self._version = self._pulse.version
@@ -218,6 +218,7 @@ class Worker:
 
     def _end(self) -> None:
         self._pool.close_all()
+        self._signals.close()
         if self._listener is not None:
             self._listener.close()
         self._vacuuming.close()
@@ -373,7 +374,7 @@ class Worker:
         self._inbox = self._sequel.asked
         self._next_due = next_due
         for run in claims.runs:
-            self._timer(run, CONNECT_TIMEOUT)
+            self._timer(run, self._access.connect_timeout(run.place))
             self._pool.start(run)
         for run in list(self._pool.runs()):
             if run.jl_id < messages.get("cancel", {}).get(run.job_id, 0):
@@ -488,6 +489,8 @@ class Worker:
     def _prepare(self, claims: Claims, now: float) -> None:
         """See to it that the runs can connect; those whose role cannot have ended already."""
         places = set(self._pool.needs_session([run.place for run in claims.runs]))
+        # Another server, or whom the role is there, may have changed since a session was opened.
+        places |= {run.place for run in claims.runs if run.place.server is not None}
         refused = {place: reason for place in places if (reason := self._login_refused(place)) is not None}
         for run in [run for run in claims.runs if run.place in refused]:
             claims.runs.remove(run)
@@ -498,10 +501,13 @@ class Worker:
         """Give a role a login; returns why that cannot be. Who keeps it locked keeps nobody else waiting."""
         steady = self._clock.steady()
         until, reason = self._refused.get(place.role_oid, (0.0, None))
-        if reason is not None and steady < until:
+        if reason is not None and steady < until and place.server is None:
             return reason
         try:
-            self._access.prepare(place)
+            if self._access.prepare(place):
+                self._pool.retire(place)
+        except Refusal as refusal:
+            return Outcome("failed", refusal.sqlstate, refusal.message, refusal.detail, refusal.hint)
         except self._plpy.SPIError as error:
             reason = _refused(error)
             if isinstance(error, self._plpy.spiexceptions.LockNotAvailable):
@@ -528,6 +534,7 @@ class Worker:
         self._pool.ceiling.refresh()
         if is_stopping(self._server.data_directory):
             self._leaving = True
+        self._signals.sweep()
         self._sequel.look_around(self._clock.now(), self._pool.runs(), self._pulse.overrun_factor)
         if steady >= self._next_housekeeping:
             self._next_housekeeping = steady + HOUSEKEEPING
@@ -620,7 +627,7 @@ class Worker:
             if run.stopping is not None:
                 self._terminate(run)
             elif run.started is None:
-                self._pool.abandon(run, _no_connection(run))
+                self._pool.abandon(run, _no_connection(run, self._access.connect_timeout(run.place)))
             elif steady >= run.started_steady + run.timeout:
                 self._stop(run, "timed out", f"the run took longer than job_timeout, {run.timeout:g} seconds")
 
@@ -632,22 +639,34 @@ class Worker:
             if run.started is None or backend is None:
                 self._pool.abandon(run, Outcome(state, "57014", message=reason))
             else:
-                self._store.cancel_backend(backend)
+                self._signal(run, "pg_cancel_backend", backend)
                 self._timer(run, self._pulse.cancel_grace)
 
     def _terminate(self, run: Run) -> None:
         backend = self._pool.backend(run)
-        if backend is not None:
-            self._store.terminate_backend(backend)
-            self._timer(run, self._pulse.cancel_grace + LONGEST_WAIT)
+        if backend is None:
+            return
+        if run.terminated and run.place.server is not None:
+            # Its server does not hear. Where it still executes the command, it misses its client soon.
+            self._pool.abandon(run, Outcome("failed", "08006", message="The session did not end, and was given up."))
+            return
+        run.terminated = True
+        self._signal(run, "pg_terminate_backend", backend)
+        self._timer(run, self._pulse.cancel_grace + LONGEST_WAIT)
+
+    def _signal(self, run: Run, function: str, backend: int) -> None:
+        if run.place.server is None:
+            self._store.signal(function, backend)
+        else:
+            self._signals.send(self._access.login(run.place).at(self._pool.address(run)), function, backend)
 
 
-def _no_connection(run: Run) -> Outcome:
+def _no_connection(run: Run, seconds: float) -> Outcome:
     return Outcome(
         "failed",
         "08001",
-        message=f"no connection within {CONNECT_TIMEOUT:g} seconds",
-        detail=f'The session was for role "{run.place.rolname}" in database "{run.place.datname}".',
+        message=f"no connection within {seconds:g} seconds",
+        detail=f"The session was for {run.place}.",
         hint="The server's log may say more.",
     )
 

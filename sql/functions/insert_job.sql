@@ -25,7 +25,8 @@ CREATE FUNCTION @extschema@.insert_job(
     run_after bigint[] DEFAULT NULL,
     run_when text DEFAULT 'on_success',
     on_failure_command text DEFAULT NULL,
-    expect_success_within interval DEFAULT NULL
+    expect_success_within interval DEFAULT NULL,
+    server name DEFAULT NULL
 ) RETURNS @extschema@.member_job
 LANGUAGE sql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
@@ -34,11 +35,11 @@ AS $$
         (job_command, datname, schedule, rolname, job_description, enabled, job_timeout, parallel, timezone, dst,
          starts_at, ends_at, catch_up, catch_up_limit, start_deadline, job_name, max_retries, retry_delay,
          max_retry_delay, retry_on, disable_after, settings, parameters, run_after, run_when, on_failure_command,
-         expect_success_within)
+         expect_success_within, server)
     VALUES (job_command, datname, schedule, rolname, job_description, enabled, job_timeout, parallel, timezone, dst,
             starts_at, ends_at, catch_up, catch_up_limit, start_deadline, job_name, max_retries, retry_delay,
             max_retry_delay, retry_on, disable_after, settings, parameters, run_after, run_when, on_failure_command,
-            expect_success_within)
+            expect_success_within, server)
     RETURNING *;
 $$;
 COMMENT ON FUNCTION @extschema@.insert_job IS

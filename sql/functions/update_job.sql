@@ -26,7 +26,8 @@ CREATE FUNCTION @extschema@.update_job(
     run_after bigint[] DEFAULT NULL,
     run_when text DEFAULT NULL,
     on_failure_command text DEFAULT NULL,
-    expect_success_within interval DEFAULT NULL
+    expect_success_within interval DEFAULT NULL,
+    server name DEFAULT NULL
 ) RETURNS @extschema@.member_job
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
@@ -62,7 +63,8 @@ BEGIN
         run_after = coalesce(update_job.run_after, j.run_after),
         run_when = coalesce(update_job.run_when, j.run_when),
         on_failure_command = coalesce(update_job.on_failure_command, j.on_failure_command),
-        expect_success_within = coalesce(update_job.expect_success_within, j.expect_success_within)
+        expect_success_within = coalesce(update_job.expect_success_within, j.expect_success_within),
+        server = coalesce(update_job.server, j.server)
     WHERE j.job_id = update_job.job_id
     RETURNING j.* INTO changed;
     IF NOT FOUND THEN

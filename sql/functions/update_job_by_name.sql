@@ -26,7 +26,8 @@ CREATE FUNCTION @extschema@.update_job(
     run_after bigint[] DEFAULT NULL,
     run_when text DEFAULT NULL,
     on_failure_command text DEFAULT NULL,
-    expect_success_within interval DEFAULT NULL
+    expect_success_within interval DEFAULT NULL,
+    server name DEFAULT NULL
 ) RETURNS @extschema@.member_job
 LANGUAGE sql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
@@ -36,9 +37,9 @@ AS $$
         job_command, datname, schedule, rolname, job_description, enabled, job_timeout, parallel, timezone,
         dst, starts_at, ends_at, catch_up, catch_up_limit, start_deadline, job_name, max_retries,
         retry_delay, max_retry_delay, retry_on, disable_after, settings, parameters, run_after, run_when,
-        on_failure_command, expect_success_within);
+        on_failure_command, expect_success_within, server);
 $$;
-COMMENT ON FUNCTION @extschema@.update_job(text, text, name, text, name, text, boolean, interval, boolean, text, text, timestamptz, timestamptz, text, integer, interval, text, integer, interval, interval, text[], integer, jsonb, jsonb, bigint[], text, text, interval) IS
+COMMENT ON FUNCTION @extschema@.update_job(text, text, name, text, name, text, boolean, interval, boolean, text, text, timestamptz, timestamptz, text, integer, interval, text, integer, interval, interval, text[], integer, jsonb, jsonb, bigint[], text, text, interval, name) IS
     'the same for a job that is named';
-REVOKE ALL ON FUNCTION @extschema@.update_job(text, text, name, text, name, text, boolean, interval, boolean, text, text, timestamptz, timestamptz, text, integer, interval, text, integer, interval, interval, text[], integer, jsonb, jsonb, bigint[], text, text, interval) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION @extschema@.update_job(text, text, name, text, name, text, boolean, interval, boolean, text, text, timestamptz, timestamptz, text, integer, interval, text, integer, interval, interval, text[], integer, jsonb, jsonb, bigint[], text, text, interval) TO job_scheduler;
+REVOKE ALL ON FUNCTION @extschema@.update_job(text, text, name, text, name, text, boolean, interval, boolean, text, text, timestamptz, timestamptz, text, integer, interval, text, integer, interval, interval, text[], integer, jsonb, jsonb, bigint[], text, text, interval, name) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.update_job(text, text, name, text, name, text, boolean, interval, boolean, text, text, timestamptz, timestamptz, text, integer, interval, text, integer, interval, interval, text[], integer, jsonb, jsonb, bigint[], text, text, interval, name) TO job_scheduler;

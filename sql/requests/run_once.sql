@@ -4,7 +4,8 @@ CREATE FUNCTION @extschema@.run_once(
     rolname name DEFAULT current_user,
     job_timeout interval DEFAULT '6 hours',
     settings jsonb DEFAULT NULL,
-    parameters jsonb DEFAULT NULL
+    parameters jsonb DEFAULT NULL,
+    server name DEFAULT NULL
 ) RETURNS bigint
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
@@ -14,9 +15,9 @@ DECLARE
     number bigint;
     run bigint;
 BEGIN
-    INSERT INTO @extschema@.member_once_job (job_command, datname, rolname, job_timeout, settings, parameters)
+    INSERT INTO @extschema@.member_once_job (job_command, datname, rolname, job_timeout, settings, parameters, server)
     VALUES (run_once.command, run_once.datname, run_once.rolname, run_once.job_timeout, run_once.settings,
-            run_once.parameters)
+            run_once.parameters, run_once.server)
     RETURNING job_id INTO number;
     INSERT INTO @extschema@.job_request (kind, cause, job_id) VALUES ('run', 'once', number) RETURNING request_id INTO run;
     RETURN run;

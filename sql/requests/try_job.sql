@@ -21,8 +21,8 @@ BEGIN
     IF NOT FOUND THEN
         PERFORM @extschema@.no_such_job(try_job.job_id);
     END IF;
-    INSERT INTO @extschema@.trial (job_id, datname, rolname, job_command, job_timeout, settings, parameters)
-    SELECT j.job_id, j.datname, j.rolname, j.job_command, j.job_timeout, j.settings, j.parameters
+    INSERT INTO @extschema@.trial (job_id, datname, rolname, job_command, job_timeout, settings, parameters, server)
+    SELECT j.job_id, j.datname, j.rolname, j.job_command, j.job_timeout, j.settings, j.parameters, j.server
     FROM @extschema@.member_job j WHERE j.job_id = try_job.job_id
     RETURNING * INTO answer;
     IF answer.state IS NULL THEN

@@ -28,6 +28,7 @@ CREATE TABLE @extschema@.job (
     run_when text NOT NULL DEFAULT 'on_success' CHECK (run_when IN ('on_success', 'on_failure', 'always')),
     on_failure_command text,
     expect_success_within interval,
+    server name,
     defined_by name NOT NULL,
     schedule_set_at timestamptz NOT NULL,
     first_run_at timestamptz
@@ -41,7 +42,7 @@ CREATE INDEX job_rolname ON @extschema@.job (rolname);
 
 COMMENT ON TABLE @extschema@.job IS 'the jobs, as they were defined; users see and change them through my_job and member_job';
 COMMENT ON COLUMN @extschema@.job.job_id IS 'identifies the job';
-COMMENT ON COLUMN @extschema@.job.datname IS 'the database to run in';
+COMMENT ON COLUMN @extschema@.job.datname IS 'the database to run in, on the server named by server';
 COMMENT ON COLUMN @extschema@.job.rolname IS 'the role to run as';
 COMMENT ON COLUMN @extschema@.job.schedule IS
     'when to run: a crontab line, nickname, interval or timestamp, or an array of these; NULL: only when asked to by run_job()';
@@ -84,6 +85,8 @@ COMMENT ON COLUMN @extschema@.job.on_failure_command IS
     'what to run, as the same role in the same database, when a run has failed and is not tried again';
 COMMENT ON COLUMN @extschema@.job.expect_success_within IS
     'how long the job may go without success before an alert (overdue) says so; NULL: no such alert';
+COMMENT ON COLUMN @extschema@.job.server IS
+    'the foreign server to run on, as its user mapping for the role says; NULL: this server';
 COMMENT ON COLUMN @extschema@.job.defined_by IS 'the role that answers for the job, which runs only while this role may define it: who last set the command, the role or the database, or took it over by setting this to current_user';
 COMMENT ON COLUMN @extschema@.job.schedule_set_at IS
     'when the schedule was last set; intervals are counted from here, unless there is a starts_at';

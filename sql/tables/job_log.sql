@@ -26,7 +26,8 @@ CREATE TABLE @extschema@.job_log (
     bytes_read bigint,
     bytes_written bigint,
     missed_count bigint,
-    missed_until timestamptz
+    missed_until timestamptz,
+    server name
 ) WITH (fillfactor = 50);
 
 CREATE INDEX job_log_job_id ON @extschema@.job_log (job_id, jl_id);
@@ -37,6 +38,7 @@ COMMENT ON COLUMN @extschema@.job_log.jl_id IS 'identifies the run';
 COMMENT ON COLUMN @extschema@.job_log.job_id IS 'the job, which may have been deleted since; for a run that is not of a job a negative number';
 COMMENT ON COLUMN @extschema@.job_log.rolname IS 'the role that the run was for';
 COMMENT ON COLUMN @extschema@.job_log.datname IS 'the database that the run was for';
+COMMENT ON COLUMN @extschema@.job_log.server IS 'the foreign server that the run was for; NULL: this server';
 COMMENT ON COLUMN @extschema@.job_log.cause IS 'schedule: it was due; request: run_job() was called; once: run_once() was called; reboot: the server was started, for @reboot; retry: an earlier attempt failed; dependency: the jobs of run_after have ended; failure: on_failure_command of a job that failed; trial: try_job() was called';
 COMMENT ON COLUMN @extschema@.job_log.scheduled_at IS 'when it was due, or asked for';
 COMMENT ON COLUMN @extschema@.job_log.job_started IS 'when its command was sent';

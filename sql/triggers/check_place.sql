@@ -30,16 +30,18 @@ BEGIN
         END IF;
     END IF;
 
-    IF is_new OR NEW.datname IS DISTINCT FROM OLD.datname THEN
+    IF NEW.server IS NULL
+       AND (is_new OR (NEW.datname, NEW.server) IS DISTINCT FROM (OLD.datname, OLD.server)) THEN
         PERFORM FROM pg_database d WHERE d.datname = NEW.datname AND d.datallowconn;
         IF NOT FOUND THEN
             RAISE EXCEPTION 'database "%" does not exist or accepts no connections', NEW.datname
                 USING ERRCODE = 'invalid_catalog_name',
-                      DETAIL = 'A job runs in a database of this cluster.',
+                      DETAIL = 'A job without a server runs in a database of this cluster.',
                       HINT = 'SELECT datname FROM pg_database WHERE datallowconn; lists them.';
         END IF;
     END IF;
-    IF (is_new OR (NEW.datname, NEW.rolname) IS DISTINCT FROM (OLD.datname, OLD.rolname))
+    IF NEW.server IS NULL
+       AND (is_new OR (NEW.datname, NEW.rolname, NEW.server) IS DISTINCT FROM (OLD.datname, OLD.rolname, OLD.server))
        AND NOT has_database_privilege(NEW.rolname, NEW.datname, 'CONNECT') THEN
         RAISE EXCEPTION 'role "%" may not connect to database "%"', NEW.rolname, NEW.datname
             USING ERRCODE = 'insufficient_privilege',
@@ -47,9 +49,11 @@ BEGIN
                   HINT = format('Its owner can GRANT CONNECT ON DATABASE %I TO %I;', NEW.datname, NEW.rolname);
     END IF;
 
-    IF is_new OR (NEW.job_command, NEW.on_failure_command, NEW.settings, NEW.parameters, NEW.datname, NEW.rolname)
+    IF is_new OR (NEW.job_command, NEW.on_failure_command, NEW.settings, NEW.parameters, NEW.datname, NEW.rolname,
+                  NEW.server)
                  IS DISTINCT FROM
-                 (OLD.job_command, OLD.on_failure_command, OLD.settings, OLD.parameters, OLD.datname, OLD.rolname) THEN
+                 (OLD.job_command, OLD.on_failure_command, OLD.settings, OLD.parameters, OLD.datname, OLD.rolname,
+                  OLD.server) THEN
         NEW.defined_by := current_user;
     ELSIF NEW.defined_by IS DISTINCT FROM OLD.defined_by AND NEW.defined_by IS DISTINCT FROM current_user THEN
         RAISE EXCEPTION 'defined_by of a job can only be set to oneself, "%"', current_user

@@ -33,8 +33,9 @@ BEGIN
             ELSIF setting.type NOT IN ('string', 'number', 'boolean') THEN
                 RAISE EXCEPTION USING MESSAGE = 'it is no string, number or boolean';
             END IF;
-            -- With another search_path what follows here would mean something else.
-            IF lower(setting.name) <> 'search_path' THEN
+            -- With another search_path what follows here would mean something else; another server has settings
+            -- of its own.
+            IF NEW.server IS NULL AND lower(setting.name) <> 'search_path' THEN
                 PERFORM pg_catalog.set_config(setting.name, setting.text, true);
             END IF;
         END LOOP;
@@ -64,6 +65,6 @@ CREATE TRIGGER look_up_new_settings BEFORE INSERT ON @extschema@.once_job
     FOR EACH ROW WHEN (NEW.schedule_set_at IS NULL AND (NEW.settings IS NOT NULL OR NEW.parameters IS NOT NULL))
     EXECUTE FUNCTION @extschema@.check_settings();
 CREATE TRIGGER look_up_changed_settings BEFORE UPDATE ON @extschema@.job
-    FOR EACH ROW WHEN ((NEW.settings, NEW.parameters, NEW.rolname)
-                       IS DISTINCT FROM (OLD.settings, OLD.parameters, OLD.rolname))
+    FOR EACH ROW WHEN ((NEW.settings, NEW.parameters, NEW.rolname, NEW.server)
+                       IS DISTINCT FROM (OLD.settings, OLD.parameters, OLD.rolname, OLD.server))
     EXECUTE FUNCTION @extschema@.check_settings();

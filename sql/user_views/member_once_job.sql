@@ -6,7 +6,8 @@ SELECT o.job_id,
        o.job_command,
        o.job_timeout,
        o.settings,
-       o.parameters
+       o.parameters,
+       o.server
 FROM @extschema@.once_job o
 WHERE o.rolname = ANY ((SELECT @extschema@.permitted_roles())::name[])
    OR (SELECT @extschema@.is_superuser())
@@ -14,5 +15,5 @@ WITH CASCADED CHECK OPTION;
 
 COMMENT ON VIEW @extschema@.member_once_job IS
     'what run_once() has asked for and has not started, for all roles that the current role is a member of';
-GRANT SELECT, INSERT (datname, rolname, job_command, job_timeout, settings, parameters)
+GRANT SELECT, INSERT (datname, rolname, job_command, job_timeout, settings, parameters, server)
     ON @extschema@.member_once_job TO job_scheduler;

@@ -9,9 +9,9 @@ GRANT SELECT, DELETE ON @extschema@.my_job TO job_scheduler;
 GRANT INSERT (datname, rolname, schedule, enabled, job_command, job_description, job_timeout, parallel, timezone, dst,
               starts_at, ends_at, catch_up, catch_up_limit, start_deadline, job_name, max_retries, retry_delay,
               max_retry_delay, retry_on, disable_after, settings, parameters, run_after, run_when, on_failure_command,
-              expect_success_within),
+              expect_success_within, server),
       UPDATE (datname, rolname, schedule, enabled, job_command, job_description, job_timeout, parallel, timezone, dst,
               starts_at, ends_at, catch_up, catch_up_limit, start_deadline, job_name, max_retries, retry_delay,
               max_retry_delay, retry_on, disable_after, defined_by, settings, parameters, run_after, run_when,
-              on_failure_command, expect_success_within)
+              on_failure_command, expect_success_within, server)
     ON @extschema@.my_job TO job_scheduler;

@@ -37,6 +37,7 @@ SELECT j.job_id,
        j.run_when,
        j.on_failure_command,
        j.expect_success_within,
+       j.server,
        j.defined_by,
        (SELECT s.quarantined_reason FROM @extschema@.job_state s WHERE s.job_id = j.job_id) AS quarantined_reason,
        (SELECT s.quarantined_since FROM @extschema@.job_state s WHERE s.job_id = j.job_id) AS quarantined_since

@@ -23,7 +23,8 @@ SELECT l.jl_id,
        l.cause,
        l.caused_by,
        l.missed_count,
-       l.missed_until
+       l.missed_until,
+       l.server
 FROM @extschema@.job_log l;
 
 COMMENT ON VIEW @extschema@.all_job_log IS 'all runs, for job_monitor';

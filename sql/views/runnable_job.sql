@@ -21,13 +21,16 @@ SELECT j.job_id,
        j.rolname,
        r.oid AS role_oid,
        j.datname,
+       j.server,
        d.oid AS database_oid,
        j.defined_by,
        CASE WHEN r.oid IS NULL THEN 'role'
-            WHEN d.oid IS NULL THEN 'database'
+            WHEN j.server IS NULL AND d.oid IS NULL THEN 'database'
             WHEN NOT d.datallowconn THEN 'closed'
             WHEN NOT has_database_privilege(r.oid, d.oid, 'CONNECT') THEN 'connect'
-            WHEN NOT r.rolcanlogin AND (SELECT s.connect_as = 'role' FROM @extschema@.worker_setting s) THEN 'login'
+            WHEN j.server IS NOT NULL AND @extschema@.server_obstacle(j.server, r.oid) IS NOT NULL
+                THEN @extschema@.server_obstacle(j.server, r.oid)
+            WHEN j.server IS NULL AND NOT r.rolcanlogin AND (SELECT s.connect_as = 'role' FROM @extschema@.worker_setting s) THEN 'login'
             WHEN u.oid IS NULL THEN 'definer'
             WHEN u.rolsuper THEN NULL
             WHEN pg_has_role(u.oid, (SELECT g.oid FROM pg_roles g WHERE g.rolname = 'job_scheduler'), 'MEMBER')
@@ -39,6 +42,6 @@ SELECT j.job_id,
 FROM @extschema@.job j
 LEFT JOIN pg_roles r ON r.rolname = j.rolname
 LEFT JOIN pg_roles u ON u.rolname = j.defined_by
-LEFT JOIN pg_database d ON d.datname = j.datname;
+LEFT JOIN pg_database d ON d.datname = j.datname AND j.server IS NULL;
 
 COMMENT ON VIEW @extschema@.runnable_job IS 'the jobs as the worker reads them';

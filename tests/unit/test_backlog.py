@@ -17,7 +17,7 @@ def taken(
     waiting: Backlog, slots: int, kept: str = "", running: str = "", per_role: int | None = None, new_sessions: int = 10
 ) -> list[int]:
     """`kept` and `running`: a letter for each session or run, the name of its role."""
-    places = Counter((rolname, "weborder") for rolname in kept)
+    places = Counter((rolname, "weborder", None) for rolname in kept)
     room = Room(slots, new_sessions, places, Counter(running), per_role)
     return [entry.job_id for entry in waiting.take(room)]
 
@@ -62,3 +62,13 @@ def test_what_has_come_since_is_put_in_order() -> None:
     waiting.add([Waiting(3, 2.0, "a", "weborder", request_id=8)])
     assert waiting.last_request == 8
     assert taken(waiting, 3) == [1, 3, 2]
+
+
+def test_other_servers_take_no_connection_of_this_one() -> None:
+    waiting = Backlog()
+    waiting.fill((Waiting(number, 1.0, "a", "weborder", f"berlin {number}") for number in (1, 2)), (), 0.0)
+    waiting.add([Waiting(3, 2.0, "a", "weborder")])
+    room = Room(9, 0, Counter(), Counter())
+    assert waiting.needs_sessions(room) == 1
+    assert [entry.job_id for entry in waiting.take(room)] == [1, 2]
+    assert len(waiting) == 1

@@ -19,7 +19,7 @@ LAYERS = [
     {"clock", "libpq", "memory", "meter"},
     {"session", "store"},
     {"link"},
-    {"listener", "pool", "access", "host", "retention", "sequel", "spare", "vacuum"},
+    {"listener", "pool", "signals", "access", "host", "retention", "sequel", "spare", "vacuum"},
     {"trial", "worker"},
 ]
 PURE = {
