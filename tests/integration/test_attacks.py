@@ -183,6 +183,8 @@ MISUSE = {
     "report_definition": ["SELECT report_definition()"],
     "delete_shown_job": ["SELECT delete_shown_job()"],
     "refuse_cycle": ["SELECT refuse_cycle()"],
+    "check_server": ["SELECT check_server()"],
+    "server_obstacle": ["SELECT server_obstacle('anywhere', 10)"],
     "try_now": [
         "SELECT try_now()",
         "INSERT INTO trial (job_id, rolname, datname) VALUES (1, {superuser}, current_catalog)",
