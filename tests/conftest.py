@@ -142,11 +142,6 @@ class Scheduler:
         ).fetchone()
         return int(row.job_id)
 
-    def disconnect(self) -> None:
-        """Close all sessions, where the cluster goes as it is."""
-        for connection in self._connections:
-            connection.close()
-
     def close(self) -> None:
         """Stop the worker and drop everything."""
         for connection in self._connections[1:]:

@@ -42,6 +42,8 @@ class Room:
     # The active runs of each role, and how many it may have.
     running: Counter[str]
     per_role: int | None = None
+    # How many sessions may be opened on other servers, each of which takes a slot until that server answers.
+    elsewhere: int = 0
 
     @property
     def full_roles(self) -> set[str]:
@@ -58,7 +60,9 @@ class Room:
             self.kept[entry.place] -= 1
         elif entry.server is None and self.new_sessions > 0:
             self.new_sessions -= 1
-        elif entry.server is None:
+        elif entry.server is not None and self.elsewhere > 0:
+            self.elsewhere -= 1
+        else:
             return False
         self.slots -= 1
         self.running[entry.rolname] += 1

@@ -106,6 +106,13 @@ class Pool:
         """How many sessions are being opened on this server."""
         return sum(session.state is State.CONNECTING and session.place.server is None for session in self._sessions)
 
+    @property
+    def connecting_elsewhere(self) -> int:
+        """How many runs wait for a session on another server."""
+        return sum(
+            session.state is State.CONNECTING and session.place.server is not None for session in self._active.values()
+        )
+
     def kept_places(self) -> Counter[tuple[str, str, str | None]]:
         """How many sessions wait for a run, by role, database and server."""
         kept: Counter[tuple[str, str, str | None]] = Counter()

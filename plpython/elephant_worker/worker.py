@@ -45,6 +45,8 @@ TIMERS_KEPT = 200
 NO_CONNECTION_WAIT = 0.05
 # How long after a role could not be given a login, since somebody kept it locked, that is tried again.
 REFUSED_WAIT = 5.0
+# What part of the slots may be held by runs that wait for other servers to answer.
+ELSEWHERE = 0.5
 # How much the clocks may part in one turn without one of them having been set.
 LARGEST_SLEW = 0.5
 # How often the mark below which no run is open is moved.
@@ -453,6 +455,7 @@ class Worker:
             kept=self._pool.kept_places(),
             running=Counter(run.place.rolname for run in self._pool.runs()),
             per_role=self._pulse.max_running_jobs_per_role,
+            elsewhere=max(1, int(self._pulse.max_running_jobs * ELSEWHERE)) - self._pool.connecting_elsewhere,
         )
 
     def _claim(self, now: float) -> Claims:

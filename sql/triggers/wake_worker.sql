@@ -5,7 +5,7 @@ AS $$
 BEGIN
     -- Reaches the worker when the transaction commits. Not from the worker itself: where nobody reads
     -- what is notified, the queue may be full, and what the worker does must not fail for that.
-    IF pg_backend_pid() IS DISTINCT FROM @extschema@.worker_pid() THEN
+    IF current_setting('application_name') <> 'elephant_worker' THEN
         NOTIFY elephant_worker_wake;
     END IF;
     RETURN NULL;

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 import psycopg
 import pytest
 
-from tests.cluster import Cluster, pg_config
-from tests.conftest import Scheduler, new_scheduler, until
+from tests.conftest import Scheduler, until
 
 FAIL = "SELECT 1/0"
 SLOW = "SELECT pg_sleep(1000)"
@@ -162,48 +159,21 @@ def test_a_listener_that_does_not_listen_stops_nothing(worker: Scheduler) -> Non
         assert worker.value("SELECT pg_notification_queue_usage()") >= 0
 
 
-def failing_function(scheduler: Scheduler) -> None:
-    """As where the queue is full: a function of the same name stands before the server's."""
+def test_alerts_that_cannot_be_sent_stop_nothing(worker: Scheduler) -> None:
+    """As where the queue is full: here a function of the same name stands before the server's."""
+    worker.stop()
     for statement in (
         """CREATE FUNCTION public.pg_notify(text, text) RETURNS void LANGUAGE plpgsql AS
            $$BEGIN RAISE EXCEPTION 'too many notifications in the NOTIFY queue' USING ERRCODE = '54000'; END$$""",
         "ALTER FUNCTION pg_catalog.pg_notify(text, text) RENAME TO pg_notify_of_the_server",
         "ALTER FUNCTION public.pg_notify(text, text) SET SCHEMA pg_catalog",
     ):
-        scheduler.execute(statement)
-
-
-def notify_for_ever(scheduler: Scheduler) -> None:
-    while True:
-        scheduler.execute("SELECT pg_notify('anything', repeat('x', 7000) || i) FROM generate_series(1, 100) i")
-
-
-def full_queue(scheduler: Scheduler) -> None:
-    """A session listens and stays in a transaction, others notify until there is no room."""
-    deaf = scheduler.connect_as(scheduler.role("deaf", scheduler=False))
-    deaf.execute("LISTEN anything")
-    deaf.execute("BEGIN")
-    deaf.execute("SELECT 1")
-    with pytest.raises(psycopg.errors.ProgramLimitExceeded):
-        notify_for_ever(scheduler)
-
-
-# The size of the queue can be set since PostgreSQL 17; before, it is 8 GB.
-LARGE_QUEUE = int(re.search(r"\d+", pg_config("--version"))[0]) < 17  # type: ignore[index]
-
-
-@pytest.mark.parametrize("spoil", [failing_function] if LARGE_QUEUE else [failing_function, full_queue])
-def test_alerts_that_cannot_be_sent_stop_nothing(
-    own_cluster: Callable[..., Cluster], spoil: Callable[[Scheduler], None]
-) -> None:
-    cluster = own_cluster(**({} if LARGE_QUEUE else {"max_notify_queue_pages": "64"}))
-    scheduler = new_scheduler(cluster)
-    job = scheduler.insert(FAIL, schedule="1 second")
-    spoil(scheduler)
-    scheduler.start()
-    until(lambda: len([run for run in scheduler.log(job) if run.state == "failed"]) >= 3, "three runs")
-    until(lambda: "elephant_worker could not send alerts" in cluster.log, "a warning")
-    scheduler.disconnect()
+        worker.execute(statement)
+    worker.start()
+    for _ in range(3):
+        assert worker.run(FAIL).state == "failed"
+    assert worker.run("SELECT 1").state == "succeeded"
+    until(lambda: "elephant_worker could not send alerts" in worker.cluster.log)
 
 
 # --- after a failure --------------------------------------------------------------------------

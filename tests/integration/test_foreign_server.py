@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.cluster import Cluster, Installation
+from tests.cluster import ROOT, Cluster, Installation
 from tests.conftest import Scheduler, until
 
 SECRET = "rosebud's 1941"
@@ -253,6 +253,14 @@ def test_servers_that_do_not_answer_harm_nobody_else(fleet: Fleet) -> None:
         for run in map(scheduler.ended, waits):
             assert (run.state, run.job_sqlstate) == ("failed", "08001")
             assert run.exception_message == "no connection within 2 seconds"
+        # However many there are, they take half of the slots only.
+        scheduler.execute("UPDATE worker_setting SET max_running_jobs = 4")
+        waits = [fleet.start("SELECT 1", "silent") for _ in range(6)]
+        running = "SELECT count(*) FROM all_job_log WHERE state = 'running'"
+        until(lambda: scheduler.value(running) == 2, "two runs that connect")
+        assert scheduler.run("SELECT 1").state == "succeeded"
+        assert scheduler.value(running) == 2
+        assert {scheduler.ended(run).state for run in waits} == {"failed"}
         # A run that has no connection yet is cancelled at once.
         held = fleet.start("SELECT 1", "silent")
         until(lambda: scheduler.value("SELECT state FROM all_job_log WHERE jl_id = %s", held) == "running", "the run")
@@ -375,6 +383,18 @@ def test_a_dump_names_the_server(fleet: Fleet, tmp_path: Path) -> None:
         assert row == ("berlin", "far shop")
         assert admin.execute("SELECT obstacle FROM runnable_job").fetchone() == (None,)
     restored.admin.close()
+
+
+def test_the_example_of_the_documentation(scheduler: Scheduler) -> None:
+    text = (ROOT / "docs/scaling.md").read_text()
+    blocks = [part.partition("```")[0] for part in text.split("```sql\n")[1:]]
+    for block in blocks:
+        if not block.startswith("CREATE ROLE nightly") and "\\gexec" not in block:
+            scheduler.execute(block)
+    scheduler._roles.append("fleet")
+    rows = scheduler.execute("SELECT job_name, server FROM all_job ORDER BY job_name").fetchall()
+    assert [tuple(row) for row in rows] == [(f"roll up shop_{number}", f"shop_{number}") for number in (1, 2, 3)]
+    assert scheduler.value("SELECT count(*) FROM runnable_job WHERE obstacle IS NULL") == 3
 
 
 def test_no_secret_is_visible(fleet: Fleet) -> None:

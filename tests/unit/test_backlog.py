@@ -68,7 +68,10 @@ def test_other_servers_take_no_connection_of_this_one() -> None:
     waiting = Backlog()
     waiting.fill((Waiting(number, 1.0, "a", "weborder", f"berlin {number}") for number in (1, 2)), (), 0.0)
     waiting.add([Waiting(3, 2.0, "a", "weborder")])
-    room = Room(9, 0, Counter(), Counter())
+    room = Room(9, 0, Counter(), Counter(), elsewhere=1)
     assert waiting.needs_sessions(room) == 1
-    assert [entry.job_id for entry in waiting.take(room)] == [1, 2]
-    assert len(waiting) == 1
+    assert [entry.job_id for entry in waiting.take(room)] == [1]
+    room = Room(9, 1, Counter(), Counter(), elsewhere=0)
+    assert [entry.job_id for entry in waiting.take(room)] == [3]
+    room = Room(9, 0, Counter({("a", "weborder", "berlin 2"): 1}), Counter(), elsewhere=0)
+    assert [entry.job_id for entry in waiting.take(room)] == [2]
