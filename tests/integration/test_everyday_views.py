@@ -102,10 +102,10 @@ def test_what_is_not_ones_own_is_not_there(worker: Scheduler) -> None:
 def test_errors_of_the_functions_carry_hints(scheduler: Scheduler) -> None:
     """Each RAISE EXCEPTION that a user can meet has a HINT."""
     bare = scheduler.execute(
-        """SELECT p.proname, r.raised
+        r"""SELECT p.proname, r.raised
            FROM pg_proc p
            JOIN pg_language l ON l.oid = p.prolang AND l.lanname = 'plpgsql'
-           CROSS JOIN LATERAL (SELECT m[1] AS raised FROM regexp_matches(p.prosrc, '(RAISE EXCEPTION.*?;)', 'g') m) r
+           CROSS JOIN LATERAL (SELECT m[1] AS raised FROM regexp_matches(p.prosrc, '(RAISE EXCEPTION.*?;)\s*\n', 'g') m) r
            WHERE p.pronamespace = (SELECT extnamespace FROM pg_extension WHERE extname = 'elephant_worker')
              AND r.raised !~ 'HINT' AND p.proname <> 'check_settings'"""
     ).fetchall()
