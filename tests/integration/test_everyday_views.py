@@ -105,7 +105,8 @@ def test_errors_of_the_functions_carry_hints(scheduler: Scheduler) -> None:
         r"""SELECT p.proname, r.raised
            FROM pg_proc p
            JOIN pg_language l ON l.oid = p.prolang AND l.lanname = 'plpgsql'
-           CROSS JOIN LATERAL (SELECT m[1] AS raised FROM regexp_matches(p.prosrc, '(RAISE EXCEPTION.*?;)\s*\n', 'g') m) r
+           CROSS JOIN LATERAL (SELECT m[1] AS raised
+                               FROM regexp_matches(p.prosrc, '(RAISE EXCEPTION.*?;)\s*\n', 'g') m) r
            WHERE p.pronamespace = (SELECT extnamespace FROM pg_extension WHERE extname = 'elephant_worker')
              AND r.raised !~ 'HINT' AND p.proname <> 'check_settings'"""
     ).fetchall()
