@@ -6,9 +6,11 @@ CREATE FUNCTION @extschema@.server_login(
     OUT password_required boolean,
     OUT version text
 )
-LANGUAGE sql STABLE STRICT SECURITY INVOKER
+LANGUAGE plpgsql STABLE STRICT SECURITY INVOKER -- PL/pgSQL keeps the plan: the worker asks for each job that is due elsewhere
 SET search_path = pg_catalog, pg_temp
 AS $$
+#variable_conflict use_column
+BEGIN
     WITH found AS MATERIALIZED (
         SELECT s.oid, s.srvoptions, m.oid AS mapping, m.umoptions, r.rolsuper, o.rolsuper AS owner_is_superuser,
                concat_ws(' ', s.oid, s.xmin, m.oid, m.xmin) AS version,
@@ -60,18 +62,22 @@ AS $$
            (SELECT jsonb_object_agg(o.name, o.value) FROM option o),
            d.password_required,
            f.version
+    INTO obstacle, parameters, password_required, version
     FROM found f, demand d;
+END
 $$;
 COMMENT ON FUNCTION @extschema@.server_login(name, oid) IS
     'how a role logs in on a foreign server, secrets included: libpq parameters of the server and of the role''s user mapping, whether the server there must ask for the password; version changes with either; obstacle: why it cannot (server, usage, mapping, option, password), NULL: it can';
 REVOKE ALL ON FUNCTION @extschema@.server_login(name, oid) FROM PUBLIC;
 
 CREATE FUNCTION @extschema@.server_obstacle(server name, role oid) RETURNS text
-LANGUAGE sql STABLE STRICT
+LANGUAGE plpgsql STABLE STRICT
 SECURITY DEFINER -- options of user mappings are hidden from all but superusers; nothing of them is shown
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT l.obstacle FROM @extschema@.server_login(server, role) l;
+BEGIN
+    RETURN (SELECT l.obstacle FROM @extschema@.server_login(server, role) l);
+END
 $$;
 COMMENT ON FUNCTION @extschema@.server_obstacle(name, oid) IS
     'why a role cannot log in on a foreign server, see server_login(); NULL: nothing is in the way';

@@ -48,7 +48,7 @@ COMMENT ON COLUMN @extschema@.worker_status.lag IS 'how long what waits longest 
 COMMENT ON COLUMN @extschema@.worker_status.quarantined_jobs IS
     'how many jobs do not run because something that they need is gone: see quarantined_reason in all_job';
 COMMENT ON COLUMN @extschema@.worker_status.sessions IS
-    'how many sessions the worker has: those of active runs, those kept for further ones, and the one that listens';
+    'how many sessions the worker has on this server: those of active runs, those kept for further ones, and the one that listens';
 COMMENT ON COLUMN @extschema@.worker_status.paused_since IS
     'since when nothing is started, by pause_jobs(); NULL: not paused';
 GRANT SELECT ON @extschema@.worker_status TO job_scheduler, job_monitor;
