@@ -123,7 +123,7 @@ COUNT = (
             FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
                  r (job_id, executed, succeeded, successes, failures, failure_total, cancelled, skipped, missed,
                     rows, states, durations, delays)
-            WHERE s.job_id = r.job_id
+            WHERE s.job_id = r.job_id AND s.job_id = ANY ($1)
             RETURNING s.job_id, s.log_rows)
         SELECT c.job_id FROM counted c, @extschema@.worker_setting w
         WHERE c.log_rows > w.log_max_rows + greatest(10, w.log_max_rows / 10)""",

@@ -17,10 +17,15 @@ from .claims import Job
 from .run import Place, Run
 from .statistics import COUNT, LAST_STATES, parameters, tally
 
+# Where a statement joins a table with its parameters, it also has the table's keys in an array:
+# then the rows are found by index also where ANALYZE has seen the table empty. Otherwise PostgreSQL
+# reads the whole table for each row of the parameters.
+
 # The tables that statements write to, a row for each element of their first parameter or result.
 WRITES = {
     "advance": ("job_state",),
     "count": ("job_statistic",),
+    "define": ("job_state", "job_statistic"),
     "log_started": ("job_log",),
     "messages": ("worker_inbox",),
     "take_requests": ("worker_inbox",),
@@ -171,9 +176,8 @@ STATEMENTS: dict[str, Statement] = {
         """SELECT w.*, s.job_id, nextval('@extschema@.worker_inbox_request_id_seq') AS jl_id, 'schedule' AS cause,
                date_part('epoch', s.next_run_at) AS scheduled_at,
                date_part('epoch', s.schedule_set_at) AS state_set_at, s.quarantined_reason
-           FROM unnest($1) d (job_id)
-           JOIN @extschema@.job_state s ON s.job_id = d.job_id AND s.next_run_at <= to_timestamp($2)
-           LEFT JOIN @extschema@.runnable_job w ON w.job_id = d.job_id""",
+           FROM @extschema@.job_state s LEFT JOIN @extschema@.runnable_job w ON w.job_id = s.job_id
+           WHERE s.job_id = ANY ($1) AND s.next_run_at <= to_timestamp($2)""",
         ["int8[]", "float8"],
     ),
     "next_due": (
@@ -251,7 +255,7 @@ STATEMENTS: dict[str, Statement] = {
     ),
     "advance": (
         """UPDATE @extschema@.job_state s SET next_run_at = to_timestamp(n.due)
-           FROM unnest($1, $2) n (job_id, due) WHERE s.job_id = n.job_id""",
+           FROM unnest($1, $2) n (job_id, due) WHERE s.job_id = n.job_id AND s.job_id = ANY ($1)""",
         ["int8[]", "float8[]"],
     ),
     "quarantine": (
@@ -282,7 +286,7 @@ STATEMENTS: dict[str, Statement] = {
            FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
                 r (jl_id, state, started, finished, sqlstate, message, detail, hint, context,
                    command_tag, row_count, notices, missed_count, missed_until, cpu_time, bytes_read, bytes_written)
-           WHERE l.jl_id = r.jl_id""",
+           WHERE l.jl_id = r.jl_id AND l.jl_id = ANY ($1)""",
         [
             *["int8[]", "text[]", "float8[]", "float8[]", *["text[]"] * 6],
             *["int8[]", "text[]", "int8[]", "float8[]", "float8[]", "int8[]", "int8[]"],
@@ -333,7 +337,7 @@ STATEMENTS: dict[str, Statement] = {
     "run_again": (
         """UPDATE @extschema@.job_state s SET next_run_at = least(s.next_run_at, to_timestamp(r.due))
            FROM unnest($1, $2, $3) r (job_id, due, schedule_set_at)
-           WHERE s.job_id = r.job_id AND s.schedule_set_at = to_timestamp(r.schedule_set_at)
+           WHERE s.job_id = r.job_id AND s.job_id = ANY ($1) AND s.schedule_set_at = to_timestamp(r.schedule_set_at)
                AND s.disabled_at IS NULL""",
         ["int8[]", "float8[]", "float8[]"],
     ),

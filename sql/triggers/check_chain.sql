@@ -88,7 +88,9 @@ DECLARE
     orphan record;
 BEGIN
     FOR orphan IN
-        SELECT j.job_id, d.job_id AS gone FROM @extschema@.member_job j JOIN deleted d ON d.job_id = ANY (j.run_after)
+        SELECT j.job_id, d.job_id AS gone
+        FROM @extschema@.member_job j CROSS JOIN unnest(j.run_after) a JOIN deleted d ON d.job_id = a
+        WHERE j.run_after IS NOT NULL
     LOOP
         RAISE WARNING 'job % runs after job %, which is deleted: it will not start for that any more',
                       orphan.job_id, orphan.gone

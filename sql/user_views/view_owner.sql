@@ -15,6 +15,7 @@ CREATE FUNCTION @extschema@.delete_shown_job() RETURNS trigger
 LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER -- the owner of the views may not delete; what a view shows, its reader may delete
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off -- the plan that a session keeps may be of a time when there were few jobs
 AS $$
 BEGIN
     DELETE FROM ONLY @extschema@.job j WHERE j.job_id = OLD.job_id;
