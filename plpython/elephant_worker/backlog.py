@@ -109,17 +109,17 @@ class Backlog:
         """What starts now, in the order of due times."""
         full = room.full_roles
         first = next((entry.due for entry in self._waiting if entry.rolname not in full), 0.0)
-        taken: set[Waiting] = set()
+        taken: dict[int, Waiting] = {}  # by identity: hashing the entries would take longer than all the rest
         for entry in self._waiting:
             if not room.slots or entry.due > first + OVERTAKING:
                 break
             if room.kept[entry.place] > 0 and room.take(entry):
-                taken.add(entry)
+                taken[id(entry)] = entry
         for entry in self._waiting:
             if not room.slots:
                 break
-            if entry not in taken and room.take(entry):
-                taken.add(entry)
+            if id(entry) not in taken and room.take(entry):
+                taken[id(entry)] = entry
         if taken:
-            self._waiting = [entry for entry in self._waiting if entry not in taken]
-        return sorted(taken, key=lambda entry: entry.order)
+            self._waiting = [entry for entry in self._waiting if id(entry) not in taken]
+        return sorted(taken.values(), key=lambda entry: entry.order)

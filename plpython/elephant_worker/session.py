@@ -31,6 +31,8 @@ NOTICE_BYTES = 8192
 RESULTS_PER_STEP = 500
 # A session that has returned a row of more bytes than this is not kept.
 BULKY = 1024 * 1024
+# The server sends 8 kB at once where it has more: less than this cannot begin a large row.
+SMALL = 4096
 CONNECTION_HINT = (
     "The server's log may say more. Rows of more than 16 MB cannot be received; nobody reads what a run returns."
 )
@@ -268,6 +270,7 @@ class Session:
     def _receive(self) -> None:
         if self.state is State.RUNNING:
             self._arrived += unread(self.socket)
+        if self._arrived > SMALL:
             with self._ceiling:
                 self._take_in()
         else:
