@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from base64 import b64decode
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -103,6 +104,7 @@ STATEMENTS = {
     "cancelling another's job": "INSERT INTO job_request (kind, job_id) VALUES ('cancel', {secret})",
     "asking as another": "INSERT INTO job_request (kind, job_id, requested_by) VALUES ('run', {mine}, {superuser})",
     "deleting another's job": "SELECT delete_job({secret})",
+    "a merge": "MERGE INTO member_job j USING (SELECT 1) s ON j.job_id = {mine} WHEN MATCHED THEN UPDATE SET rolname = {superuser}",
     "trying another's job": "SELECT try_job({secret})",
     "the settings": "UPDATE worker_setting SET conninfo = 'host=example.com'",
     "the settings, read": "SELECT conninfo FROM worker_setting",
@@ -299,3 +301,48 @@ def test_the_secret_of_the_runners_is_nowhere_to_be_read(own_cluster: Any) -> No
         assert not [token for token in tokens if verifier(token, salt) == stored]
     finally:
         scheduler.close()
+
+
+def test_a_transaction_that_a_job_has_prepared_stays_its_own(own_cluster: Any) -> None:
+    cluster = own_cluster(max_prepared_transactions="5")
+    scheduler = new_scheduler(cluster)
+    try:
+        scheduler.start()
+        mallory, other = scheduler.role("mallory"), scheduler.role("other")
+        scheduler.run("BEGIN; CREATE TEMP TABLE t (); PREPARE TRANSACTION 'temporary'", rolname=mallory)  # is refused
+        prepare = "BEGIN; SELECT pg_advisory_xact_lock(4711); PREPARE TRANSACTION 'left'"
+        assert scheduler.run(prepare, rolname=mallory).state == "succeeded"
+        assert scheduler.value("SELECT owner FROM pg_prepared_xacts") == mallory
+        assert scheduler.run("COMMIT PREPARED 'left'", rolname=other).job_sqlstate == "42501"
+        assert scheduler.run("SELECT 1", rolname=mallory).state == "succeeded"
+        assert scheduler.run("ROLLBACK PREPARED 'left'", rolname=mallory).state == "succeeded"
+        assert scheduler.value("SELECT count(*) FROM pg_prepared_xacts") == 0
+    finally:
+        scheduler.close()
+
+
+def test_modules_that_lie_about_are_not_imported(own_cluster: Any) -> None:
+    """The server's processes work in the data directory."""
+    cluster = own_cluster()
+    for module in ("croniter", "psycopg", "elephant_worker", "cron_descriptor", "resource", "fcntl"):
+        Path(cluster.get_data_directory(), f"{module}.py").write_text("raise SystemError('imported')")
+    scheduler = new_scheduler(cluster)
+    try:
+        scheduler.start()
+        assert scheduler.run("SELECT 1").state == "succeeded"
+        assert scheduler.value("SELECT describe_schedule('0 0 29 2 *')")
+        assert "imported" not in cluster.log
+    finally:
+        scheduler.close()
+
+
+def test_the_role_that_a_database_sets_is_not_the_jobs(arena: Arena) -> None:
+    """Neither is a role that has the superuser as a member."""
+    scheduler = arena.scheduler
+    database, owner = scheduler.database("trap", owner=arena.mallory), scheduler.role("owner")
+    scheduler.execute("ALTER DATABASE {} SET role = {}", sql.Identifier(database), sql.Identifier(arena.mallory))
+    scheduler.execute("GRANT {} TO {}", sql.Identifier(arena.mallory), sql.Identifier(USER))
+    who = "DO $$BEGIN RAISE NOTICE '%', current_user; END$$"
+    for role in (owner, USER, arena.mallory):
+        assert scheduler.run(who, database, rolname=role).notices == f"NOTICE:  {role}"
+    scheduler.execute("REVOKE {} FROM {}", sql.Identifier(arena.mallory), sql.Identifier(USER))
