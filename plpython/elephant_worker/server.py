@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 
 
 def is_stopping(data_directory: str) -> bool:
@@ -11,7 +11,12 @@ def is_stopping(data_directory: str) -> bool:
     The last line of postmaster.pid is the state of the postmaster (miscadmin.h, LOCK_FILE_LINE_PM_STATUS).
     """
     try:
-        lines = (Path(data_directory) / "postmaster.pid").read_text().splitlines()
+        # Not read_text(): this is done every second, and takes a third of the time so.
+        file = os.open(os.path.join(data_directory, "postmaster.pid"), os.O_RDONLY)
     except OSError:
         return False
-    return len(lines) >= 8 and lines[7].strip() == "stopping"
+    try:
+        lines = os.read(file, 8192).split(b"\n")
+    finally:
+        os.close(file)
+    return len(lines) >= 8 and lines[7].strip() == b"stopping"

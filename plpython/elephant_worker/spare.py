@@ -11,7 +11,9 @@ from .server import is_stopping
 from .store import Store
 
 # PostgreSQL acts on a shutdown only when the session makes a call into it.
-LONGEST_WAIT = 1.0
+LONGEST_WAIT = 2.0
+# How often it looks where it is not told of the end of the worker's process.
+LOOK_EVERY = 1.0
 # A worker that ended sooner than this after its start is followed no sooner than that: where each
 # one fails at once, the server must not be kept busy.
 SHORT_LIFE = 2.0
@@ -46,7 +48,10 @@ class Spare:
             poll.register(process, select.POLLIN)
         try:
             while True:
-                poll.poll(LONGEST_WAIT * 1000)
+                ended = poll.poll((LOOK_EVERY if process is None else LONGEST_WAIT) * 1000)
+                if process is not None and not ended and not is_stopping(server.data_directory):
+                    self._store.let_server_act()
+                    continue
                 status = self._store.spare_status()
                 self._store.commit()
                 if status is None or is_stopping(server.data_directory):

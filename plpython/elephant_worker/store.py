@@ -71,6 +71,7 @@ STATEMENTS: dict[str, Statement] = {
                AND EXISTS (SELECT FROM pg_stat_get_activity(w.spare_pid) a WHERE a.backend_start = w.spare_start)""",
         [],
     ),
+    "nothing": ("SELECT", []),
     "register_spare": (
         """UPDATE @extschema@.worker_state w SET spare_pid = a.pid, spare_start = a.backend_start
            FROM pg_stat_get_activity(pg_backend_pid()) a""",
@@ -541,6 +542,11 @@ class Store:
             return other
         self._rows("register_spare")
         return None
+
+    def let_server_act(self) -> None:
+        """A call into PostgreSQL, which acts then on what it has been told."""
+        self._rows("nothing")
+        self.commit()
 
     def spare_status(self) -> SpareStatus | None:
         """What the spare goes by; None where this process is not the spare of this version any more."""

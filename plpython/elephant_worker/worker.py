@@ -530,11 +530,11 @@ class Worker:
             return
         if steady >= self._next_look or self._listener is None or self._listener.failure:
             self._next_look = steady + SELDOM
+            self._pool.ceiling.refresh()
             self._use(self._store.pulse())
             self._inbox = self._inbox or self._pulse.inbox
             if self._pulse.version != self._version:
                 self._leaving = self._restarting = True
-        self._pool.ceiling.refresh()
         if is_stopping(self._server.data_directory):
             self._leaving = True
         self._signals.sweep()
