@@ -24,12 +24,12 @@ CHANGES = [
     ("Australia/Lord_Howe", "2027-04-03 15:00"),
     ("Europe/Dublin", "2027-03-28 01:00"),  # summer time is the standard, winter time is negative
     ("Europe/Dublin", "2027-10-31 01:00"),
-    ("Africa/Casablanca", "2027-02-07 02:00"),  # negative, in Ramadan
-    ("Africa/Casablanca", "2027-03-14 02:00"),
+    ("Africa/Casablanca", "2024-03-10 02:00"),  # negative, in Ramadan
+    ("Africa/Casablanca", "2024-04-14 02:00"),
     ("Antarctica/Troll", "2027-03-28 01:00"),  # two hours
     ("Antarctica/Troll", "2027-10-31 01:00"),
-    ("America/Havana", "2027-03-14 05:00"),  # at midnight
-    ("America/Havana", "2027-11-07 05:00"),
+    ("America/Havana", "2024-03-10 05:00"),  # at midnight
+    ("America/Havana", "2024-11-03 05:00"),
     ("Asia/Beirut", "2027-03-27 22:00"),
     ("Pacific/Apia", "2011-12-30 10:00"),  # a day is left out
     ("Pacific/Kwajalein", "1993-08-21 12:00"),
