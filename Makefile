@@ -78,9 +78,9 @@ demo:
 	$(prepare)
 	@tools/sandbox.sh python -m tools.demo
 
-# Everything that CI runs.
+# Everything that CI runs, with two clusters side by side, since most of the time a test waits for something.
 test: lint
-	@tools/sandbox.sh python -m pytest $(PYTEST)
+	@tools/sandbox.sh python -m pytest --numprocesses=2 --dist=worksteal $(PYTEST)
 
 # Many jobs and faults at random, then an audit: make soak MINUTES=10 SEED=4711
 soak:
