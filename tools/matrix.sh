@@ -9,6 +9,8 @@ for suite in ${*:-bookworm trixie sid}; do
     echo "=== $suite"
     # shellcheck disable=SC2016 # is expanded there
     tools/chroot.sh "$suite" '^postgresql-[0-9]+-pg-background$' \
-        '$(tools/pg_config.sh) --version && tools/sandbox.sh python -m pytest -q --numprocesses=2 --dist=worksteal' || { echo "=== $suite FAILED" >&2; status=1; }
+        '$(tools/pg_config.sh) --version
+         tools/sandbox.sh python -m pytest -q --numprocesses=2 --dist=worksteal' ||
+        { echo "=== $suite FAILED" >&2; status=1; }
 done
 exit "$status"
