@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
+import heapq
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+
+# Role, database and foreign server, by name.
+Place = tuple[str, str, str | None]
 
 # One run may overtake another that was due up to so many seconds earlier where a session for it is
 # open and there is none for the other: opening one takes a hundred times as long as a short run.
@@ -27,7 +31,7 @@ class Waiting:
         return self.due, self.job_id
 
     @property
-    def place(self) -> tuple[str, str, str | None]:
+    def place(self) -> Place:
         return self.rolname, self.datname, self.server
 
 
@@ -38,7 +42,7 @@ class Room:
     slots: int
     # How many sessions may be opened on this server, and those that wait for a run, by role, database and server.
     new_sessions: int
-    kept: Counter[tuple[str, str, str | None]]
+    kept: Counter[Place]
     # The active runs of each role, and how many it may have.
     running: Counter[str]
     per_role: int | None = None
@@ -70,31 +74,39 @@ class Room:
 
 
 class Backlog:
-    """What has been read and not started, in the order of due times."""
+    """What has been read and not started: a queue for each place, in the order of due times."""
 
     def __init__(self) -> None:
-        self._waiting: list[Waiting] = []
+        self._queues: dict[Place, deque[Waiting]] = {}
+        self._length = 0
+        # The last of the requests to run that have been read.
+        self.last_request = 0
         # Roles whose jobs were not read, since they had as many runs as they may.
         self.left_out: set[str] = set()
         # What becomes due up to this moment must be read in.
         self.until = float("-inf")
 
     def __len__(self) -> int:
-        return len(self._waiting)
-
-    @property
-    def last_request(self) -> int:
-        return max((entry.request_id or 0 for entry in self._waiting), default=0)
+        return self._length
 
     def fill(self, waiting: Iterable[Waiting], left_out: Iterable[str], until: float) -> None:
         """Take in what was read anew."""
-        self._waiting = sorted(waiting, key=lambda entry: entry.order)
+        self._queues.clear()
+        self._length = self.last_request = 0
         self.left_out = set(left_out)
         self.until = until
+        self.add(waiting)
 
     def add(self, waiting: Iterable[Waiting]) -> None:
         """Take in what has come since."""
-        self._waiting = sorted([*self._waiting, *waiting], key=lambda entry: entry.order)
+        changed = set()
+        for entry in waiting:
+            self._queues.setdefault(entry.place, deque()).append(entry)
+            changed.add(entry.place)
+            self._length += 1
+            self.last_request = max(self.last_request, entry.request_id or 0)
+        for place in changed:
+            self._queues[place] = deque(sorted(self._queues[place], key=_order))
 
     def forget(self) -> None:
         """Have all of it read anew."""
@@ -102,24 +114,39 @@ class Backlog:
 
     def needs_sessions(self, room: Room) -> int:
         """For how many places of the next runs on this server no session waits."""
-        places = {entry.place for entry in self._waiting[: room.slots] if entry.server is None}
-        return sum(not room.kept[place] for place in places)
+        first = heapq.nsmallest(room.slots, (queue[0] for queue in self._queues.values()), key=_order)
+        return sum(entry.server is None and not room.kept[entry.place] for entry in first)
 
     def take(self, room: Room) -> list[Waiting]:
         """What starts now, in the order of due times."""
         full = room.full_roles
-        first = next((entry.due for entry in self._waiting if entry.rolname not in full), 0.0)
-        taken: dict[int, Waiting] = {}  # by identity: hashing the entries would take longer than all the rest
-        for entry in self._waiting:
-            if not room.slots or entry.due > first + OVERTAKING:
-                break
-            if room.kept[entry.place] > 0 and room.take(entry):
-                taken[id(entry)] = entry
-        for entry in self._waiting:
-            if not room.slots:
-                break
-            if id(entry) not in taken and room.take(entry):
-                taken[id(entry)] = entry
-        if taken:
-            self._waiting = [entry for entry in self._waiting if id(entry) not in taken]
-        return sorted(taken.values(), key=lambda entry: entry.order)
+        heads = {place: queue[0].due for place, queue in self._queues.items() if place[0] not in full}
+        last = min(heads.values(), default=0.0) + OVERTAKING
+        kept = {place for place in heads if room.kept[place] > 0}
+        taken = [*self._take(kept, room, lambda entry: entry.due <= last and room.kept[entry.place] > 0)]
+        taken += self._take(heads, room, lambda _: True)
+        self._length -= len(taken)
+        return sorted(taken, key=_order)
+
+    def _take(self, places: Iterable[Place], room: Room, may: Callable[[Waiting], bool]) -> Iterator[Waiting]:
+        """Take from these places, in the order of due times, as long as each of them may and has room."""
+        # Numbered, since places of the same order cannot be compared.
+        heads = [
+            (self._queues[place][0].order, number, place)
+            for number, place in enumerate(places)
+            if place in self._queues
+        ]
+        heapq.heapify(heads)
+        while heads and room.slots:
+            _, number, place = heapq.heappop(heads)
+            queue = self._queues[place]
+            if may(queue[0]) and room.take(queue[0]):
+                yield queue.popleft()
+                if queue:
+                    heapq.heappush(heads, (queue[0].order, number, place))
+                else:
+                    del self._queues[place]
+
+
+def _order(entry: Waiting) -> tuple[float, int]:
+    return entry.order

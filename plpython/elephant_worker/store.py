@@ -440,8 +440,10 @@ class ServerLogin:
 LONG_AGO = float("-inf")
 # Of this code: the name of its directory.
 VERSION = Path(__file__).parent.parent.name
-# How much of what waits is read at once.
-LOOKAHEAD = 1000
+# How much of what waits is read at once: the more it is, the more runs of one role follow each other in its
+# sessions. While roles have as many runs as they may, it is read again for each run of theirs that ends.
+LOOKAHEAD = 10000
+LOOKAHEAD_OF_OTHERS = 1000
 
 
 class Store:
@@ -603,8 +605,9 @@ class Store:
 
     def fill_backlog(self, now: float, left_out: set[str], taken: Sequence[Waiting] = ()) -> None:
         """Read what waits, but for the jobs of some roles and what has been taken already."""
-        due = [Waiting(**row) for row in self._rows("due", now, LOOKAHEAD, *self._front, list(left_out))]
-        until = due[-1].due if len(due) == LOOKAHEAD else now
+        limit = LOOKAHEAD_OF_OTHERS if left_out else LOOKAHEAD
+        due = [Waiting(**row) for row in self._rows("due", now, limit, *self._front, list(left_out))]
+        until = due[-1].due if len(due) == limit else now
         waiting = [*due, *self._requests(0, left_out)]
         self.backlog.fill([entry for entry in waiting if entry not in taken], left_out, until)
 
