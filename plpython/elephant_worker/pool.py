@@ -91,6 +91,8 @@ class Pool:
         self._free: dict[Place, list[Session]] = defaultdict(list)
         self._active: dict[int, Session] = {}
         self._used: list[Session] = []
+        # Those whose run is not to start yet.
+        self._held: list[Session] = []
         self._started: list[Run] = []
         self._ended: list[Run] = []
 
@@ -211,12 +213,31 @@ class Pool:
                 session.reset()
                 self._after_step(session)
         self._used.clear()
-        for socket in self.sockets.ready(seconds):
+        for socket in self.sockets.ready(min(seconds, self._until_begin())):
             socket.step()
             if isinstance(socket, Session):
                 self._after_step(socket)
             else:
                 self.sockets.watch(socket)
+        self._begin()
+
+    def _until_begin(self) -> float:
+        """Seconds until the first of the held runs is to start."""
+        moments = (session.run.not_before for session in self._held if session.run is not None)
+        return max(0.0, min(moments, default=math.inf) - self._clock.steady())
+
+    def _begin(self) -> None:
+        """Start those of the held runs whose moment has come."""
+        steady = self._clock.steady()
+        held, self._held = self._held, []
+        for session in held:
+            if session.state is not State.READY or session.run is None:
+                continue  # the run has been stopped, or has another session
+            if session.run.not_before > steady:
+                self._held.append(session)
+            else:
+                session.begin()
+                self._after_step(session)
 
     def _after_step(self, session: Session) -> None:
         self.sockets.watch(session)
@@ -226,6 +247,9 @@ class Pool:
                 run, session.run = session.run, None
                 del self._active[run.jl_id]
                 self.start(run)
+        elif session.state is State.READY:
+            if session not in self._held:
+                self._held.append(session)
         elif session.run is None and self._sessions[session] == math.inf:
             now = self._clock.steady()
             if now - session.opened >= self.lifetime:

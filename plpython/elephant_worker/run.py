@@ -97,6 +97,8 @@ class Run:
     # The run that led to this one.
     caused_by: int | None = None
     schedule_set_at: float = 0.0
+    # Its command is not sent before this moment of the steady clock.
+    not_before: float = 0.0
     # The job is due again so many seconds after the run has ended, or then at this moment.
     after_end: int | None = None
     resume_at: float | None = None

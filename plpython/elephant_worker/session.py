@@ -80,9 +80,14 @@ class State(Enum):
     IDLE = "idle"
     USED = "used"
     PREPARING = "preparing"
+    READY = "ready"
     RUNNING = "running"
     RESETTING = "resetting"
     CLOSED = "closed"
+
+
+# In these states the server has answered all that was sent.
+NOTHING_TO_COME = (State.IDLE, State.USED, State.READY, State.CLOSED)
 
 
 class Wait(Enum):
@@ -152,12 +157,19 @@ class Session:
         return self._connection.backend_pid
 
     def start(self, run: Run) -> None:
-        """Give the session its next run, which starts as soon as the session can take it."""
+        """Give the session its next run, for which it makes itself ready; what may start by then, starts."""
         self.run = run
         if self._lost:
             self._lose(self._lost)
         elif self.state in (State.IDLE, State.USED):
             self._prepare()
+
+    def begin(self) -> None:
+        """Send the command of a run for which the session is ready."""
+        try:
+            self._begin_command()
+        except OperationalError as error:
+            self._lose(str(error))
 
     def reset(self) -> None:
         """Make a used session as good as a new one."""
@@ -284,7 +296,7 @@ class Session:
         while connection.notifies():
             pass  # a command may LISTEN; nobody is there to be told
         for _ in range(RESULTS_PER_STEP):
-            if self.state in (State.IDLE, State.USED, State.CLOSED) or connection.is_busy():
+            if self.state in NOTHING_TO_COME or connection.is_busy():
                 return
             result = connection.get_result()
             self._bulky = self._bulky or self._arrived > BULKY
@@ -336,10 +348,12 @@ class Session:
         if self._connection.status == ConnStatus.BAD:
             raise OperationalError(self._connection.get_error_message())
         if self.state is State.PREPARING:
-            if self._error is None:
-                self._begin_command()
-            else:
+            if self._error is not None:
                 self._end(self._outcome())
+            elif self.run is not None and self.run.not_before > self._clock.steady():
+                self.state = State.READY
+            else:
+                self._begin_command()
         elif self.state is State.RUNNING:
             self._end(self._outcome())
         elif self._error is not None:  # it could not be reset
@@ -384,7 +398,7 @@ class Session:
             self._last_words()
         run, outcome = self.run, self._outcome()
         connecting = self.state is not State.RUNNING
-        waiting = self.state in (State.IDLE, State.USED, State.RESETTING)
+        waiting = self.state in (State.IDLE, State.USED, State.READY, State.RESETTING)
         not_begun = waiting or (self.state is State.PREPARING and self._used)
         self.close()
         if run is None or not_begun:

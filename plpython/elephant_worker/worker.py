@@ -29,14 +29,22 @@ from .spare import Spare
 from .store import Pulse, Store
 from .vacuum import Vacuuming
 
-# PostgreSQL acts on a shutdown only when the loop makes a call into it.
-LONGEST_WAIT = 1.0
+# PostgreSQL acts on a shutdown only when the loop makes a call into it. A fast one ends the listener's
+# connection, which wakes the loop; a smart one should not take long either.
+LONGEST_WAIT = 2.0
+# Where nobody tells the worker of new jobs, it looks for them so often.
+DEAF_WAIT = 1.0
 # How long after a failed transaction the next one is tried: doubled each time, up to the last.
 RETRY_WAITS = (0.1, 5.0)
 # How long after the listener has failed it is tried again; the inbox is looked into meanwhile.
 LISTEN_AGAIN = 30.0
 # How long before a job is due a session for it is opened.
 AHEAD = 0.15
+# How long before a job is due its run is logged and its session made ready, so that it starts on time.
+EARLY = 0.005
+# Its command is sent so much after that, so that none sees a time at which it was not due: the wall clock
+# may be slewed meanwhile.
+NEVER_EARLY = 0.0001
 # How often the settings and the inbox are looked at while the listener hears of changes.
 SELDOM = 5.0
 # How many ended runs the timers may be late to forget.
@@ -45,6 +53,8 @@ TIMERS_KEPT = 200
 NO_CONNECTION_WAIT = 0.05
 # How long after a role could not be given a login, since somebody kept it locked, that is tried again.
 REFUSED_WAIT = 5.0
+# How long, beside cancel_grace, a session may take to end that has been terminated.
+LAST_WORDS = 1.0
 # What part of the slots may be held by runs that wait for other servers to answer.
 ELSEWHERE = 0.5
 # How much the clocks may part in one turn without one of them having been set.
@@ -276,7 +286,7 @@ class Worker:
             if len(self._store.backlog):
                 waits.append(0.0)
             elif self._next_due is not None:
-                ahead = AHEAD if self._opened_for != self._next_due else 0.0
+                ahead = AHEAD if self._opened_for != self._next_due else EARLY
                 waits.append(self._next_due - ahead - self._clock.now())
         if self._at_leisure:
             waits.append(self._retention.next - steady)
@@ -310,10 +320,10 @@ class Worker:
         if steady >= self._next_pulse:
             self._feel_pulse(steady)
         due = self._may_start and (
-            len(self._store.backlog) > 0 or (self._next_due is not None and self._next_due <= now)
+            len(self._store.backlog) > 0 or (self._next_due is not None and self._next_due - EARLY <= now)
         )
         if steady >= self._not_before and (due or self._inbox or self._unlogged):
-            self._transact(now)
+            self._transact(steady, now)
         elif self._may_start and self._next_due is not None and self._next_due - AHEAD <= now:
             self._open_ahead()
         self._store.commit()
@@ -342,8 +352,11 @@ class Worker:
         self._store.forget_front()
         self._inbox = True  # the transaction that follows finds what is due first
 
-    def _transact(self, now: float) -> None:
-        """Log what has ended, follow the inbox, claim what is due; start that once it is committed."""
+    def _transact(self, steady: float, now: float) -> None:
+        """Log what has ended, follow the inbox, claim what is due now, or so soon that it is claimed as if
+        it were that moment; start that once it is committed, and then."""
+        if self._next_due is not None and now < self._next_due <= now + EARLY:
+            steady, now = steady + self._next_due - now + NEVER_EARLY, self._next_due
         if self._unlogged:
             self._retention.add(self._store.log_ended(self._unlogged), self._clock.steady())
             self._sequel.of_runs(self._unlogged, now)
@@ -376,6 +389,7 @@ class Worker:
         self._inbox = self._sequel.asked
         self._next_due = next_due
         for run in claims.runs:
+            run.not_before = steady
             self._timer(run, self._access.connect_timeout(run.place))
             self._pool.start(run)
         for run in list(self._pool.runs()):
@@ -519,16 +533,17 @@ class Worker:
         self._refused.pop(place.role_oid, None)
         return None
 
-    # --- every second -----------------------------------------------------------------------
+    # --- now and then -----------------------------------------------------------------------
 
     def _feel_pulse(self, steady: float) -> None:
         """See whether the server or the extension wants the worker to leave; now and then, look at what
         the listener should have heard of."""
-        self._next_pulse = steady + LONGEST_WAIT
+        deaf = self._listener is None or self._listener.failure
+        self._next_pulse = steady + (DEAF_WAIT if deaf else LONGEST_WAIT)
         if not self._store.is_registered():
             self._disown()
             return
-        if steady >= self._next_look or self._listener is None or self._listener.failure:
+        if steady >= self._next_look or deaf:
             self._next_look = steady + SELDOM
             self._pool.ceiling.refresh()
             self._use(self._store.pulse())
@@ -655,7 +670,7 @@ class Worker:
             return
         run.terminated = True
         self._signal(run, "pg_terminate_backend", backend)
-        self._timer(run, self._pulse.cancel_grace + LONGEST_WAIT)
+        self._timer(run, self._pulse.cancel_grace + LAST_WORDS)
 
     def _signal(self, run: Run, function: str, backend: int) -> None:
         if run.place.server is None:

@@ -28,19 +28,26 @@ CREATE FUNCTION @extschema@.insert_job(
     expect_success_within interval DEFAULT NULL,
     server name DEFAULT NULL
 ) RETURNS @extschema@.member_job
-LANGUAGE sql VOLATILE SECURITY INVOKER
+LANGUAGE plpgsql VOLATILE SECURITY INVOKER -- keeps its plan, as a function in SQL does not before PostgreSQL 18
 SET search_path = pg_catalog, pg_temp
 AS $$
+#variable_conflict use_variable
+DECLARE
+    new_job @extschema@.member_job;
+BEGIN
     INSERT INTO @extschema@.member_job
         (job_command, datname, schedule, rolname, job_description, enabled, job_timeout, parallel, timezone, dst,
          starts_at, ends_at, catch_up, catch_up_limit, start_deadline, job_name, max_retries, retry_delay,
          max_retry_delay, retry_on, disable_after, settings, parameters, run_after, run_when, on_failure_command,
          expect_success_within, server)
-    VALUES (job_command, datname, schedule, rolname, job_description, enabled, job_timeout, parallel, timezone, dst,
-            starts_at, ends_at, catch_up, catch_up_limit, start_deadline, job_name, max_retries, retry_delay,
-            max_retry_delay, retry_on, disable_after, settings, parameters, run_after, run_when, on_failure_command,
-            expect_success_within, server)
-    RETURNING *;
+    VALUES
+        (job_command, datname, schedule, rolname, job_description, enabled, job_timeout, parallel, timezone, dst,
+         starts_at, ends_at, catch_up, catch_up_limit, start_deadline, job_name, max_retries, retry_delay,
+         max_retry_delay, retry_on, disable_after, settings, parameters, run_after, run_when, on_failure_command,
+         expect_success_within, server)
+    RETURNING * INTO new_job;
+    RETURN new_job;
+END
 $$;
 COMMENT ON FUNCTION @extschema@.insert_job IS
     'defines a job; without a schedule it runs only when run_job() asks for it';

@@ -22,6 +22,9 @@ COMMENT ON FUNCTION @extschema@.check_alerts() IS 'trigger: refuses what no aler
 REVOKE ALL ON FUNCTION @extschema@.check_alerts() FROM PUBLIC;
 
 CREATE TRIGGER check_new_alerts BEFORE INSERT ON @extschema@.job
-    FOR EACH ROW WHEN (NEW.schedule_set_at IS NULL) EXECUTE FUNCTION @extschema@.check_alerts();
+    FOR EACH ROW
+    WHEN (NEW.schedule_set_at IS NULL AND (NEW.on_failure_command IS NOT NULL OR NEW.expect_success_within IS NOT NULL))
+    EXECUTE FUNCTION @extschema@.check_alerts();
 CREATE TRIGGER check_changed_alerts BEFORE UPDATE ON @extschema@.job
-    FOR EACH ROW EXECUTE FUNCTION @extschema@.check_alerts();
+    FOR EACH ROW WHEN (NEW.on_failure_command IS NOT NULL OR NEW.expect_success_within IS NOT NULL)
+    EXECUTE FUNCTION @extschema@.check_alerts();

@@ -35,7 +35,9 @@ COMMENT ON FUNCTION @extschema@.check_chain() IS
 REVOKE ALL ON FUNCTION @extschema@.check_chain() FROM PUBLIC;
 
 CREATE TRIGGER check_new_chain BEFORE INSERT ON @extschema@.job
-    FOR EACH ROW WHEN (NEW.schedule_set_at IS NULL) EXECUTE FUNCTION @extschema@.check_chain();
+    FOR EACH ROW
+    WHEN (NEW.schedule_set_at IS NULL AND (NEW.run_after IS NOT NULL OR NEW.run_when IS DISTINCT FROM 'on_success'))
+    EXECUTE FUNCTION @extschema@.check_chain();
 CREATE TRIGGER check_changed_chain BEFORE UPDATE ON @extschema@.job
     FOR EACH ROW WHEN ((NEW.run_after, NEW.run_when) IS DISTINCT FROM (OLD.run_after, OLD.run_when))
     EXECUTE FUNCTION @extschema@.check_chain();

@@ -53,4 +53,7 @@ REVOKE ALL ON FUNCTION @extschema@.check_retries() FROM PUBLIC;
 CREATE TRIGGER check_new_retries BEFORE INSERT ON @extschema@.job
     FOR EACH ROW WHEN (NEW.schedule_set_at IS NULL) EXECUTE FUNCTION @extschema@.check_retries();
 CREATE TRIGGER check_changed_retries BEFORE UPDATE ON @extschema@.job
-    FOR EACH ROW EXECUTE FUNCTION @extschema@.check_retries();
+    FOR EACH ROW
+    WHEN ((NEW.max_retries, NEW.retry_delay, NEW.max_retry_delay, NEW.retry_on, NEW.disable_after)
+          IS DISTINCT FROM (OLD.max_retries, OLD.retry_delay, OLD.max_retry_delay, OLD.retry_on, OLD.disable_after))
+    EXECUTE FUNCTION @extschema@.check_retries();

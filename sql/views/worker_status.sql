@@ -35,11 +35,11 @@ SELECT a.pid IS NOT NULL AS running, a.pid, a.host, a.armed, a.started_at, a.las
 FROM @extschema@.worker_activity() a;
 
 COMMENT ON VIEW @extschema@.worker_status IS
-    'the worker of this database, one row: last_tick is when it last looked around, at most a second ago while it is well; lag is 0 while nothing waits';
+    'the worker of this database, one row: last_tick is when it last looked around, at most two seconds ago while it is well; lag is 0 while nothing waits';
 COMMENT ON COLUMN @extschema@.worker_status.running IS 'whether a worker runs';
 COMMENT ON COLUMN @extschema@.worker_status.started_at IS 'when it was started';
 COMMENT ON COLUMN @extschema@.worker_status.last_tick IS
-    'when it last looked around: at most a second ago while it is well';
+    'when it last looked around: at most two seconds ago while it is well';
 COMMENT ON COLUMN @extschema@.worker_status.running_jobs IS 'how many runs are active';
 COMMENT ON COLUMN @extschema@.worker_status.due_jobs IS 'how many jobs are due and wait for a free slot';
 COMMENT ON COLUMN @extschema@.worker_status.queued_runs IS

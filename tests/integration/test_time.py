@@ -462,3 +462,21 @@ def test_mistakes(scheduler: Scheduler, call: str, sqlstate: str) -> None:
     assert diag.message_detail
     assert diag.message_hint
     assert "Traceback" not in str(refused.value)
+
+
+def test_no_job_sees_a_time_at_which_it_is_not_due(scheduler: Scheduler) -> None:
+    scheduler.start()
+    scheduler.execute("CREATE TABLE witness (due timestamptz, seen timestamptz)")
+    scheduler.execute("GRANT INSERT ON witness TO PUBLIC")
+    command = (
+        "INSERT INTO public.witness"
+        " VALUES (current_setting('elephant_worker.scheduled_at')::timestamptz, clock_timestamp())"
+    )
+    first = scheduler.value("SELECT clock_timestamp() + interval '0.5 seconds'")
+    for number in range(100):
+        # Some in new sessions, some in kept ones, some right after another.
+        due = first + timedelta(milliseconds=number * 11 + number // 10 * 100)
+        scheduler.insert(command, schedule=due.strftime("%Y-%m-%d %H:%M:%S.%f"), timezone="UTC")
+    until(lambda: scheduler.value("SELECT count(*) FROM witness") == 100, "all to have run")
+    assert scheduler.value("SELECT min(seen - due) > '0' FROM witness")
+    assert scheduler.value("SELECT bool_and(job_started >= scheduled_at) FROM job_log")

@@ -1,0 +1,92 @@
+"""Sessions that are made ready for runs whose moment has not come yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from elephant_worker.clock import Clock
+from elephant_worker.libpq import Login, conninfo
+from elephant_worker.pool import Pool
+from elephant_worker.run import Outcome, Place, Run
+from tests.conftest import PATIENCE, Scheduler
+
+LONG = 3600.0
+
+
+class Held:
+    """A pool with one run that is not to start before `seconds` have passed."""
+
+    def __init__(self, scheduler: Scheduler, seconds: float) -> None:
+        self.scheduler = scheduler
+        self.clock = Clock()
+        role = scheduler.role()
+        parameters = {"host": "127.0.0.1", "port": str(scheduler.cluster.port), "dbname": scheduler.dbname}
+        login = Login(conninfo({**parameters, "user": role, "password": role}))
+        self.pool = Pool(self.clock, lambda place: login)
+        self.run = Run(1, 1, Place(0, role, scheduler.dbname), "schedule", "SELECT 1", 0.0, 60.0)
+        self.run.not_before = self.clock.steady() + seconds
+        self.pool.start(self.run)
+
+    def turn_until(self, condition: Callable[[], object]) -> None:
+        end = self.clock.steady() + PATIENCE
+        while not condition():
+            assert self.clock.steady() < end, "in vain waited"
+            self.pool.turn(0.1)
+
+    def is_ready(self) -> bool:
+        """Whether the server has been told what the session is for, and waits for the command."""
+        return bool(
+            self.scheduler.value(
+                "SELECT count(*) FROM pg_stat_activity"
+                " WHERE usename = %s AND state = 'idle' AND application_name = 'elephant_worker job 1'",
+                self.run.place.rolname,
+            )
+        )
+
+
+@pytest.fixture
+def held(scheduler: Scheduler) -> Iterator[Callable[[float], Held]]:
+    made: list[Held] = []
+
+    def make(seconds: float) -> Held:
+        made.append(Held(scheduler, seconds))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.pool.close_all()
+
+
+def test_a_command_is_not_sent_before_its_moment(held: Callable[[float], Held]) -> None:
+    one = held(0.3)
+    one.turn_until(one.is_ready)
+    one.turn_until(one.pool.take_ended)
+    assert one.run.outcome is not None
+    assert one.run.outcome.state == "succeeded"
+    assert one.run.started_steady >= one.run.not_before
+
+
+def test_a_session_that_ends_before_the_command_is_sent_costs_nothing(held: Callable[[float], Held]) -> None:
+    one = held(LONG)
+    one.turn_until(one.is_ready)
+    before = one.pool.backend(one.run)
+    assert one.scheduler.value("SELECT pg_terminate_backend(%s, 10000)", before)
+    one.turn_until(lambda: one.pool.backend(one.run) not in (None, before))
+    one.turn_until(one.is_ready)
+    assert one.run.started is None
+    one.run.not_before = 0.0
+    one.turn_until(one.pool.take_ended)
+    assert one.run.outcome is not None
+    assert one.run.outcome.state == "succeeded"
+
+
+def test_a_run_that_is_cancelled_before_its_moment_is_not_sent(held: Callable[[float], Held]) -> None:
+    one = held(LONG)
+    one.turn_until(one.is_ready)
+    one.pool.abandon(one.run, Outcome("cancelled", "57014", message="cancelled"))
+    assert one.pool.take_ended() == [one.run]
+    one.pool.turn(0.0)
+    assert one.run.started is None
+    assert one.pool.active == 0
