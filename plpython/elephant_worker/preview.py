@@ -56,7 +56,7 @@ def due_times(
         read = read_schedule(schedule, timezone, dst, seed or "")
     except Refusal as refusal:
         return {"due": None, "never": None, "refusal": refusal.as_row()}
-    impossible = read.never_due()
+    impossible = read.never_due
     due = Timing(read, after, starts_at, ends_at).preview(after)
     if until is not None:
         due = takewhile(lambda instant: instant <= until, due)

@@ -22,7 +22,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from heapq import heapify, heappop, heapreplace
 from itertools import islice, takewhile
 from math import floor
@@ -76,6 +76,7 @@ class Schedule:
         self._parsed = entries
         self.entries = list(_due_entries(entries, zone, dst_policy(dst)))
 
+    @cached_property
     def never_due(self) -> int | None:
         """The number of the first entry that is on days which never come."""
         for number, entry in enumerate(self._parsed, 1):

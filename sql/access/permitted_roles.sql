@@ -1,10 +1,19 @@
+CREATE FUNCTION @extschema@.acting_privilege() RETURNS text
+LANGUAGE sql STABLE SECURITY INVOKER PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE WHEN current_setting('server_version_num')::integer >= 160000 THEN 'SET' ELSE 'MEMBER' END;
+$$;
+COMMENT ON FUNCTION @extschema@.acting_privilege() IS
+    'what pg_has_role() is to be asked for: since PostgreSQL 16 a membership can come without the right to SET ROLE';
+REVOKE ALL ON FUNCTION @extschema@.acting_privilege() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.acting_privilege() TO job_scheduler, job_monitor;
+
 CREATE FUNCTION @extschema@.may_act_as(role oid) RETURNS boolean
 LANGUAGE sql STABLE STRICT SECURITY INVOKER PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    -- Since PostgreSQL 16 a membership can come without the right to SET ROLE.
-    SELECT pg_has_role(role, CASE WHEN current_setting('server_version_num')::integer >= 160000
-                                  THEN 'SET' ELSE 'MEMBER' END);
+    SELECT pg_has_role(role, @extschema@.acting_privilege());
 $$;
 COMMENT ON FUNCTION @extschema@.may_act_as(oid) IS
     'whether the current role could SET ROLE to this one, and so may define jobs for it';
@@ -12,20 +21,26 @@ REVOKE ALL ON FUNCTION @extschema@.may_act_as(oid) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.may_act_as(oid) TO job_scheduler, job_monitor;
 
 CREATE FUNCTION @extschema@.permitted_roles() RETURNS name[]
-LANGUAGE sql STABLE SECURITY INVOKER PARALLEL SAFE
+LANGUAGE plpgsql STABLE SECURITY INVOKER PARALLEL SAFE -- keeps its plan, as a function in SQL does not before PostgreSQL 18
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT array_agg(r.rolname) FROM pg_roles r WHERE @extschema@.may_act_as(r.oid);
+DECLARE
+    needed CONSTANT text := @extschema@.acting_privilege();
+BEGIN
+    RETURN ARRAY(SELECT r.rolname FROM pg_roles r WHERE pg_has_role(r.oid, needed));
+END
 $$;
 COMMENT ON FUNCTION @extschema@.permitted_roles() IS 'the roles that the current role may define jobs for';
 REVOKE ALL ON FUNCTION @extschema@.permitted_roles() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.permitted_roles() TO job_scheduler, job_monitor;
 
 CREATE FUNCTION @extschema@.is_superuser() RETURNS boolean
-LANGUAGE sql STABLE SECURITY INVOKER PARALLEL SAFE
+LANGUAGE plpgsql STABLE SECURITY INVOKER PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT r.rolsuper FROM pg_roles r WHERE r.rolname = current_user;
+BEGIN
+    RETURN r.rolsuper FROM pg_roles r WHERE r.rolname = current_user;
+END
 $$;
 COMMENT ON FUNCTION @extschema@.is_superuser() IS
     'whether the current role is a superuser, who also sees the jobs of roles that are gone';

@@ -188,9 +188,9 @@ def test_counting_does_not_take_long() -> None:
 def test_days_that_never_come() -> None:
     for text in ("0 0 31 2 *", "{@daily,0 0 30 2 *}", "0 0 31 4,6,9,11 *", "0 0 */31 * 1#3,2#2,5L"):
         read = schedule(text, "UTC")
-        assert read.never_due() == (2 if text[0] == "{" else 1)
+        assert read.never_due == (2 if text[0] == "{" else 1)
     for text in ("0 0 31 2 1", "0 0 29 2 */7", "{2001-01-01,@reboot,@every 1 day,0 0 29 2 *}", "0 0 * 2 1#5"):
-        assert schedule(text, "UTC").never_due() is None
+        assert schedule(text, "UTC").never_due is None
 
 
 def test_several_nth_weekdays() -> None:
