@@ -55,8 +55,9 @@ class PgCron(Candidate):
     def fill(self, count: int) -> None:
         """Have so many jobs in all that are not due."""
         self.server.admin.execute(
-            """INSERT INTO cron.job (schedule, command)
-               SELECT '0 0 1 1 *', 'SELECT 1' FROM generate_series(1, %s - (SELECT count(*) FROM cron.job))""",
+            """INSERT INTO cron.job (schedule, command, nodeport)
+               SELECT '0 0 1 1 *', 'SELECT 1', current_setting('port')::integer
+               FROM generate_series(1, %s - (SELECT count(*) FROM cron.job))""",
             (count,),
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from bisect import insort
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -99,14 +100,19 @@ class Backlog:
 
     def add(self, waiting: Iterable[Waiting]) -> None:
         """Take in what has come since."""
-        changed = set()
         for entry in waiting:
-            self._queues.setdefault(entry.place, deque()).append(entry)
-            changed.add(entry.place)
+            queue = self._queues.setdefault(entry.place, deque())
+            if queue and entry.order < queue[-1].order:
+                insort(queue, entry, key=_order)
+            else:
+                queue.append(entry)
             self._length += 1
             self.last_request = max(self.last_request, entry.request_id or 0)
-        for place in changed:
-            self._queues[place] = deque(sorted(self._queues[place], key=_order))
+
+    def due_again(self, entry: Waiting) -> None:
+        """Take in a job that is due once more, where all that is due by then has been read."""
+        if entry.due <= self.until and entry.rolname not in self.left_out:
+            self.add([entry])
 
     def forget(self) -> None:
         """Have all of it read anew."""

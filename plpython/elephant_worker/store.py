@@ -468,8 +468,13 @@ class Store:
         self._front = LONG_AGO, 0
         self.backlog.forget()
 
+    def _due_again(self, entry: Waiting) -> None:
+        """Note when a job is due from now on."""
+        self._front = min(self._front, entry.order)
+        self.backlog.due_again(entry)
+
     def _due_at(self, due_times: Iterable[float | None]) -> None:
-        """Note that jobs are due at these times from now on."""
+        """Note that some jobs are due at these times from now on."""
         first = min((due for due in due_times if due is not None), default=None)
         if first is not None:
             self._front = min(self._front, (first, 0))
@@ -608,8 +613,11 @@ class Store:
         limit = LOOKAHEAD_OF_OTHERS if left_out else LOOKAHEAD
         due = [Waiting(**row) for row in self._rows("due", now, limit, *self._front, list(left_out))]
         until = due[-1].due if len(due) == limit else now
+        known = {(entry.job_id, entry.request_id) for entry in taken}
         waiting = [*due, *self._requests(0, left_out)]
-        self.backlog.fill([entry for entry in waiting if entry not in taken], left_out, until)
+        self.backlog.fill(
+            (entry for entry in waiting if (entry.job_id, entry.request_id) not in known), left_out, until
+        )
 
     def places_due(self, until: float, limit: int) -> list[Place]:
         """Where the jobs run that are due until then."""
@@ -669,9 +677,14 @@ class Store:
         self._rows("begin_statistic", job_ids)
         self._rows("forget", job_ids)
 
-    def advance(self, next_run_at: dict[int, float | None]) -> None:
+    def advance(self, next_run_at: dict[int, float | None], claimed: Sequence[Waiting] = ()) -> None:
+        """Have jobs be due at other times: those that have been claimed, or any."""
         self._rows("advance", list(next_run_at), list(next_run_at.values()))
-        self._due_at(next_run_at.values())
+        again = {entry.job_id: entry for entry in claimed if entry.request_id is None}
+        self._due_at(due for job_id, due in next_run_at.items() if job_id not in again)
+        for job_id, due in next_run_at.items():
+            if due is not None and (entry := again.get(job_id)) is not None:
+                self._due_again(Waiting(job_id, due, *entry.place))
 
     def quarantine(self, reasons: dict[int, str | None]) -> None:
         self._rows("quarantine", list(reasons), list(reasons.values()))
@@ -732,7 +745,9 @@ class Store:
                 [run.again_at for run in again],
                 [run.schedule_set_at for run in again],
             )
-            self._due_at(run.again_at for run in again)
+            for run in again:
+                place = run.place.rolname, run.place.datname, run.place.server
+                self._due_again(Waiting(run.job_id, run.again_at or 0.0, *place))
 
     # --- the log's length -------------------------------------------------------------------
 

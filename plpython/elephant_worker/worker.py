@@ -483,7 +483,7 @@ class Worker:
         if claims.changed:
             self._store.define(claims.changed)
         if claims.next_run_at:
-            self._store.advance(claims.next_run_at)
+            self._store.advance(claims.next_run_at, waiting)
         if claims.quarantined:
             self._store.quarantine(claims.quarantined)
         if claims.runs or claims.ended:

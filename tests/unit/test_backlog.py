@@ -75,3 +75,14 @@ def test_other_servers_take_no_connection_of_this_one() -> None:
     assert [entry.job_id for entry in waiting.take(room)] == [3]
     room = Room(9, 0, Counter({("a", "weborder", "berlin 2"): 1}), Counter(), elsewhere=0)
     assert [entry.job_id for entry in waiting.take(room)] == [2]
+
+
+def test_a_job_that_is_due_again_is_put_in_order_where_what_is_due_by_then_has_been_read() -> None:
+    waiting = Backlog()
+    waiting.fill((Waiting(number, float(number), "a", "weborder") for number in (1, 2, 4)), ["b"], 4.0)
+    assert taken(waiting, 1) == [1]
+    waiting.due_again(Waiting(1, 3.0, "a", "weborder"))
+    waiting.due_again(Waiting(5, 4.5, "a", "weborder"))  # will be read
+    waiting.due_again(Waiting(6, 2.5, "b", "weborder"))  # has not been, since its role may not run more
+    assert len(waiting) == 3
+    assert taken(waiting, 9) == [2, 1, 4]
