@@ -8,8 +8,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-# Role, database and foreign server, by name.
-Place = tuple[str, str, str | None]
+from .run import Names
 
 # One run may overtake another that was due up to so many seconds earlier where a session for it is
 # open and there is none for the other: opening one takes a hundred times as long as a short run.
@@ -32,7 +31,7 @@ class Waiting:
         return self.due, self.job_id
 
     @property
-    def place(self) -> Place:
+    def place(self) -> Names:
         return self.rolname, self.datname, self.server
 
 
@@ -43,7 +42,7 @@ class Room:
     slots: int
     # How many sessions may be opened on this server, and those that wait for a run, by role, database and server.
     new_sessions: int
-    kept: Counter[Place]
+    kept: Counter[Names]
     # The active runs of each role, and how many it may have.
     running: Counter[str]
     per_role: int | None = None
@@ -78,7 +77,7 @@ class Backlog:
     """What has been read and not started: a queue for each place, in the order of due times."""
 
     def __init__(self) -> None:
-        self._queues: dict[Place, deque[Waiting]] = {}
+        self._queues: dict[Names, deque[Waiting]] = {}
         self._length = 0
         # The last of the requests to run that have been read.
         self.last_request = 0
@@ -134,7 +133,7 @@ class Backlog:
         self._length -= len(taken)
         return sorted(taken, key=_order)
 
-    def _take(self, places: Iterable[Place], room: Room, may: Callable[[Waiting], bool]) -> Iterator[Waiting]:
+    def _take(self, places: Iterable[Names], room: Room, may: Callable[[Waiting], bool]) -> Iterator[Waiting]:
         """Take from these places, in the order of due times, as long as each of them may and has room."""
         # Numbered, since places of the same order cannot be compared.
         heads = [

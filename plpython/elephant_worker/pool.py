@@ -12,7 +12,7 @@ from .clock import Clock
 from .libpq import Login
 from .memory import Ceiling
 from .meter import reading
-from .run import Cost, Outcome, Place, Run
+from .run import Cost, Names, Outcome, Place, Run
 from .session import Session, State, Wait
 
 
@@ -91,8 +91,6 @@ class Pool:
         self._free: dict[Place, list[Session]] = defaultdict(list)
         self._active: dict[int, Session] = {}
         self._used: list[Session] = []
-        # Those whose run is not to start yet.
-        self._held: list[Session] = []
         self._started: list[Run] = []
         self._ended: list[Run] = []
 
@@ -115,11 +113,11 @@ class Pool:
             session.state is State.CONNECTING and session.place.server is not None for session in self._active.values()
         )
 
-    def kept_places(self) -> Counter[tuple[str, str, str | None]]:
+    def kept_places(self) -> Counter[Names]:
         """How many sessions wait for a run, by role, database and server."""
-        kept: Counter[tuple[str, str, str | None]] = Counter()
+        kept: Counter[Names] = Counter()
         for place, count in self.kept_by_place().items():
-            kept[place.rolname, place.datname, place.server] += count
+            kept[place.names] += count
         return kept
 
     def kept_by_place(self) -> dict[Place, int]:
@@ -141,7 +139,7 @@ class Pool:
 
     def needs_session(self, places: list[Place]) -> list[Place]:
         """Those of the places for whose runs a new session must be opened."""
-        free = {place: len(sessions) for place, sessions in self._free.items()}
+        free = self.kept_by_place()
         needed = []
         for place in places:
             if free.get(place, 0) > 0:
@@ -221,21 +219,23 @@ class Pool:
                 self.sockets.watch(socket)
         self._begin()
 
+    def _held(self) -> list[tuple[Session, Run]]:
+        """The sessions that are ready for a run which is not to start yet, in the order in which they got it."""
+        return [
+            (session, session.run)
+            for session in self._active.values()
+            if session.state is State.READY and session.run is not None
+        ]
+
     def _until_begin(self) -> float:
         """Seconds until the first of the held runs is to start."""
-        moments = (session.run.not_before for session in self._held if session.run is not None)
-        return max(0.0, min(moments, default=math.inf) - self._clock.steady())
+        return max(0.0, min((run.not_before for _, run in self._held()), default=math.inf) - self._clock.steady())
 
     def _begin(self) -> None:
         """Start those of the held runs whose moment has come."""
         steady = self._clock.steady()
-        held, self._held = self._held, []
-        for session in held:
-            if session.state is not State.READY or session.run is None:
-                continue  # the run has been stopped, or has another session
-            if session.run.not_before > steady:
-                self._held.append(session)
-            else:
+        for session, run in self._held():
+            if run.not_before <= steady:
                 session.begin()
                 self._after_step(session)
 
@@ -247,9 +247,6 @@ class Pool:
                 run, session.run = session.run, None
                 del self._active[run.jl_id]
                 self.start(run)
-        elif session.state is State.READY:
-            if session not in self._held:
-                self._held.append(session)
         elif session.run is None and self._sessions[session] == math.inf:
             now = self._clock.steady()
             if now - session.opened >= self.lifetime:

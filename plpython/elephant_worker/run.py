@@ -10,6 +10,10 @@ STOPPED_HINTS = {
 }
 
 
+# Role, database and foreign server of a place.
+Names = tuple[str, str, str | None]
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where and as whom a command runs. Sessions are kept for the same place only."""
@@ -19,6 +23,11 @@ class Place:
     datname: str
     # The foreign server; None: this server.
     server: str | None = None
+
+    @property
+    def names(self) -> Names:
+        """What it is called, whatever role has the name now."""
+        return self.rolname, self.datname, self.server
 
     def __str__(self) -> str:
         """For people.

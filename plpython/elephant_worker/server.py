@@ -11,7 +11,7 @@ def is_stopping(data_directory: str) -> bool:
     The last line of postmaster.pid is the state of the postmaster (miscadmin.h, LOCK_FILE_LINE_PM_STATUS).
     """
     try:
-        # Not read_text(): this is done every second, and takes a third of the time so.
+        # Not read_text(): this is done all the time, and takes a third of the time so.
         file = os.open(os.path.join(data_directory, "postmaster.pid"), os.O_RDONLY)
     except OSError:
         return False

@@ -513,7 +513,7 @@ class Store:
     # --- the worker -------------------------------------------------------------------------
 
     def pulse(self) -> Pulse:
-        """The settings, and what else the worker looks at every second."""
+        """The settings, and what else the worker looks at now and then."""
         rows = self._rows("pulse")
         if not rows:
             self._rows("default_settings")
@@ -746,8 +746,7 @@ class Store:
                 [run.schedule_set_at for run in again],
             )
             for run in again:
-                place = run.place.rolname, run.place.datname, run.place.server
-                self._due_again(Waiting(run.job_id, run.again_at or 0.0, *place))
+                self._due_again(Waiting(run.job_id, run.again_at or 0.0, *run.place.names))
 
     # --- the log's length -------------------------------------------------------------------
 

@@ -302,6 +302,11 @@ class Worker:
         )
 
     @property
+    def _hears(self) -> bool:
+        """Whether it is told of what is put into the inbox."""
+        return self._listener is not None and not self._listener.failure
+
+    @property
     def _at_leisure(self) -> bool:
         """Whether there is time for what need not be done now."""
         soon = self._next_due is not None and self._next_due - self._clock.now() < NEAR
@@ -538,12 +543,11 @@ class Worker:
     def _feel_pulse(self, steady: float) -> None:
         """See whether the server or the extension wants the worker to leave; now and then, look at what
         the listener should have heard of."""
-        deaf = self._listener is None or self._listener.failure
-        self._next_pulse = steady + (DEAF_WAIT if deaf else LONGEST_WAIT)
+        self._next_pulse = steady + (LONGEST_WAIT if self._hears else DEAF_WAIT)
         if not self._store.is_registered():
             self._disown()
             return
-        if steady >= self._next_look or deaf:
+        if steady >= self._next_look or not self._hears:
             self._next_look = steady + SELDOM
             self._pool.ceiling.refresh()
             self._use(self._store.pulse())
@@ -618,7 +622,7 @@ class Worker:
 
     def _listen(self, steady: float) -> None:
         """Have an ear; where that fails, the inbox is looked into every second."""
-        if self._listener is not None and not self._listener.failure:
+        if self._hears:
             return
         self._listen_at = steady + LISTEN_AGAIN
         conninfo = self._own_conninfo()

@@ -7,12 +7,10 @@ DECLARE
     obstacle CONSTANT text := (
         SELECT @extschema@.server_obstacle(NEW.server, r.oid) FROM pg_roles r WHERE r.rolname = NEW.rolname);
 BEGIN
-    IF NEW.server IS NULL THEN
+    IF obstacle IS NULL THEN
         RETURN NEW;
     END IF;
-    CASE coalesce(obstacle, '')
-        WHEN '' THEN
-            RETURN NEW;
+    CASE obstacle
         WHEN 'server' THEN
             RAISE EXCEPTION 'foreign server "%" does not exist', NEW.server
                 USING ERRCODE = 'undefined_object',

@@ -10,7 +10,7 @@ from elephant_worker.clock import Clock
 from elephant_worker.libpq import Login, conninfo
 from elephant_worker.pool import Pool
 from elephant_worker.run import Outcome, Place, Run
-from tests.conftest import PATIENCE, Scheduler
+from tests.conftest import Scheduler, until
 
 LONG = 3600.0
 
@@ -30,10 +30,11 @@ class Held:
         self.pool.start(self.run)
 
     def turn_until(self, condition: Callable[[], object]) -> None:
-        end = self.clock.steady() + PATIENCE
-        while not condition():
-            assert self.clock.steady() < end, "in vain waited"
-            self.pool.turn(0.1)
+        def turned() -> object:
+            self.pool.turn(0.01)
+            return condition()
+
+        until(turned)
 
     def is_ready(self) -> bool:
         """Whether the server has been told what the session is for, and waits for the command."""
