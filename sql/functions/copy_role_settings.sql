@@ -1,22 +1,26 @@
 CREATE FUNCTION @extschema@.runner_settings(role oid, OUT setdatabase oid, OUT setconfig text[]) RETURNS SETOF record
-LANGUAGE sql STABLE STRICT SECURITY INVOKER
+LANGUAGE plpgsql STABLE STRICT SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT d.setdatabase,
+BEGIN
+    RETURN QUERY SELECT d.setdatabase,
            ARRAY(SELECT c FROM pg_db_role_setting s, unnest(s.setconfig) c
                  WHERE s.setrole = role AND s.setdatabase = d.setdatabase AND c !~ '^(role|session_authorization)=')
            || CASE WHEN d.setdatabase = 0
                    THEN ARRAY['role=' || (SELECT r.rolname FROM pg_roles r WHERE r.oid = role)] ELSE '{}' END
     FROM (SELECT 0::oid UNION SELECT s.setdatabase FROM pg_db_role_setting s WHERE s.setrole = role) d (setdatabase);
+END
 $$;
 COMMENT ON FUNCTION @extschema@.runner_settings(oid) IS
     'the defaults that the sessions of a role''s runner should have, by database (0: all), as pg_db_role_setting keeps them';
 REVOKE ALL ON FUNCTION @extschema@.runner_settings(oid) FROM PUBLIC;
 
 CREATE FUNCTION @extschema@.copy_role_settings(role oid, runner oid) RETURNS void
-LANGUAGE sql VOLATILE STRICT SECURITY INVOKER
+-- plpgsql, which keeps its plans: this is done for each session that is opened.
+LANGUAGE plpgsql VOLATILE STRICT SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
+BEGIN
     -- The catalog is copied and not ALTER ROLE … SET repeated: that would need to know how each
     -- setting quotes its value.
     DELETE FROM pg_db_role_setting s
@@ -26,6 +30,7 @@ AS $$
     INSERT INTO pg_db_role_setting (setdatabase, setrole, setconfig)
     SELECT w.setdatabase, runner, w.setconfig FROM @extschema@.runner_settings(role) w
     WHERE NOT EXISTS (SELECT FROM pg_db_role_setting s WHERE s.setrole = runner AND s.setdatabase = w.setdatabase);
+END
 $$;
 COMMENT ON FUNCTION @extschema@.copy_role_settings(oid, oid) IS
     'gives a runner the defaults that ALTER ROLE … SET has given its role, so that they hold in runs as if the role had logged in';

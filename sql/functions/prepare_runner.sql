@@ -1,9 +1,11 @@
 CREATE FUNCTION @extschema@.runner_name(role oid) RETURNS name
-LANGUAGE sql STABLE STRICT SECURITY INVOKER
+LANGUAGE plpgsql STABLE STRICT SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
+BEGIN
     -- Made of oids: a renamed role keeps its runner, and two databases with jobs do not meet.
-    SELECT format('elephant_worker_%s_%s', d.oid, role)::name FROM pg_database d WHERE d.datname = current_database();
+    RETURN format('elephant_worker_%s_%s', (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()), role);
+END
 $$;
 COMMENT ON FUNCTION @extschema@.runner_name(oid) IS 'the login role through which runs become this role';
 REVOKE ALL ON FUNCTION @extschema@.runner_name(oid) FROM PUBLIC;
