@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 from bisect import insort
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
@@ -13,6 +14,12 @@ from .run import Names
 # One run may overtake another that was due up to so many seconds earlier where a session for it is
 # open and there is none for the other: opening one takes a hundred times as long as a short run.
 OVERTAKING = 0.25
+# Where more is due than can be done, it is such a part of how late the other is, up to so many seconds: roles
+# and databases that have to share sessions take turns the less often the less time there is for it.
+OVERTAKING_LATE = 0.5
+OVERTAKING_MOST = 5.0
+
+NOTHING_READ = -math.inf, 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +47,19 @@ class Room:
     """What limits the runs that start now."""
 
     slots: int
-    # How many sessions may be opened on this server, and those that wait for a run, by role, database and server.
-    new_sessions: int
+    # Tells how many sessions may be opened on this server; asked once, where one has to be.
+    new_sessions: Callable[[], int]
+    # The sessions that wait for a run, by role, database and server.
     kept: Counter[Names]
+    # Where a run has begun so lately that its session may be free again in a moment.
+    quick: set[Names]
     # The active runs of each role, and how many it may have.
     running: Counter[str]
     per_role: int | None = None
     # How many sessions may be opened on other servers, each of which takes a slot until that server answers.
     elsewhere: int = 0
+    # What is left of new_sessions.
+    _new: int | None = None
 
     @property
     def full_roles(self) -> set[str]:
@@ -62,15 +74,20 @@ class Room:
             return False
         if self.kept[entry.place] > 0:
             self.kept[entry.place] -= 1
-        elif entry.server is None and self.new_sessions > 0:
-            self.new_sessions -= 1
-        elif entry.server is not None and self.elsewhere > 0:
-            self.elsewhere -= 1
-        else:
+        elif not self._take_new(entry.server):
             return False
         self.slots -= 1
         self.running[entry.rolname] += 1
         return True
+
+    def _take_new(self, server: str | None) -> bool:
+        if server is not None:
+            self.elsewhere -= 1
+            return self.elsewhere >= 0
+        if self._new is None:
+            self._new = self.new_sessions()
+        self._new -= 1
+        return self._new >= 0
 
 
 class Backlog:
@@ -83,13 +100,13 @@ class Backlog:
         self.last_request = 0
         # Roles whose jobs were not read, since they had as many runs as they may.
         self.left_out: set[str] = set()
-        # What becomes due up to this moment must be read in.
-        self.until = float("-inf")
+        # What is due up to this due time and job has been read.
+        self.until = NOTHING_READ
 
     def __len__(self) -> int:
         return self._length
 
-    def fill(self, waiting: Iterable[Waiting], left_out: Iterable[str], until: float) -> None:
+    def fill(self, waiting: Iterable[Waiting], left_out: Iterable[str], until: tuple[float, int]) -> None:
         """Take in what was read anew."""
         self._queues.clear()
         self._length = self.last_request = 0
@@ -110,25 +127,29 @@ class Backlog:
 
     def due_again(self, entry: Waiting) -> None:
         """Take in a job that is due once more, where all that is due by then has been read."""
-        if entry.due <= self.until and entry.rolname not in self.left_out:
+        if entry.order <= self.until and entry.rolname not in self.left_out:
             self.add([entry])
 
     def forget(self) -> None:
         """Have all of it read anew."""
-        self.fill((), (), float("-inf"))
+        self.fill((), (), NOTHING_READ)
 
     def needs_sessions(self, room: Room) -> int:
         """For how many places of the next runs on this server no session waits."""
         first = heapq.nsmallest(room.slots, (queue[0] for queue in self._queues.values()), key=_order)
         return sum(entry.server is None and not room.kept[entry.place] for entry in first)
 
-    def take(self, room: Room) -> list[Waiting]:
+    def take(self, room: Room, now: float) -> list[Waiting]:
         """What starts now, in the order of due times."""
         full = room.full_roles
         heads = {place: queue[0].due for place, queue in self._queues.items() if place[0] not in full}
-        last = min(heads.values(), default=0.0) + OVERTAKING
         kept = {place for place in heads if room.kept[place] > 0}
+        served = kept | room.quick
+        first = min((due for place, due in heads.items() if place not in served), default=math.inf)
+        last = first + min(max(OVERTAKING, (now - first) * OVERTAKING_LATE), OVERTAKING_MOST)
+        # First in the sessions that wait, then where there is none, at last in more sessions of the same place.
         taken = [*self._take(kept, room, lambda entry: entry.due <= last and room.kept[entry.place] > 0)]
+        taken += self._take(heads, room, lambda entry: room.kept[entry.place] > 0 or entry.place not in served)
         taken += self._take(heads, room, lambda _: True)
         self._length -= len(taken)
         return sorted(taken, key=_order)

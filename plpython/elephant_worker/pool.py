@@ -35,6 +35,13 @@ EVENTS = {
 }
 
 
+# For so many seconds the steps that need no waiting are taken one after another, before what has ended is
+# logged: the more runs a transaction logs, the less each of them costs.
+GATHERING = 0.001
+# A used session is reset after so many seconds, even if it may be given another run soon.
+RESET_AFTER = 0.05
+
+
 class Sockets:
     """Waits for many sockets at once."""
 
@@ -66,7 +73,7 @@ class Sockets:
         """The sockets that can do their next step, after a wait of at most so many seconds."""
         until = self._clock.steady() + seconds
         events = self._poll.poll(0 if self._more else int(seconds * 1000))
-        if not events and not self._more:
+        if not events and not self._more and seconds:
             # poll() counts in milliseconds, which would have each run start half a one late.
             self._clock.sleep(min(until - self._clock.steady(), 0.001))
         found = [self._by_number[number] for number, _ in events]
@@ -86,11 +93,14 @@ class Pool:
         self._clock = clock
         # Whether to measure what runs cost.
         self.measuring = False
+        # Whether runs wait for others to end.
+        self.pressed = False
         self._login = login
-        self._sessions: dict[Session, float] = {}
+        self._sessions: set[Session] = set()
+        # The sessions that wait for a run, and since when, the longest first.
+        self._idle: dict[Session, float] = {}
         self._free: dict[Place, list[Session]] = defaultdict(list)
         self._active: dict[int, Session] = {}
-        self._used: list[Session] = []
         self._started: list[Run] = []
         self._ended: list[Run] = []
 
@@ -153,8 +163,11 @@ class Pool:
     def start(self, run: Run) -> None:
         """Give the run a session; what becomes of it, take_ended() will tell."""
         free = self._free[run.place]
-        session = free.pop() if free else self._open(run.place)
-        self._sessions[session] = math.inf
+        if free:
+            session = free.pop()
+            del self._idle[session]
+        else:
+            session = self._open(run.place)
         self._active[run.jl_id] = session
         session.start(run)
         self._after_step(session)
@@ -162,15 +175,14 @@ class Pool:
     def open(self, place: Place) -> None:
         """Have a session wait for a run. If it does not get connected, the run will say so."""
         session = self._open(place)
-        self._sessions[session] = self._clock.steady()
-        self._free[place].append(session)
+        self._set_free(session)
         self._after_step(session)
 
     def _open(self, place: Place) -> Session:
         def measure(backend: int) -> Cost | None:
             return reading(backend) if self.measuring and place.server is None else None
 
-        return Session(
+        session = Session(
             place,
             self._login(place),
             self._clock,
@@ -179,6 +191,12 @@ class Pool:
             measure,
             self.ceiling,
         )
+        self._sessions.add(session)
+        return session
+
+    def _set_free(self, session: Session) -> None:
+        self._idle[session] = self._clock.steady()
+        self._free[session.place].append(session)
 
     def take_started(self) -> list[Run]:
         """The runs whose command has been sent since this was last asked."""
@@ -205,19 +223,30 @@ class Pool:
 
     def turn(self, seconds: float) -> None:
         """Wait at most so many seconds for something to do, and do it."""
-        # Those that have been given another run meanwhile reset themselves before it.
-        for session in self._used:
+        ready = self.sockets.ready(min(seconds, self._until_begin(), self._reset_used()))
+        until = self._clock.steady() + min(GATHERING, self._until_begin())
+        while ready:
+            for socket in ready:
+                socket.step()
+                if isinstance(socket, Session):
+                    self._after_step(socket)
+                else:
+                    self.sockets.watch(socket)
+            ready = self.sockets.ready(0.0) if self._clock.steady() < until else []
+        self._begin()
+
+    def _reset_used(self) -> float:
+        """Reset the sessions that have been used, so that they keep nothing of their runs and are ready for the
+        next. While runs wait for a session, they are given some time to be reset together with the beginning of
+        one, which takes half as long. Returns the seconds that the others have."""
+        steady = self._clock.steady()
+        for session, since in list(self._idle.items()):
             if session.state is State.USED:
+                if self.pressed and steady - since < RESET_AFTER:
+                    return since + RESET_AFTER - steady
                 session.reset()
                 self._after_step(session)
-        self._used.clear()
-        for socket in self.sockets.ready(min(seconds, self._until_begin())):
-            socket.step()
-            if isinstance(socket, Session):
-                self._after_step(socket)
-            else:
-                self.sockets.watch(socket)
-        self._begin()
+        return math.inf
 
     def _held(self) -> list[tuple[Session, Run]]:
         """The sessions that are ready for a run which is not to start yet, in the order in which they got it."""
@@ -247,18 +276,15 @@ class Pool:
                 run, session.run = session.run, None
                 del self._active[run.jl_id]
                 self.start(run)
-        elif session.run is None and self._sessions[session] == math.inf:
-            now = self._clock.steady()
-            if now - session.opened >= self.lifetime:
+        elif session.run is None and session not in self._idle:
+            if self._clock.steady() - session.opened >= self.lifetime:
                 self._close(session)
             else:
-                self._sessions[session] = now
-                self._free[session.place].append(session)
-                if session.state is State.USED:
-                    self._used.append(session)
+                self._set_free(session)
 
     def _remove(self, session: Session) -> None:
-        del self._sessions[session]
+        self._sessions.remove(session)
+        self._idle.pop(session, None)
         free = self._free[session.place]
         if session in free:
             free.remove(session)
@@ -269,23 +295,18 @@ class Pool:
         """Close the free sessions that have been kept long enough, and the oldest where there are
         too many. Returns the seconds until the next one is due to be closed."""
         now = self._clock.steady()
-        free = self._longest_free()
-        surplus = len(free) - self.most_free
-        for number, (since, session) in enumerate(free):
-            if number >= surplus and now - since < self.kept:
+        while self._idle:
+            session, since = next(iter(self._idle.items()))
+            if len(self._idle) <= self.most_free and now - since < self.kept:
                 return since + self.kept - now
             self._close(session)
         return math.inf
 
     def close_free(self, count: int) -> None:
         """Give up connections for others: those of the sessions that have waited longest for a run."""
-        here = [session for _, session in self._longest_free() if session.place.server is None]
+        here = [session for session in self._idle if session.place.server is None]
         for session in here[:count]:
             self._close(session)
-
-    def _longest_free(self) -> list[tuple[float, Session]]:
-        free = ((since, session) for session, since in self._sessions.items() if since < math.inf)
-        return sorted(free, key=lambda entry: entry[0])
 
     def retire(self, place: Place | None = None) -> None:
         """Have new sessions take the place of all that there are, once their runs have ended; or of those of
@@ -294,7 +315,7 @@ class Pool:
             if place and (place.role_oid, place.server) != (session.place.role_oid, session.place.server):
                 continue
             session.opened = -math.inf
-            if self._sessions[session] < math.inf:
+            if session in self._idle:
                 self._close(session)
 
     def close_all(self) -> None:

@@ -138,12 +138,14 @@ class Session:
         self._tried_rows: int | None = None
         self._notices = bytearray()
         self._connection = PGconn.connect_start(login.conninfo.encode())
+        # Once it is connected it stays the same.
+        self._socket: int | None = None
         if self._connection.status == ConnStatus.BAD:
             self._lost = self._connection.get_error_message()
 
     @property
     def socket(self) -> int:
-        return self._connection.socket
+        return self._connection.socket if self._socket is None else self._socket
 
     @property
     def address(self) -> dict[str, str]:
@@ -206,6 +208,7 @@ class Session:
             self._lose(*UNASKED)
         elif status == PollingStatus.OK:
             self._connection.nonblocking = 1
+            self._socket = self._connection.socket
             self._connection.notice_handler = self._notice
             self.state = State.IDLE
             self.wait = Wait.READ

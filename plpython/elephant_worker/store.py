@@ -363,11 +363,8 @@ STATEMENTS: dict[str, Statement] = {
         [],
     ),
     "default_settings": ("INSERT INTO @extschema@.worker_setting DEFAULT VALUES", []),
-    "free_connections": (
-        """SELECT (SELECT sum(CASE WHEN c.name = 'max_connections' THEN 1 ELSE -1 END * c.setting::int8)
-                   FROM pg_settings c
-                   WHERE c.name IN ('max_connections', 'superuser_reserved_connections', 'reserved_connections'))
-                - (SELECT count(*) FROM pg_stat_activity a WHERE a.backend_type = 'client backend') AS free""",
+    "connections": (
+        "SELECT count(*) AS connections FROM pg_stat_get_activity(NULL) a WHERE a.backend_type = 'client backend'",
         [],
     ),
     "start_worker": ("SELECT @extschema@.start_worker()", []),
@@ -375,7 +372,11 @@ STATEMENTS: dict[str, Statement] = {
     "server": (
         """SELECT current_setting('port') AS port, current_setting('listen_addresses') AS listen_addresses,
                current_setting('data_directory') AS data_directory, current_database()::text AS datname,
-               current_user::text AS rolname, r.oid AS role_oid
+               current_user::text AS rolname, r.oid AS role_oid,
+               (SELECT sum(CASE WHEN c.name = 'max_connections' THEN 1 ELSE -1 END * c.setting::int8)::int8
+                FROM pg_settings c
+                WHERE c.name IN ('max_connections', 'superuser_reserved_connections', 'reserved_connections'))
+                   AS max_connections
            FROM pg_roles r WHERE r.rolname = current_user""",
         [],
     ),
@@ -423,6 +424,8 @@ class Server:
     datname: str
     rolname: str
     role_oid: int
+    # Of ordinary roles.
+    max_connections: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -444,6 +447,10 @@ VERSION = Path(__file__).parent.parent.name
 # sessions. While roles have as many runs as they may, it is read again for each run of theirs that ends.
 LOOKAHEAD = 10000
 LOOKAHEAD_OF_OTHERS = 1000
+# While there is more than can be done, what has become due since is read so often, in seconds.
+EXTEND_AFTER = 0.1
+# Above all numbers of jobs.
+NO_JOB = 2**63 - 2
 
 
 class Store:
@@ -478,7 +485,7 @@ class Store:
         first = min((due for due in due_times if due is not None), default=None)
         if first is not None:
             self._front = min(self._front, (first, 0))
-            if first <= self.backlog.until:
+            if first <= self.backlog.until[0]:
                 self.backlog.forget()
 
     def execute(self, statement: Statement, *values: Any) -> Any:
@@ -611,13 +618,27 @@ class Store:
     def fill_backlog(self, now: float, left_out: set[str], taken: Sequence[Waiting] = ()) -> None:
         """Read what waits, but for the jobs of some roles and what has been taken already."""
         limit = LOOKAHEAD_OF_OTHERS if left_out else LOOKAHEAD
-        due = [Waiting(**row) for row in self._rows("due", now, limit, *self._front, list(left_out))]
-        until = due[-1].due if len(due) == limit else now
+        due, until = self._read_due(now, limit, self._front, left_out)
         known = {(entry.job_id, entry.request_id) for entry in taken}
         waiting = [*due, *self._requests(0, left_out)]
         self.backlog.fill(
             (entry for entry in waiting if (entry.job_id, entry.request_id) not in known), left_out, until
         )
+
+    def extend_backlog(self, now: float) -> None:
+        """Read what has become due since, now and then."""
+        backlog = self.backlog
+        until, last = backlog.until
+        if now - until >= EXTEND_AFTER and len(backlog) <= LOOKAHEAD / 2:
+            due, backlog.until = self._read_due(now, LOOKAHEAD, (until, last + 1), backlog.left_out)
+            backlog.add(due)
+
+    def _read_due(
+        self, now: float, limit: int, first: tuple[float, int], left_out: set[str]
+    ) -> tuple[list[Waiting], tuple[float, int]]:
+        """What is due, from one due time and job on; and up to which it has been read."""
+        due = [Waiting(**row) for row in self._rows("due", now, limit, *first, list(left_out))]
+        return due, due[-1].order if len(due) == limit else (now, NO_JOB)
 
     def places_due(self, until: float, limit: int) -> list[Place]:
         """Where the jobs run that are due until then."""
@@ -799,6 +820,6 @@ class Store:
                     # Somebody keeps it locked; it cannot log in for long.
                     self._plpy.warning(f"elephant_worker could not {row['shut_it']}: {error}")
 
-    def free_connections(self) -> int:
-        """How many more sessions of ordinary roles the server has room for."""
-        return int(self._rows("free_connections")[0]["free"])
+    def connections(self) -> int:
+        """How many sessions the server has."""
+        return int(self._rows("connections")[0]["connections"])

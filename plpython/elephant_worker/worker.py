@@ -49,12 +49,16 @@ NEVER_EARLY = 0.0001
 SELDOM = 5.0
 # How many ended runs the timers may be late to forget.
 TIMERS_KEPT = 200
+# How often all that waits is read anew, at least: a request may come later than one of a higher number.
+FILL_AGAIN = 5.0
 # How long after the server had no connection left it is asked again.
 NO_CONNECTION_WAIT = 0.05
 # How long after a role could not be given a login, since somebody kept it locked, that is tried again.
 REFUSED_WAIT = 5.0
 # How long, beside cancel_grace, a session may take to end that has been terminated.
 LAST_WORDS = 1.0
+# A session whose run has begun less than this ago may be free again in a moment.
+QUICK = 0.05
 # What part of the slots may be held by runs that wait for other servers to answer.
 ELSEWHERE = 0.5
 # How much the clocks may part in one turn without one of them having been set.
@@ -156,6 +160,7 @@ class Worker:
         self._listen_at = 0.0
         self._warn_again = 0.0
         self._next_look = 0.0
+        self._fill_again = 0.0
         self._vacuuming = Vacuuming(store.written)
         self._timers: list[tuple[float, int, Run]] = []
         # What the wall clock is ahead of the steady one.
@@ -393,6 +398,7 @@ class Worker:
         self._unlogged.clear()
         self._inbox = self._sequel.asked
         self._next_due = next_due
+        self._pool.pressed = len(self._store.backlog) > 0
         for run in claims.runs:
             run.not_before = steady
             self._timer(run, self._access.connect_timeout(run.place))
@@ -446,32 +452,36 @@ class Worker:
 
     def _new_sessions(self) -> int:
         """How many sessions may be opened; those that are being opened the server does not count yet."""
-        return max(0, self._store.free_connections() - self._pulse.spare_connections - self._pool.connecting)
+        free = self._server.max_connections - self._store.connections() - self._pool.connecting
+        return max(0, free - self._pulse.spare_connections)
 
     def _take(self, now: float) -> list[Waiting]:
         """What starts now of that which waits."""
         backlog, room = self._store.backlog, self._room()
-        if len(backlog) < room.slots:
+        if len(backlog) < room.slots or self._clock.steady() >= self._fill_again:
+            self._fill_again = self._clock.steady() + FILL_AGAIN
             self._store.fill_backlog(now, room.full_roles)
-        elif self._inbox:
-            self._store.add_requests()
-        if backlog.needs_sessions(room):
-            room.new_sessions = self._new_sessions()
-        taken = backlog.take(room)
+        else:
+            self._store.extend_backlog(now)
+            if self._inbox:
+                self._store.add_requests()
+        taken = backlog.take(room, now)
         if room.slots and len(backlog) and (room.full_roles or not taken):
             # The rest is of roles with as many runs as they may have, or there are no connections.
             self._store.fill_backlog(now, room.full_roles, taken)
-            taken += backlog.take(room)
+            taken += backlog.take(room, now)
             if not taken and len(backlog):
                 self._pool.close_free(backlog.needs_sessions(room))
                 self._start_after = self._clock.steady() + NO_CONNECTION_WAIT
         return taken
 
     def _room(self) -> Room:
+        steady = self._clock.steady()
         return Room(
             slots=self._pulse.max_running_jobs - self._pool.active,
-            new_sessions=0,
+            new_sessions=self._new_sessions,
             kept=self._pool.kept_places(),
+            quick={run.place.names for run in self._pool.runs() if steady - run.not_before < QUICK},
             running=Counter(run.place.rolname for run in self._pool.runs()),
             per_role=self._pulse.max_running_jobs_per_role,
             elsewhere=max(1, int(self._pulse.max_running_jobs * ELSEWHERE)) - self._pool.connecting_elsewhere,

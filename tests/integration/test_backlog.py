@@ -1,0 +1,60 @@
+"""What waits is read once, in the order of due times, however it comes: the worker's own code in a session."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conftest import SCHEMA, Scheduler
+
+# The functions of the extension begin with what loads its package.
+READ = """
+modules = vars(elephant().worker)
+Store, Room = modules["Store"], modules["Room"]
+names = vars(__import__("sys").modules[Store.__module__])
+names["LOOKAHEAD"] = lookahead
+store = Store(plpy, schema)
+taken = []
+for now in moments:
+    if taken:
+        store.extend_backlog(now)
+    else:
+        store.fill_backlog(now, set())
+    room = Room(1, lambda: 1, modules["Counter"](), set(), modules["Counter"]())
+    taken += [entry.job_id for entry in store.backlog.take(room, now)]
+return [*taken, len(store.backlog)]
+"""
+
+
+@pytest.fixture
+def jobs(scheduler: Scheduler) -> list[int]:
+    """Jobs that are due at 100, 200, 200, 200 and 300."""
+    loader = scheduler.value("SELECT prosrc FROM pg_proc WHERE proname = 'work'").partition("return elephant()")[0]
+    scheduler.admin.execute(
+        "CREATE FUNCTION read_backlog(schema text, lookahead int, moments float8[]) RETURNS bigint[] "
+        f"LANGUAGE plpython3u AS $body${loader}{READ}$body$"
+    )
+    numbers = [scheduler.insert("SELECT 1") for _ in range(5)]
+    scheduler.admin.execute(
+        """INSERT INTO job_state (job_id, schedule_set_at, next_run_at)
+           SELECT j.id, now(), to_timestamp(j.due) FROM unnest(%s::bigint[], %s::float8[]) j (id, due)""",
+        (numbers, [100, 200, 200, 200, 300]),
+    )
+    return numbers
+
+
+def read(scheduler: Scheduler, lookahead: int, moments: list[float]) -> list[int]:
+    taken: list[int] = scheduler.value("SELECT read_backlog(%s, %s, %s)", f'"{SCHEMA}"', lookahead, moments)
+    return taken
+
+
+def test_what_has_become_due_since_is_added(scheduler: Scheduler, jobs: list[int]) -> None:
+    assert read(scheduler, 100, [150.0, 250.0, 250.0]) == [*jobs[:3], 1]
+    assert read(scheduler, 100, [150.0, 250.0, 250.0, 300.0, 300.0, 300.0]) == [*jobs, 0]
+
+
+def test_it_is_read_now_and_then(scheduler: Scheduler, jobs: list[int]) -> None:
+    assert read(scheduler, 100, [199.95, 200.0]) == [jobs[0], 0]
+
+
+def test_of_one_due_time_a_part_may_have_been_read(scheduler: Scheduler, jobs: list[int]) -> None:
+    assert read(scheduler, 2, [400.0] * 5) == [*jobs, 0]
