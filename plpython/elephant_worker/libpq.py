@@ -5,6 +5,7 @@ Of psycopg only this wrapper is loaded: the rest would take the worker 5 MB and 
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ with patch.dict(os.environ, {"PSYCOPG_IMPL": "python"}):
         PollingStatus,
         TransactionStatus,
     )
+    from psycopg.pq.misc import find_libpq_full_path
 
 from psycopg.errors import OperationalError  # the wrapper must come first: they import each other
 from psycopg.pq.abc import PGconn as Connection
@@ -50,8 +52,22 @@ __all__ = [
     "Result",
     "TransactionStatus",
     "conninfo",
+    "is_encrypted",
     "parse_conninfo",
 ]
+
+
+# The wrapper lacks it.
+_gss_encrypted = ctypes.CDLL(find_libpq_full_path()).PQgssEncInUse
+_gss_encrypted.argtypes = [ctypes.c_void_p]
+_gss_encrypted.restype = ctypes.c_int
+
+
+def is_encrypted(connection: Connection) -> bool:
+    """Whether what goes over a connection is encrypted, by TLS or GSSAPI."""
+    return connection.ssl_in_use or bool(
+        _gss_encrypted(connection.pgconn_ptr)  # type: ignore[attr-defined]  # the pure wrapper has it
+    )
 
 
 @dataclass(frozen=True, slots=True)

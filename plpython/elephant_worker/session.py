@@ -10,48 +10,45 @@ from dataclasses import replace
 from enum import Enum
 
 from .clock import Clock
+from .encrypted import Encrypted
 from .libpq import (
     ConnStatus,
-    DiagnosticField,
     Escaping,
-    ExecStatus,
     Login,
-    OperationalError,
     PGconn,
     PollingStatus,
-    Result,
-    TransactionStatus,
+    is_encrypted,
 )
-from .memory import Ceiling, unread
+from .memory import Ceiling
+from .plain import Plain
 from .run import Cost, Outcome, Place, Run
+from .wire import Answer, Lost, Statement, Wire
 
-NOTICE_BYTES = 8192
-# How many results are taken in one step: a command that returns millions of rows must not keep
-# the others waiting.
-RESULTS_PER_STEP = 500
-# A session that has returned a row of more bytes than this is not kept.
-BULKY = 1024 * 1024
-# The server sends 8 kB at once where it has more: less than this cannot begin a large row.
-SMALL = 4096
-CONNECTION_HINT = (
-    "The server's log may say more. Rows of more than 16 MB cannot be received; nobody reads what a run returns."
+CONNECTION_HINT = "The server's log may say more."
+# Where the connection is encrypted it is libpq that receives a row, as a whole.
+LARGE_ROWS_HINT = (
+    f"{CONNECTION_HINT} Over TLS, rows of more than 16 MB cannot be received; nobody reads what a run returns."
 )
 
-RESET = b"DISCARD ALL"
-# role: a session that was handed back may have changed it; elsewhere it stays. The rest is for the command to read.
+RESET = Statement(b"DISCARD ALL", ())
+BEGIN = Statement(b"BEGIN", ())
+# Without it the command would be in the transaction of what goes before it, where not everything can be executed.
+COMMIT = Statement(b"COMMIT", ())
+# A session that was handed back may have changed the role; elsewhere it stays. The rest is for the command to read.
 # Everything is qualified and no operator is used: the search_path is the role's or the database's,
 # whose owner need not be who the run is for.
-SETUP = b"""SELECT pg_catalog.set_config('role', coalesce($1, pg_catalog.current_setting('role')), false),
-    pg_catalog.set_config('application_name', pg_catalog.concat('elephant_worker job ', $2::pg_catalog.int8), false),
-    pg_catalog.set_config('elephant_worker.job_id', pg_catalog.concat($2), false),
+SETUP = b"""SELECT pg_catalog.set_config('application_name', $1, false),
+    pg_catalog.set_config('elephant_worker.job_id', $2, false),
     pg_catalog.set_config('elephant_worker.run_id', $3, false),
-    pg_catalog.set_config(
-        'elephant_worker.scheduled_at', pg_catalog.concat(pg_catalog.to_timestamp($4::pg_catalog.float8)), false),
+    pg_catalog.set_config('elephant_worker.scheduled_at',
+        pg_catalog.concat(pg_catalog.to_timestamp($4::pg_catalog.float8)), false),
     pg_catalog.set_config('elephant_worker.attempt', $5, false)"""
+ROLE = b""",
+    pg_catalog.set_config('role', $%d, false)"""
 # After the role, so that they are set with its rights.
 SETTINGS = b""",
     (SELECT pg_catalog.count(pg_catalog.set_config(s.key, s.value, false))
-     FROM pg_catalog.jsonb_each_text($6::pg_catalog.jsonb) s)"""
+     FROM pg_catalog.jsonb_each_text($%d::pg_catalog.jsonb) s)"""
 
 # How a command is tried that may be several statements.
 TRIAL = b"""DECLARE
@@ -87,7 +84,7 @@ class State(Enum):
 
 
 # In these states the server has answered all that was sent.
-NOTHING_TO_COME = (State.IDLE, State.USED, State.READY, State.CLOSED)
+NOTHING_TO_COME = (State.IDLE, State.USED, State.READY)
 
 
 class Wait(Enum):
@@ -120,26 +117,21 @@ class Session:
         self.opened = clock.steady()
         self._clock = clock
         self._login = login
-        self._used = False
-        self._in_pipeline = False
-        self._was_reset = False
         self._started = started
         self._ended = ended
         self._measure = measure
         self._ceiling = ceiling
-        # How many bytes have come since the last result, and whether one was so large that libpq
-        # keeps much memory for the next one.
-        self._arrived = 0
-        self._bulky = False
+        # Whether it has executed the command of an earlier run.
+        self._used = False
+        # Whether what it has been sent last begins with resetting it.
+        self._resets = False
+        self._hint = CONNECTION_HINT
         self._before: Cost | None = None
-        self._error: Result | None = None
-        self._done: Result | None = None
         self._lost = ""
-        self._tried_rows: int | None = None
-        self._notices = bytearray()
         self._connection = PGconn.connect_start(login.conninfo.encode())
         # Once it is connected it stays the same.
         self._socket: int | None = None
+        self._wire: Wire
         if self._connection.status == ConnStatus.BAD:
             self._lost = self._connection.get_error_message()
 
@@ -162,34 +154,28 @@ class Session:
         """Give the session its next run, for which it makes itself ready; what may start by then, starts."""
         self.run = run
         if self._lost:
-            self._lose(self._lost)
+            self._lose(Lost(self._lost))
         elif self.state in (State.IDLE, State.USED):
             self._prepare()
 
     def begin(self) -> None:
         """Send the command of a run for which the session is ready."""
-        try:
-            self._begin_command()
-        except OperationalError as error:
-            self._lose(str(error))
+        self._send([], with_command=True)
 
     def reset(self) -> None:
         """Make a used session as good as a new one."""
-        try:
-            self._reset()
-        except OperationalError as error:
-            self._lose(str(error))
+        self.state = State.RESETTING
+        self._send([RESET])
 
     def step(self) -> None:
         """Do what can be done without waiting."""
-        self.more = False
         try:
             if self.state is State.CONNECTING:
                 self._connect()
             else:
                 self._receive()
-        except OperationalError as error:
-            self._lose(str(error))
+        except Lost as lost:
+            self._lose(lost)
 
     def close(self) -> None:
         self.state = State.CLOSED
@@ -205,273 +191,206 @@ class Session:
         elif status == PollingStatus.WRITING:
             self.wait = Wait.WRITE
         elif status == PollingStatus.OK and not self._login.accepts(self._connection):
-            self._lose(*UNASKED)
+            self._lose(Lost(UNASKED[0]), *UNASKED[1:])
         elif status == PollingStatus.OK:
             self._connection.nonblocking = 1
             self._socket = self._connection.socket
-            self._connection.notice_handler = self._notice
+            if is_encrypted(self._connection):
+                self._wire = Encrypted(self._connection, self._ceiling)
+                self._hint = LARGE_ROWS_HINT
+            else:
+                self._wire = Plain(self._socket)
             self.state = State.IDLE
             self.wait = Wait.READ
             if self.run is not None:
                 self._prepare()
         else:
-            raise OperationalError(self._connection.get_error_message())
+            raise Lost(self._connection.get_error_message())
 
     def _prepare(self) -> None:
-        """Send what goes before the command; to a used session in one go with what resets it."""
+        """Send what goes before the command, and with it the command, if its time has come; to a used session also
+        what resets it."""
         run = self.run
         assert run is not None
-        connection, used = self._connection, self.state is State.USED
+        self._resets = self.state is State.USED
+        preparation = [RESET] if self._resets else []
+        preparation += [BEGIN, _setup(run), COMMIT]
+        if run.is_trial:
+            preparation.append(BEGIN)
         self.state = State.PREPARING
-        self._clear()
-        role = run.place.rolname if run.place.server is None else None
-        setup, values = SETUP, [role, run.job_id, run.jl_id, f"{run.scheduled_at:.6f}", run.attempt]
-        if run.settings is not None:
-            setup, values = SETUP + SETTINGS, [*values, run.settings]
+        self._send(preparation, with_command=run.not_before <= self._clock.steady())
+
+    def _send(self, preparation: list[Statement], with_command: bool = False) -> None:
+        run = self.run if with_command else None
         try:
-            if used:
-                connection.enter_pipeline_mode()
-                connection.send_query_params(RESET, None)
-                self._in_pipeline, self._was_reset = True, False
-            connection.send_query_params(setup, [None if value is None else str(value).encode() for value in values])
-            if used:
-                connection.pipeline_sync()
-            self._flush()
-        except OperationalError as error:
-            self._lose(str(error))
+            if run is None:
+                self._wire.send(preparation, None, self._begins, read_value=False)
+            else:
+                self._wire.send(preparation, self._command(run), self._begins, read_value=run.is_trial)
+            self.wait = Wait.BOTH if self._wire.sending else Wait.READ
+        except Lost as lost:
+            self._lose(lost)
 
-    def _begin_command(self) -> None:
-        outside = self._connection.transaction_status == TransactionStatus.IDLE
-        if self.run is not None and self.run.is_trial and outside:
-            self._clear()
-            self._connection.send_query(b"BEGIN")
-            self._flush()
-        else:
-            self._send_command()
+    def _command(self, run: Run) -> Statement:
+        text = run.command.encode()
+        if run.parameters is not None:
+            return Statement(text, [None if value is None else value.encode() for value in run.parameters])
+        return Statement(self._tried(text) if run.is_trial else text)
 
-    def _send_command(self) -> None:
+    def _begins(self) -> None:
+        """The command is sent."""
         run = self.run
         assert run is not None
         self.state = State.RUNNING
-        self._clear()
         self._before = self._measure(self.backend_pid)
         run.started = self._clock.now()
         run.started_steady = self._clock.steady()
-        self._used = True
-        if run.parameters is None:
-            self._connection.send_query(self._tried(run.command) if run.is_trial else run.command.encode())
-        else:
-            values = [None if value is None else value.encode() for value in run.parameters]
-            self._connection.send_query_params(run.command.encode(), values)
-        self._connection.set_single_row_mode()
-        self._flush()
         self._started(run)
 
-    def _tried(self, command: str) -> bytes:
+    def _tried(self, command: bytes) -> bytes:
         """The command in a form in which it cannot end the transaction that it is tried in."""
         escaping = Escaping(self._connection)
-        block = TRIAL.replace(b"%s", escaping.escape_literal(command.encode()))
+        block = TRIAL.replace(b"%s", escaping.escape_literal(command))
         return b"DO " + escaping.escape_literal(block) + b"; " + TRIED_ROWS
 
-    def _reset(self) -> None:
-        self.state = State.RESETTING
-        self._clear()
-        self._connection.send_query(RESET)
-        self._flush()
-
-    def _flush(self) -> None:
-        self.wait = Wait.BOTH if self._connection.flush() else Wait.READ
-
     def _receive(self) -> None:
-        if self.state is State.RUNNING:
-            self._arrived += unread(self.socket)
-        if self._arrived > SMALL:
-            with self._ceiling:
-                self._take_in()
-        else:
-            self._take_in()
+        wire = self._wire
+        answered = wire.receive()
+        self.more = wire.more
+        self.wait = Wait.BOTH if wire.sending else Wait.READ
+        if answered and self.state not in NOTHING_TO_COME:
+            self._answered(wire.answer)
 
-    def _take_in(self) -> None:
-        connection = self._connection
-        if self.wait is Wait.BOTH:
-            self._flush()
-        connection.consume_input()
-        while connection.notifies():
-            pass  # a command may LISTEN; nobody is there to be told
-        for _ in range(RESULTS_PER_STEP):
-            if self.state in NOTHING_TO_COME or connection.is_busy():
-                return
-            result = connection.get_result()
-            self._bulky = self._bulky or self._arrived > BULKY
-            self._arrived = 0
-            if result is None:
-                self._next_answer()
-            elif result.status == ExecStatus.PIPELINE_SYNC:
-                self._in_pipeline = False
-                connection.exit_pipeline_mode()
-                self._complete()
-            else:
-                self._result(result)
-        self.more = True
-
-    def _result(self, result: Result) -> None:
-        status = result.status
-        if status in (ExecStatus.SINGLE_TUPLE, ExecStatus.EMPTY_QUERY):
-            if self.run is not None and self.run.is_trial and self.run.parameters is None:
-                self._tried_rows = int(result.get_value(0, 0) or 0)
-            return
-        if status in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK):
-            self._done = result
-        elif status == ExecStatus.COPY_IN:
-            self._connection.put_copy_end(b"a job has no input to copy from")
-            self._flush()
-        elif status == ExecStatus.COPY_OUT:
-            self._discard_copy()
-        elif self._error is None:
-            self._error = result
-
-    def _next_answer(self) -> None:
-        """The server has answered one query."""
-        if not self._in_pipeline:
-            self._complete()
-        elif self._error is not None and not self._was_reset:
-            self.close()  # the run gets another session
-        else:
-            self._was_reset = True
-
-    def _discard_copy(self) -> None:
-        for _ in range(RESULTS_PER_STEP):
-            size, _data = self._connection.get_copy_data(1)
-            if size <= 0:
-                return
-        self.more = True
-
-    def _complete(self) -> None:
+    def _answered(self, answer: Answer) -> None:
         """The server has answered all of what was sent last."""
-        if self._connection.status == ConnStatus.BAD:
-            raise OperationalError(self._connection.get_error_message())
-        if self.state is State.PREPARING:
-            if self._error is not None:
-                self._end(self._outcome())
-            elif self.run is not None and self.run.not_before > self._clock.steady():
-                self.state = State.READY
-            else:
-                self._begin_command()
+        run = self.run
+        if self.state is State.RESETTING:
+            if answer.error is not None:
+                self.close()
+                return
+            self.state = State.IDLE
+            if run is not None:
+                self._prepare()
+        elif answer.unprepared is not None:
+            self._end_unprepared(answer)
         elif self.state is State.RUNNING:
             self._end(self._outcome())
-        elif self._error is not None:  # it could not be reset
-            self.close()
         else:
-            self.state = State.IDLE
-            if self.run is not None:
-                self._prepare()
+            self.state = State.READY
+            if run is not None and run.not_before <= self._clock.steady():
+                self.begin()
 
-    def _end(self, outcome: Outcome) -> None:
-        run = self.run
+    def _end_unprepared(self, answer: Answer) -> None:
+        """Something that goes before the command has failed; the command has not been executed."""
+        run, outcome = self.run, self._outcome()
         assert run is not None
+        run.started = None
+        self.close()
+        if self._used and (answer.is_fatal or (self._resets and answer.unprepared == 0)):
+            return  # the fault is the session's: the run gets another one
         self.run = None
-        if self._before is not None and self.state is State.RUNNING:
-            after = self._measure(self.backend_pid)
-            run.cost = after.since(self._before) if after is not None else None
-        clean = self._connection.transaction_status == TransactionStatus.IDLE
-        if run.is_trial:
-            clean = False  # its end is the session's
-            if outcome.state == "succeeded":
-                outcome = replace(outcome, command_tag=None, row_count=self._tried_rows or outcome.row_count)
-        if not clean:
-            self.close()
-            if outcome.state == "succeeded" and not run.is_trial:
-                outcome = Outcome(
-                    "failed",
-                    "25000",
-                    message="the command left a transaction open, which has been rolled back",
-                    detail="It began a transaction block and did not end it.",
-                    hint="End it with COMMIT.",
-                    notices=outcome.notices,
-                )
-        elif self._bulky:
-            self.close()
-        else:
-            self.state = State.USED
         self._ended(run, outcome)
 
-    def _lose(self, reason: str, sqlstate: str | None = None, hint: str = CONNECTION_HINT) -> None:
-        """The connection is gone, or was never made."""
-        if self.state in (State.PREPARING, State.RUNNING):
-            self._last_words()
-        run, outcome = self.run, self._outcome()
-        connecting = self.state is not State.RUNNING
-        waiting = self.state in (State.IDLE, State.USED, State.READY, State.RESETTING)
-        not_begun = waiting or (self.state is State.PREPARING and self._used)
-        self.close()
-        if run is None or not_begun:
-            return  # a run that it has not begun can have another session
+    def _end(self, outcome: Outcome) -> None:
+        run, answer = self.run, self._wire.answer
+        assert run is not None
         self.run = None
-        if outcome.state == "succeeded":
+        self._used = True
+        if self._before is not None:
+            after = self._measure(self.backend_pid)
+            run.cost = after.since(self._before) if after is not None else None
+        if run.is_trial or self._wire.bulky or not answer.idle:
+            self.close()  # the end of a trial is that of its session
+        else:
+            self.state = State.USED
+        if run.is_trial and outcome.state == "succeeded":
+            outcome = replace(outcome, command_tag=None, row_count=int(answer.value or 0) or outcome.row_count)
+        elif not answer.idle and outcome.state == "succeeded":
             outcome = Outcome(
                 "failed",
-                sqlstate or ("08001" if connecting else "08006"),
-                message=reason.strip(),
-                detail=f"The session was for {run.place}.",
-                hint=hint,
+                "25000",
+                message="the command left a transaction open, which has been rolled back",
+                detail="It began a transaction block and did not end it.",
+                hint="End it with COMMIT.",
                 notices=outcome.notices,
             )
         self._ended(run, outcome)
 
-    def _last_words(self) -> None:
-        """What the server said before the connection broke."""
-        while self._error is None and (result := self._connection.get_result()) is not None:
-            if result.error_field(DiagnosticField.SQLSTATE) is not None:
-                self._error = result
-            elif result.status == ExecStatus.FATAL_ERROR:
-                return
+    def _lose(self, lost: Lost, sqlstate: str | None = None, hint: str | None = None) -> None:
+        """The connection is gone, or was never made."""
+        run, state, answer = self.run, self.state, Answer()
+        if state in (State.PREPARING, State.RUNNING):
+            self._wire.last_words()
+            answer = self._wire.answer
+        if answer.unprepared is not None:
+            self._end_unprepared(answer)
+            return
+        self.close()
+        waiting = state in (*NOTHING_TO_COME, State.RESETTING)
+        if run is None or waiting or (self._used and (state is State.PREPARING or lost.unread)):
+            return  # a run that it has not begun can have another session
+        self.run = None
+        if answer.error is not None:
+            outcome = self._outcome()
+        else:
+            outcome = Outcome(
+                "failed",
+                sqlstate or ("08006" if state is State.RUNNING else "08001"),
+                message=str(lost).strip(),
+                detail=f"The session was for {run.place}.",
+                hint=hint or self._hint,
+                notices=_notices(answer),
+            )
+        self._ended(run, outcome)
 
     # --- what the server says ---------------------------------------------------------------
 
-    def _clear(self) -> None:
-        self._error = None
-        self._done = None
-        self._notices.clear()
-
-    def _notice(self, result: Result) -> None:
-        if self.state is not State.RUNNING:
-            return
-        room = NOTICE_BYTES - len(self._notices)
-        if room > 0:
-            self._notices += result.error_message[:room]
-
-    def _own_hint(self, error: Result) -> str | None:
-        sqlstate = _field(error, DiagnosticField.SQLSTATE)
-        if sqlstate is None:
-            return CONNECTION_HINT
+    def _own_hint(self, sqlstate: str) -> str | None:
         if self.run is not None and self.run.is_trial and sqlstate in NOT_IN_A_TRIAL:
             return "A trial is one transaction, in which not every command can be executed; run_job() runs it as it is."
         with_parameters = self.run is not None and self.run.parameters is not None
         return "A command with parameters is one statement." if with_parameters and sqlstate == "42601" else None
 
     def _outcome(self) -> Outcome:
-        notices = self._notices.decode(errors="replace").rstrip() or None
-        error = self._error
+        answer = self._wire.answer
+        error, tag = answer.error, (answer.tag or b"").decode()
         if error is not None:
+            sqlstate = error.get("C", "")
             return Outcome(
                 "failed",
-                _field(error, DiagnosticField.SQLSTATE) or "08006",
-                message=_field(error, DiagnosticField.MESSAGE_PRIMARY) or error.get_error_message(),
-                detail=_field(error, DiagnosticField.MESSAGE_DETAIL),
-                hint=_field(error, DiagnosticField.MESSAGE_HINT) or self._own_hint(error),
-                context=_field(error, DiagnosticField.CONTEXT),
-                notices=notices,
+                sqlstate,
+                message=error.get("M"),
+                detail=error.get("D"),
+                hint=error.get("H") or self._own_hint(sqlstate),
+                context=error.get("W"),
+                notices=_notices(answer),
             )
-        done = self._done
+        rows = tag.rpartition(" ")[2]
         return Outcome(
             "succeeded",
             "00000",
-            command_tag=(done.command_status or b"").decode() or None if done else None,
-            row_count=done.command_tuples if done else None,
-            notices=notices,
+            command_tag=tag or None,
+            row_count=int(rows) if rows.isdecimal() else None,
+            notices=_notices(answer),
         )
 
 
-def _field(result: Result, field: DiagnosticField) -> str | None:
-    value = result.error_field(field)
-    return value.decode(errors="replace") if value is not None else None
+def _notices(answer: Answer) -> str | None:
+    return answer.notices.decode(errors="replace").rstrip() or None if answer.notices else None
+
+
+def _setup(run: Run) -> Statement:
+    """What a command may read of its run, and what is set for it."""
+    text = SETUP
+    values: list[str] = [
+        f"elephant_worker job {run.job_id}",
+        str(run.job_id),
+        str(run.jl_id),
+        f"{run.scheduled_at:.6f}",
+        str(run.attempt),
+    ]
+    for part, value in ((ROLE, None if run.place.server else run.place.rolname), (SETTINGS, run.settings)):
+        if value is not None:
+            values.append(value)
+            text += part % len(values)
+    return Statement(text, [value.encode() for value in values])

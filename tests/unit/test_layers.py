@@ -12,11 +12,12 @@ PACKAGE = ROOT / "plpython/elephant_worker"
 
 # Each layer may import from those before it, and from itself.
 LAYERS = [
-    {"alerts", "errors", "retry", "run", "scram", "server", "vendor"},
+    {"alerts", "errors", "protocol", "retry", "run", "scram", "server", "vendor", "wire"},
     {"grammar"},
     {"schedule"},
     {"backlog", "claims", "describe", "preview", "statistics"},
-    {"clock", "libpq", "memory", "meter"},
+    {"clock", "libpq", "memory", "meter", "plain"},
+    {"encrypted"},
     {"session", "store"},
     {"link"},
     {"listener", "pool", "signals", "access", "host", "retention", "sequel", "spare", "vacuum"},
@@ -26,6 +27,7 @@ PURE = {
     "alerts",
     "backlog",
     "errors",
+    "protocol",
     "retry",
     "run",
     "scram",
@@ -35,6 +37,7 @@ PURE = {
     "describe",
     "preview",
     "statistics",
+    "wire",
 }
 IMPURE_IMPORTS = {"time", "socket", "select", "os", "psycopg", "plpy", "random", "subprocess", "threading"}
 

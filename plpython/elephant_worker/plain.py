@@ -1,0 +1,144 @@
+"""A connection that is not encrypted: the protocol is spoken with its socket, libpq has only made it.
+
+So a preparation and the command after it are one message to the server and one answer, which libpq cannot do, and
+rows of any size pass by without being kept.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from . import protocol
+from .protocol import (
+    BIND_COMPLETE,
+    COMMAND_COMPLETE,
+    COPY_IN_RESPONSE,
+    DATA_ROW,
+    EMPTY_QUERY_RESPONSE,
+    ERROR_RESPONSE,
+    NOTICE_RESPONSE,
+    PARSE_COMPLETE,
+    READY_FOR_QUERY,
+)
+from .wire import NO_INPUT, Answer, Lost, Statement
+
+# How much is taken in at once, in bytes: what returns much must not keep others waiting.
+PIECE = 64 * 1024
+# The server says that it has read a statement, which is known when it has executed it.
+EXPECTED = (PARSE_COMPLETE, BIND_COMPLETE)
+
+
+class Plain:
+    """A wire."""
+
+    bulky = False
+
+    def __init__(self, socket: int) -> None:
+        self.more = False
+        self.answer = Answer()
+        self._socket = socket
+        self._reader = protocol.Reader()
+        self._unsent = b""
+        # How many statements of the preparation there are, and have been executed.
+        self._preparation = 0
+        self._prepared = 0
+        self._with_values = False
+        self._read_value = False
+
+    @property
+    def sending(self) -> bool:
+        return bool(self._unsent)
+
+    def send(
+        self, preparation: Sequence[Statement], command: Statement | None, begins: Callable[[], None], read_value: bool
+    ) -> None:
+        self.answer = Answer()
+        self._preparation, self._prepared = len(preparation), 0
+        self._read_value = read_value
+        messages = [protocol.statement(text, values or ()) for text, values in preparation]
+        # Without SYNC between them a query, too, is passed over where the preparation has failed.
+        if command is None:
+            messages.append(protocol.SYNC)
+        elif command.values is None:
+            messages.append(protocol.query(command.text))
+        else:
+            messages += (protocol.statement(command.text, command.values), protocol.SYNC)
+        self._with_values = command is not None and command.values is not None
+        if command is not None:
+            begins()
+        self._write(b"".join(messages))
+
+    def last_words(self) -> None:
+        self._unsent = b""
+        with suppress(Lost):
+            self.receive()
+
+    def _write(self, data: bytes) -> None:
+        beginning = not self._unsent
+        self._unsent += data
+        try:
+            self._unsent = self._unsent[os.write(self._socket, self._unsent) :]
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            raise Lost(f"could not send data to server: {error.strerror}", unread=beginning) from None
+
+    def receive(self) -> bool:
+        if self._unsent:
+            self._write(b"")
+        try:
+            data = os.read(self._socket, PIECE)
+        except BlockingIOError:
+            self.more = False
+            return False
+        except OSError as error:
+            raise Lost(f"could not receive data from server: {error.strerror}") from None
+        if not data:
+            raise Lost("server closed the connection unexpectedly")
+        self.more = len(data) == PIECE
+        answered = False
+        for kind, content in self._reader.messages(data):
+            if kind not in EXPECTED and self._take(kind, content):
+                answered = True
+        return answered
+
+    def _take(self, kind: int, content: bytes) -> bool:
+        """Take in a message; returns whether it ends the answer."""
+        answer = self.answer
+        if kind in (COMMAND_COMPLETE, EMPTY_QUERY_RESPONSE):
+            if self._prepared < self._preparation:
+                self._prepared += 1
+            elif kind == COMMAND_COMPLETE:
+                answer.tag = content[:-1]
+        elif kind == READY_FOR_QUERY:
+            answer.idle = content == b"I"
+            return True
+        elif kind == DATA_ROW:
+            if self._read_value and self._prepared == self._preparation:
+                length = int.from_bytes(content[2:6], "big", signed=True)
+                answer.value = content[6 : 6 + length] if length >= 0 else None
+        elif kind == ERROR_RESPONSE:
+            if answer.error is None:
+                answer.error = protocol.fields(content)
+            if self._prepared < self._preparation:
+                answer.unprepared = self._prepared
+                return True
+        elif kind == NOTICE_RESPONSE:
+            if self._prepared == self._preparation:
+                answer.notice(_text(protocol.fields(content)).encode())
+        elif kind == COPY_IN_RESPONSE:
+            # A SYNC that has come already was passed over.
+            self._write(protocol.copy_fail(NO_INPUT) + (protocol.SYNC if self._with_values else b""))
+        return False
+
+
+def _text(notice: dict[str, str]) -> str:
+    """What psql shows of a notice.
+
+    >>> _text({"S": "NOTICE", "V": "NOTICE", "C": "00000", "M": "one", "H": "two"})
+    'NOTICE:  one\\nHINT:  two\\n'
+    """
+    parts = [(notice.get("S", ""), notice.get("M", "")), ("DETAIL", notice.get("D")), ("HINT", notice.get("H"))]
+    return "".join(f"{name}:  {text}\n" for name, text in parts if text is not None)
