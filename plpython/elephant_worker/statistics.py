@@ -71,35 +71,26 @@ def tally(runs: Iterable[Run]) -> dict[int, Tally]:
     return tallies
 
 
-def parameters(tallies: dict[int, Tally]) -> list[Any]:
-    """The parameters of the statement COUNT: arrays with an element for each job, and what is kept."""
-    counts = tallies.values()
+def rows(tallies: dict[int, Tally]) -> list[tuple[Any, ...]]:
+    """What the statement COUNT takes: a row of the type counted_runs for each job."""
     return [
-        list(tallies),
-        [count.executed for count in counts],
-        [count.succeeded for count in counts],
-        [count.successes for count in counts],
-        [count.failures for count in counts],
-        [count.failure_total for count in counts],
-        [count.cancelled for count in counts],
-        [count.skipped for count in counts],
-        [count.missed for count in counts],
-        [len(count.states) for count in counts],
-        [_array(count.states[: -LAST_STATES - 1 : -1]) for count in counts],
-        [_array(count.durations[-SAMPLES:]) for count in counts],
-        [_array(count.delays[-SAMPLES:]) for count in counts],
-        LAST_STATES,
-        SAMPLES,
+        (
+            job_id,
+            count.executed,
+            count.succeeded,
+            count.successes,
+            count.failures,
+            count.failure_total,
+            count.cancelled,
+            count.skipped,
+            count.missed,
+            len(count.states),
+            count.states[: -LAST_STATES - 1 : -1],
+            count.durations[-SAMPLES:],
+            count.delays[-SAMPLES:],
+        )
+        for job_id, count in tallies.items()
     ]
-
-
-def _array(values: list[Any]) -> str:
-    """An array literal, since an array of arrays of different lengths cannot be a parameter.
-
-    >>> _array(["timed out", "failed"]), _array([0.25])
-    ('{"timed out","failed"}', '{"0.25"}')
-    """
-    return "{" + ",".join(f'"{value}"' for value in values) + "}"
 
 
 # Arrays in the row get shorter in front before they get longer at the end.
@@ -114,18 +105,14 @@ COUNT = (
                 cancelled_count = s.cancelled_count + r.cancelled,
                 skipped_count = s.skipped_count + r.skipped,
                 missed_count = s.missed_count + r.missed,
-                last_states = (r.states::text[] || s.last_states)[:$14],
-                durations = s.durations[cardinality(s.durations) + cardinality(r.durations::real[]) - $15 + 1:]
-                            || r.durations::real[],
-                delays = s.delays[cardinality(s.delays) + cardinality(r.delays::real[]) - $15 + 1:]
-                         || r.delays::real[],
+                last_states = (r.states || s.last_states)[:$3],
+                durations = s.durations[cardinality(s.durations) + cardinality(r.durations) - $4 + 1:] || r.durations,
+                delays = s.delays[cardinality(s.delays) + cardinality(r.delays) - $4 + 1:] || r.delays,
                 log_rows = s.log_rows + r.rows
-            FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
-                 r (job_id, executed, succeeded, successes, failures, failure_total, cancelled, skipped, missed,
-                    rows, states, durations, delays)
+            FROM unnest($2) r
             WHERE s.job_id = r.job_id AND s.job_id = ANY ($1)
             RETURNING s.job_id, s.log_rows)
         SELECT c.job_id FROM counted c, @extschema@.worker_setting w
         WHERE c.log_rows > w.log_max_rows + greatest(10, w.log_max_rows / 10)""",
-    ["int8[]", "float8[]", "float8[]", *["int8[]"] * 7, *["text[]"] * 3, "int4", "int4"],
+    ["int8[]", "@extschema@.counted_runs[]", "int4", "int4"],
 )

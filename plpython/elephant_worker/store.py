@@ -15,7 +15,7 @@ from typing import Any
 from .backlog import Backlog, Waiting
 from .claims import Job
 from .run import Place, Run
-from .statistics import COUNT, LAST_STATES, parameters, tally
+from .statistics import COUNT, LAST_STATES, SAMPLES, rows, tally
 
 # Where a statement joins a table with its parameters, it also has the table's keys in an array:
 # then the rows are found by index also where ANALYZE has seen the table empty. Otherwise PostgreSQL
@@ -271,10 +271,9 @@ STATEMENTS: dict[str, Statement] = {
                (jl_id, job_id, rolname, datname, server, cause, scheduled_at, attempt, caused_by, job_command, state)
            SELECT r.jl_id, r.job_id, r.rolname, r.datname, r.server, r.cause, to_timestamp(r.scheduled_at), r.attempt,
                   r.caused_by, r.job_command, 'running'
-           FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-                r (jl_id, job_id, rolname, datname, server, cause, scheduled_at, attempt, caused_by, job_command)
+           FROM unnest($1) r
            ON CONFLICT DO NOTHING RETURNING jl_id""",
-        ["int8[]", "int8[]", "name[]", "name[]", "name[]", "text[]", "float8[]", "int4[]", "int8[]", "text[]"],
+        ["@extschema@.started_run[]"],
     ),
     "log_ended": (
         """UPDATE @extschema@.job_log l
@@ -284,14 +283,9 @@ STATEMENTS: dict[str, Statement] = {
                row_count = r.row_count, notices = r.notices, missed_count = r.missed_count,
                missed_until = to_timestamp(r.missed_until), cpu_time = make_interval(secs => r.cpu_time),
                bytes_read = r.bytes_read, bytes_written = r.bytes_written
-           FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
-                r (jl_id, state, started, finished, sqlstate, message, detail, hint, context,
-                   command_tag, row_count, notices, missed_count, missed_until, cpu_time, bytes_read, bytes_written)
+           FROM unnest($2) r
            WHERE l.jl_id = r.jl_id AND l.jl_id = ANY ($1)""",
-        [
-            *["int8[]", "text[]", "float8[]", "float8[]", *["text[]"] * 6],
-            *["int8[]", "text[]", "int8[]", "float8[]", "float8[]", "int8[]", "int8[]"],
-        ],
+        ["int8[]", "@extschema@.ended_run[]"],
     ),
     "count": COUNT,
     "prune_age": (
@@ -493,7 +487,9 @@ class Store:
         text, types = statement
         plan = self._plans.get(text)
         if plan is None:
-            plan = self._plans[text] = self._plpy.prepare(text.replace("@extschema@", self.schema), types)
+            plan = self._plans[text] = self._plpy.prepare(
+                text.replace("@extschema@", self.schema), [name.replace("@extschema@", self.schema) for name in types]
+            )
         self._open = True
         return self._plpy.execute(plan, values)
 
@@ -716,45 +712,30 @@ class Store:
         """Begin the log of runs; returns those whose due time the log has already, which must not run."""
         begun = self._rows(
             "log_started",
-            [run.jl_id for run in runs],
-            [run.job_id for run in runs],
-            [run.place.rolname for run in runs],
-            [run.place.datname for run in runs],
-            [run.place.server for run in runs],
-            [run.cause for run in runs],
-            [run.scheduled_at for run in runs],
-            [run.attempt for run in runs],
-            [run.caused_by for run in runs],
-            [run.command for run in runs],
+            [
+                (
+                    run.jl_id,
+                    run.job_id,
+                    *run.place.names,
+                    run.cause,
+                    run.scheduled_at,
+                    run.attempt,
+                    run.caused_by,
+                    run.command,
+                )
+                for run in runs
+            ],
         )
         logged = {row["jl_id"] for row in begun}
         return [run for run in runs if run.jl_id not in logged]
 
     def log_ended(self, runs: Sequence[Run]) -> list[int]:
         """Complete the log of runs, and count them; returns the jobs with more rows than they may keep."""
-        outcomes = [run.outcome for run in runs if run.outcome is not None]
-        self._rows(
-            "log_ended",
-            [run.jl_id for run in runs],
-            [outcome.state for outcome in outcomes],
-            [run.started for run in runs],
-            [run.finished for run in runs],
-            [outcome.sqlstate for outcome in outcomes],
-            [outcome.message for outcome in outcomes],
-            [outcome.detail for outcome in outcomes],
-            [outcome.hint for outcome in outcomes],
-            [outcome.context for outcome in outcomes],
-            [outcome.command_tag for outcome in outcomes],
-            [outcome.row_count for outcome in outcomes],
-            [outcome.notices for outcome in outcomes],
-            [run.missed_count for run in runs],
-            [run.missed_until for run in runs],
-            [run.cost and run.cost.cpu_time for run in runs],
-            [run.cost and run.cost.bytes_read for run in runs],
-            [run.cost and run.cost.bytes_written for run in runs],
-        )
+        self._rows("log_ended", [run.jl_id for run in runs], [_ended(run) for run in runs])
         self.run_again(runs)
-        return [row["job_id"] for row in self._rows("count", *parameters(tally(runs)))]
+        tallies = tally(runs)
+        overfull = self._rows("count", list(tallies), rows(tallies), LAST_STATES, SAMPLES)
+        return [row["job_id"] for row in overfull]
 
     def run_again(self, runs: Sequence[Run]) -> None:
         """Have the jobs be due again that waited for these runs to end."""
@@ -823,3 +804,28 @@ class Store:
     def connections(self) -> int:
         """How many sessions the server has."""
         return int(self._rows("connections")[0]["connections"])
+
+
+def _ended(run: Run) -> tuple[Any, ...]:
+    """What the log says of the end of a run, as the type ended_run has it."""
+    outcome, cost = run.outcome, run.cost
+    assert outcome is not None
+    return (
+        run.jl_id,
+        outcome.state,
+        run.started,
+        run.finished,
+        outcome.sqlstate,
+        outcome.message,
+        outcome.detail,
+        outcome.hint,
+        outcome.context,
+        outcome.command_tag,
+        outcome.row_count,
+        outcome.notices,
+        run.missed_count,
+        run.missed_until,
+        cost and cost.cpu_time,
+        cost and cost.bytes_read,
+        cost and cost.bytes_written,
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from elephant_worker.run import Cost, Outcome, Place, Run
-from elephant_worker.statistics import SAMPLES, parameters, tally
+from elephant_worker.statistics import SAMPLES, rows, tally
 
 
 def ended(state: str, scheduled_at: float = 100.0, started: float | None = 101.0, finished: float = 103.0) -> Run:
@@ -39,16 +39,15 @@ def test_what_did_not_start_has_no_delay() -> None:
     assert count.executed == 103.0
 
 
-def test_parameters_are_columns() -> None:
+def test_a_row_for_each_job() -> None:
     other = ended("failed")
     other.job_id = 8
     runs = [ended("succeeded", finished=101.0 + number) for number in range(SAMPLES + 5)]
-    job_ids, executed, *_, rows, states, durations, delays, _kept_states, _kept = parameters(tally([*runs, other]))
-    assert (job_ids, executed, rows) == ([7, 8], [101.0, 101.0], [SAMPLES + 5, 1])
-    assert states == ["{" + ",".join(['"succeeded"'] * 10) + "}", '{"failed"}']
-    assert durations[0].startswith('{"5.0","6.0",')
-    assert durations[1] == "{}"
-    assert delays[1] == '{"1.0"}'
+    first, second = rows(tally([*runs, other]))
+    assert (first[:2], second[:2]) == ((7, 101.0), (8, 101.0))
+    assert first[-4:-2] == (SAMPLES + 5, ["succeeded"] * 10)
+    assert first[-2] == [float(number) for number in range(5, SAMPLES + 5)]
+    assert second[-4:] == (1, ["failed"], [], [1.0])
 
 
 def test_cost_is_what_was_used_since() -> None:

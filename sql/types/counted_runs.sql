@@ -1,0 +1,18 @@
+CREATE TYPE @extschema@.counted_runs AS (
+    job_id bigint,
+    executed double precision,
+    succeeded double precision,
+    successes bigint,
+    failures bigint,
+    failure_total bigint,
+    cancelled bigint,
+    skipped bigint,
+    missed bigint,
+    rows bigint,
+    states text[],
+    durations real[],
+    delays real[]
+);
+
+COMMENT ON TYPE @extschema@.counted_runs IS
+    'what the runs of a job that have ended add to job_statistic; moments are seconds since 1970, durations and delays are seconds';

@@ -1,0 +1,15 @@
+CREATE TYPE @extschema@.started_run AS (
+    jl_id bigint,
+    job_id bigint,
+    rolname name,
+    datname name,
+    server name,
+    cause text,
+    scheduled_at double precision,
+    attempt integer,
+    caused_by bigint,
+    job_command text
+);
+
+COMMENT ON TYPE @extschema@.started_run IS
+    'what the worker writes into job_log when a run begins; moments are seconds since 1970';
