@@ -15,7 +15,7 @@ LOOK_AGAIN = 3600.0
 LEAST_INTERVAL = 0.001
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Job:
     """A job as the view `runnable_job` shows it, and why it is looked at: it is due or asked for.
 
@@ -54,12 +54,15 @@ class Job:
     # What is in its way now (see OBSTACLES), and what was when it was looked at last.
     obstacle: str | None = None
     quarantined_reason: str | None = None
+    _timing: Timing | None = None
 
     @property
     def timing(self) -> Timing:
         """When it is due. Raises Refusal where the schedule cannot be read any more."""
-        read = schedule(self.schedule or "", self.timezone, self.dst, str(self.job_id))
-        return Timing(read, self.schedule_set_at or 0.0, self.starts_at, self.ends_at)
+        if self._timing is None:
+            read = schedule(self.schedule or "", self.timezone, self.dst, str(self.job_id))
+            self._timing = Timing(read, self.schedule_set_at or 0.0, self.starts_at, self.ends_at)
+        return self._timing
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import lru_cache
 
 from . import protocol
 from .protocol import (
@@ -57,7 +58,7 @@ class Plain:
         self.answer = Answer()
         self._preparation, self._prepared = len(preparation), 0
         self._read_value = read_value
-        messages = [protocol.statement(text, values or ()) for text, values in preparation]
+        messages = [_prepared(text, values) for text, values in preparation]
         # Without SYNC between them a query, too, is passed over where the preparation has failed.
         if command is None:
             messages.append(protocol.SYNC)
@@ -132,6 +133,21 @@ class Plain:
             # A SYNC that has come already was passed over.
             self._write(protocol.copy_fail(NO_INPUT) + (protocol.SYNC if self._with_values else b""))
         return False
+
+
+@lru_cache(maxsize=16)
+def _constant(text: bytes) -> bytes:
+    return protocol.statement(text)
+
+
+@lru_cache(maxsize=16)
+def _parse(text: bytes) -> bytes:
+    return protocol.parse(text)
+
+
+def _prepared(text: bytes, values: Sequence[bytes | None] | None) -> bytes:
+    """The messages of a statement of which there are a few that come again and again."""
+    return _parse(text) + protocol.bind(values) + protocol.EXECUTE if values else _constant(text)
 
 
 def _text(notice: dict[str, str]) -> str:

@@ -50,6 +50,8 @@ class Sockets:
         self._poll = select.poll()
         self._by_number: dict[int, Socket] = {}
         self._numbers: dict[Socket, int] = {}
+        # What each number is waited for.
+        self._waits: dict[int, Wait] = {}
         self._more: set[Socket] = set()
 
     def watch(self, socket: Socket) -> None:
@@ -61,11 +63,14 @@ class Sockets:
             del self._numbers[socket]
             if self._by_number.get(known) is socket:
                 del self._by_number[known]
+                del self._waits[known]
                 self._poll.unregister(known)
         if number is not None:
             self._numbers[socket] = number
             self._by_number[number] = socket
-            self._poll.register(number, EVENTS[socket.wait])
+            if self._waits.get(number) is not socket.wait:
+                self._waits[number] = socket.wait
+                self._poll.register(number, EVENTS[socket.wait])
             if socket.more:
                 self._more.add(socket)
 

@@ -44,13 +44,21 @@ def query(text: bytes) -> bytes:
 
 
 def statement(text: bytes, values: Sequence[bytes | None] = ()) -> bytes:
-    """One statement with the values of $1, $2 …: Parse, Bind and Execute. Those that follow it are executed
-    unless it fails; after that, nothing is before SYNC."""
+    """One statement with the values of $1, $2 …. Those that follow it are executed unless it fails; after that,
+    nothing is before SYNC."""
+    return parse(text) + bind(values) + EXECUTE
+
+
+def parse(text: bytes) -> bytes:
+    return message(b"P", b"\0" + text + b"\0\0\0")
+
+
+def bind(values: Sequence[bytes | None]) -> bytes:
     parts = [b"\0\0\0\0", len(values).to_bytes(2, "big")]
     for value in values:
         parts += (b"\xff\xff\xff\xff",) if value is None else (len(value).to_bytes(4, "big"), value)
     parts.append(b"\0\0")
-    return message(b"P", b"\0" + text + b"\0\0\0") + message(b"B", b"".join(parts)) + EXECUTE
+    return message(b"B", b"".join(parts))
 
 
 def copy_fail(reason: bytes) -> bytes:

@@ -147,7 +147,7 @@ LONG = 1.0
 TOOK_PLACE = {"succeeded", "failed", "timed out", "lost", "cancelled"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Ended:
     """A run that has ended, as far as something may follow from it."""
 

@@ -129,8 +129,9 @@ class Session:
         self._before: Cost | None = None
         self._lost = ""
         self._connection = PGconn.connect_start(login.conninfo.encode())
-        # Once it is connected it stays the same.
+        # Once it is connected these stay the same.
         self._socket: int | None = None
+        self.backend_pid = 0
         self._wire: Wire
         if self._connection.status == ConnStatus.BAD:
             self._lost = self._connection.get_error_message()
@@ -145,10 +146,6 @@ class Session:
         connection = self._connection
         parts = {"host": connection.host, "hostaddr": connection.hostaddr, "port": connection.port}
         return {name: value.decode() for name, value in parts.items()}
-
-    @property
-    def backend_pid(self) -> int:
-        return self._connection.backend_pid
 
     def start(self, run: Run) -> None:
         """Give the session its next run, for which it makes itself ready; what may start by then, starts."""
@@ -195,6 +192,7 @@ class Session:
         elif status == PollingStatus.OK:
             self._connection.nonblocking = 1
             self._socket = self._connection.socket
+            self.backend_pid = self._connection.backend_pid
             if is_encrypted(self._connection):
                 self._wire = Encrypted(self._connection, self._ceiling)
                 self._hint = LARGE_ROWS_HINT
