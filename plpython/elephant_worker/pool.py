@@ -107,6 +107,7 @@ class Pool:
         self._free: dict[Place, list[Session]] = defaultdict(list)
         self._active: dict[int, Session] = {}
         self._started: list[Run] = []
+        self._restarted: list[Run] = []
         self._ended: list[Run] = []
 
     # --- what there is ----------------------------------------------------------------------
@@ -166,7 +167,7 @@ class Pool:
     # --- runs -------------------------------------------------------------------------------
 
     def start(self, run: Run) -> None:
-        """Give the run a session; what becomes of it, take_ended() will tell."""
+        """Give the run a session; what becomes of it, take_started() and take_ended() will tell."""
         free = self._free[run.place]
         if free:
             session = free.pop()
@@ -206,6 +207,10 @@ class Pool:
     def take_started(self) -> list[Run]:
         """The runs whose command has been sent since this was last asked."""
         return _emptied(self._started)
+
+    def take_restarted(self) -> list[Run]:
+        """The runs that have been given another session since this was last asked."""
+        return _emptied(self._restarted)
 
     def take_ended(self) -> list[Run]:
         """The runs that have ended since this was last asked."""
@@ -280,6 +285,7 @@ class Pool:
             if session.run is not None:  # which it had not begun
                 run, session.run = session.run, None
                 del self._active[run.jl_id]
+                self._restarted.append(run)
                 self.start(run)
         elif session.run is None and session not in self._idle:
             if self._clock.steady() - session.opened >= self.lifetime:

@@ -380,15 +380,15 @@ def _notices(answer: Answer) -> str | None:
 def _setup(run: Run) -> Statement:
     """What a command may read of its run, and what is set for it."""
     text = SETUP
-    values: list[str] = [
-        f"elephant_worker job {run.job_id}",
-        str(run.job_id),
-        str(run.jl_id),
-        f"{run.scheduled_at:.6f}",
-        str(run.attempt),
+    values = [
+        b"elephant_worker job %d" % run.job_id,
+        b"%d" % run.job_id,
+        b"%d" % run.jl_id,
+        b"%.6f" % run.scheduled_at,
+        b"%d" % run.attempt,
     ]
     for part, value in ((ROLE, None if run.place.server else run.place.rolname), (SETTINGS, run.settings)):
         if value is not None:
-            values.append(value)
+            values.append(value.encode())
             text += part % len(values)
-    return Statement(text, [value.encode() for value in values])
+    return Statement(text, values)

@@ -14,7 +14,7 @@ from typing import Any
 
 from .backlog import Backlog, Waiting
 from .claims import Job
-from .run import Place, Run
+from .run import Names, Place, Run
 from .statistics import COUNT, LAST_STATES, SAMPLES, rows, tally
 
 # Where a statement joins a table with its parameters, it also has the table's keys in an array:
@@ -27,11 +27,18 @@ WRITES = {
     "count": ("job_statistic",),
     "define": ("job_state", "job_statistic"),
     "log_started": ("job_log",),
+    "log_new": ("job_log",),
     "messages": ("worker_inbox",),
     "take_requests": ("worker_inbox",),
 }
 # A statement, and the types of its parameters.
 Statement = tuple[str, list[str]]
+
+LOG_STARTED = """INSERT INTO @extschema@.job_log
+           (jl_id, job_id, rolname, datname, server, cause, scheduled_at, attempt, caused_by, job_command, state)
+       SELECT r.jl_id, r.job_id, r.rolname, r.datname, r.server, r.cause, to_timestamp(r.scheduled_at), r.attempt,
+              r.caused_by, r.job_command, 'running'
+       FROM unnest($1) r"""
 
 STATEMENTS: dict[str, Statement] = {
     "pulse": (
@@ -266,15 +273,8 @@ STATEMENTS: dict[str, Statement] = {
            FROM unnest($1, $2) q (job_id, reason) WHERE s.job_id = q.job_id""",
         ["int8[]", "text[]"],
     ),
-    "log_started": (
-        """INSERT INTO @extschema@.job_log
-               (jl_id, job_id, rolname, datname, server, cause, scheduled_at, attempt, caused_by, job_command, state)
-           SELECT r.jl_id, r.job_id, r.rolname, r.datname, r.server, r.cause, to_timestamp(r.scheduled_at), r.attempt,
-                  r.caused_by, r.job_command, 'running'
-           FROM unnest($1) r
-           ON CONFLICT DO NOTHING RETURNING jl_id""",
-        ["@extschema@.started_run[]"],
-    ),
+    "log_started": (LOG_STARTED, ["@extschema@.started_run[]"]),
+    "log_new": (f"{LOG_STARTED} ON CONFLICT DO NOTHING RETURNING jl_id", ["@extschema@.started_run[]"]),
     "log_ended": (
         """UPDATE @extschema@.job_log l
            SET state = r.state, job_started = to_timestamp(r.started), job_finished = to_timestamp(r.finished),
@@ -469,10 +469,12 @@ class Store:
         self._front = LONG_AGO, 0
         self.backlog.forget()
 
-    def _due_again(self, entry: Waiting) -> None:
+    def _due_again(self, job_id: int, due: float, place: Names) -> None:
         """Note when a job is due from now on."""
-        self._front = min(self._front, entry.order)
-        self.backlog.due_again(entry)
+        order = due, job_id
+        self._front = min(self._front, order)
+        if order <= self.backlog.until:
+            self.backlog.due_again(Waiting(job_id, due, *place))
 
     def _due_at(self, due_times: Iterable[float | None]) -> None:
         """Note that some jobs are due at these times from now on."""
@@ -701,7 +703,7 @@ class Store:
         self._due_at(due for job_id, due in next_run_at.items() if job_id not in again)
         for job_id, due in next_run_at.items():
             if due is not None and (entry := again.get(job_id)) is not None:
-                self._due_again(Waiting(job_id, due, *entry.place))
+                self._due_again(job_id, due, entry.place)
 
     def quarantine(self, reasons: dict[int, str | None]) -> None:
         self._rows("quarantine", list(reasons), list(reasons.values()))
@@ -710,24 +712,26 @@ class Store:
 
     def log_started(self, runs: Sequence[Run]) -> list[Run]:
         """Begin the log of runs; returns those whose due time the log has already, which must not run."""
-        begun = self._rows(
-            "log_started",
-            [
-                (
-                    run.jl_id,
-                    run.job_id,
-                    *run.place.names,
-                    run.cause,
-                    run.scheduled_at,
-                    run.attempt,
-                    run.caused_by,
-                    run.command,
-                )
-                for run in runs
-            ],
-        )
-        logged = {row["jl_id"] for row in begun}
-        return [run for run in runs if run.jl_id not in logged]
+        rows = [
+            (
+                run.jl_id,
+                run.job_id,
+                *run.place.names,
+                run.cause,
+                run.scheduled_at,
+                run.attempt,
+                run.caused_by,
+                run.command,
+            )
+            for run in runs
+        ]
+        try:
+            self._rows("log_started", rows)
+        except self._plpy.spiexceptions.UniqueViolation:
+            # This looks for each of them before it inserts it, which takes longer.
+            logged = {row["jl_id"] for row in self._rows("log_new", rows)}
+            return [run for run in runs if run.jl_id not in logged]
+        return []
 
     def log_ended(self, runs: Sequence[Run]) -> list[int]:
         """Complete the log of runs, and count them; returns the jobs with more rows than they may keep."""
@@ -748,7 +752,7 @@ class Store:
                 [run.schedule_set_at for run in again],
             )
             for run in again:
-                self._due_again(Waiting(run.job_id, run.again_at or 0.0, *run.place.names))
+                self._due_again(run.job_id, run.again_at or 0.0, run.place.names)
 
     # --- the log's length -------------------------------------------------------------------
 

@@ -320,6 +320,8 @@ class Worker:
     def _tick(self) -> None:
         steady, now = self._clock.steady(), self._clock.now()
         self._compare_clocks(steady, now)
+        for run in self._pool.take_restarted():
+            self._await_start(run)
         for run in self._pool.take_started():
             self._timer(run, run.timeout)
         self._unlogged += self._pool.take_ended()
@@ -403,8 +405,8 @@ class Worker:
         self._pool.pressed = len(self._store.backlog) > 0
         for run in claims.runs:
             run.not_before = steady
-            self._timer(run, self._access.connect_timeout(run.place))
             self._pool.start(run)
+            self._await_start(run)
         for run in list(self._pool.runs()):
             if run.jl_id < messages.get("cancel", {}).get(run.job_id, 0):
                 self._stop(run, "cancelled", "the run was cancelled by cancel_job()")
@@ -652,6 +654,11 @@ class Worker:
             self._timers = [entry for entry in self._timers if entry[2].outcome is None]
             heapq.heapify(self._timers)
         heapq.heappush(self._timers, (self._clock.steady() + seconds, run.jl_id, run))
+
+    def _await_start(self, run: Run) -> None:
+        """See to it that a run does not wait for its session for ever."""
+        if run.started is None:
+            self._timer(run, self._access.connect_timeout(run.place))
 
     def _stop_overdue(self, steady: float) -> None:
         while self._timers and self._timers[0][0] <= steady:
