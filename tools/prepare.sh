@@ -13,6 +13,7 @@ missing_packages() {
     python3 -c 'import ensurepip' 2>/dev/null || echo python3-venv
     python3 -m pip --version >/dev/null 2>&1 || echo python3-pip
     [ -d /usr/share/zoneinfo ] || echo tzdata
+    command -v openssl >/dev/null || echo openssl
     ls /usr/lib/*/faketime/libfaketime.so.1 >/dev/null 2>&1 || echo faketime
     if ! tools/pg_config.sh >/dev/null 2>&1; then
         major=$(apt-cache depends postgresql | sed -n 's/.*Depends: postgresql-\([0-9]*\)$/\1/p')

@@ -60,18 +60,39 @@ def _idle(context: Context, candidate: ElephantWorker | PgCron, count: int) -> N
 
 
 def _definitions(context: Context, ours: ElephantWorker, count: int) -> None:
-    """insert_job() and update_job(), call by call in a session that is in use."""
-    calls = {
-        "insert_job": "SELECT insert_job('SELECT 1', 'postgres', '0 0 1 1 *', 'bench_1')",
-        "update_job": "SELECT update_job((SELECT max(job_id) - %s FROM job), schedule := '30 4 * 12 *')",
-    }
-    for name, call in calls.items():
-        times = []
-        for number in range(220):
-            began = time.perf_counter()
-            ours.server.admin.execute(call.replace("%s", str(number)))
-            times.append((time.perf_counter() - began) * 1000)
-        context.record(name, ours.name, _case(count), "ms", times[20:])
+    """insert_job() and update_job(), call by call in a session of an ordinary role, and what insert_job() takes
+    where that role has many jobs already, which are counted for max_jobs_per_role."""
+    for statement in (
+        "CREATE ROLE bench_app LOGIN PASSWORD 'bench_app'",
+        "GRANT job_scheduler TO bench_app",
+        "GRANT USAGE ON SCHEMA scheduler TO bench_app",
+        "ALTER ROLE bench_app SET search_path = scheduler",
+    ):
+        ours.server.admin.execute(statement)
+    with ours.server.cluster.connect_as("bench_app") as session:
+
+        def record(name: str, case: str, calls: list[str]) -> None:
+            times = []
+            for call in calls:
+                began = time.perf_counter()
+                session.execute(call)
+                times.append((time.perf_counter() - began) * 1000)
+            context.record(name, ours.name, case, "ms", times[20:])
+
+        insert = "SELECT insert_job('SELECT 1', 'postgres', '0 0 1 1 *')"
+        record("insert_job", _case(count), [insert] * 220)
+        numbers = [row.job_id for row in session.execute("SELECT job_id FROM my_job")]
+        record("update_job", _case(count), [f"SELECT update_job({n}, schedule := '30 4 * 12 *')" for n in numbers])
+        if not context.quick:
+            many = 9_000
+            ours.server.admin.execute(
+                """INSERT INTO member_job (job_command, datname, rolname, schedule)
+                   SELECT 'SELECT 1', 'postgres', 'bench_app', '0 0 1 1 *' FROM generate_series(1, %s)""",
+                (many - len(numbers),),
+            )
+            ours.server.until(lambda: not ours.server.value("SELECT count(*) FROM worker_inbox"))
+            ours.server.admin.execute("VACUUM job")
+            record("insert_job", f"{_case(count)}, {many} of the role", [insert] * 220)
 
 
 def _bulk(context: Context, ours: ElephantWorker, count: int) -> None:

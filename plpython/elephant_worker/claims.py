@@ -54,7 +54,7 @@ class Job:
     # What is in its way now (see OBSTACLES), and what was when it was looked at last.
     obstacle: str | None = None
     quarantined_reason: str | None = None
-    _timing: Timing | None = None
+    _timing: Timing | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def timing(self) -> Timing:

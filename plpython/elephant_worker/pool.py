@@ -144,6 +144,10 @@ class Pool:
         """The active runs."""
         return (session.run for session in self._active.values() if session.run is not None)
 
+    def sessions(self) -> set[int]:
+        """The processes of all sessions that are open."""
+        return {session.backend_pid for session in self._sessions if session.state is not State.CONNECTING}
+
     def backend(self, run: Run) -> int | None:
         """The process that executes an active run, once its session is connected."""
         session = self._active.get(run.jl_id)

@@ -74,4 +74,9 @@ CREATE TRIGGER look_up_new_place BEFORE INSERT ON @extschema@.job
 CREATE TRIGGER look_up_new_place BEFORE INSERT ON @extschema@.once_job
     FOR EACH ROW WHEN (NEW.schedule_set_at IS NULL) EXECUTE FUNCTION @extschema@.check_place();
 CREATE TRIGGER look_up_changed_place BEFORE UPDATE ON @extschema@.job
-    FOR EACH ROW EXECUTE FUNCTION @extschema@.check_place();
+    FOR EACH ROW WHEN ((NEW.job_command, NEW.on_failure_command, NEW.settings, NEW.parameters, NEW.datname, NEW.rolname,
+                        NEW.server, NEW.defined_by)
+                       IS DISTINCT FROM
+                       (OLD.job_command, OLD.on_failure_command, OLD.settings, OLD.parameters, OLD.datname, OLD.rolname,
+                        OLD.server, OLD.defined_by))
+    EXECUTE FUNCTION @extschema@.check_place();

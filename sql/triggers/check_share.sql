@@ -1,5 +1,6 @@
 CREATE FUNCTION @extschema@.check_share() RETURNS trigger
-LANGUAGE plpgsql VOLATILE SECURITY INVOKER
+LANGUAGE plpgsql VOLATILE
+SECURITY DEFINER -- counts in the table: by way of a view it takes four times as long
 SET search_path = pg_catalog, pg_temp
 SET jit = off -- compiling takes longer than counting
 AS $$
@@ -8,7 +9,7 @@ DECLARE
     roles name[];
     role name;
 BEGIN
-    IF most IS NULL OR @extschema@.is_superuser() THEN
+    IF most IS NULL THEN
         RETURN NULL;
     END IF;
     IF TG_LEVEL = 'ROW' THEN
@@ -18,7 +19,7 @@ BEGIN
     END IF;
     FOREACH role IN ARRAY roles LOOP
         -- Counted no further than up to the limit.
-        PERFORM FROM @extschema@.member_job m WHERE m.rolname = role OFFSET most LIMIT 1;
+        PERFORM FROM ONLY @extschema@.job j WHERE j.rolname = role OFFSET most LIMIT 1;
         IF FOUND THEN
             RAISE EXCEPTION 'there are enough jobs for role "%"', role
                 USING ERRCODE = 'configuration_limit_exceeded',
@@ -35,6 +36,7 @@ REVOKE ALL ON FUNCTION @extschema@.check_share() FROM PUBLIC;
 
 CREATE TRIGGER count_new_jobs AFTER INSERT ON @extschema@.job
     REFERENCING NEW TABLE AS changed
-    FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.check_share();
+    FOR EACH STATEMENT WHEN (NOT @extschema@.is_superuser()) EXECUTE FUNCTION @extschema@.check_share();
 CREATE TRIGGER count_changed_job AFTER UPDATE ON @extschema@.job
-    FOR EACH ROW WHEN (NEW.rolname <> OLD.rolname) EXECUTE FUNCTION @extschema@.check_share();
+    FOR EACH ROW WHEN (NEW.rolname <> OLD.rolname AND NOT @extschema@.is_superuser())
+    EXECUTE FUNCTION @extschema@.check_share();

@@ -186,6 +186,7 @@ MISUSE = {
     "delete_shown_job": ["SELECT delete_shown_job()"],
     "refuse_cycle": ["SELECT refuse_cycle()"],
     "check_server": ["SELECT check_server()"],
+    "check_share": ["SELECT check_share()"],
     "server_obstacle": ["SELECT server_obstacle('anywhere', 10)"],
     "try_now": [
         "SELECT try_now()",

@@ -209,17 +209,6 @@ def test_what_runs_return_does_not_fill_the_memory_of_the_worker(worker: Schedul
     assert peak(pid) < 150
 
 
-def test_a_value_that_is_too_large_fails_the_run_alone(worker: Scheduler) -> None:
-    pid = worker.value("SELECT worker_pid()")
-    slow = worker.value("SELECT run_job(%s)", worker.insert("SELECT pg_sleep(1)"))
-    run = worker.run("SELECT repeat('x', 500000000)")
-    assert (run.state, run.job_sqlstate) == ("failed", "08006")
-    assert "Rows of more than 16 MB cannot be received" in run.exception_hint
-    assert worker.ended(slow).state == "succeeded"
-    assert worker.value("SELECT worker_pid()") == pid
-    assert peak(pid) < 150
-
-
 # --- the log cannot be written ---------------------------------------------------------------------
 
 

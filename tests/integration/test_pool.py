@@ -25,6 +25,7 @@ class Held:
         parameters = {"host": "127.0.0.1", "port": str(scheduler.cluster.port), "dbname": scheduler.dbname}
         login = Login(conninfo({**parameters, "user": role, "password": role}))
         self.pool = Pool(self.clock, lambda place: login)
+        self.pool.lifetime = LONG
         self.run = Run(1, 1, Place(0, role, scheduler.dbname), "schedule", "SELECT 1", 0.0, 60.0)
         self.run.not_before = self.clock.steady() + seconds
         self.pool.start(self.run)
@@ -81,6 +82,22 @@ def test_a_session_that_ends_before_the_command_is_sent_costs_nothing(held: Call
     one.turn_until(one.pool.take_ended)
     assert one.run.outcome is not None
     assert one.run.outcome.state == "succeeded"
+
+
+def test_a_run_that_a_session_cannot_begin_any_more_gets_another_one(held: Callable[[float], Held]) -> None:
+    one = held(0.0)
+    one.turn_until(one.pool.take_ended)
+    (before,) = one.pool.sessions()
+    assert one.scheduler.value("SELECT pg_terminate_backend(%s, 10000)", before)
+    # Without a turn in between, in which the pool would see that it has ended.
+    second = Run(2, 1, one.run.place, "schedule", "SELECT 1", 0.0, 60.0)
+    one.pool.start(second)
+    assert second.started is not None
+    one.turn_until(one.pool.take_ended)
+    assert one.pool.take_restarted() == [second]
+    assert second.outcome is not None
+    assert second.outcome.state == "succeeded"
+    assert before not in one.pool.sessions()
 
 
 def test_a_run_that_is_cancelled_before_its_moment_is_not_sent(held: Callable[[float], Held]) -> None:

@@ -1,0 +1,206 @@
+"""A run goes the same over a connection that is not encrypted, whose protocol the worker speaks itself, and over one
+that is, which libpq speaks."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from psycopg import sql
+
+from tests.cluster import Cluster, Installation
+from tests.conftest import Scheduler, new_scheduler, until, with_template
+
+WIRES = ["plain", "tls"]
+
+
+@pytest.fixture(scope="module")
+def tls_cluster(installation: Installation, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A server that lets nobody in over TCP without TLS."""
+    directory = tmp_path_factory.mktemp("tls")
+    options = "req -new -x509 -days 2 -nodes -subj /CN=localhost -newkey rsa:2048"
+    files = ["-keyout", str(directory / "key.pem"), "-out", str(directory / "certificate.pem")]
+    subprocess.run(["openssl", *options.split(" "), *files], check=True, capture_output=True)
+    (directory / "key.pem").chmod(0o600)
+    settings = {"ssl": "on", "ssl_cert_file": directory / "certificate.pem", "ssl_key_file": directory / "key.pem"}
+    cluster = with_template(Cluster(installation, {name: str(value) for name, value in settings.items()}))
+    hba = Path(cluster.get_data_directory(), "pg_hba.conf")
+    hba.write_text(hba.read_text().replace("host  ", "hostssl"))
+    cluster.command("pg_ctl", "reload", "-D", cluster.get_data_directory())
+    yield cluster
+    cluster.stop()
+
+
+@pytest.fixture
+def workers(cluster: Cluster, tls_cluster: Cluster) -> Iterator[dict[str, Scheduler]]:
+    """A scheduler for each wire, with a worker."""
+    workers = {"plain": new_scheduler(cluster), "tls": new_scheduler(tls_cluster)}
+    for worker in workers.values():
+        worker.start()
+    yield workers
+    for worker in workers.values():
+        worker.close()
+
+
+def outcome(run: Any) -> dict[str, Any]:
+    """What the log says of how a run went."""
+    names = ("state", "job_sqlstate", "command_tag", "row_count", "notices")
+    texts = ("message", "detail", "hint", "context")
+    return {name: getattr(run, name) for name in (*names, *(f"exception_{text}" for text in texts))}
+
+
+def test_the_wires_are_what_they_are_said_to_be(workers: dict[str, Scheduler]) -> None:
+    encrypted = "SELECT FROM pg_stat_ssl WHERE pid = pg_backend_pid() AND ssl"
+    assert {name: worker.run(encrypted).row_count for name, worker in workers.items()} == {"plain": 0, "tls": 1}
+
+
+COMMANDS = {
+    "one row": "SELECT 1",
+    "many rows": "SELECT n, repeat('x', 100) FROM generate_series(1, 20000) n",
+    "no result": "CREATE TABLE made (n int)",
+    "rows that are changed": "CREATE TABLE t AS SELECT n FROM generate_series(1, 7) n; DELETE FROM t WHERE n > 4",
+    "nothing": ";",
+    "a table": "VALUES (1), (2); VALUES (1)",
+    "outside of transactions": "VACUUM",
+    "transactions of its own": "DO $$BEGIN PERFORM 1; COMMIT; PERFORM 2; ROLLBACK; END$$",
+    "a transaction": "BEGIN; SELECT 1; COMMIT",
+    "not outside of transactions": "SELECT 1; VACUUM",
+    "a transaction that is left open": "BEGIN; SELECT 1",
+    "an error": "SELECT 1 / 0",
+    "an error after a success": "SELECT 1; SELECT 1 / 0; SELECT 2",
+    "a syntax error": "SELEC",
+    "all that an error can have": "DO $$BEGIN RAISE 'ä' USING DETAIL = 'ö', HINT = 'ü', ERRCODE = 'XY123'; END$$",
+    "notices": "DO $$BEGIN RAISE NOTICE 'one'; RAISE WARNING 'b' USING DETAIL = 'a', HINT = 'b'; RAISE INFO 'ü'; END$$",
+    "a notice and an error": "DO $$BEGIN RAISE NOTICE 'one'; RAISE 'two'; END$$",
+    "very many notices": "DO $$BEGIN FOR n IN 1..20000 LOOP RAISE NOTICE 'number %', n; END LOOP; END$$",
+    "copies out": "COPY (SELECT n, repeat('x', 1000) FROM generate_series(1, 2000) n) TO STDOUT",
+    "wants input": "CREATE TABLE c (n int); COPY c FROM STDIN; SELECT 1",
+    "is told of something": "LISTEN here; NOTIFY here, 'something'; SELECT 1",
+    "a wide row": "SELECT repeat('x', 3000000), 1",
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+def test_runs_end_in_the_same_way(workers: dict[str, Scheduler], command: str) -> None:
+    plain, tls = (outcome(worker.run(command)) for worker in workers.values())
+    assert plain == tls
+
+
+@pytest.mark.parametrize(
+    ("command", "parameters"),
+    [
+        ("SELECT $1::int + $2::int", "[1, 2]"),
+        ("SELECT $1::int", '["x"]'),
+        ("SELECT $1; SELECT 2", "[1]"),
+        ("VACUUM", "[]"),
+        ("COPY pg_temp.c FROM STDIN", "[]"),
+        ("COPY (SELECT 1) TO STDOUT", "[]"),
+        ("SELECT $1::text IS NULL", "[null]"),
+    ],
+)
+def test_commands_with_parameters(workers: dict[str, Scheduler], command: str, parameters: str) -> None:
+    plain, tls = (outcome(worker.run(command, parameters=parameters)) for worker in workers.values())
+    assert plain == tls
+    for worker in workers.values():
+        assert worker.run("SELECT 1").state == "succeeded"
+
+
+def test_copying_from_nowhere_fails_and_the_session_goes_on(workers: dict[str, Scheduler]) -> None:
+    for worker in workers.values():
+        worker.execute("CREATE TABLE c (n int)")
+        role = worker.role()
+        worker.execute("GRANT ALL ON c TO {}", sql.Identifier(role))
+        for parameters in (None, "[]"):
+            run = worker.run("COPY public.c FROM STDIN", rolname=role, parameters=parameters)
+            assert (run.state, run.job_sqlstate) == ("failed", "57014")
+            assert "a job has no input to copy from" in run.exception_message
+            assert worker.run("SELECT 1", rolname=role).state == "succeeded"
+
+
+@pytest.mark.parametrize("wire", WIRES)
+def test_a_session_keeps_nothing_of_a_run(workers: dict[str, Scheduler], wire: str) -> None:
+    worker = workers[wire]
+    worker.execute("CREATE TABLE seen (pid int, what text)")
+    worker.execute("GRANT ALL ON seen TO PUBLIC")
+    role = worker.role()
+    leave = (
+        "CREATE TEMP TABLE left_over (); SET work_mem = '7MB'; PREPARE p AS SELECT 1; SELECT pg_advisory_lock(1); "
+        "LISTEN here; SET ROLE NONE"
+    )
+    look = """INSERT INTO public.seen SELECT pg_backend_pid(), concat_ws(' ', to_regclass('pg_temp.left_over'),
+        nullif(current_setting('work_mem'), '4MB'), (SELECT count(*) FROM pg_prepared_statements WHERE name = 'p'),
+        (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'), (SELECT count(*) FROM pg_listening_channels()),
+        current_user, current_setting('elephant_worker.attempt'))"""
+    for _ in range(3):
+        assert worker.run(f"{leave}", rolname=role).state == "succeeded"
+        assert worker.run(look, rolname=role).state == "succeeded"
+    assert worker.execute("SELECT DISTINCT what FROM seen").fetchall() == [(f"0 0 0 {role} 1",)]
+    assert worker.value("SELECT count(DISTINCT pid) FROM seen") == 1  # it was one session
+
+
+@pytest.mark.parametrize("wire", WIRES)
+@pytest.mark.parametrize("used", [False, True])
+def test_where_the_preparation_fails_the_command_is_not_executed(
+    workers: dict[str, Scheduler], wire: str, used: bool
+) -> None:
+    worker = workers[wire]
+    worker.execute("CREATE TABLE witness (n int)")
+    worker.execute("GRANT ALL ON witness TO PUBLIC")
+    role = worker.role()
+    worker.execute("CREATE TEXT SEARCH CONFIGURATION public.mine (COPY = simple)")
+    settings = '{"default_text_search_config": "public.mine"}'
+    job = worker.insert("INSERT INTO public.witness VALUES (1)", rolname=role, settings=settings)
+    worker.execute("DROP TEXT SEARCH CONFIGURATION public.mine")
+    if used:
+        assert worker.run("SELECT 1", rolname=role).state == "succeeded"
+    run = worker.ended(worker.value("SELECT run_job(%s)", job))
+    assert (run.state, run.job_sqlstate, run.job_started) == ("failed", "22023", None)
+    assert 'invalid value for parameter "default_text_search_config"' in run.exception_message
+    assert worker.value("SELECT count(*) FROM witness") == 0
+    assert worker.run("INSERT INTO public.witness VALUES (2)", rolname=role).state == "succeeded"
+
+
+@pytest.mark.parametrize("wire", WIRES)
+def test_a_session_that_is_terminated_says_why(workers: dict[str, Scheduler], wire: str) -> None:
+    worker = workers[wire]
+    run = worker.run("SELECT pg_terminate_backend(pg_backend_pid()); SELECT pg_sleep(60)")
+    assert (run.state, run.job_sqlstate) == ("failed", "57P01")
+    assert run.exception_message == "terminating connection due to administrator command"
+
+
+@pytest.mark.parametrize("wire", WIRES)
+def test_trials_count_rows(workers: dict[str, Scheduler], wire: str) -> None:
+    worker = workers[wire]
+    worker.execute("CREATE TABLE tried (n int)")
+    for parameters in (None, "[5]"):
+        number = "5" if parameters is None else "$1::int"
+        job = worker.insert(f"INSERT INTO public.tried SELECT generate_series(1, {number})", parameters=parameters)
+        tried = worker.execute("SELECT * FROM try_job({})", sql.Literal(job)).fetchone()
+        assert (tried.state, tried.row_count) == ("succeeded", 5)
+    assert worker.value("SELECT count(*) FROM tried") == 0
+
+
+def test_rows_of_any_size_are_received_over_the_plain_wire_only(workers: dict[str, Scheduler]) -> None:
+    pids = {name: worker.value("SELECT worker_pid()") for name, worker in workers.items()}
+    runs = {name: worker.run("SELECT repeat('x', 500000000)") for name, worker in workers.items()}
+    assert (runs["plain"].state, runs["plain"].row_count) == ("succeeded", 1)
+    assert (runs["tls"].state, runs["tls"].job_sqlstate) == ("failed", "08006")
+    assert "rows of more than 16 MB cannot be received" in runs["tls"].exception_hint
+    for name, worker in workers.items():
+        assert worker.value("SELECT worker_pid()") == pids[name]
+        lines = Path(f"/proc/{pids[name]}/status").read_text().splitlines()
+        peak = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) // 1024
+        assert peak < 150
+
+
+@pytest.mark.parametrize("wire", WIRES)
+def test_a_run_that_takes_long_is_cancelled(workers: dict[str, Scheduler], wire: str) -> None:
+    worker = workers[wire]
+    job = worker.insert("SELECT pg_sleep(60)")
+    run = worker.value("SELECT run_job(%s)", job)
+    until(lambda: worker.value("SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(60)'"))
+    assert worker.value("SELECT cancel_job(%s)", job) == 1
+    assert worker.ended(run).state == "cancelled"
