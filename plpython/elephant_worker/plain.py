@@ -41,7 +41,7 @@ class Plain:
         self.answer = Answer()
         self._socket = socket
         self._reader = protocol.Reader()
-        self._unsent = b""
+        self._unsent = memoryview(b"")
         # How many statements of the preparation there are, and have been executed.
         self._preparation = 0
         self._prepared = 0
@@ -72,13 +72,17 @@ class Plain:
         self._write(b"".join(messages))
 
     def last_words(self) -> None:
-        self._unsent = b""
+        self._unsent = memoryview(b"")
         with suppress(Lost):
             self.receive()
 
     def _write(self, data: bytes) -> None:
+        """Send, after what is still to be sent."""
         beginning = not self._unsent
-        self._unsent += data
+        self._unsent = memoryview(data if beginning else bytes(self._unsent) + data)
+        self._write_on(beginning)
+
+    def _write_on(self, beginning: bool = False) -> None:
         try:
             self._unsent = self._unsent[os.write(self._socket, self._unsent) :]
         except BlockingIOError:
@@ -88,7 +92,7 @@ class Plain:
 
     def receive(self) -> bool:
         if self._unsent:
-            self._write(b"")
+            self._write_on()
         try:
             data = os.read(self._socket, PIECE)
         except BlockingIOError:

@@ -15,6 +15,7 @@ from .libpq import (
     ConnStatus,
     Escaping,
     Login,
+    OperationalError,
     PGconn,
     PollingStatus,
     is_encrypted,
@@ -171,8 +172,8 @@ class Session:
                 self._connect()
             else:
                 self._receive()
-        except Lost as lost:
-            self._lose(lost)
+        except (Lost, OperationalError) as error:
+            self._lose(error)
 
     def close(self) -> None:
         self.state = State.CLOSED
@@ -221,13 +222,12 @@ class Session:
     def _send(self, preparation: list[Statement], with_command: bool = False) -> None:
         run = self.run if with_command else None
         try:
-            if run is None:
-                self._wire.send(preparation, None, self._begins, read_value=False)
-            else:
-                self._wire.send(preparation, self._command(run), self._begins, read_value=run.is_trial)
+            command = None if run is None else self._command(run)
+            reads = run is not None and run.is_trial and run.parameters is None
+            self._wire.send(preparation, command, self._begins, read_value=reads)
             self.wait = Wait.BOTH if self._wire.sending else Wait.READ
-        except Lost as lost:
-            self._lose(lost)
+        except (Lost, OperationalError) as error:
+            self._lose(error)
 
     def _command(self, run: Run) -> Statement:
         text = run.command.encode()
@@ -314,7 +314,7 @@ class Session:
             )
         self._ended(run, outcome)
 
-    def _lose(self, lost: Lost, sqlstate: str | None = None, hint: str | None = None) -> None:
+    def _lose(self, lost: Exception, sqlstate: str | None = None, hint: str | None = None) -> None:
         """The connection is gone, or was never made."""
         run, state, answer = self.run, self.state, Answer()
         if state in (State.PREPARING, State.RUNNING):
@@ -324,8 +324,9 @@ class Session:
             self._end_unprepared(answer)
             return
         self.close()
+        unread = isinstance(lost, Lost) and lost.unread
         waiting = state in (*NOTHING_TO_COME, State.RESETTING)
-        if run is None or waiting or (self._used and (state is State.PREPARING or lost.unread)):
+        if run is None or waiting or (self._used and (state is State.PREPARING or unread)):
             return  # a run that it has not begun can have another session
         self.run = None
         if answer.error is not None:

@@ -203,7 +203,9 @@ STATEMENTS: dict[str, Statement] = {
         ["float8", "int8", "name[]"],
     ),
     "messages": (
-        """DELETE FROM @extschema@.worker_inbox i WHERE i.kind <> 'run'
+        # One that is the worker no more, and has not noticed yet, leaves them to the other one.
+        """DELETE FROM @extschema@.worker_inbox i
+           WHERE i.kind <> 'run' AND EXISTS (SELECT FROM @extschema@.worker_state w WHERE w.pid = pg_backend_pid())
            RETURNING i.kind, coalesce(i.jl_id, i.job_id) AS number, i.request_id""",
         [],
     ),

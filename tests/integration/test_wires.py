@@ -180,6 +180,9 @@ def test_trials_count_rows(workers: dict[str, Scheduler], wire: str) -> None:
         job = worker.insert(f"INSERT INTO public.tried SELECT generate_series(1, {number})", parameters=parameters)
         tried = worker.execute("SELECT * FROM try_job({})", sql.Literal(job)).fetchone()
         assert (tried.state, tried.row_count) == ("succeeded", 5)
+    job = worker.insert("SELECT $1::text", parameters='["five"]')
+    tried = worker.execute("SELECT * FROM try_job({})", sql.Literal(job)).fetchone()
+    assert (tried.state, tried.row_count) == ("succeeded", 1)
     assert worker.value("SELECT count(*) FROM tried") == 0
 
 
