@@ -18,7 +18,13 @@ CHECK_CLIENT_MILLISECONDS = 1000
 CONNECT_TIMEOUT = 30.0
 # On other servers, unless their options say otherwise: a machine that has vanished is noticed within a
 # minute, and nothing of Kerberos, which libpq would wait for.
-ELSEWHERE = {"keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "3", "gssencmode": "disable"}
+ELSEWHERE = {
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "60000",
+    "gssencmode": "disable",
+}
 
 
 class Access:

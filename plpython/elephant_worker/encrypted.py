@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from .libpq import Connection, DiagnosticField, ExecStatus, OperationalError, Result, TransactionStatus
+from .libpq import Connection, ConnStatus, DiagnosticField, ExecStatus, OperationalError, Result, TransactionStatus
 from .memory import Ceiling, unread
 from .wire import NO_INPUT, Answer, Lost, Statement
 
@@ -15,6 +15,7 @@ RESULTS_PER_STEP = 500
 BULKY = 1024 * 1024
 # The server sends 8 kB at once where it has more: less than this cannot begin a large row.
 SMALL = 4096
+COPYING = (ExecStatus.COPY_IN, ExecStatus.COPY_OUT, ExecStatus.COPY_BOTH)
 FIELDS = {
     "S": DiagnosticField.SEVERITY,
     "V": DiagnosticField.SEVERITY_NONLOCALIZED,
@@ -33,7 +34,7 @@ class Encrypted:
     def __init__(self, connection: Connection, ceiling: Ceiling) -> None:
         self.more = False
         self.sending = False
-        self.bulky = False
+        self.spent = False
         self.answer = Answer()
         self._connection = connection
         self._ceiling = ceiling
@@ -42,6 +43,7 @@ class Encrypted:
         self._command: Statement | None = None
         self._in_pipeline = False
         self._prepared = 0
+        self._with_values = False
         self._read_value = False
         # How many bytes have come since the last result.
         self._arrived = 0
@@ -52,6 +54,7 @@ class Encrypted:
     ) -> None:
         self.answer = Answer()
         self._command, self._begins, self._read_value = command, begins, read_value
+        self._with_values = command is not None and command.values is not None
         self._prepared = 0
         with _losing():
             if preparation:
@@ -88,7 +91,12 @@ class Encrypted:
                 return self._take_in()
 
     def last_words(self) -> None:
-        while self.answer.error is None and (result := self._connection.get_result()) is not None:
+        connection = self._connection
+        # libpq may have given up a row and not the connection: then it would wait for the next result.
+        while self.answer.error is None and (connection.status == ConnStatus.BAD or not connection.is_busy()):
+            result = connection.get_result()
+            if result is None or result.status in COPYING:
+                return
             if result.status == ExecStatus.FATAL_ERROR:
                 self._error(result)
                 return
@@ -104,9 +112,12 @@ class Encrypted:
             if connection.is_busy():
                 return False
             result = connection.get_result()
-            self.bulky = self.bulky or self._arrived > BULKY
+            self.spent = self.spent or self._arrived > BULKY
             self._arrived = 0
-            if result is not None:
+            if result is not None and result.status == ExecStatus.COPY_OUT:
+                if not self._discard_copy():
+                    return False
+            elif result is not None:
                 self._result(result)
             if self.answer.unprepared is not None:
                 return True
@@ -136,10 +147,9 @@ class Encrypted:
             else:
                 answer.tag = result.command_status
         elif status == ExecStatus.COPY_IN:
+            self.spent = self._with_values  # as in plain.py
             self._connection.put_copy_end(NO_INPUT)
             self._flush()
-        elif status == ExecStatus.COPY_OUT:
-            self._discard_copy()
         elif status in (ExecStatus.FATAL_ERROR, ExecStatus.PIPELINE_ABORTED) and answer.error is None:
             self._error(result)
             if answer.error is None:
@@ -154,12 +164,14 @@ class Encrypted:
             }
             self.answer.unprepared = self._prepared if self._in_pipeline else None
 
-    def _discard_copy(self) -> None:
+    def _discard_copy(self) -> bool:
+        """Pass over what is copied; returns whether that was all."""
         for _ in range(RESULTS_PER_STEP):
             size, _data = self._connection.get_copy_data(1)
             if size <= 0:
-                return
+                return size < 0
         self.more = True
+        return False
 
     def _notice(self, result: Result) -> None:
         if not self._in_pipeline:
@@ -173,6 +185,8 @@ def _losing() -> Iterator[None]:
         yield
     except OperationalError as error:
         raise Lost(str(error)) from None
+    except MemoryError:
+        raise Lost("out of memory for what the server returned") from None
 
 
 def _nothing() -> None:

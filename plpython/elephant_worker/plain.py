@@ -28,20 +28,20 @@ from .wire import NO_INPUT, Answer, Lost, Statement
 # How much is taken in at once, in bytes: what returns much must not keep others waiting.
 PIECE = 64 * 1024
 # The server says that it has read a statement, which is known when it has executed it.
+NOTHING = memoryview(b"")
 EXPECTED = (PARSE_COMPLETE, BIND_COMPLETE)
 
 
 class Plain:
     """A wire."""
 
-    bulky = False
-
     def __init__(self, socket: int) -> None:
         self.more = False
+        self.spent = False
         self.answer = Answer()
         self._socket = socket
         self._reader = protocol.Reader()
-        self._unsent = memoryview(b"")
+        self._unsent = NOTHING
         # How many statements of the preparation there are, and have been executed.
         self._preparation = 0
         self._prepared = 0
@@ -72,7 +72,7 @@ class Plain:
         self._write(b"".join(messages))
 
     def last_words(self) -> None:
-        self._unsent = memoryview(b"")
+        self._unsent = NOTHING
         with suppress(Lost):
             self.receive()
 
@@ -84,7 +84,8 @@ class Plain:
 
     def _write_on(self, beginning: bool = False) -> None:
         try:
-            self._unsent = self._unsent[os.write(self._socket, self._unsent) :]
+            rest = self._unsent[os.write(self._socket, self._unsent) :]
+            self._unsent = rest if rest else NOTHING
         except BlockingIOError:
             pass
         except OSError as error:
@@ -104,9 +105,12 @@ class Plain:
             raise Lost("server closed the connection unexpectedly")
         self.more = len(data) == PIECE
         answered = False
-        for kind, content in self._reader.messages(data):
-            if kind not in EXPECTED and self._take(kind, content):
-                answered = True
+        try:
+            for kind, content in self._reader.messages(data):
+                if kind not in EXPECTED and self._take(kind, content):
+                    answered = True
+        except protocol.Garbled:
+            raise Lost("what the server sends is not PostgreSQL's protocol") from None
         return answered
 
     def _take(self, kind: int, content: bytes) -> bool:
@@ -134,8 +138,10 @@ class Plain:
             if self._prepared == self._preparation:
                 answer.notice(_text(protocol.fields(content)).encode())
         elif kind == COPY_IN_RESPONSE:
-            # A SYNC that has come already was passed over.
-            self._write(protocol.copy_fail(NO_INPUT) + (protocol.SYNC if self._with_values else b""))
+            # A SYNC that has come already was passed over, unless COPY had failed by then: there may be two answers.
+            self.spent = self._with_values
+            with suppress(Lost):  # which is found again when there is no more to be read
+                self._write(protocol.copy_fail(NO_INPUT) + (protocol.SYNC if self._with_values else b""))
         return False
 
 

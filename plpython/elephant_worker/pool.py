@@ -170,10 +170,10 @@ class Pool:
 
     # --- runs -------------------------------------------------------------------------------
 
-    def start(self, run: Run) -> None:
-        """Give the run a session; what becomes of it, take_started() and take_ended() will tell."""
+    def start(self, run: Run, fresh: bool = False) -> None:
+        """Give the run a session, or a new one; what becomes of it, take_started() and take_ended() will tell."""
         free = self._free[run.place]
-        if free:
+        if free and not fresh:
             session = free.pop()
             del self._idle[session]
         else:
@@ -241,6 +241,8 @@ class Pool:
         until = self._clock.steady() + min(GATHERING, self._until_begin())
         while ready:
             for socket in ready:
+                if socket.wait is Wait.NOTHING:
+                    continue  # it has ended since
                 socket.step()
                 if isinstance(socket, Session):
                     self._after_step(socket)
@@ -290,7 +292,7 @@ class Pool:
                 run, session.run = session.run, None
                 del self._active[run.jl_id]
                 self._restarted.append(run)
-                self.start(run)
+                self.start(run, fresh=True)  # where one has ended, others may have
         elif session.run is None and session not in self._idle:
             if self._clock.steady() - session.opened >= self.lifetime:
                 self._close(session)

@@ -25,6 +25,10 @@ DATA = {DATA_ROW, COPY_DATA}
 HEADER = struct.Struct("!Bi")
 
 
+class Garbled(Exception):
+    """What has come is no message."""
+
+
 def message(kind: bytes, content: bytes = b"") -> bytes:
     """A message of the client.
 
@@ -75,7 +79,7 @@ class Reader:
         self._skip = 0
 
     def messages(self, data: bytes) -> Iterator[tuple[int, bytes]]:
-        """The kind and the content of each message that has come; of a long one its beginning.
+        """The kind and the content of each message that has come; of a long one its beginning. Raises Garbled.
 
         >>> reader = Reader()
         >>> list(reader.messages(b"Z\\0\\0\\0\\5IC\\0\\0"))
@@ -92,6 +96,8 @@ class Reader:
         start, end = 0, len(data)
         while end - start >= 5:
             kind, length = HEADER.unpack_from(data, start)
+            if length < 4:
+                raise Garbled
             following = start + 1 + length
             if following > end:
                 longest = LONGEST_DATA if kind in DATA else LONGEST

@@ -136,6 +136,7 @@ class Session:
         self._wire: Wire
         if self._connection.status == ConnStatus.BAD:
             self._lost = self._connection.get_error_message()
+            self.wait = Wait.NOTHING
 
     @property
     def socket(self) -> int:
@@ -284,8 +285,9 @@ class Session:
         assert run is not None
         run.started = None
         self.close()
-        if self._used and (answer.is_fatal or (self._resets and answer.unprepared == 0)):
-            return  # the fault is the session's: the run gets another one
+        at_fault = answer.is_fatal or (self._resets and answer.unprepared == 0)
+        if self._used and at_fault and run.stopping is None:
+            return  # the run gets another one
         self.run = None
         self._ended(run, outcome)
 
@@ -297,12 +299,14 @@ class Session:
         if self._before is not None:
             after = self._measure(self.backend_pid)
             run.cost = after.since(self._before) if after is not None else None
-        if run.is_trial or self._wire.bulky or not answer.idle:
-            self.close()  # the end of a trial is that of its session
+        # A cancellation on another server comes on its own connection, and so may come late.
+        late = run.stopping is not None and self.place.server is not None
+        if run.is_trial or self._wire.spent or late or not answer.idle:
+            self.close()
         else:
             self.state = State.USED
         if run.is_trial and outcome.state == "succeeded":
-            outcome = replace(outcome, command_tag=None, row_count=int(answer.value or 0) or outcome.row_count)
+            outcome = replace(outcome, command_tag=None, row_count=_number(answer.value or b"") or outcome.row_count)
         elif not answer.idle and outcome.state == "succeeded":
             outcome = Outcome(
                 "failed",
@@ -326,9 +330,11 @@ class Session:
         self.close()
         unread = isinstance(lost, Lost) and lost.unread
         waiting = state in (*NOTHING_TO_COME, State.RESETTING)
-        if run is None or waiting or (self._used and (state is State.PREPARING or unread)):
+        if run is None or waiting:
             return  # a run that it has not begun can have another session
-        self.run = None
+        if self._used and (state is State.PREPARING or unread) and run.stopping is None:
+            run.started = None
+            return
         if answer.error is not None:
             outcome = self._outcome()
         else:
@@ -340,6 +346,7 @@ class Session:
                 hint=hint or self._hint,
                 notices=_notices(answer),
             )
+        self.run = None
         self._ended(run, outcome)
 
     # --- what the server says ---------------------------------------------------------------
@@ -352,7 +359,7 @@ class Session:
 
     def _outcome(self) -> Outcome:
         answer = self._wire.answer
-        error, tag = answer.error, (answer.tag or b"").decode()
+        error, tag = answer.error, answer.tag or b""
         if error is not None:
             sqlstate = error.get("C", "")
             return Outcome(
@@ -364,14 +371,18 @@ class Session:
                 context=error.get("W"),
                 notices=_notices(answer),
             )
-        rows = tag.rpartition(" ")[2]
         return Outcome(
             "succeeded",
             "00000",
-            command_tag=tag or None,
-            row_count=int(rows) if rows.isdecimal() else None,
+            command_tag=tag.decode(errors="replace") or None,
+            row_count=_number(tag.rpartition(b" ")[2]),
             notices=_notices(answer),
         )
+
+
+def _number(text: bytes) -> int | None:
+    """A number of rows, as far as it is one that a bigint can hold."""
+    return int(text) if text.isdigit() and len(text) < 19 else None
 
 
 def _notices(answer: Answer) -> str | None:

@@ -57,8 +57,8 @@ class Wire(Protocol):
 
     # Whether something can be taken in without waiting.
     more: bool
-    # Whether the client keeps much memory for it.
-    bulky: bool
+    # Whether it is not to be used for another run.
+    spent: bool
     answer: Answer
 
     @property

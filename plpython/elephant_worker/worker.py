@@ -393,8 +393,8 @@ class Worker:
             claims = Claims()
             if self._inbox:
                 self._store.add_requests()
-        next_due = self._next_due
-        if not len(self._store.backlog):  # else there is no waiting for it
+        next_due: float | None = now
+        if not len(self._store.backlog):  # else something is due already
             moments = self._store.next_due(self._store.backlog.left_out), self._sequel.next_due()
             next_due = min((moment for moment in moments if moment is not None), default=None)
         self._store.commit()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
+from psycopg import sql
 
 from elephant_worker.clock import Clock
 from elephant_worker.libpq import Login, conninfo
@@ -108,3 +109,34 @@ def test_a_run_that_is_cancelled_before_its_moment_is_not_sent(held: Callable[[f
     one.pool.turn(0.0)
     assert one.run.started is None
     assert one.pool.active == 0
+
+
+def test_a_session_that_cannot_be_opened_fails_its_run_alone(held: Callable[[float], Held]) -> None:
+    one = held(0.0)
+    one.turn_until(one.pool.take_ended)
+    nowhere = Pool(one.clock, lambda place: Login("host=/nowhere/at/all"))
+    nowhere.lifetime = LONG
+    nowhere.open(one.run.place)
+    run = Run(2, 1, one.run.place, "schedule", "SELECT 1", 0.0, 60.0)
+    nowhere.start(run)
+    nowhere.turn(0.0)
+    assert nowhere.take_ended() == [run]
+    assert run.outcome is not None
+    assert (run.outcome.state, run.outcome.sqlstate) == ("failed", "08001")
+
+
+def test_two_sessions_end_at_once(held: Callable[[float], Held]) -> None:
+    one = held(0.0)
+    second = Run(2, 2, one.run.place, "schedule", "SELECT 2", 0.0, 60.0)
+    one.pool.start(second)
+    one.turn_until(lambda: second.outcome and one.run.outcome)
+    assert len(one.pool.sessions()) == 2
+    one.scheduler.execute(
+        "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE usename = {}",
+        sql.Literal(one.run.place.rolname),
+    )
+    runs = [Run(number, number, one.run.place, "schedule", "SELECT 3", 0.0, 60.0) for number in (3, 4, 5)]
+    for run in runs:
+        one.pool.start(run)
+    one.turn_until(lambda: all(run.outcome for run in runs))
+    assert [run.outcome.state for run in runs if run.outcome] == ["succeeded"] * 3

@@ -120,6 +120,42 @@ def test_copying_from_nowhere_fails_and_the_session_goes_on(workers: dict[str, S
             assert worker.run("SELECT 1", rolname=role).state == "succeeded"
 
 
+def test_copying_that_fails_before_it_wants_input(workers: dict[str, Scheduler]) -> None:
+    for worker in workers.values():
+        worker.execute("CREATE TABLE c (n int)")
+        worker.execute("CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE 'no'; END$$")
+        worker.execute("CREATE TRIGGER no BEFORE INSERT ON c FOR EACH STATEMENT EXECUTE FUNCTION no()")
+        role = worker.role()
+        worker.execute("GRANT ALL ON c TO {}", sql.Identifier(role))
+        for parameters in (None, "[]"):
+            copy = worker.insert("COPY public.c FROM STDIN", rolname=role, parameters=parameters)
+            after = worker.insert("SELECT 1 / 0", rolname=role)
+            for _ in range(5):
+                failed = worker.ended(worker.value("SELECT run_job(%s)", copy))
+                assert (failed.state, failed.exception_message) == ("failed", "no")
+                assert worker.ended(worker.value("SELECT run_job(%s)", after)).job_sqlstate == "22012"
+
+
+def test_copying_out_slowly(workers: dict[str, Scheduler]) -> None:
+    for worker in workers.values():
+        run = worker.run("COPY (SELECT n, pg_sleep(0.1) FROM generate_series(1, 5) n) TO STDOUT")
+        assert (run.state, run.command_tag, run.row_count) == ("succeeded", "COPY 5", 5)
+
+
+def test_a_row_that_libpq_gives_up_while_the_session_goes_on(workers: dict[str, Scheduler]) -> None:
+    for command in (
+        "SELECT repeat('x', 20000000); SELECT pg_sleep(3600)",
+        "COPY (SELECT repeat('x', 20000000)) TO STDOUT; SELECT pg_sleep(3600)",
+    ):
+        worker = workers["tls"]
+        job = worker.insert(command)
+        run = worker.value("SELECT run_job(%s)", job)
+        assert worker.run("SELECT 1").state == "succeeded"
+        worker.value("SELECT cancel_job(%s)", job)
+        assert worker.ended(run).state in ("failed", "cancelled")
+        assert worker.run("SELECT 1").state == "succeeded"
+
+
 @pytest.mark.parametrize("wire", WIRES)
 def test_a_session_keeps_nothing_of_a_run(workers: dict[str, Scheduler], wire: str) -> None:
     worker = workers[wire]

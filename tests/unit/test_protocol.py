@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +15,7 @@ from elephant_worker.protocol import (
     LONGEST_DATA,
     READY_FOR_QUERY,
     SYNC,
+    Garbled,
     Reader,
     bind,
     fields,
@@ -64,6 +66,11 @@ def test_of_a_long_error_the_beginning_is_kept() -> None:
     assert LONGEST / 2 < len(content) < LONGEST * 2
     kept = fields(content)
     assert (kept["S"], kept["C"], kept["M"][:3], "D" in kept) == ("ERROR", "22012", "xxx", False)
+
+
+def test_what_is_no_message() -> None:
+    with pytest.raises(Garbled):
+        read([b"Z\xff\xff\xff\xffI"])
 
 
 def test_what_a_client_sends() -> None:
