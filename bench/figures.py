@@ -38,6 +38,8 @@ class Results:
     calibration: list[float]
     # The share of the machine's CPU time that other programs took meanwhile, in percent.
     others: float | None = None
+    # Microseconds in which two processes wake each other, before and after.
+    round_trips: list[float] = field(default_factory=list)
     figures: list[Figure] = field(default_factory=list)
 
     def write(self, directory: Path) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from bench import scenarios
 from bench.context import PEERS, Context
 from bench.figures import Results
-from bench.machine import calibrate, cpu_seconds, describe
+from bench.machine import calibrate, cpu_seconds, describe, round_trip
 from tests.cluster import ROOT, Installation, pg_config
 
 DIRECTORY = ROOT / "build" / "bench" / "results"
@@ -53,6 +53,7 @@ def main() -> None:
                 quick=arguments.quick,
                 machine={**describe(), "postgresql": server, "peers": versions},
                 calibration=[calibrate() for _ in range(5)],
+                round_trips=[round_trip() for _ in range(5)],
             )
             context = Context(installation, arguments.quick, peers, results.figures)
             began, (busy, mine) = time.monotonic(), cpu_seconds()
@@ -61,6 +62,7 @@ def main() -> None:
             others = (busy_now - busy - (mine_now - mine)) / elapsed / (os.cpu_count() or 1)
             results.others = round(max(0.0, others) * 100, 1)
             results.calibration += [calibrate() for _ in range(5)]
+            results.round_trips += [round_trip() for _ in range(5)]
             if results.figures:
                 results.write(DIRECTORY)
             print(f"{name}: {elapsed:.0f} s, others took {results.others:.0f} % of the CPU", flush=True)

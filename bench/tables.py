@@ -343,7 +343,7 @@ def idle(book: Book) -> str:
 
 
 def circumstances(book: Book) -> str:
-    """When, of which code, how long a durable write and the fixed loop took, what others took of the CPU."""
+    """When, of which code, and how quiet the machine was."""
     rows = []
     for one in book.results:
         loop = one.calibration
@@ -355,6 +355,7 @@ def circumstances(book: Book) -> str:
                 one.commit,
                 number(one.machine["fsync_ms"]),
                 f"{number(min(loop))} to {number(max(loop))}",
+                f"{number(min(trips))} to {number(max(trips))}" if (trips := one.round_trips) else "–",
                 "–" if one.others is None else number(one.others),
             ]
         )
@@ -366,6 +367,7 @@ def circumstances(book: Book) -> str:
             "commit",
             "durable write, ms",
             "fixed loop, ms",
+            "two processes, µs",
             "others, % of the CPU",
         ],
         rows,
