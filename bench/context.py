@@ -37,13 +37,17 @@ class Context:
                 return
         self.figures.append(Figure(name, candidate, case, unit, list(values)))
 
+    @property
+    def kinds(self) -> list[type[Candidate]]:
+        """This project and its peers."""
+        return [ElephantWorker, *self.peers]
+
     @contextmanager
     def candidates(self, seconds: bool = False) -> Iterator[list[Candidate]]:
         """This project and its peers (those that know seconds), each on a server of its own."""
         with ExitStack() as stack:
             opened: list[Candidate] = []
-            kinds: list[type[Candidate]] = [ElephantWorker, *self.peers]
-            for kind in kinds:
+            for kind in self.kinds:
                 if kind.knows_seconds or not seconds:
                     opened.append(kind(self.installation))
                     stack.callback(opened[-1].close)

@@ -27,8 +27,8 @@ from .wire import NO_INPUT, Answer, Lost, Statement
 
 # How much is taken in at once, in bytes: what returns much must not keep others waiting.
 PIECE = 64 * 1024
-# The server says that it has read a statement, which is known when it has executed it.
 NOTHING = memoryview(b"")
+# The server says that it has read a statement, which is known when it has executed it.
 EXPECTED = (PARSE_COMPLETE, BIND_COMPLETE)
 
 
