@@ -125,10 +125,10 @@ class Backlog:
             self._length += 1
             self.last_request = max(self.last_request, entry.request_id or 0)
 
-    def due_again(self, entry: Waiting) -> None:
+    def due_again(self, job_id: int, due: float, place: Names) -> None:
         """Take in a job that is due once more, where all that is due by then has been read."""
-        if entry.order <= self.until and entry.rolname not in self.left_out:
-            self.add([entry])
+        if (due, job_id) <= self.until and place[0] not in self.left_out:
+            self.add([Waiting(job_id, due, *place)])
 
     def forget(self) -> None:
         """Have all of it read anew."""

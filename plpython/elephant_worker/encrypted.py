@@ -147,7 +147,7 @@ class Encrypted:
             else:
                 answer.tag = result.command_status
         elif status == ExecStatus.COPY_IN:
-            self.spent = self._with_values  # as in plain.py
+            self.spent = self.spent or self._with_values  # as in plain.py
             self._connection.put_copy_end(NO_INPUT)
             self._flush()
         elif status in (ExecStatus.FATAL_ERROR, ExecStatus.PIPELINE_ABORTED) and answer.error is None:

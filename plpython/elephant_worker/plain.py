@@ -139,7 +139,7 @@ class Plain:
                 answer.notice(_text(protocol.fields(content)).encode())
         elif kind == COPY_IN_RESPONSE:
             # A SYNC that has come already was passed over, unless COPY had failed by then: there may be two answers.
-            self.spent = self._with_values
+            self.spent = self.spent or self._with_values
             with suppress(Lost):  # which is found again when there is no more to be read
                 self._write(protocol.copy_fail(NO_INPUT) + (protocol.SYNC if self._with_values else b""))
         return False

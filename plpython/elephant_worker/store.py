@@ -473,10 +473,8 @@ class Store:
 
     def _due_again(self, job_id: int, due: float, place: Names) -> None:
         """Note when a job is due from now on."""
-        order = due, job_id
-        self._front = min(self._front, order)
-        if order <= self.backlog.until:
-            self.backlog.due_again(Waiting(job_id, due, *place))
+        self._front = min(self._front, (due, job_id))
+        self.backlog.due_again(job_id, due, place)
 
     def _due_at(self, due_times: Iterable[float | None]) -> None:
         """Note that some jobs are due at these times from now on."""
@@ -714,7 +712,7 @@ class Store:
 
     def log_started(self, runs: Sequence[Run]) -> list[Run]:
         """Begin the log of runs; returns those whose due time the log has already, which must not run."""
-        rows = [
+        begun = [
             (
                 run.jl_id,
                 run.job_id,
@@ -728,10 +726,10 @@ class Store:
             for run in runs
         ]
         try:
-            self._rows("log_started", rows)
+            self._rows("log_started", begun)
         except self._plpy.spiexceptions.UniqueViolation:
             # This looks for each of them before it inserts it, which takes longer.
-            logged = {row["jl_id"] for row in self._rows("log_new", rows)}
+            logged = {row["jl_id"] for row in self._rows("log_new", begun)}
             return [run for run in runs if run.jl_id not in logged]
         return []
 

@@ -132,8 +132,8 @@ def test_a_job_that_is_due_again_is_put_in_order_where_what_is_due_by_then_has_b
     waiting = Backlog()
     waiting.fill((Waiting(number, float(number), "a", "weborder") for number in (1, 2, 4)), ["b"], (4.0, 4))
     assert taken(waiting, 1) == [1]
-    waiting.due_again(Waiting(1, 3.0, "a", "weborder"))
-    waiting.due_again(Waiting(5, 4.5, "a", "weborder"))  # will be read
-    waiting.due_again(Waiting(6, 2.5, "b", "weborder"))  # has not been, since its role may not run more
+    waiting.due_again(1, 3.0, ("a", "weborder", None))
+    waiting.due_again(5, 4.5, ("a", "weborder", None))  # will be read
+    waiting.due_again(6, 2.5, ("b", "weborder", None))  # has not been, since its role may not run more
     assert len(waiting) == 3
     assert taken(waiting, 9) == [2, 1, 4]
