@@ -8,6 +8,7 @@ from bisect import insort
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from .run import Names
 
@@ -22,8 +23,7 @@ OVERTAKING_MOST = 5.0
 NOTHING_READ = -math.inf, 0
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(NamedTuple):
     """A job that was due, or asked for, when it was read; `due` is seconds since 1970."""
 
     job_id: int
@@ -143,30 +143,29 @@ class Backlog:
         """What starts now, in the order of due times."""
         full = room.full_roles
         heads = {place: queue[0].due for place, queue in self._queues.items() if place[0] not in full}
-        kept = {place for place in heads if room.kept[place] > 0}
+        kept = {place for place, count in room.kept.items() if count > 0 and place in heads}
         served = kept | room.quick
         first = min((due for place, due in heads.items() if place not in served), default=math.inf)
         last = first + min(max(OVERTAKING, (now - first) * OVERTAKING_LATE), OVERTAKING_MOST)
         # First in the sessions that wait, then where there is none, at last in more sessions of the same place.
-        taken = [*self._take(kept, room, lambda entry: entry.due <= last and room.kept[entry.place] > 0)]
-        taken += self._take(heads, room, lambda entry: room.kept[entry.place] > 0 or entry.place not in served)
-        taken += self._take(heads, room, lambda _: True)
+        taken = [*self._take(kept, room, lambda place, due: due <= last and room.kept[place] > 0)]
+        taken += self._take(heads, room, lambda place, _: room.kept[place] > 0 or place not in served)
+        taken += self._take(heads, room, lambda *_: True)
         self._length -= len(taken)
         return sorted(taken, key=_order)
 
-    def _take(self, places: Iterable[Names], room: Room, may: Callable[[Waiting], bool]) -> Iterator[Waiting]:
+    def _take(self, places: Iterable[Names], room: Room, may: Callable[[Names, float], bool]) -> Iterator[Waiting]:
         """Take from these places, in the order of due times, as long as each of them may and has room."""
+        if not room.slots:
+            return
         # Numbered, since places of the same order cannot be compared.
-        heads = [
-            (self._queues[place][0].order, number, place)
-            for number, place in enumerate(places)
-            if place in self._queues
-        ]
+        queues = self._queues
+        heads = [(queues[place][0].order, number, place) for number, place in enumerate(places) if place in queues]
         heapq.heapify(heads)
         while heads and room.slots:
             _, number, place = heapq.heappop(heads)
             queue = self._queues[place]
-            if may(queue[0]) and room.take(queue[0]):
+            if may(place, queue[0].due) and room.take(queue[0]):
                 yield queue.popleft()
                 if queue:
                     heapq.heappush(heads, (queue[0].order, number, place))

@@ -20,16 +20,19 @@ from .protocol import (
     EMPTY_QUERY_RESPONSE,
     ERROR_RESPONSE,
     NOTICE_RESPONSE,
+    PARAMETER_STATUS,
     PARSE_COMPLETE,
     READY_FOR_QUERY,
+    ROW_DESCRIPTION,
 )
 from .wire import NO_INPUT, Answer, Lost, Statement
 
 # How much is taken in at once, in bytes: what returns much must not keep others waiting.
 PIECE = 64 * 1024
 NOTHING = memoryview(b"")
-# The server says that it has read a statement, which is known when it has executed it.
-EXPECTED = (PARSE_COMPLETE, BIND_COMPLETE)
+# That the server has read a statement is known when it has executed it; what columns its rows have, and what the
+# settings are, need not be known.
+PASSED_OVER = frozenset((PARSE_COMPLETE, BIND_COMPLETE, ROW_DESCRIPTION, PARAMETER_STATUS))
 
 
 class Plain:
@@ -40,7 +43,7 @@ class Plain:
         self.spent = False
         self.answer = Answer()
         self._socket = socket
-        self._reader = protocol.Reader()
+        self._reader = protocol.Reader(PASSED_OVER)
         self._unsent = NOTHING
         # How many statements of the preparation there are, and have been executed.
         self._preparation = 0
@@ -107,7 +110,7 @@ class Plain:
         answered = False
         try:
             for kind, content in self._reader.messages(data):
-                if kind not in EXPECTED and self._take(kind, content):
+                if self._take(kind, content):
                     answered = True
         except protocol.Garbled:
             raise Lost("what the server sends is not PostgreSQL's protocol") from None

@@ -102,9 +102,11 @@ class Pool:
         self.pressed = False
         self._login = login
         self._sessions: set[Session] = set()
-        # The sessions that wait for a run, and since when, the longest first.
+        # The sessions that wait for a run, and since when, the longest first; by place, the one last used at the
+        # end; and how many there are of each role, database and server.
         self._idle: dict[Session, float] = {}
         self._free: dict[Place, list[Session]] = defaultdict(list)
+        self._kept: Counter[Names] = Counter()
         self._active: dict[int, Session] = {}
         self._started: list[Run] = []
         self._restarted: list[Run] = []
@@ -131,10 +133,7 @@ class Pool:
 
     def kept_places(self) -> Counter[Names]:
         """How many sessions wait for a run, by role, database and server."""
-        kept: Counter[Names] = Counter()
-        for place, count in self.kept_by_place().items():
-            kept[place.names] += count
-        return kept
+        return self._kept.copy()
 
     def kept_by_place(self) -> dict[Place, int]:
         """How many sessions wait for a run."""
@@ -159,23 +158,19 @@ class Pool:
 
     def needs_session(self, places: list[Place]) -> list[Place]:
         """Those of the places for whose runs a new session must be opened."""
-        free = self.kept_by_place()
         needed = []
-        for place in places:
-            if free.get(place, 0) > 0:
-                free[place] -= 1
-            else:
-                needed.append(place)
+        for place, count in Counter(places).items():
+            needed += [place] * (count - len(self._free.get(place, ())))
         return needed
 
     # --- runs -------------------------------------------------------------------------------
 
     def start(self, run: Run, fresh: bool = False) -> None:
         """Give the run a session, or a new one; what becomes of it, take_started() and take_ended() will tell."""
-        free = self._free[run.place]
+        free = self._free.get(run.place)
         if free and not fresh:
-            session = free.pop()
-            del self._idle[session]
+            session = free[-1]
+            self._take_free(session)
         else:
             session = self._open(run.place)
         self._active[run.jl_id] = session
@@ -207,6 +202,17 @@ class Pool:
     def _set_free(self, session: Session) -> None:
         self._idle[session] = self._clock.steady()
         self._free[session.place].append(session)
+        self._kept[session.place.names] += 1
+
+    def _take_free(self, session: Session) -> None:
+        place = session.place
+        del self._idle[session]
+        self._free[place].remove(session)
+        self._kept[place.names] -= 1
+        if not self._free[place]:
+            del self._free[place]
+        if not self._kept[place.names]:
+            del self._kept[place.names]
 
     def take_started(self) -> list[Run]:
         """The runs whose command has been sent since this was last asked."""
@@ -301,12 +307,8 @@ class Pool:
 
     def _remove(self, session: Session) -> None:
         self._sessions.remove(session)
-        self._idle.pop(session, None)
-        free = self._free[session.place]
-        if session in free:
-            free.remove(session)
-        if not free:
-            del self._free[session.place]
+        if session in self._idle:
+            self._take_free(session)
 
     def close_idle(self) -> float:
         """Close the free sessions that have been kept long enough, and the oldest where there are

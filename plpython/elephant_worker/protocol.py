@@ -4,7 +4,7 @@ client sends to execute statements are written, those of the server taken apart.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 BIND_COMPLETE = ord("2")
 COMMAND_COMPLETE = ord("C")
@@ -14,8 +14,10 @@ DATA_ROW = ord("D")
 EMPTY_QUERY_RESPONSE = ord("I")
 ERROR_RESPONSE = ord("E")
 NOTICE_RESPONSE = ord("N")
+PARAMETER_STATUS = ord("S")
 PARSE_COMPLETE = ord("1")
 READY_FOR_QUERY = ord("Z")
+ROW_DESCRIPTION = ord("T")
 
 # How much of a message is kept, in bytes: a row may have a gigabyte, and nobody reads it.
 LONGEST = 1024 * 1024
@@ -71,9 +73,10 @@ def copy_fail(reason: bytes) -> bytes:
 
 
 class Reader:
-    """Takes apart what the server sends, however it is cut into pieces on its way."""
+    """Takes apart what the server sends, however it is cut into pieces on its way; some kinds are passed over."""
 
-    def __init__(self) -> None:
+    def __init__(self, passed_over: Collection[int] = ()) -> None:
+        self._passed_over = passed_over
         # What has come of a message that is to be kept, and how much is still to come of one that is not.
         self._begun = b""
         self._skip = 0
@@ -105,7 +108,8 @@ class Reader:
                     break
                 self._skip = following - end
                 following = end
-            yield kind, data[start + 5 : following]
+            if kind not in self._passed_over:
+                yield kind, data[start + 5 : following]
             start = following
         self._begun = data[start:]
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 STOPPED_HINTS = {
     "timed out": "A longer job_timeout, or a faster command, lets it end by itself.",
@@ -14,8 +15,7 @@ STOPPED_HINTS = {
 Names = tuple[str, str, str | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where and as whom a command runs. Sessions are kept for the same place only."""
 
     role_oid: int
@@ -45,8 +45,7 @@ class Place:
 TEXTS = ("message", "detail", "hint", "context", "notices")
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """How a run ended; the texts as the server gave them."""
 
     state: str
@@ -66,8 +65,8 @@ class Outcome:
         'caf\\\\xe9'
         """
         texts = {name: value for name in TEXTS if (value := getattr(self, name)) is not None}
-        return replace(
-            self, **{name: text.encode("ascii", "backslashreplace").decode() for name, text in texts.items()}
+        return self._replace(
+            **{name: text.encode("ascii", "backslashreplace").decode() for name, text in texts.items()}
         )
 
 
@@ -143,8 +142,7 @@ class Run:
         if self.stopping is not None:
             state, reason = self.stopping
             said = "The command completed nevertheless." if outcome.state == "succeeded" else outcome.message
-            outcome = replace(
-                outcome,
+            outcome = outcome._replace(
                 state=state,
                 sqlstate="57014",
                 message=reason,

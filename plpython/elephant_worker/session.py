@@ -6,9 +6,10 @@ Nothing here waits: each step is taken when the socket is ready for it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from datetime import datetime, timezone
 from enum import Enum
 
+from .batch import as_batch
 from .clock import Clock
 from .encrypted import Encrypted
 from .libpq import (
@@ -41,8 +42,7 @@ COMMIT = Statement(b"COMMIT", ())
 SETUP = b"""SELECT pg_catalog.set_config('application_name', $1, false),
     pg_catalog.set_config('elephant_worker.job_id', $2, false),
     pg_catalog.set_config('elephant_worker.run_id', $3, false),
-    pg_catalog.set_config('elephant_worker.scheduled_at',
-        pg_catalog.concat(pg_catalog.to_timestamp($4::pg_catalog.float8)), false),
+    pg_catalog.set_config('elephant_worker.scheduled_at', $4, false),
     pg_catalog.set_config('elephant_worker.attempt', $5, false)"""
 ROLE = b""",
     pg_catalog.set_config('role', $%d, false)"""
@@ -195,6 +195,8 @@ class Session:
             self._connection.nonblocking = 1
             self._socket = self._connection.socket
             self.backend_pid = self._connection.backend_pid
+            if self.place.server is None:
+                as_batch(self.backend_pid)
             if is_encrypted(self._connection):
                 self._wire = Encrypted(self._connection, self._ceiling)
                 self._hint = LARGE_ROWS_HINT
@@ -306,7 +308,7 @@ class Session:
         else:
             self.state = State.USED
         if run.is_trial and outcome.state == "succeeded":
-            outcome = replace(outcome, command_tag=None, row_count=_number(answer.value or b"") or outcome.row_count)
+            outcome = outcome._replace(command_tag=None, row_count=_number(answer.value or b"") or outcome.row_count)
         elif not answer.idle and outcome.state == "succeeded":
             outcome = Outcome(
                 "failed",
@@ -396,7 +398,7 @@ def _setup(run: Run) -> Statement:
         b"elephant_worker job %d" % run.job_id,
         b"%d" % run.job_id,
         b"%d" % run.jl_id,
-        b"%.6f" % run.scheduled_at,
+        datetime.fromtimestamp(run.scheduled_at, timezone.utc).isoformat(" ").encode(),
         b"%d" % run.attempt,
     ]
     for part, value in ((ROLE, None if run.place.server else run.place.rolname), (SETTINGS, run.settings)):

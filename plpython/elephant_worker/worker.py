@@ -407,7 +407,7 @@ class Worker:
             run.not_before = steady
             self._pool.start(run)
             self._await_start(run)
-        for run in list(self._pool.runs()):
+        for run in list(self._pool.runs()) if messages else ():
             if run.jl_id < messages.get("cancel", {}).get(run.job_id, 0):
                 self._stop(run, "cancelled", "the run was cancelled by cancel_job()")
             elif run.jl_id in messages.get("cancel run", {}):

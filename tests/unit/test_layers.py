@@ -16,7 +16,7 @@ LAYERS = [
     {"grammar"},
     {"schedule"},
     {"backlog", "claims", "describe", "preview", "statistics"},
-    {"clock", "libpq", "memory", "meter", "plain"},
+    {"batch", "clock", "libpq", "memory", "meter", "plain"},
     {"encrypted"},
     {"session", "store"},
     {"link"},

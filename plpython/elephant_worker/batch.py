@@ -1,0 +1,15 @@
+"""How the system schedules the processes of jobs (sched(7))."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+
+
+def as_batch(pid: int) -> None:
+    """Have a process of this server run as a batch: it gets its share of the processors, but when it wakes up it
+    does not take one from the worker or from the sessions of people. Where the system cannot do that, or the
+    administrator has chosen another policy, all stays as it is."""
+    with suppress(AttributeError, OSError):
+        if os.sched_getscheduler(pid) == os.SCHED_OTHER:
+            os.sched_setscheduler(pid, os.SCHED_BATCH, os.sched_param(0))
