@@ -445,6 +445,8 @@ LOOKAHEAD = 10000
 LOOKAHEAD_OF_OTHERS = 1000
 # While there is more than can be done, what has become due since is read so often, in seconds.
 EXTEND_AFTER = 0.1
+# How many rows are written before all statements are planned anew, and then twice as many each time.
+FEW_ROWS = 1000
 # Above all numbers of jobs.
 NO_JOB = 2**63 - 2
 
@@ -460,6 +462,8 @@ class Store:
         self.backlog = Backlog()
         # How many rows have been written to each table since it was vacuumed.
         self.written: Counter[str] = Counter()
+        self._rows_written = 0
+        self._plan_again = FEW_ROWS
         self.forget_front()
 
     def forget_front(self) -> None:
@@ -503,6 +507,12 @@ class Store:
 
     def _write(self, table: str, rows: int) -> None:
         self.written[f"{self.schema}.{table}"] += rows
+        self._rows_written += rows
+        if self._rows_written >= self._plan_again:
+            # PostgreSQL keeps a plan until ANALYZE comes by. Those of a time when the tables were small, or empty,
+            # read the whole table for a row; a new plan knows how large it is now.
+            self._plan_again = 2 * self._rows_written
+            self._plans.clear()
 
     def commit(self) -> None:
         """End the transaction, if there is one: between turns the worker holds no snapshot."""

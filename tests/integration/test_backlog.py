@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.conftest import SCHEMA, Scheduler
+from tests.conftest import SCHEMA, Scheduler, until
 
 # The functions of the extension begin with what loads its package.
 READ = """
@@ -58,3 +58,27 @@ def test_it_is_read_now_and_then(scheduler: Scheduler, jobs: list[int]) -> None:
 
 def test_of_one_due_time_a_part_may_have_been_read(scheduler: Scheduler, jobs: list[int]) -> None:
     assert read(scheduler, 2, [400.0] * 5) == [*jobs, 0]
+
+
+def test_statements_that_were_planned_when_there_were_no_jobs_do_not_read_all_of_them(scheduler: Scheduler) -> None:
+    scheduler.execute("ANALYZE job, once_job, job_state, job_statistic, job_log, worker_inbox")
+    scheduler.start()
+    for _ in range(2):
+        assert scheduler.run("SELECT 1").state == "succeeded"
+    many, runs = 3000, 20
+    scheduler.admin.execute(
+        """INSERT INTO member_job (job_command, datname, schedule, timezone)
+           SELECT 'SELECT 1', current_database(), '0 0 1 1 *', 'UTC' FROM generate_series(1, %s)""",
+        (many,),
+    )
+    until(lambda: scheduler.value("SELECT count(*) FROM job_state") >= many)
+    read = """SELECT sum(seq_tup_read + idx_tup_fetch) FROM pg_stat_user_tables
+              WHERE schemaname = %s AND relname IN ('job', 'job_state')"""
+    before = scheduler.value(read, SCHEMA)
+    for _ in range(runs):
+        assert scheduler.run("SELECT 1").state == "succeeded"
+    pid = scheduler.value("SELECT pid FROM worker_status")
+    scheduler.stop()
+    # It has reported what it has read when it has gone, at the latest; some of it is of the definitions.
+    until(lambda: not scheduler.value("SELECT count(*) FROM pg_stat_activity WHERE pid = %s", pid))
+    assert scheduler.value(read, SCHEMA) - before < many * runs
