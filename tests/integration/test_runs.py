@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from psycopg import sql
 
@@ -31,6 +33,15 @@ def test_superuser_job(worker: Scheduler) -> None:
         "DO $$BEGIN IF NOT (SELECT usesuper FROM pg_user WHERE usename = current_user) THEN RAISE; END IF; END$$"
     )
     assert run.state == "succeeded"
+
+
+def test_it_runs_as_a_batch_beside_the_worker_and_people(worker: Scheduler) -> None:
+    worker.value("SELECT run_job(%s)", worker.insert("SELECT pg_sleep(1000)"))
+    job = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+    until(lambda: worker.value(job))
+    others = worker.value("SELECT pg_backend_pid()"), worker.value("SELECT pid FROM worker_status")
+    assert os.sched_getscheduler(worker.value(job)) == os.SCHED_BATCH
+    assert {os.sched_getscheduler(pid) for pid in others} == {os.SCHED_OTHER}
 
 
 def test_tag_and_rows(worker: Scheduler) -> None:
