@@ -87,9 +87,9 @@ soak:
 	$(prepare)
 	@tools/sandbox.sh python -m tests.soak $(or $(MINUTES),10) $(SEED)
 
-# The test suite on PostgreSQL 15, 17 and 18 (root; debootstrap).
+# The test suite on PostgreSQL 14 to 18, or only some: make matrix VERSIONS="17 18" (root; debootstrap).
 matrix:
-	@tools/matrix.sh $(SUITES)
+	@tools/matrix.sh $(VERSIONS)
 
 # Figures, also of the peers; nothing is asserted. QUICK=1: in less than three minutes; SCENARIOS="…": only these.
 bench:

@@ -1,16 +1,23 @@
 #!/bin/sh
-# Runs the test suite on the PostgreSQL of other Debian releases, each in a folder of its own:
-#     tools/matrix.sh [suite …]        (as root; the default is bookworm trixie sid)
-# PostgreSQL 15, 17 and 18; sid has pg_background too. The folders are kept in build/debian.
+# Runs the test suite on other versions of PostgreSQL, each in a Debian of its own in build/debian:
+#     tools/matrix.sh [version …]        (as root; the default is all that are supported)
+# 15, 17 and 18 are Debian's, of bookworm, trixie and sid (which has pg_background too); 14 and 16 are in none.
 set -eu
 cd "$(dirname "$0")/.."
 status=0
-for suite in ${*:-bookworm trixie sid}; do
-    echo "=== $suite"
-    # shellcheck disable=SC2016 # is expanded there
+for version in ${*:-14 15 16 17 18}; do
+    server=tools/pg_config.sh
+    case $version in
+    14 | 16) suite=bookworm server="tools/embedded_server.sh $version /opt/postgresql/$version" ;;
+    15) suite=bookworm ;;
+    17) suite=trixie ;;
+    18) suite=sid ;;
+    *) echo "PostgreSQL $version is not supported" >&2; exit 1 ;;
+    esac
+    echo "=== PostgreSQL $version"
     tools/chroot.sh "$suite" '^postgresql-[0-9]+-pg-background$' \
-        '$(tools/pg_config.sh) --version
-         tools/sandbox.sh python -m pytest -q --numprocesses=2 --dist=worksteal' ||
-        { echo "=== $suite FAILED" >&2; status=1; }
+        "PG_CONFIG=\$($server); export PG_CONFIG
+         tools/sandbox.sh python -m pytest -q --numprocesses=2 --dist=worksteal" ||
+        { echo "=== PostgreSQL $version FAILED" >&2; status=1; }
 done
 exit "$status"

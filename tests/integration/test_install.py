@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.cluster import ROOT, Cluster, Installation
+from tests.cluster import ROOT, Cluster, Installation, pg_config
 from tests.conftest import Scheduler, until
 
 
@@ -41,15 +41,15 @@ def test_the_version_is_the_same_everywhere() -> None:
 def test_destdir(installation: Installation, tmp_path: Path) -> None:
     installation.make("install", f"DESTDIR={tmp_path}")
     installed = files_below(tmp_path)
+    sharedir, pkglibdir = pg_config("--sharedir"), pg_config("--pkglibdir")
     for end in (
-        f"share/postgresql/{{major}}/extension/elephant_worker--{version()}.sql",
-        "share/postgresql/{major}/extension/elephant_worker.control",
-        f"lib/elephant_worker/{version()}/elephant_worker/worker.py",
-        f"lib/elephant_worker/{version()}/vendor/croniter/__init__.py",
-        f"lib/elephant_worker/{version()}/vendor/psycopg/pq/__init__.py",
+        f"{sharedir}/extension/elephant_worker--{version()}.sql",
+        f"{sharedir}/extension/elephant_worker.control",
+        f"{pkglibdir}/elephant_worker/{version()}/elephant_worker/worker.py",
+        f"{pkglibdir}/elephant_worker/{version()}/vendor/croniter/__init__.py",
+        f"{pkglibdir}/elephant_worker/{version()}/vendor/psycopg/pq/__init__.py",
     ):
-        major = installation.bindir.parent.name
-        assert any(path.endswith(end.format(major=major)) for path in installed), end
+        assert any(path.endswith(end) for path in installed), end
     assert any(path.endswith(".pyc") for path in installed)
     installation.make("uninstall", f"DESTDIR={tmp_path}")
     assert files_below(tmp_path) == []
