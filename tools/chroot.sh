@@ -32,7 +32,7 @@ unshare --mount --propagation private sh -eu -c '
     mount --rbind /dev "$root/dev"
     shift
     exec chroot "$root" env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \
-        DEBIAN_FRONTEND=noninteractive PIP_CERT=/etc/ssl/certs/host.crt KEEP="${KEEP:-}" sh -eu -c "$@"
+        DEBIAN_FRONTEND=noninteractive PIP_CERT=/etc/ssl/certs/host.crt NODE_EXTRA_CA_CERTS=/etc/ssl/certs/host.crt KEEP="${KEEP:-}" sh -eu -c "$@"
 ' sh "$root" '
     cd /checkout
     apt-get -qq update

