@@ -6,11 +6,17 @@ EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" elephant_wor
 SCRIPT = build/$(EXTENSION)--$(EXTVERSION).sql
 DATA_built = $(SCRIPT)
 
-# The order in which things are created; within a stage, that of the file names.
-STAGES = roles types tables access views user_views everyday_views functions requests triggers setup comments
-PARTS = sql/prelude.sql $(foreach stage,$(STAGES),$(sort $(wildcard sql/$(stage)/*.sql)))
+# The order in which things are created; within a folder that of the file names, but for the views.
+FOLDERS = roles types tables internal worker views api triggers diagnostics privileges
+# Each comes after those that it reads.
+VIEWS = all_job all_job_log job_for_worker worker_status \
+	member_job member_job_log member_once_job my_job my_job_log visible_job view_owner job_stats job_request \
+	job_chain job_overview recent_runs dry_run
+ORDERED_views = $(VIEWS:%=sql/views/%.sql)
+PARTS = sql/prelude.sql $(foreach folder,$(FOLDERS),$(or $(ORDERED_$(folder)),$(sort $(wildcard sql/$(folder)/*.sql))))
 
-PYTHON_MODULES = $(sort $(wildcard plpython/elephant_worker/*.py))
+PYTHON_PACKAGE = plpython/elephant_worker
+PYTHON_FOLDERS = $(patsubst $(PYTHON_PACKAGE)/%/__init__.py,%,$(sort $(wildcard $(PYTHON_PACKAGE)/*/__init__.py)))
 VENDOR = build/vendor
 
 # A story: the order matters.
@@ -47,8 +53,11 @@ PYTHON_DIRECTORY = $(DESTDIR)$(pkglibdir)/$(EXTENSION)/$(EXTVERSION)
 install: install-python
 install-python: all
 	rm -rf '$(PYTHON_DIRECTORY)'
-	$(MKDIR_P) '$(PYTHON_DIRECTORY)/elephant_worker'
-	$(INSTALL_DATA) $(PYTHON_MODULES) '$(PYTHON_DIRECTORY)/elephant_worker/'
+	for folder in . $(PYTHON_FOLDERS); do \
+	    $(MKDIR_P) "$(PYTHON_DIRECTORY)/elephant_worker/$$folder" \
+	    && $(INSTALL_DATA) $(PYTHON_PACKAGE)/$$folder/*.py "$(PYTHON_DIRECTORY)/elephant_worker/$$folder/" || exit; \
+	done
+	printf 'VERSION = "%s"\n' '$(EXTVERSION)' > '$(PYTHON_DIRECTORY)/elephant_worker/version.py'
 	cp -R $(VENDOR) '$(PYTHON_DIRECTORY)/vendor'
 	$(PYTHON) -m compileall -q -s '$(DESTDIR)' '$(PYTHON_DIRECTORY)'
 

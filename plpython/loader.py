@@ -1,4 +1,4 @@
-def elephant():
+def elephant(module):
     import sys
 
     name = "elephant_worker_@VERSION@".replace(".", "_")
@@ -15,10 +15,10 @@ def elephant():
             directories = [dirname(library) for library in libraries] + directories
         files = [f"{directory}/elephant_worker/@VERSION@/elephant_worker/__init__.py" for directory in directories]
         spec = spec_from_file_location(name, next(filter(exists, files), files[-1]))
-        module = sys.modules[name] = module_from_spec(spec)
+        package = sys.modules[name] = module_from_spec(spec)
         try:
-            spec.loader.exec_module(module)
+            spec.loader.exec_module(package)
         except BaseException:
             del sys.modules[name]
             raise
-    return sys.modules[name]
+    return sys.modules[name].module(module)

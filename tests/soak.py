@@ -173,7 +173,7 @@ class Soak:
     @staticmethod
     def _account(job: Any, rows: list[Any]) -> None:
         """Every due time of the job up to the last one in the log is there, once."""
-        from elephant_worker.schedule import Timing, schedule
+        from elephant_worker.schedule.due_times import Timing, schedule
 
         timing = Timing(schedule(job.schedule, job.timezone, job.dst, str(job.job_id)), job.schedule_set_at.timestamp())
         accounted: list[float] = []

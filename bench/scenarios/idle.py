@@ -90,7 +90,7 @@ def _definitions(context: Context, ours: ElephantWorker, count: int) -> None:
                    SELECT 'SELECT 1', 'postgres', 'bench_app', '0 0 1 1 *' FROM generate_series(1, %s)""",
                 (many - len(numbers),),
             )
-            ours.server.until(lambda: not ours.server.value("SELECT count(*) FROM worker_inbox"))
+            ours.server.until(lambda: not ours.server.value("SELECT count(*) FROM worker_request"))
             ours.server.admin.execute("VACUUM job")
             record("insert_job", f"{_case(count)}, {many} of the role", [insert] * 220)
 
@@ -99,6 +99,6 @@ def _bulk(context: Context, ours: ElephantWorker, count: int) -> None:
     began = time.perf_counter()
     ours.define(count, "0 0 1 1 *", "SELECT 1")
     context.record("bulk insert", ours.name, _case(count), "s", [time.perf_counter() - began])
-    ours.server.until(lambda: not ours.server.value("SELECT count(*) FROM worker_inbox"))
+    ours.server.until(lambda: not ours.server.value("SELECT count(*) FROM worker_request"))
     context.record("until the worker knows them", ours.name, _case(count), "s", [time.perf_counter() - began])
     context.record("RSS, own", ours.name, f"after {count} jobs by one statement", "MB", [memory(ours.pid)["own"]])

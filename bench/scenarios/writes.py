@@ -21,7 +21,7 @@ def measure(context: Context) -> None:
     with context.elephant_worker() as ours:
         before = _counts(ours)
         ours.every_second(JOBS, "SELECT 1")
-        ours.server.until(lambda: not ours.server.value("SELECT count(*) FROM worker_inbox"))
+        ours.server.until(lambda: not ours.server.value("SELECT count(*) FROM worker_request"))
         wal, known = ours.server.wal_bytes(), ours.server.value(COUNTED)
         ours.server.until(lambda: ours.server.value(COUNTED) >= runs, patience)
         wal, known = ours.server.wal_bytes() - wal, ours.server.value(COUNTED) - known

@@ -1,7 +1,7 @@
 """What a user did wrong, in the parts that PostgreSQL reports: message, DETAIL, HINT, SQLSTATE."""
 
 
-class Refusal(Exception):
+class UserError(Exception):
     """An input that is refused; all four parts reach the user."""
 
     def __init__(self, message: str, detail: str, hint: str, sqlstate: str = "22023") -> None:
@@ -12,7 +12,7 @@ class Refusal(Exception):
         self.sqlstate = sqlstate
 
     def as_row(self) -> dict[str, str]:
-        """The composite type `refusal` of the extension."""
+        """The composite type `user_error` of the extension."""
         return {
             "sqlstate": self.sqlstate,
             "message": self.message,

@@ -79,12 +79,12 @@ REVOKE ALL ON FUNCTION @extschema@.replace_worker_setting() FROM PUBLIC;
 CREATE TRIGGER replace_worker_setting BEFORE INSERT ON @extschema@.worker_setting
     FOR EACH ROW EXECUTE FUNCTION @extschema@.replace_worker_setting();
 
-CREATE FUNCTION @extschema@.check_conninfo(conninfo text) RETURNS @extschema@.refusal
+CREATE FUNCTION @extschema@.check_conninfo(conninfo text) RETURNS @extschema@.user_error
 LANGUAGE plpython3u STABLE STRICT SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $python$
 # load elephant
-return elephant().access.check_conninfo(conninfo)
+return elephant("worker.logins").check_conninfo(conninfo)
 $python$;
 COMMENT ON FUNCTION @extschema@.check_conninfo(text) IS 'what is wrong with a connection string';
 REVOKE ALL ON FUNCTION @extschema@.check_conninfo(text) FROM PUBLIC;
@@ -94,7 +94,7 @@ LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM @extschema@.refuse(@extschema@.check_conninfo(NEW.conninfo));
+    PERFORM @extschema@.raise_error(@extschema@.check_conninfo(NEW.conninfo));
     RETURN NEW;
 END
 $$;

@@ -4,7 +4,7 @@ SECURITY DEFINER -- who may write to the views may not write to the inbox as the
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    INSERT INTO @extschema@.worker_inbox (kind, job_id) SELECT 'define', c.job_id FROM changed c;
+    INSERT INTO @extschema@.worker_request (kind, job_id) SELECT 'define', c.job_id FROM changed c;
     RETURN NULL;
 END
 $$;

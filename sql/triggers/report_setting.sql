@@ -3,7 +3,7 @@ LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    INSERT INTO @extschema@.worker_inbox (kind) VALUES ('set');
+    INSERT INTO @extschema@.worker_request (kind) VALUES ('set');
     RETURN NULL;
 END
 $$;

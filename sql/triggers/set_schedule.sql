@@ -18,7 +18,7 @@ BEGIN
         NEW.schedule, NEW.timezone, NEW.dst, extract(epoch FROM NEW.starts_at)::float8,
         extract(epoch FROM NEW.ends_at)::float8, extract(epoch FROM NEW.schedule_set_at)::float8, NULL, 1,
         NEW.job_id::text);
-    PERFORM @extschema@.refuse(answer.refusal);
+    PERFORM @extschema@.raise_error(answer.user_error);
     IF answer.never IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.schedule IS DISTINCT FROM OLD.schedule) THEN
         RAISE EXCEPTION 'schedule "%" is never due', left(NEW.schedule, 60)
             USING ERRCODE = 'invalid_parameter_value',

@@ -4,16 +4,16 @@ SECURITY DEFINER -- opens a session of the server's own, since what this transac
 SET search_path = pg_catalog, pg_temp
 AS $python$
 # load elephant
-elephant().trial.try_now(plpy, '@extschema@', TD["new"])
+elephant("worker.dry_run").try_now(plpy, '@extschema@', TD["new"])
 return "MODIFY"
 $python$;
 COMMENT ON FUNCTION @extschema@.try_now() IS 'trigger: has the worker try a command, and waits for it';
 REVOKE ALL ON FUNCTION @extschema@.try_now() FROM PUBLIC;
 
 -- They fire in the order of their names: what is tried has been checked, with the rights of who asks.
-CREATE TRIGGER look_up_place INSTEAD OF INSERT ON @extschema@.trial
-    FOR EACH ROW EXECUTE FUNCTION @extschema@.check_place();
-CREATE TRIGGER look_up_settings INSTEAD OF INSERT ON @extschema@.trial
+CREATE TRIGGER look_up_place INSTEAD OF INSERT ON @extschema@.dry_run
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.check_target();
+CREATE TRIGGER look_up_settings INSTEAD OF INSERT ON @extschema@.dry_run
     FOR EACH ROW EXECUTE FUNCTION @extschema@.check_settings();
-CREATE TRIGGER try_now INSTEAD OF INSERT ON @extschema@.trial
+CREATE TRIGGER try_now INSTEAD OF INSERT ON @extschema@.dry_run
     FOR EACH ROW EXECUTE FUNCTION @extschema@.try_now();

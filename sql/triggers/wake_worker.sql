@@ -14,5 +14,5 @@ $$;
 COMMENT ON FUNCTION @extschema@.wake_worker() IS 'trigger: wakes the worker when there is something in its inbox';
 REVOKE ALL ON FUNCTION @extschema@.wake_worker() FROM PUBLIC;
 
-CREATE TRIGGER wake_worker AFTER INSERT ON @extschema@.worker_inbox
+CREATE TRIGGER wake_worker AFTER INSERT ON @extschema@.worker_request
     FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.wake_worker();

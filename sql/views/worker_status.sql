@@ -21,7 +21,7 @@ AS $$
     CROSS JOIN (SELECT count(*) AS jobs, min(d.next_run_at) AS first
                 FROM @extschema@.job_state d WHERE d.next_run_at <= clock_timestamp()) due
     CROSS JOIN (SELECT count(*) AS runs, min(i.requested_at) AS first
-                FROM @extschema@.worker_inbox i WHERE i.kind IN ('run', 'once', 'reboot')) queued
+                FROM @extschema@.worker_request i WHERE i.kind IN ('run', 'once', 'reboot')) queued
     LEFT JOIN LATERAL (
         SELECT * FROM pg_stat_get_activity(s.pid) a WHERE a.backend_start = s.backend_start) a ON true;
 $$;

@@ -148,7 +148,7 @@ def test_a_foreign_job_is_as_unknown_as_none(scheduler: Scheduler, app: App) -> 
         with pytest.raises(psycopg.errors.NoDataFound):
             app.execute(f"SELECT {call}", (job,))
     assert scheduler.value("SELECT enabled FROM member_job WHERE job_id = %s", job)
-    assert scheduler.value("SELECT count(*) FROM worker_inbox WHERE kind <> 'define'") == 0
+    assert scheduler.value("SELECT count(*) FROM worker_request WHERE kind <> 'define'") == 0
 
 
 def test_a_job_cannot_be_given_away(scheduler: Scheduler, app: App) -> None:

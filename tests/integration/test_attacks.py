@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from elephant_worker.scram import verifier
+from elephant_worker.connection.scram import verifier
 from tests.cluster import USER
 from tests.conftest import SCHEMA, Scheduler, new_scheduler, until
 
@@ -96,7 +96,7 @@ STATEMENTS = {
     "the log, forged through the view": "INSERT INTO my_job_log (jl_id, job_id, rolname) VALUES (99, {secret}, current_user)",
     "the log, changed": "UPDATE member_job_log SET state = 'succeeded'",
     "the log, deleted": "DELETE FROM my_job_log",
-    "the inbox": "INSERT INTO worker_inbox (kind, job_id) VALUES ('stop', NULL)",
+    "the inbox": "INSERT INTO worker_request (kind, job_id) VALUES ('stop', NULL)",
     "stopping the worker": "INSERT INTO job_request (kind) VALUES ('stop')",
     "changing settings": "INSERT INTO job_request (kind) VALUES ('set')",
     "running another's job": "INSERT INTO job_request (kind, job_id) VALUES ('run', {secret})",
@@ -110,7 +110,7 @@ STATEMENTS = {
     "the settings, read": "SELECT conninfo FROM worker_setting",
     "the state": "UPDATE worker_state SET pid = pg_backend_pid()",
     "the worker": "CALL run_worker()",
-    "the worker, below": "CALL work('foreground', NULL)",
+    "the worker, below": "CALL run_worker_loop('foreground', NULL)",
     "a worker": "SELECT start_worker()",
     "no worker": "SELECT stop_worker()",
     "a host": "SELECT host_worker(true)",
@@ -189,11 +189,11 @@ MISUSE = {
     "delete_shown_job": ["SELECT delete_shown_job()"],
     "refuse_cycle": ["SELECT refuse_cycle()"],
     "check_server": ["SELECT check_server()"],
-    "check_share": ["SELECT check_share()"],
+    "check_job_quota": ["SELECT check_job_quota()"],
     "server_obstacle": ["SELECT server_obstacle('anywhere', 10)"],
     "try_now": [
         "SELECT try_now()",
-        "INSERT INTO trial (job_id, rolname, datname) VALUES (1, {superuser}, current_catalog)",
+        "INSERT INTO dry_run (job_id, rolname, datname) VALUES (1, {superuser}, current_catalog)",
     ],
 }
 
@@ -209,7 +209,16 @@ def test_functions_with_the_rights_of_the_owner(arena: Arena) -> None:
     assert all("search_path=pg_catalog, pg_temp" in row.proconfig for row in definers)
     before = arena.everything()
     session = arena.sessions[arena.mallory]
-    for table in ("changed", "worker_state", "worker_inbox", "job", "job_log", "job_state", "pg_proc", "chain_lock"):
+    for table in (
+        "changed",
+        "worker_state",
+        "worker_request",
+        "job",
+        "job_log",
+        "job_state",
+        "pg_proc",
+        "dependency_lock",
+    ):
         session.execute(f"CREATE TEMP TABLE {table} AS SELECT {arena.secret}::bigint AS job_id, 'x'::text AS kind")
     session.execute("CREATE TABLE bait (job_id bigint, run_after bigint[])")
     for row in definers:
@@ -225,8 +234,17 @@ def test_functions_with_the_rights_of_the_owner(arena: Arena) -> None:
     pid = arena.execute(arena.mallory, "SELECT worker_pid() AS pid")[0].pid
     assert pid == arena.scheduler.value("SELECT pid FROM worker_state")
     session.execute("UPDATE my_job SET job_description = 'reported'")
-    until(lambda: arena.scheduler.value("SELECT count(*) = 0 FROM worker_inbox"), "the worker to see it")
-    for table in ("changed", "worker_state", "worker_inbox", "job", "job_log", "job_state", "pg_proc", "chain_lock"):
+    until(lambda: arena.scheduler.value("SELECT count(*) = 0 FROM worker_request"), "the worker to see it")
+    for table in (
+        "changed",
+        "worker_state",
+        "worker_request",
+        "job",
+        "job_log",
+        "job_state",
+        "pg_proc",
+        "dependency_lock",
+    ):
         session.execute(f"DROP TABLE pg_temp.{table}")
     assert arena.everything() == before
 

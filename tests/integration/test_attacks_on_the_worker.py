@@ -28,7 +28,7 @@ def goes_on(arena: Scheduler) -> None:
 LOCKS = [
     *(
         f"LOCK TABLE {view} IN {mode} MODE"
-        for view in ("my_job", "member_job", "job_request", "my_job_log", "job", "job_state", "worker_inbox")
+        for view in ("my_job", "member_job", "job_request", "my_job_log", "job", "job_state", "worker_request")
         for mode in ("ROW EXCLUSIVE", "SHARE", "ACCESS EXCLUSIVE")
     ),
     "SELECT * FROM my_job FOR UPDATE",

@@ -8,8 +8,8 @@ from tests.conftest import SCHEMA, Scheduler, until
 
 # The functions of the extension begin with what loads its package.
 READ = """
-modules = vars(elephant().worker)
-Store, Room = modules["Store"], modules["Room"]
+modules = vars(elephant("worker.loop"))
+Store, Capacity = modules["Store"], modules["Capacity"]
 names = vars(__import__("sys").modules[Store.__module__])
 names["LOOKAHEAD"] = lookahead
 store = Store(plpy, schema)
@@ -19,8 +19,8 @@ for now in moments:
         store.extend_backlog(now)
     else:
         store.fill_backlog(now, set())
-    room = Room(1, lambda: 1, modules["Counter"](), set(), modules["Counter"]())
-    taken += [entry.job_id for entry in store.backlog.take(room, now)]
+    capacity = Capacity(1, lambda: 1, modules["Counter"](), set(), modules["Counter"]())
+    taken += [entry.job_id for entry in store.backlog.take(capacity, now)]
 return [*taken, len(store.backlog)]
 """
 
@@ -28,7 +28,9 @@ return [*taken, len(store.backlog)]
 @pytest.fixture
 def jobs(scheduler: Scheduler) -> list[int]:
     """Jobs that are due at 100, 200, 200, 200 and 300."""
-    loader = scheduler.value("SELECT prosrc FROM pg_proc WHERE proname = 'work'").partition("return elephant()")[0]
+    loader = scheduler.value("SELECT prosrc FROM pg_proc WHERE proname = 'run_worker_loop'").partition(
+        "return elephant("
+    )[0]
     scheduler.admin.execute(
         "CREATE FUNCTION read_backlog(schema text, lookahead int, moments float8[]) RETURNS bigint[] "
         f"LANGUAGE plpython3u AS $body${loader}{READ}$body$"
@@ -61,7 +63,7 @@ def test_of_one_due_time_a_part_may_have_been_read(scheduler: Scheduler, jobs: l
 
 
 def test_statements_that_were_planned_when_there_were_no_jobs_do_not_read_all_of_them(scheduler: Scheduler) -> None:
-    scheduler.execute("ANALYZE job, once_job, job_state, job_statistic, job_log, worker_inbox")
+    scheduler.execute("ANALYZE job, once_job, job_state, job_statistic, job_log, worker_request")
     scheduler.start()
     for _ in range(2):
         assert scheduler.run("SELECT 1").state == "succeeded"

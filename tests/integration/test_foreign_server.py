@@ -151,7 +151,7 @@ def test_who_may_not(fleet: Fleet) -> None:
         for query in (
             "SELECT insert_job('SELECT 1', 'far shop', server := 'berlin')",
             "SELECT run_once('SELECT 1', 'far shop', server := 'berlin')",
-            """INSERT INTO trial (datname, rolname, job_command, job_timeout, server)
+            """INSERT INTO dry_run (datname, rolname, job_command, job_timeout, server)
                VALUES ('far shop', current_user, 'SELECT 1', '1 s', 'berlin')""",
         ):
             with pytest.raises(psycopg.Error, match=message) as raised:
@@ -381,7 +381,7 @@ def test_a_dump_names_the_server(fleet: Fleet, tmp_path: Path) -> None:
         admin.execute('SET search_path = "Elephant Test"')
         (row,) = admin.execute("SELECT server, datname FROM all_job").fetchall()
         assert row == ("berlin", "far shop")
-        assert admin.execute("SELECT obstacle FROM runnable_job").fetchone() == (None,)
+        assert admin.execute("SELECT obstacle FROM job_for_worker").fetchone() == (None,)
     restored.admin.close()
 
 
@@ -394,7 +394,7 @@ def test_the_example_of_the_documentation(scheduler: Scheduler) -> None:
     scheduler._roles.append("fleet")
     rows = scheduler.execute("SELECT job_name, server FROM all_job ORDER BY job_name").fetchall()
     assert [tuple(row) for row in rows] == [(f"roll up shop_{number}", f"shop_{number}") for number in (1, 2, 3)]
-    assert scheduler.value("SELECT count(*) FROM runnable_job WHERE obstacle IS NULL") == 3
+    assert scheduler.value("SELECT count(*) FROM job_for_worker WHERE obstacle IS NULL") == 3
 
 
 def test_no_secret_is_visible(fleet: Fleet) -> None:

@@ -75,7 +75,7 @@ FUNCTIONS = """SELECT p.oid::regprocedure::text AS signature, p.proname AS name,
     FROM pg_proc p
     WHERE p.pronamespace = '"Elephant Test"'::regnamespace AND p.prokind = 'f' AND p.prorettype <> 'trigger'::regtype
       -- It raises what it is told to.
-      AND p.proname <> 'refuse'
+      AND p.proname <> 'raise_error'
       AND has_function_privilege(%s, p.oid, 'EXECUTE') ORDER BY 1"""
 COLUMNS = """SELECT a.attname AS name, t.typname AS type FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
     WHERE a.attrelid = %s::regclass AND has_column_privilege(%s, a.attrelid, a.attnum, %s) ORDER BY a.attnum"""

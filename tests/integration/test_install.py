@@ -45,7 +45,7 @@ def test_destdir(installation: Installation, tmp_path: Path) -> None:
     for end in (
         f"{sharedir}/extension/elephant_worker--{version()}.sql",
         f"{sharedir}/extension/elephant_worker.control",
-        f"{pkglibdir}/elephant_worker/{version()}/elephant_worker/worker.py",
+        f"{pkglibdir}/elephant_worker/{version()}/elephant_worker/worker/loop.py",
         f"{pkglibdir}/elephant_worker/{version()}/vendor/croniter/__init__.py",
         f"{pkglibdir}/elephant_worker/{version()}/vendor/psycopg/pq/__init__.py",
     ):

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 import pytest
 from psycopg import sql
 
-from elephant_worker.clock import Clock
-from elephant_worker.libpq import Login, conninfo
-from elephant_worker.pool import Pool
-from elephant_worker.run import Outcome, Place, Run
+from elephant_worker.connection.libpq import Login, conninfo
+from elephant_worker.connection.pool import Pool
+from elephant_worker.jobs.run import Outcome, Run, Target
+from elephant_worker.system.clock import Clock
 from tests.conftest import Scheduler, until
 
 LONG = 3600.0
@@ -25,9 +25,9 @@ class Held:
         role = scheduler.role()
         parameters = {"host": "127.0.0.1", "port": str(scheduler.cluster.port), "dbname": scheduler.dbname}
         login = Login(conninfo({**parameters, "user": role, "password": role}))
-        self.pool = Pool(self.clock, lambda place: login)
+        self.pool = Pool(self.clock, lambda target: login)
         self.pool.lifetime = LONG
-        self.run = Run(1, 1, Place(0, role, scheduler.dbname), "schedule", "SELECT 1", 0.0, 60.0)
+        self.run = Run(1, 1, Target(0, role, scheduler.dbname), "schedule", "SELECT 1", 0.0, 60.0)
         self.run.not_before = self.clock.steady() + seconds
         self.pool.start(self.run)
 
@@ -44,7 +44,7 @@ class Held:
             self.scheduler.value(
                 "SELECT count(*) FROM pg_stat_activity"
                 " WHERE usename = %s AND state = 'idle' AND application_name = 'elephant_worker job 1'",
-                self.run.place.rolname,
+                self.run.target.rolname,
             )
         )
 
@@ -91,7 +91,7 @@ def test_a_run_that_a_session_cannot_begin_any_more_gets_another_one(held: Calla
     (before,) = one.pool.sessions()
     assert one.scheduler.value("SELECT pg_terminate_backend(%s, 10000)", before)
     # Without a turn in between, in which the pool would see that it has ended.
-    second = Run(2, 1, one.run.place, "schedule", "SELECT 1", 0.0, 60.0)
+    second = Run(2, 1, one.run.target, "schedule", "SELECT 1", 0.0, 60.0)
     one.pool.start(second)
     assert second.started is not None
     one.turn_until(one.pool.take_ended)
@@ -114,10 +114,10 @@ def test_a_run_that_is_cancelled_before_its_moment_is_not_sent(held: Callable[[f
 def test_a_session_that_cannot_be_opened_fails_its_run_alone(held: Callable[[float], Held]) -> None:
     one = held(0.0)
     one.turn_until(one.pool.take_ended)
-    nowhere = Pool(one.clock, lambda place: Login("host=/nowhere/at/all"))
+    nowhere = Pool(one.clock, lambda target: Login("host=/nowhere/at/all"))
     nowhere.lifetime = LONG
-    nowhere.open(one.run.place)
-    run = Run(2, 1, one.run.place, "schedule", "SELECT 1", 0.0, 60.0)
+    nowhere.open(one.run.target)
+    run = Run(2, 1, one.run.target, "schedule", "SELECT 1", 0.0, 60.0)
     nowhere.start(run)
     nowhere.turn(0.0)
     assert nowhere.take_ended() == [run]
@@ -127,15 +127,15 @@ def test_a_session_that_cannot_be_opened_fails_its_run_alone(held: Callable[[flo
 
 def test_two_sessions_end_at_once(held: Callable[[float], Held]) -> None:
     one = held(0.0)
-    second = Run(2, 2, one.run.place, "schedule", "SELECT 2", 0.0, 60.0)
+    second = Run(2, 2, one.run.target, "schedule", "SELECT 2", 0.0, 60.0)
     one.pool.start(second)
     one.turn_until(lambda: second.outcome and one.run.outcome)
     assert len(one.pool.sessions()) == 2
     one.scheduler.execute(
         "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE usename = {}",
-        sql.Literal(one.run.place.rolname),
+        sql.Literal(one.run.target.rolname),
     )
-    runs = [Run(number, number, one.run.place, "schedule", "SELECT 3", 0.0, 60.0) for number in (3, 4, 5)]
+    runs = [Run(number, number, one.run.target, "schedule", "SELECT 3", 0.0, 60.0) for number in (3, 4, 5)]
     for run in runs:
         one.pool.start(run)
     one.turn_until(lambda: all(run.outcome for run in runs))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from elephant_worker.store import STATEMENTS
-from elephant_worker.worker import SESSION
+from elephant_worker.database.store import STATEMENTS
+from elephant_worker.worker.loop import SESSION
 from tests.conftest import SCHEMA, Scheduler, until
 
 BACKLOG = """

@@ -171,17 +171,17 @@ def test_who_may_try_what(worker: Scheduler) -> None:
         with pytest.raises(psycopg.errors.NoDataFound):
             thief.execute(f"SELECT {call}")
     # The view behind it, used by hand.
-    row = """INSERT INTO trial (datname, rolname, job_command, job_timeout)
+    row = """INSERT INTO dry_run (datname, rolname, job_command, job_timeout)
              VALUES (current_catalog, %s, 'SELECT 1', '1 min')"""
     with pytest.raises(psycopg.errors.InsufficientPrivilege, match="may not define jobs for role"):
         thief.execute(row, (victim,))
     with pytest.raises(psycopg.errors.UndefinedObject):
         thief.execute(row, (None,))
     for statement in (
-        "INSERT INTO trial (defined_by) VALUES ('postgres')",
-        "INSERT INTO trial (state) VALUES ('succeeded')",
-        "UPDATE trial SET state = 'succeeded'",
-        "DELETE FROM trial",
+        "INSERT INTO dry_run (defined_by) VALUES ('postgres')",
+        "INSERT INTO dry_run (state) VALUES ('succeeded')",
+        "UPDATE dry_run SET state = 'succeeded'",
+        "DELETE FROM dry_run",
         "SELECT try_now()",
     ):
         with pytest.raises((psycopg.errors.InsufficientPrivilege, psycopg.errors.ObjectNotInPrerequisiteState)):

@@ -214,7 +214,7 @@ def test_the_worker_vacuums_what_it_writes(scheduler: Scheduler) -> None:
     scheduler.value("SELECT count(run_job(%s)) FROM generate_series(1, 1500)", job_id)
     vacuumed = "SELECT count(*) FROM pg_stat_user_tables WHERE vacuum_count > 0 AND relname = %s"
     until(lambda: scheduler.value(vacuumed, "job_log"), "job_log to be vacuumed")
-    until(lambda: scheduler.value(vacuumed, "worker_inbox"), "worker_inbox to be vacuumed")
+    until(lambda: scheduler.value(vacuumed, "worker_request"), "worker_request to be vacuumed")
     assert "could not vacuum" not in scheduler.cluster.log
 
 

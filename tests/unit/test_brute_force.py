@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
-from elephant_worker.schedule import Schedule, Timing, clock_changes, schedule, time_zone
+from elephant_worker.schedule.due_times import Schedule, Timing, clock_changes, schedule, time_zone
 from tests.unit.brute_force import BOUNDS, NAMES, UTC, Line, starts
 
 # More for a longer search: EXAMPLES=20000 python -m pytest --hypothesis-seed=… tests/unit/test_brute_force.py
@@ -126,12 +126,12 @@ def test_days_of_ten_years(text: str, zone: str) -> None:
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(st.text(max_size=200) | st.text('0123456789*/,-LH#@{}"\\ \tabc', max_size=60))
 def test_no_text_does_anything_but_be_refused(text: str) -> None:
-    from elephant_worker.errors import Refusal
-    from elephant_worker.grammar import parse
+    from elephant_worker.errors import UserError
+    from elephant_worker.schedule.parser import parse
 
-    refusal = None
+    user_error = None
     try:
         Timing(Schedule(parse(text), UTC, "cron")).next(0.0)
-    except Refusal as refused:
-        refusal = refused
-    assert refusal is None or (refusal.detail and refusal.hint)
+    except UserError as refused:
+        user_error = refused
+    assert user_error is None or (user_error.detail and user_error.hint)

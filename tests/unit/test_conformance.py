@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from elephant_worker.errors import Refusal
-from elephant_worker.grammar import parse
-from elephant_worker.schedule import Timing, schedule
+from elephant_worker.errors import UserError
+from elephant_worker.schedule.due_times import Timing, schedule
+from elephant_worker.schedule.parser import parse
 from tests.cluster import ROOT
 
 
@@ -37,6 +37,6 @@ def test_valid(fact: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("fact", INVALID, ids=lambda fact: repr(fact["schedule"]))
 def test_invalid(fact: dict[str, str]) -> None:
-    with pytest.raises(Refusal) as raised:
+    with pytest.raises(UserError) as raised:
         parse(fact["schedule"])
     assert raised.value.sqlstate == "22023"

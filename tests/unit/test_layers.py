@@ -1,4 +1,5 @@
-"""The pure modules know nothing of the database, of sockets or of the time."""
+"""The folders of the package import only downward, and the pure ones know nothing of the database, of sockets or of
+the time."""
 
 from __future__ import annotations
 
@@ -10,72 +11,59 @@ from tests.cluster import ROOT
 
 PACKAGE = ROOT / "plpython/elephant_worker"
 
-# Each layer may import from those before it, and from itself.
-LAYERS = [
-    {"alerts", "errors", "protocol", "retry", "run", "scram", "server", "vendor", "wire"},
-    {"grammar"},
-    {"schedule"},
-    {"backlog", "claims", "describe", "preview", "statistics"},
-    {"batch", "clock", "libpq", "memory", "meter", "plain"},
-    {"encrypted"},
-    {"session", "store"},
-    {"link"},
-    {"listener", "pool", "signals", "access", "host", "retention", "sequel", "spare", "vacuum"},
-    {"trial", "worker"},
-]
-PURE = {
-    "alerts",
-    "backlog",
-    "errors",
-    "protocol",
-    "retry",
-    "run",
-    "scram",
-    "grammar",
-    "schedule",
-    "claims",
-    "describe",
-    "preview",
-    "statistics",
-    "wire",
+# What each folder may import from, beside itself; "" stands for the modules that lie beside the folders.
+FOLDERS = {
+    "": set[str](),
+    "schedule": {""},
+    "jobs": {"", "schedule"},
+    "system": {"", "jobs"},
+    "connection": {"", "jobs", "system"},
+    "database": {"", "jobs"},
+    "worker": {"", "jobs", "system", "connection", "database"},
 }
+PURE = ("schedule", "jobs")
 IMPURE_IMPORTS = {"time", "socket", "select", "os", "psycopg", "plpy", "random", "subprocess", "threading"}
+MODULES = sorted(str(path.relative_to(PACKAGE)) for path in PACKAGE.rglob("*.py"))
+
+
+def folder_of(module: str) -> str:
+    return module.rpartition("/")[0]
 
 
 def imports(module: str) -> tuple[set[str], set[str]]:
-    """The modules of the package that a module imports, and the others."""
+    """The folders of the package that a module imports from, and the other packages."""
     ours, others = set(), set()
-    for node in ast.walk(ast.parse((PACKAGE / f"{module}.py").read_text())):
-        if isinstance(node, ast.ImportFrom):
-            (ours if node.level else others).add((node.module or "").partition(".")[0])
+    for node in ast.walk(ast.parse((PACKAGE / module).read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            above = folder_of(module).split("/")[: 1 - node.level or None]
+            path = "/".join([*filter(None, above), *(node.module or "").split(".")])
+            ours.add(path.partition("/")[0] if (PACKAGE / path.partition("/")[0]).is_dir() else "")
+        elif isinstance(node, ast.ImportFrom):
+            others.add((node.module or "").partition(".")[0])
         elif isinstance(node, ast.Import):
             others |= {alias.name.partition(".")[0] for alias in node.names}
-    return ours - {""}, others
+    return ours, others
 
 
-def test_every_module_has_its_layer() -> None:
-    modules = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__"}
-    assert modules == set().union(*LAYERS)
+def test_every_folder_has_its_layer() -> None:
+    assert {folder_of(module) for module in MODULES} == set(FOLDERS)
 
 
-@pytest.mark.parametrize("module", sorted(set().union(*LAYERS)))
+@pytest.mark.parametrize("module", MODULES)
 def test_imports_go_one_way(module: str) -> None:
     ours, others = imports(module)
-    below: set[str] = set()
-    for layer in LAYERS:
-        below |= layer
-        if module in layer:
-            break
-    assert ours <= below
+    folder = folder_of(module)
+    assert ours <= FOLDERS[folder] | {folder}
     assert "plpy" not in others  # it comes in as an argument
-    if module in PURE:
+    if folder in PURE:
         assert not others & IMPURE_IMPORTS
-    if module != "schedule":
+    if folder != "schedule":
         assert "croniter" not in others
 
 
 def test_pure_modules_read_no_clock() -> None:
-    for module in PURE:
-        text = (PACKAGE / f"{module}.py").read_text()
-        for call in (".now(", ".today(", ".utcnow(", "time.time"):
-            assert call not in text, (module, call)
+    for module in MODULES:
+        if folder_of(module) in PURE:
+            text = (PACKAGE / module).read_text()
+            for call in (".now(", ".today(", ".utcnow(", "time.time"):
+                assert call not in text, (module, call)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from elephant_worker.retry import Policy, kind
+from elephant_worker.jobs.retry import Policy, kind
 
 KINDS = ["connection", "serialization", "error", "timeout", "lost"]
 

@@ -10,11 +10,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from elephant_worker.claims import Job, Moment, decide
-from elephant_worker.describe import describe
-from elephant_worker.errors import Refusal
-from elephant_worker.grammar import parse
-from elephant_worker.schedule import Timing, schedule
+from elephant_worker.errors import UserError
+from elephant_worker.jobs.dispatch import DispatchContext, Job, decide
+from elephant_worker.schedule.description import describe
+from elephant_worker.schedule.due_times import Timing, schedule
+from elephant_worker.schedule.parser import parse
 from tests.cluster import ROOT
 
 DOCUMENT = (ROOT / "docs/schedules.md").read_text()
@@ -81,7 +81,7 @@ def test_slots(row: list[str]) -> None:
 @pytest.mark.parametrize("row", REFUSED, ids=lambda row: row[0])
 def test_refused(row: list[str]) -> None:
     text, says, meant = row
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(UserError) as refused:
         parse(text)
     assert says in refused.value.detail
     assert ("Did you mean" in refused.value.hint) == bool(meant)
@@ -122,12 +122,12 @@ def test_missed_time(row: list[str]) -> None:
             role_oid=1,
             database_oid=1,
         )
-        claims = decide([job], Counter(), Moment(back, back - 1, 60.0), lambda: next(numbers))
-        for run in claims.ended:
+        decisions = decide([job], Counter(), DispatchContext(back, back - 1, 60.0), lambda: next(numbers))
+        for run in decisions.ended:
             assert run.missed_count is not None
             for number in range(run.missed_count):
                 found[run.scheduled_at + number * 3600] = False
-        for run in claims.runs:
+        for run in decisions.runs:
             found[run.scheduled_at] = True
-        next_run_at = claims.next_run_at[1] or next(run.resume_at for run in claims.runs)
+        next_run_at = decisions.next_run_at[1] or next(run.resume_at for run in decisions.runs)
     assert found == expected

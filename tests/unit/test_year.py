@@ -15,8 +15,8 @@ from datetime import datetime, timedelta
 from itertools import count, takewhile
 from random import Random
 
-from elephant_worker.claims import Job, Moment, after_set_back, decide, due_again
-from elephant_worker.run import Outcome, Run
+from elephant_worker.jobs.dispatch import DispatchContext, Job, after_set_back, decide, due_again
+from elephant_worker.jobs.run import Outcome, Run
 from tests.unit.brute_force import UTC
 
 SEED = int(os.environ.get("SEED", "2027"))
@@ -100,7 +100,7 @@ class World:
         heapq.heapify(self.queue)
         # The steady clock, and how far the wall clock is ahead of it.
         self.steady = self.ahead = 0.0
-        self.awake_since = BEGIN
+        self.available_since = BEGIN
         self.active: list[tuple[float, int, Run]] = []
         self.log: list[Run] = []
         self.keys: set[tuple[int, float]] = set()
@@ -146,20 +146,20 @@ class World:
         self.end_runs(until=self.steady)
         while found := self.due():
             active = Counter(run.job_id for _, _, run in self.active)
-            moment = Moment(self.now, self.awake_since, GRACE)
-            claims = decide(found, active, moment, lambda: next(self.numbers))
-            assert not claims.changed
-            assert not claims.quarantined
-            for job_id, due in claims.next_run_at.items():
+            moment = DispatchContext(self.now, self.available_since, GRACE)
+            decisions = decide(found, active, moment, lambda: next(self.numbers))
+            assert not decisions.changed
+            assert not decisions.quarantined
+            for job_id, due in decisions.next_run_at.items():
                 self.set_due(job_id, due)
-            for run in [*claims.runs, *claims.ended]:
+            for run in [*decisions.runs, *decisions.ended]:
                 key = (run.job_id, run.scheduled_at)
                 assert key not in self.keys, f"{key} comes twice"
                 self.keys.add(key)
                 self.log.append(run)
-            for run in claims.ended:
+            for run in decisions.ended:
                 self.run_again(run)
-            for run in claims.runs:
+            for run in decisions.runs:
                 long = self.random.random() < 0.01
                 seconds = self.random.expovariate(1 / (5 * HOUR if long else 40))
                 heapq.heappush(self.active, (self.steady + seconds, run.jl_id, run))
@@ -169,7 +169,7 @@ class World:
         lost = [run for _, _, run in self.active]
         self.active.clear()
         self.steady += seconds
-        self.awake_since = self.now
+        self.available_since = self.now
         for run in lost:
             run.end(Outcome("lost", "57P02"), self.now)
             if self.next_run_at[run.job_id] is None:
@@ -178,9 +178,9 @@ class World:
     def set_clock(self, seconds: float) -> None:
         self.ahead += seconds
         if seconds > 0:
-            self.awake_since = self.now
+            self.available_since = self.now
             return
-        self.awake_since = min(self.awake_since, self.now)
+        self.available_since = min(self.available_since, self.now)
         for job_id, due in self.next_run_at.items():
             if due is not None and "@after" in str(self.jobs[job_id].schedule):
                 waiting = replace(self.jobs[job_id], scheduled_at=due)

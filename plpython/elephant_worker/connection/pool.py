@@ -1,0 +1,356 @@
+"""The sessions of the worker: which there are, what each waits for, and which takes a run."""
+
+from __future__ import annotations
+
+import math
+import select
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from ..jobs.run import Cost, Names, Outcome, Run, Target
+from ..system.clock import Clock
+from ..system.memory_limit import MemoryLimit
+from ..system.process_usage import reading
+from .libpq import Login
+from .session import Session, State, Wait
+
+
+class Socket(Protocol):
+    """Something that waits for its socket."""
+
+    wait: Wait
+    more: bool
+
+    @property
+    def socket(self) -> int: ...
+
+    def step(self) -> None: ...
+
+
+EVENTS = {
+    Wait.READ: select.POLLIN,
+    Wait.WRITE: select.POLLOUT,
+    Wait.BOTH: select.POLLIN | select.POLLOUT,
+}
+
+
+# For so many seconds the steps that need no waiting are taken one after another, before what has ended is
+# logged: the more runs a transaction logs, the less each of them costs.
+GATHERING = 0.001
+# A used session is reset after so many seconds, even if it may be given another run soon.
+RESET_AFTER = 0.05
+
+
+class Sockets:
+    """Waits for many sockets at once."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._poll = select.poll()
+        self._by_number: dict[int, Socket] = {}
+        self._numbers: dict[Socket, int] = {}
+        # What each number is waited for.
+        self._waits: dict[int, Wait] = {}
+        self._more: set[Socket] = set()
+
+    def watch(self, socket: Socket) -> None:
+        """Wait for what the socket says that it waits for, until told otherwise."""
+        self._more.discard(socket)
+        number = None if socket.wait is Wait.NOTHING else socket.socket
+        known = self._numbers.get(socket)
+        if known is not None and known != number:
+            del self._numbers[socket]
+            if self._by_number.get(known) is socket:
+                del self._by_number[known]
+                del self._waits[known]
+                self._poll.unregister(known)
+        if number is not None:
+            self._numbers[socket] = number
+            self._by_number[number] = socket
+            if self._waits.get(number) is not socket.wait:
+                self._waits[number] = socket.wait
+                self._poll.register(number, EVENTS[socket.wait])
+            if socket.more:
+                self._more.add(socket)
+
+    def ready(self, seconds: float) -> list[Socket]:
+        """The sockets that can do their next step, after a wait of at most so many seconds."""
+        until = self._clock.steady() + seconds
+        events = self._poll.poll(0 if self._more else int(seconds * 1000))
+        if not events and not self._more and seconds:
+            # poll() counts in milliseconds, which would have each run start half a one late.
+            self._clock.sleep(min(until - self._clock.steady(), 0.001))
+        found = [self._by_number[number] for number, _ in events]
+        return [*self._more.difference(found), *found] if self._more else found
+
+
+class Pool:
+    """Runs get a session that is kept for their place, or a new one."""
+
+    def __init__(self, clock: Clock, login: Callable[[Target], Login]) -> None:
+        self.sockets = Sockets(clock)
+        self.ceiling = MemoryLimit()
+        # Seconds: how long a free session is kept, how long one is used; and how many are kept.
+        self.kept = 0.0
+        self.lifetime = 0.0
+        self.max_idle = 0
+        self._clock = clock
+        # Whether to measure what runs cost.
+        self.track_usage = False
+        # Whether runs wait for others to end.
+        self.saturated = False
+        self._login = login
+        self._sessions: set[Session] = set()
+        # The sessions that wait for a run, and since when, the longest first; by place, the one last used at the
+        # end; and how many there are of each role, database and server.
+        self._idle: dict[Session, float] = {}
+        self._free: dict[Target, list[Session]] = defaultdict(list)
+        self._kept: Counter[Names] = Counter()
+        self._active: dict[int, Session] = {}
+        self._started: list[Run] = []
+        self._restarted: list[Run] = []
+        self._ended: list[Run] = []
+
+    # --- what there is ----------------------------------------------------------------------
+
+    @property
+    def active(self) -> int:
+        """How many runs have a session and have not ended."""
+        return len(self._active)
+
+    @property
+    def connecting(self) -> int:
+        """How many sessions are being opened on this server."""
+        return sum(session.state is State.CONNECTING and session.target.server is None for session in self._sessions)
+
+    @property
+    def connecting_elsewhere(self) -> int:
+        """How many runs wait for a session on another server."""
+        return sum(
+            session.state is State.CONNECTING and session.target.server is not None for session in self._active.values()
+        )
+
+    def kept_targets(self) -> Counter[Names]:
+        """How many sessions wait for a run, by role, database and server."""
+        return self._kept.copy()
+
+    def kept_by_target(self) -> dict[Target, int]:
+        """How many sessions wait for a run."""
+        return {target: len(sessions) for target, sessions in self._free.items()}
+
+    def runs(self) -> Iterator[Run]:
+        """The active runs."""
+        return (session.run for session in self._active.values() if session.run is not None)
+
+    def sessions(self) -> set[int]:
+        """The processes of all sessions that are open."""
+        return {session.backend_pid for session in self._sessions if session.state is not State.CONNECTING}
+
+    def backend(self, run: Run) -> int | None:
+        """The process that executes an active run, once its session is connected."""
+        session = self._active.get(run.jl_id)
+        return None if session is None or session.state is State.CONNECTING else session.backend_pid
+
+    def address(self, run: Run) -> dict[str, str]:
+        """Where the session of an active run is connected to."""
+        return self._active[run.jl_id].address
+
+    def needs_session(self, targets: list[Target]) -> list[Target]:
+        """Those of the places for whose runs a new session must be opened."""
+        needed = []
+        for target, count in Counter(targets).items():
+            needed += [target] * (count - len(self._free.get(target, ())))
+        return needed
+
+    # --- runs -------------------------------------------------------------------------------
+
+    def start(self, run: Run, fresh: bool = False) -> None:
+        """Give the run a session, or a new one; what becomes of it, take_started() and take_ended() will tell."""
+        free = self._free.get(run.target)
+        if free and not fresh:
+            session = free[-1]
+            self._take_free(session)
+        else:
+            session = self._open(run.target)
+        self._active[run.jl_id] = session
+        session.start(run)
+        self._after_step(session)
+
+    def open(self, target: Target) -> None:
+        """Have a session wait for a run. If it does not get connected, the run will say so."""
+        session = self._open(target)
+        self._set_free(session)
+        self._after_step(session)
+
+    def _open(self, target: Target) -> Session:
+        def measure(backend: int) -> Cost | None:
+            return reading(backend) if self.track_usage and target.server is None else None
+
+        session = Session(
+            target,
+            self._login(target),
+            self._clock,
+            self._started.append,
+            self._run_ended,
+            measure,
+            self.ceiling,
+        )
+        self._sessions.add(session)
+        return session
+
+    def _set_free(self, session: Session) -> None:
+        self._idle[session] = self._clock.steady()
+        self._free[session.target].append(session)
+        self._kept[session.target.names] += 1
+
+    def _take_free(self, session: Session) -> None:
+        target = session.target
+        del self._idle[session]
+        self._free[target].remove(session)
+        self._kept[target.names] -= 1
+        if not self._free[target]:
+            del self._free[target]
+        if not self._kept[target.names]:
+            del self._kept[target.names]
+
+    def take_started(self) -> list[Run]:
+        """The runs whose command has been sent since this was last asked."""
+        return _emptied(self._started)
+
+    def take_restarted(self) -> list[Run]:
+        """The runs that have been given another session since this was last asked."""
+        return _emptied(self._restarted)
+
+    def take_ended(self) -> list[Run]:
+        """The runs that have ended since this was last asked."""
+        return _emptied(self._ended)
+
+    def abandon(self, run: Run, outcome: Outcome) -> None:
+        """End a run whose session does not get connected."""
+        session = self._active[run.jl_id]
+        session.run = None
+        session.close()
+        self._run_ended(run, outcome)
+        self._after_step(session)
+
+    def _run_ended(self, run: Run, outcome: Outcome) -> None:
+        del self._active[run.jl_id]
+        run.end(outcome, self._clock.now())
+        self._ended.append(run)
+
+    # --- sessions ---------------------------------------------------------------------------
+
+    def turn(self, seconds: float) -> None:
+        """Wait at most so many seconds for something to do, and do it."""
+        ready = self.sockets.ready(min(seconds, self._until_begin(), self._reset_used()))
+        until = self._clock.steady() + min(GATHERING, self._until_begin())
+        while ready:
+            for socket in ready:
+                if socket.wait is Wait.NOTHING:
+                    continue  # it has ended since
+                socket.step()
+                if isinstance(socket, Session):
+                    self._after_step(socket)
+                else:
+                    self.sockets.watch(socket)
+            ready = self.sockets.ready(0.0) if self._clock.steady() < until else []
+        self._begin()
+
+    def _reset_used(self) -> float:
+        """Reset the sessions that have been used, so that they keep nothing of their runs and are ready for the
+        next. While runs wait for a session, they are given some time to be reset together with the beginning of
+        one, which takes half as long. Returns the seconds that the others have."""
+        steady = self._clock.steady()
+        for session, since in list(self._idle.items()):
+            if session.state is State.USED:
+                if self.saturated and steady - since < RESET_AFTER:
+                    return since + RESET_AFTER - steady
+                session.reset()
+                self._after_step(session)
+        return math.inf
+
+    def _held(self) -> list[tuple[Session, Run]]:
+        """The sessions that are ready for a run which is not to start yet, in the order in which they got it."""
+        return [
+            (session, session.run)
+            for session in self._active.values()
+            if session.state is State.READY and session.run is not None
+        ]
+
+    def _until_begin(self) -> float:
+        """Seconds until the first of the held runs is to start."""
+        return max(0.0, min((run.not_before for _, run in self._held()), default=math.inf) - self._clock.steady())
+
+    def _begin(self) -> None:
+        """Start those of the held runs whose moment has come."""
+        steady = self._clock.steady()
+        for session, run in self._held():
+            if run.not_before <= steady:
+                session.begin()
+                self._after_step(session)
+
+    def _after_step(self, session: Session) -> None:
+        self.sockets.watch(session)
+        if session.state is State.CLOSED:
+            self._remove(session)
+            if session.run is not None:  # which it had not begun
+                run, session.run = session.run, None
+                del self._active[run.jl_id]
+                self._restarted.append(run)
+                self.start(run, fresh=True)  # where one has ended, others may have
+        elif session.run is None and session not in self._idle:
+            if self._clock.steady() - session.opened >= self.lifetime:
+                self._close(session)
+            else:
+                self._set_free(session)
+
+    def _remove(self, session: Session) -> None:
+        self._sessions.remove(session)
+        if session in self._idle:
+            self._take_free(session)
+
+    def close_idle(self) -> float:
+        """Close the free sessions that have been kept long enough, and the oldest where there are
+        too many. Returns the seconds until the next one is due to be closed."""
+        now = self._clock.steady()
+        while self._idle:
+            session, since = next(iter(self._idle.items()))
+            if len(self._idle) <= self.max_idle and now - since < self.kept:
+                return since + self.kept - now
+            self._close(session)
+        return math.inf
+
+    def close_free(self, count: int) -> None:
+        """Give up connections for others: those of the sessions that have waited longest for a run."""
+        here = [session for session in self._idle if session.target.server is None]
+        for session in here[:count]:
+            self._close(session)
+
+    def replace_sessions(self, target: Target | None = None) -> None:
+        """Have new sessions take the place of all that there are, once their runs have ended; or of those of
+        the same role on the same server."""
+        for session in list(self._sessions):
+            if target and (target.role_oid, target.server) != (session.target.role_oid, session.target.server):
+                continue
+            session.opened = -math.inf
+            if session in self._idle:
+                self._close(session)
+
+    def close_all(self) -> None:
+        """Close all sessions; active runs are cut off."""
+        for session in list(self._sessions):
+            self._close(session)
+        self._active.clear()
+
+    def _close(self, session: Session) -> None:
+        session.run = None
+        session.close()
+        self.sockets.watch(session)
+        self._remove(session)
+
+
+def _emptied(runs: list[Run]) -> list[Run]:
+    taken = runs.copy()
+    runs.clear()
+    return taken

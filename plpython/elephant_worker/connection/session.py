@@ -1,0 +1,408 @@
+"""A session of a job's role, in which commands run one after another.
+
+Nothing here waits: each step is taken when the socket is ready for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timezone
+from enum import Enum
+
+from ..jobs.run import Cost, Outcome, Run, Target
+from ..system.clock import Clock
+from ..system.memory_limit import MemoryLimit
+from ..system.scheduling_policy import set_batch_policy
+from .libpq import (
+    ConnStatus,
+    Escaping,
+    Login,
+    OperationalError,
+    PGconn,
+    PollingStatus,
+    is_encrypted,
+)
+from .libpq_transport import LibpqTransport
+from .socket_transport import SocketTransport
+from .transport import Answer, Lost, Statement, Transport
+
+CONNECTION_HINT = "The server's log may say more."
+# Where the connection is encrypted it is libpq that receives a row, as a whole.
+LARGE_ROWS_HINT = (
+    f"{CONNECTION_HINT} Over TLS, rows of more than 16 MB cannot be received; nobody reads what a run returns."
+)
+
+RESET = Statement(b"DISCARD ALL", ())
+BEGIN = Statement(b"BEGIN", ())
+# Without it the command would be in the transaction of what goes before it, where not everything can be executed.
+COMMIT = Statement(b"COMMIT", ())
+# A session that was handed back may have changed the role; elsewhere it stays. The rest is for the command to read.
+# Everything is qualified and no operator is used: the search_path is the role's or the database's,
+# whose owner need not be who the run is for.
+SETUP = b"""SELECT pg_catalog.set_config('application_name', $1, false),
+    pg_catalog.set_config('elephant_worker.job_id', $2, false),
+    pg_catalog.set_config('elephant_worker.run_id', $3, false),
+    pg_catalog.set_config('elephant_worker.scheduled_at', $4, false),
+    pg_catalog.set_config('elephant_worker.attempt', $5, false)"""
+ROLE = b""",
+    pg_catalog.set_config('role', $%d, false)"""
+# After the role, so that they are set with its rights.
+SETTINGS = b""",
+    (SELECT pg_catalog.count(pg_catalog.set_config(s.key, s.value, false))
+     FROM pg_catalog.jsonb_each_text($%d::pg_catalog.jsonb) s)"""
+
+# How a command is tried that may be several statements.
+TRIAL = b"""DECLARE
+    number pg_catalog.int8;
+BEGIN
+    EXECUTE %s;
+    GET DIAGNOSTICS number = ROW_COUNT;
+    SET CONSTRAINTS ALL IMMEDIATE;
+    PERFORM pg_catalog.set_config('elephant_worker.row_count', number::pg_catalog.text, false);
+END"""
+TRIED_ROWS = b"SELECT pg_catalog.current_setting('elephant_worker.row_count')"
+# What is said of commands that want to begin or end transactions, or to be in none.
+NOT_IN_A_TRIAL = {"0A000", "25001", "2D000"}
+
+
+# Of a server that lets in without a password who must have one: reason, SQLSTATE, hint.
+UNASKED = (
+    "the server did not ask for the password",
+    "2F003",
+    "Its pg_hba.conf must ask this user for one, or a superuser set password_required = false in the mapping.",
+)
+
+
+class State(Enum):
+    CONNECTING = "connecting"
+    IDLE = "idle"
+    USED = "used"
+    PREPARING = "preparing"
+    READY = "ready"
+    RUNNING = "running"
+    RESETTING = "resetting"
+    CLOSED = "closed"
+
+
+# In these states the server has answered all that was sent.
+NOTHING_TO_COME = (State.IDLE, State.USED, State.READY)
+
+
+class Wait(Enum):
+    """What a session waits for."""
+
+    READ = "read"
+    WRITE = "write"
+    BOTH = "both"
+    NOTHING = "nothing"
+
+
+class Session:
+    """One connection; `started` and `ended` are called when its run starts and ends, `measure` before and after."""
+
+    def __init__(
+        self,
+        target: Target,
+        login: Login,
+        clock: Clock,
+        started: Callable[[Run], None],
+        ended: Callable[[Run, Outcome], None],
+        measure: Callable[[int], Cost | None],
+        ceiling: MemoryLimit,
+    ) -> None:
+        self.target = target
+        self.state = State.CONNECTING
+        self.run: Run | None = None
+        self.wait = Wait.WRITE
+        self.more = False
+        self.opened = clock.steady()
+        self._clock = clock
+        self._login = login
+        self._started = started
+        self._ended = ended
+        self._measure = measure
+        self._ceiling = ceiling
+        # Whether it has executed the command of an earlier run.
+        self._used = False
+        # Whether what it has been sent last begins with resetting it.
+        self._resets = False
+        self._hint = CONNECTION_HINT
+        self._before: Cost | None = None
+        self._lost = ""
+        self._connection = PGconn.connect_start(login.conninfo.encode())
+        # Once it is connected these stay the same.
+        self._socket: int | None = None
+        self.backend_pid = 0
+        self._wire: Transport
+        if self._connection.status == ConnStatus.BAD:
+            self._lost = self._connection.get_error_message()
+            self.wait = Wait.NOTHING
+
+    @property
+    def socket(self) -> int:
+        return self._connection.socket if self._socket is None else self._socket
+
+    @property
+    def address(self) -> dict[str, str]:
+        """Where it is connected to, of the addresses that there may be; parameters of libpq."""
+        connection = self._connection
+        parts = {"host": connection.host, "hostaddr": connection.hostaddr, "port": connection.port}
+        return {name: value.decode() for name, value in parts.items()}
+
+    def start(self, run: Run) -> None:
+        """Give the session its next run, for which it makes itself ready; what may start by then, starts."""
+        self.run = run
+        if self._lost:
+            self._lose(Lost(self._lost))
+        elif self.state in (State.IDLE, State.USED):
+            self._prepare()
+
+    def begin(self) -> None:
+        """Send the command of a run for which the session is ready."""
+        self._send([], with_command=True)
+
+    def reset(self) -> None:
+        """Make a used session as good as a new one."""
+        self.state = State.RESETTING
+        self._send([RESET])
+
+    def step(self) -> None:
+        """Do what can be done without waiting."""
+        try:
+            if self.state is State.CONNECTING:
+                self._connect()
+            else:
+                self._receive()
+        except (Lost, OperationalError) as error:
+            self._lose(error)
+
+    def close(self) -> None:
+        self.state = State.CLOSED
+        self.wait = Wait.NOTHING
+        self._connection.finish()
+
+    # --- steps ------------------------------------------------------------------------------
+
+    def _connect(self) -> None:
+        status = self._connection.connect_poll()
+        if status == PollingStatus.READING:
+            self.wait = Wait.READ
+        elif status == PollingStatus.WRITING:
+            self.wait = Wait.WRITE
+        elif status == PollingStatus.OK and not self._login.accepts(self._connection):
+            self._lose(Lost(UNASKED[0]), *UNASKED[1:])
+        elif status == PollingStatus.OK:
+            self._connection.nonblocking = 1
+            self._socket = self._connection.socket
+            self.backend_pid = self._connection.backend_pid
+            if self.target.server is None:
+                set_batch_policy(self.backend_pid)
+            if is_encrypted(self._connection):
+                self._wire = LibpqTransport(self._connection, self._ceiling)
+                self._hint = LARGE_ROWS_HINT
+            else:
+                self._wire = SocketTransport(self._socket)
+            self.state = State.IDLE
+            self.wait = Wait.READ
+            if self.run is not None:
+                self._prepare()
+        else:
+            raise Lost(self._connection.get_error_message())
+
+    def _prepare(self) -> None:
+        """Send what goes before the command, and with it the command, if its time has come; to a used session also
+        what resets it."""
+        run = self.run
+        assert run is not None
+        self._resets = self.state is State.USED
+        preparation = [RESET] if self._resets else []
+        preparation += [BEGIN, _setup(run), COMMIT]
+        if run.is_dry_run:
+            preparation.append(BEGIN)
+        self.state = State.PREPARING
+        self._send(preparation, with_command=run.not_before <= self._clock.steady())
+
+    def _send(self, preparation: list[Statement], with_command: bool = False) -> None:
+        run = self.run if with_command else None
+        try:
+            command = None if run is None else self._command(run)
+            reads = run is not None and run.is_dry_run and run.parameters is None
+            self._wire.send(preparation, command, self._begins, read_value=reads)
+            self.wait = Wait.BOTH if self._wire.sending else Wait.READ
+        except (Lost, OperationalError) as error:
+            self._lose(error)
+
+    def _command(self, run: Run) -> Statement:
+        text = run.command.encode()
+        if run.parameters is not None:
+            return Statement(text, [None if value is None else value.encode() for value in run.parameters])
+        return Statement(self._tried(text) if run.is_dry_run else text)
+
+    def _begins(self) -> None:
+        """The command is sent."""
+        run = self.run
+        assert run is not None
+        self.state = State.RUNNING
+        self._before = self._measure(self.backend_pid)
+        run.started = self._clock.now()
+        run.started_steady = self._clock.steady()
+        self._started(run)
+
+    def _tried(self, command: bytes) -> bytes:
+        """The command in a form in which it cannot end the transaction that it is tried in."""
+        escaping = Escaping(self._connection)
+        block = TRIAL.replace(b"%s", escaping.escape_literal(command))
+        return b"DO " + escaping.escape_literal(block) + b"; " + TRIED_ROWS
+
+    def _receive(self) -> None:
+        wire = self._wire
+        answered = wire.receive()
+        self.more = wire.more
+        self.wait = Wait.BOTH if wire.sending else Wait.READ
+        if answered and self.state not in NOTHING_TO_COME:
+            self._answered(wire.answer)
+
+    def _answered(self, answer: Answer) -> None:
+        """The server has answered all of what was sent last."""
+        run = self.run
+        if self.state is State.RESETTING:
+            if answer.error is not None:
+                self.close()
+                return
+            self.state = State.IDLE
+            if run is not None:
+                self._prepare()
+        elif answer.unprepared is not None:
+            self._end_unprepared(answer)
+        elif self.state is State.RUNNING:
+            self._end(self._outcome())
+        else:
+            self.state = State.READY
+            if run is not None and run.not_before <= self._clock.steady():
+                self.begin()
+
+    def _end_unprepared(self, answer: Answer) -> None:
+        """Something that goes before the command has failed; the command has not been executed."""
+        run, outcome = self.run, self._outcome()
+        assert run is not None
+        run.started = None
+        self.close()
+        at_fault = answer.is_fatal or (self._resets and answer.unprepared == 0)
+        if self._used and at_fault and run.stopping is None:
+            return  # the run gets another one
+        self.run = None
+        self._ended(run, outcome)
+
+    def _end(self, outcome: Outcome) -> None:
+        run, answer = self.run, self._wire.answer
+        assert run is not None
+        self.run = None
+        self._used = True
+        if self._before is not None:
+            after = self._measure(self.backend_pid)
+            run.cost = after.since(self._before) if after is not None else None
+        # A cancellation on another server comes on its own connection, and so may come late.
+        late = run.stopping is not None and self.target.server is not None
+        if run.is_dry_run or self._wire.spent or late or not answer.idle:
+            self.close()
+        else:
+            self.state = State.USED
+        if run.is_dry_run and outcome.state == "succeeded":
+            outcome = outcome._replace(command_tag=None, row_count=_number(answer.value or b"") or outcome.row_count)
+        elif not answer.idle and outcome.state == "succeeded":
+            outcome = Outcome(
+                "failed",
+                "25000",
+                message="the command left a transaction open, which has been rolled back",
+                detail="It began a transaction block and did not end it.",
+                hint="End it with COMMIT.",
+                notices=outcome.notices,
+            )
+        self._ended(run, outcome)
+
+    def _lose(self, lost: Exception, sqlstate: str | None = None, hint: str | None = None) -> None:
+        """The connection is gone, or was never made."""
+        run, state, answer = self.run, self.state, Answer()
+        if state in (State.PREPARING, State.RUNNING):
+            self._wire.last_words()
+            answer = self._wire.answer
+        if answer.unprepared is not None:
+            self._end_unprepared(answer)
+            return
+        self.close()
+        unread = isinstance(lost, Lost) and lost.unread
+        waiting = state in (*NOTHING_TO_COME, State.RESETTING)
+        if run is None or waiting:
+            return  # a run that it has not begun can have another session
+        if self._used and (state is State.PREPARING or unread) and run.stopping is None:
+            run.started = None
+            return
+        if answer.error is not None:
+            outcome = self._outcome()
+        else:
+            outcome = Outcome(
+                "failed",
+                sqlstate or ("08006" if state is State.RUNNING else "08001"),
+                message=str(lost).strip(),
+                detail=f"The session was for {run.target}.",
+                hint=hint or self._hint,
+                notices=_notices(answer),
+            )
+        self.run = None
+        self._ended(run, outcome)
+
+    # --- what the server says ---------------------------------------------------------------
+
+    def _own_hint(self, sqlstate: str) -> str | None:
+        if self.run is not None and self.run.is_dry_run and sqlstate in NOT_IN_A_TRIAL:
+            return "A trial is one transaction, in which not every command can be executed; run_job() runs it as it is."
+        with_parameters = self.run is not None and self.run.parameters is not None
+        return "A command with parameters is one statement." if with_parameters and sqlstate == "42601" else None
+
+    def _outcome(self) -> Outcome:
+        answer = self._wire.answer
+        error, tag = answer.error, answer.tag or b""
+        if error is not None:
+            sqlstate = error.get("C", "")
+            return Outcome(
+                "failed",
+                sqlstate,
+                message=error.get("M"),
+                detail=error.get("D"),
+                hint=error.get("H") or self._own_hint(sqlstate),
+                context=error.get("W"),
+                notices=_notices(answer),
+            )
+        return Outcome(
+            "succeeded",
+            "00000",
+            command_tag=tag.decode(errors="replace") or None,
+            row_count=_number(tag.rpartition(b" ")[2]),
+            notices=_notices(answer),
+        )
+
+
+def _number(text: bytes) -> int | None:
+    """A number of rows, as far as it is one that a bigint can hold."""
+    return int(text) if text.isdigit() and len(text) < 19 else None
+
+
+def _notices(answer: Answer) -> str | None:
+    return answer.notices.decode(errors="replace").rstrip() or None if answer.notices else None
+
+
+def _setup(run: Run) -> Statement:
+    """What a command may read of its run, and what is set for it."""
+    text = SETUP
+    values = [
+        b"elephant_worker job %d" % run.job_id,
+        b"%d" % run.job_id,
+        b"%d" % run.jl_id,
+        datetime.fromtimestamp(run.scheduled_at, timezone.utc).isoformat(" ").encode(),
+        b"%d" % run.attempt,
+    ]
+    for part, value in ((ROLE, None if run.target.server else run.target.rolname), (SETTINGS, run.settings)):
+        if value is not None:
+            values.append(value.encode())
+            text += part % len(values)
+    return Statement(text, values)

@@ -1,0 +1,1 @@
+"""The control database, read and written by SPI."""

@@ -1,0 +1,1 @@
+"""WHAT becomes of a job and its runs. Pure: no database, no clock."""

@@ -1,0 +1,1 @@
+"""What the operating system tells, and what it is told."""

@@ -1,0 +1,3 @@
+"""The version of the extension that this code belongs to; `make install` writes it anew from the control file."""
+
+VERSION = "unreleased"

@@ -1,0 +1,1 @@
+"""The daemon: the loop that starts what is due, and its parts."""

@@ -1,0 +1,190 @@
+"""Starts the worker inside the server: a statement in a session that nobody listens to any more."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import select
+import time
+from typing import Any
+
+from ..connection.client import Client
+from ..connection.libpq import Connection, ConnStatus, ExecStatus, OperationalError, PGconn, conninfo
+from ..errors import UserError
+
+# How long a worker may take to begin its work.
+START_TIMEOUT = 10.0
+LOOK_EVERY = 0.01
+
+
+WORKER_NAME = "elephant_worker"
+SPARE_NAME = "elephant_worker spare"
+
+
+def start(plpy: Any, schema: str, attended: bool) -> dict[str, Any]:
+    """The function `host_worker`."""
+    try:
+        return {"pid": _start(plpy, schema, attended), "user_error": None}
+    except UserError as user_error:
+        return {"pid": None, "user_error": user_error.as_row()}
+
+
+class Launch(Client):
+    """Sends the statement, and lets go."""
+
+    def __init__(self, conninfo: str, statement: str) -> None:
+        self._statement = statement
+        super().__init__(conninfo)
+
+    def begin(self) -> None:
+        self._connection.send_query(self._statement.encode())
+        self.close()
+
+
+def launch(plpy: Any, schema: str) -> Client | None:
+    """Start another worker, or the spare of this one, without waiting for it; what is to be watched until
+    it is started. Raises UserError."""
+    background = _background(plpy)
+    if background:
+        _launch_in_background(plpy, _call(schema, "pg_background", attended=False), **background)
+        return None
+    return Launch(conninfo(_session(plpy)), _call(schema, "session", attended=False))
+
+
+def _call(schema: str, host: str, attended: bool) -> str:
+    return f"CALL {schema}.run_worker('{host}', {attended})"
+
+
+def _start(plpy: Any, schema: str, attended: bool) -> int:
+    background = _background(plpy)
+    if background:
+        pid = _launch_in_background(plpy, _call(schema, "pg_background", attended), **background)
+        _await_worker(plpy, pid, None)
+        return pid
+    return _detached(plpy, _call(schema, "session", attended))
+
+
+def _background(plpy: Any) -> dict[str, str] | None:
+    """The functions of pg_background, where it is installed."""
+    rows = plpy.execute(
+        """SELECT format('SELECT * FROM %I.pg_background_launch($1) AS pid', n.nspname) AS launch,
+               format('SELECT %I.pg_background_detach', n.nspname) AS detach
+           FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'pg_background'"""
+    )
+    return rows[0] if len(rows) else None
+
+
+def _rows(plpy: Any, statement: str, types: list[str], values: list[Any]) -> Any:
+    return plpy.execute(plpy.prepare(statement, types), values)
+
+
+def _detached(plpy: Any, statement: str) -> int:
+    """Open a session to this server, send the statement, and close this end of it.
+
+    A backend notices that its client has gone when it writes to it, and the worker never does.
+    """
+    connection = own_session(plpy)
+    try:
+        connection.send_query(statement.encode())
+        _await_worker(plpy, connection.backend_pid, connection)
+    except OperationalError as error:
+        raise _no_session(connection.user.decode(), error) from None
+    pid = connection.backend_pid
+    connection.finish()
+    return pid
+
+
+def own_session(plpy: Any, **parameters: str) -> Connection:
+    """A session in this database, as the server's own user. Raises UserError (08001)."""
+    parameters = {**_session(plpy), **parameters}
+    try:
+        connection = PGconn.connect(conninfo(parameters).encode())
+        if connection.status != ConnStatus.OK:
+            raise OperationalError(connection.get_error_message())
+    except OperationalError as error:
+        raise _no_session(parameters["user"], error) from None
+    return connection
+
+
+def _no_session(user: str, error: OperationalError) -> UserError:
+    return UserError(
+        "the worker could not be given a session",
+        str(error).strip(),
+        f'pg_hba.conf must let the role "{user}" in over the local socket as the server\'s own user '
+        "(peer, as it is by default); or run CALL run_worker() in a session of yours, or install pg_background.",
+        "08001",
+    )
+
+
+def _session(plpy: Any) -> dict[str, str]:
+    """How to open a session in this database, as the server's own user."""
+    row = plpy.execute(
+        """SELECT current_setting('unix_socket_directories') AS directories, current_setting('port') AS port,
+               current_database()::text AS dbname,
+               (SELECT r.rolname FROM pg_extension e JOIN pg_roles r ON r.oid = e.extowner
+                WHERE e.extname = 'elephant_worker') AS owner"""
+    )[0]
+    directory = row["directories"].split(",")[0].strip().strip('"')
+    return {
+        "host": directory,
+        "port": row["port"],
+        "dbname": row["dbname"],
+        "user": _superuser(plpy, row["owner"]),
+        "application_name": "elephant_worker starting",
+        "client_encoding": "UTF8",
+        "options": "-c client_min_messages=error -c statement_timeout=0 -c client_connection_check_interval=0 "
+        "-c search_path=pg_catalog,pg_temp",
+    }
+
+
+def _superuser(plpy: Any, owner: str) -> str:
+    """The role that the operating system's user of the server may be: its namesake, else the extension's owner."""
+    user = pwd.getpwuid(os.geteuid()).pw_name
+    found = _rows(
+        plpy, "SELECT FROM pg_roles r WHERE r.rolname = $1 AND r.rolsuper AND r.rolcanlogin", ["text"], [user]
+    )
+    return user if len(found) else owner
+
+
+def _launch_in_background(plpy: Any, statement: str, launch: str, detach: str) -> int:
+    """Have pg_background run the statement; a worker that nobody is attached to runs on by itself.
+
+    Since its version 2.0 a background worker is named by a cookie beside its process id.
+    """
+    try:
+        (worker,) = _rows(plpy, launch, ["text"], [statement])
+        plpy.execute(f"{detach}({', '.join(str(part) for part in worker.values())})")
+    except plpy.SPIError as error:
+        raise UserError(
+            "pg_background did not start the worker",
+            str(error),
+            "max_worker_processes may be too small; without pg_background the worker runs in a session.",
+            "58000",
+        ) from None
+    pid: int = worker["pid"]
+    return pid
+
+
+def _await_worker(plpy: Any, pid: int, connection: Connection | None) -> None:
+    """Wait until the worker has begun: it then changes its application_name."""
+    deadline = time.monotonic() + START_TIMEOUT
+    while time.monotonic() < deadline:
+        plpy.execute("SELECT pg_stat_clear_snapshot()")
+        rows = _rows(plpy, "SELECT a.application_name AS name FROM pg_stat_get_activity($1) a", ["int4"], [pid])
+        if len(rows) == 1 and rows[0]["name"] in (WORKER_NAME, SPARE_NAME):
+            return
+        if connection is not None:
+            connection.consume_input()
+            if not connection.is_busy():
+                result = connection.get_result()
+                if result is not None and result.status == ExecStatus.FATAL_ERROR:
+                    raise OperationalError(result.get_error_message())
+        if len(rows) == 0:
+            break
+        select.select([connection.socket] if connection is not None else [], [], [], LOOK_EVERY)
+    raise UserError(
+        "the worker did not begin its work",
+        f"Its session (process {pid}) has ended, or was not ready after {START_TIMEOUT:g} seconds.",
+        "The server's log says why.",
+        "58000",
+    )

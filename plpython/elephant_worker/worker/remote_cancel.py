@@ -1,0 +1,56 @@
+"""Cancels and terminates sessions on other servers, where pg_cancel_backend() of this one does not reach."""
+
+from __future__ import annotations
+
+from ..connection.client import Client
+from ..connection.libpq import Login, OperationalError
+from ..connection.pool import Sockets
+from ..system.clock import Clock
+
+# How long a server may take to be told, in seconds.
+PATIENCE = 30.0
+
+
+class Signal(Client):
+    """Logs in as the session's own user, who may end it, and calls one function."""
+
+    def __init__(self, login: Login, function: str, pid: int) -> None:
+        self._login = login
+        self._statement = f"SELECT pg_catalog.{function}({pid})"
+        super().__init__(login.conninfo)
+
+    def begin(self) -> None:
+        if not self._login.accepts(self._connection):
+            raise OperationalError("the server did not ask for the password")
+        self._connection.send_query(self._statement.encode())
+
+    def answered(self) -> None:
+        self.connected = False
+        self.close()
+
+
+class RemoteCancel:
+    """Those that are on their way. A server that does not answer holds up nobody."""
+
+    def __init__(self, sockets: Sockets, clock: Clock) -> None:
+        self._sockets = sockets
+        self._clock = clock
+        self._sent: list[tuple[float, Signal]] = []
+
+    def send(self, login: Login, function: str, pid: int) -> None:
+        """Have the server call pg_cancel_backend or pg_terminate_backend."""
+        signal = Signal(login, function, pid)
+        self._sockets.watch(signal)
+        self._sent.append((self._clock.steady(), signal))
+
+    def sweep(self, patience: float = PATIENCE) -> None:
+        """Forget those that have arrived, and give up those that take too long."""
+        for sent, signal in self._sent.copy():
+            if signal.ended or self._clock.steady() - sent >= patience:
+                self._sent.remove((sent, signal))
+                if not signal.ended:
+                    signal.close()
+                    self._sockets.watch(signal)
+
+    def close(self) -> None:
+        self.sweep(patience=0.0)

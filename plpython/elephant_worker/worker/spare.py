@@ -1,0 +1,80 @@
+"""The spare: a session that becomes the worker when the worker's process ends unasked."""
+
+from __future__ import annotations
+
+import os
+import select
+
+from ..database.store import Store
+from ..errors import UserError
+from ..system.clock import Clock
+from ..system.postmaster import is_stopping
+
+# PostgreSQL acts on a shutdown only when the session makes a call into it.
+LONGEST_WAIT = 2.0
+# How often it looks where it is not told of the end of the worker's process.
+LOOK_EVERY = 1.0
+# A worker that ended sooner than this after its start is followed no sooner than that: where each
+# one fails at once, the server must not be kept busy.
+SHORT_LIFE = 2.0
+
+
+class Spare:
+    """Waits; where no process can be watched (before Linux 5.3), it looks every second."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    def wait(self, worker: int) -> bool:
+        """Wait until this process is to be the worker (True) or is not needed any more.
+
+        Raises UserError (55006) where there is a spare already.
+        """
+        other = self._store.register_spare()
+        server = self._store.server()
+        self._store.commit()
+        if other is not None:
+            raise UserError(
+                "a worker is running already, and a spare",
+                f"Their process ids are {worker} and {other}.",
+                "SELECT stop_worker(); ends both.",
+                "55006",
+            )
+        began = self._clock.steady()
+        poll = select.poll()
+        process = _process(worker)
+        if process is not None:
+            poll.register(process, select.POLLIN)
+        try:
+            while True:
+                ended = poll.poll((LOOK_EVERY if process is None else LONGEST_WAIT) * 1000)
+                if process is not None and not ended and not is_stopping(server.data_directory):
+                    self._store.let_server_act()
+                    continue
+                status = self._store.spare_status()
+                self._store.commit()
+                if status is None or is_stopping(server.data_directory):
+                    return False
+                if status.worker is None:
+                    if not status.armed:
+                        return False
+                    if self._clock.steady() - began >= SHORT_LIFE:
+                        return True
+                    if process is not None:
+                        poll.unregister(process)
+                        os.close(process)
+                        process = None
+                elif status.worker != worker:
+                    return False
+        finally:
+            if process is not None:
+                os.close(process)
+
+
+def _process(pid: int) -> int | None:
+    """A descriptor that becomes readable when the process ends."""
+    try:
+        return os.pidfd_open(pid)
+    except OSError:
+        return None

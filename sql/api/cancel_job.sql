@@ -1,0 +1,29 @@
+CREATE FUNCTION @extschema@.cancel_job(job_id bigint) RETURNS integer
+LANGUAGE plpgsql VOLATILE SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+    PERFORM FROM @extschema@.member_job j WHERE j.job_id = cancel_job.job_id;
+    IF NOT FOUND THEN
+        PERFORM @extschema@.raise_no_such_job(cancel_job.job_id);
+    END IF;
+    INSERT INTO @extschema@.job_request (kind, job_id) VALUES ('cancel', cancel_job.job_id);
+    RETURN (SELECT count(*) FROM @extschema@.member_job_log l
+            WHERE l.job_id = cancel_job.job_id AND l.state = 'running');
+END
+$$;
+COMMENT ON FUNCTION @extschema@.cancel_job(bigint) IS
+    'has the worker stop the active runs of a job as soon as this transaction commits: their statement is cancelled, after worker_setting.cancel_grace their session terminated; returns how many there are';
+REVOKE ALL ON FUNCTION @extschema@.cancel_job(bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.cancel_job(bigint) TO job_scheduler;
+
+CREATE FUNCTION @extschema@.cancel_job(job text) RETURNS integer
+LANGUAGE sql VOLATILE SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT @extschema@.cancel_job(@extschema@.find_job(job));
+$$;
+COMMENT ON FUNCTION @extschema@.cancel_job(text) IS 'the same for a job that is named';
+REVOKE ALL ON FUNCTION @extschema@.cancel_job(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.cancel_job(text) TO job_scheduler;

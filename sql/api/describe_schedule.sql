@@ -1,0 +1,49 @@
+CREATE FUNCTION @extschema@.schedule_in_words(
+    schedule text,
+    timezone text,
+    dst text,
+    now float8,
+    seed text,
+    OUT words text,
+    OUT user_error @extschema@.user_error
+)
+LANGUAGE plpython3u STABLE SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $python$
+# load elephant
+return elephant("schedule.description").schedule_in_words(schedule, timezone, dst, now, seed)
+$python$;
+COMMENT ON FUNCTION @extschema@.schedule_in_words IS 'see describe_schedule()';
+REVOKE ALL ON FUNCTION @extschema@.schedule_in_words FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.schedule_in_words TO job_scheduler, job_monitor;
+
+CREATE FUNCTION @extschema@.describe_schedule(
+    schedule text,
+    timezone text DEFAULT current_setting('TimeZone'),
+    dst text DEFAULT 'cron'
+) RETURNS text
+LANGUAGE plpgsql STABLE SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    answer record;
+BEGIN
+    IF schedule IS NULL THEN
+        RETURN 'only when run_job() asks for it';
+    END IF;
+    IF timezone IS NULL OR dst IS NULL THEN
+        RAISE EXCEPTION 'describe_schedule() takes no NULL but for the schedule'
+            USING ERRCODE = 'null_value_not_allowed',
+                  DETAIL = 'timezone and dst each need a value.',
+                  HINT = 'Leave a parameter out to use its default.';
+    END IF;
+    SELECT * INTO answer FROM @extschema@.schedule_in_words(
+        schedule, timezone, dst, extract(epoch FROM now())::float8, '');
+    PERFORM @extschema@.raise_error(answer.user_error);
+    RETURN answer.words;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.describe_schedule IS
+    'a schedule in plain English: when it is due, when next, and what becomes of it where clocks are changed within a year; 22023 for an invalid schedule, time zone or dst, 22004 where one of the last two is NULL';
+REVOKE ALL ON FUNCTION @extschema@.describe_schedule FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.describe_schedule TO job_scheduler, job_monitor;

@@ -1,0 +1,36 @@
+CREATE FUNCTION @extschema@.next_runs(
+    schedule text,
+    timezone text DEFAULT current_setting('TimeZone'),
+    after timestamptz DEFAULT now(),
+    count integer DEFAULT 5,
+    dst text DEFAULT 'cron'
+) RETURNS SETOF timestamptz
+LANGUAGE plpgsql STABLE SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    answer record;
+BEGIN
+    IF schedule IS NULL OR timezone IS NULL OR after IS NULL OR count IS NULL
+       OR dst IS NULL THEN
+        RAISE EXCEPTION 'next_runs() takes no NULL'
+            USING ERRCODE = 'null_value_not_allowed',
+                  DETAIL = 'schedule, timezone, after, count and dst each need a value.',
+                  HINT = 'Leave a parameter out to use its default.';
+    END IF;
+    IF NOT isfinite(after) OR count NOT BETWEEN 0 AND 10000 THEN
+        RAISE EXCEPTION 'next_runs() cannot count % times after %', count, after
+            USING ERRCODE = 'invalid_parameter_value',
+                  DETAIL = 'after must be finite, count between 0 and 10000.',
+                  HINT = 'For more, call it again with the last result as after.';
+    END IF;
+    SELECT * INTO answer FROM @extschema@.due_times(
+        schedule, timezone, dst, NULL, NULL, extract(epoch FROM after)::float8, NULL, count, '');
+    PERFORM @extschema@.raise_error(answer.user_error);
+    RETURN QUERY SELECT to_timestamp(due) FROM unnest(answer.due) AS due;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.next_runs IS
+    'when a schedule is due next, read in a time zone, later than a moment (intervals are counted from it, H stands for the slots of no job in particular); 22023 for an invalid schedule, time zone or dst, 22004 for NULL';
+REVOKE ALL ON FUNCTION @extschema@.next_runs FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.next_runs TO job_scheduler, job_monitor;

@@ -1,0 +1,57 @@
+CREATE FUNCTION @extschema@.zone_offsets(timezone text, moments float8[]) RETURNS float8[]
+LANGUAGE plpython3u STABLE STRICT SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $python$
+# load elephant
+return elephant("schedule.functions").zone_offsets(timezone, moments)
+$python$;
+COMMENT ON FUNCTION @extschema@.zone_offsets(text, float8[]) IS
+    'by how many seconds a time zone is ahead of UTC at these moments (seconds since 1970), as schedules see it; NULL where it is not known';
+REVOKE ALL ON FUNCTION @extschema@.zone_offsets(text, float8[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.zone_offsets(text, float8[]) TO job_monitor;
+
+CREATE FUNCTION @extschema@.server_zone_offsets(timezone text, moments float8[]) RETURNS float8[]
+LANGUAGE plpgsql STABLE STRICT SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN (SELECT array_agg(date_part('epoch', (m.moment AT TIME ZONE timezone) - (m.moment AT TIME ZONE 'UTC')))
+            FROM (SELECT to_timestamp(s.seconds) FROM unnest(moments) s (seconds)) m (moment));
+EXCEPTION
+    WHEN invalid_parameter_value THEN
+        RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.server_zone_offsets(text, float8[]) IS 'the same as zone_offsets(), as the server sees it';
+REVOKE ALL ON FUNCTION @extschema@.server_zone_offsets(text, float8[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.server_zone_offsets(text, float8[]) TO job_monitor;
+
+CREATE FUNCTION @extschema@.check_timezones() RETURNS SETOF @extschema@.setup_finding
+LANGUAGE plpgsql STABLE SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN QUERY
+    WITH month AS (
+        SELECT array_agg(date_part('epoch', m)) AS moments
+        FROM generate_series(date_trunc('year', now()), now() + interval '2 years', '1 month') m),
+    zone AS (
+        SELECT z.name, @extschema@.zone_offsets(z.name, month.moments) AS ours,
+               @extschema@.server_zone_offsets(z.name, month.moments) AS servers
+        FROM month, (SELECT 'Europe/Berlin' UNION SELECT j.timezone FROM @extschema@.all_job j) z (name))
+    SELECT 'time zones', CASE WHEN z.ours IS NULL THEN 'error' ELSE 'warning' END,
+           CASE WHEN z.ours IS NULL
+                THEN format('the system''s time zone database does not know %s: such schedules are not followed', z.name)
+                ELSE format('the system''s time zone database and the server''s differ about %s; schedules follow the former',
+                            z.name) END,
+           'sudo apt-get install --reinstall tzdata'
+    FROM zone z WHERE z.ours IS DISTINCT FROM z.servers;
+    IF NOT FOUND THEN
+        RETURN QUERY VALUES ('time zones', 'ok', 'the system''s time zone database and the server''s agree', NULL);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.check_timezones() IS
+    'for check_setup(): whether the time zones of the jobs are known, and mean the same to schedules and to the server';
+REVOKE ALL ON FUNCTION @extschema@.check_timezones() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.check_timezones() TO job_monitor;

@@ -1,0 +1,10 @@
+CREATE FUNCTION @extschema@.abbreviate(line text, width integer) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT SECURITY INVOKER PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE WHEN length(l.flat) > width THEN left(l.flat, width - 1) || '…' ELSE l.flat END
+    FROM (SELECT btrim(regexp_replace(line, '\s+', ' ', 'g'))) l (flat);
+$$;
+COMMENT ON FUNCTION @extschema@.abbreviate(text, integer) IS 'a text as one line of so many characters at the most';
+REVOKE ALL ON FUNCTION @extschema@.abbreviate(text, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.abbreviate(text, integer) TO job_scheduler;

@@ -1,0 +1,16 @@
+CREATE FUNCTION @extschema@.raise_error(user_error @extschema@.user_error) RETURNS void
+LANGUAGE plpgsql STABLE SECURITY INVOKER PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    -- Raised here and not in Python, where the error would carry a traceback.
+    IF user_error.message IS NOT NULL THEN
+        RAISE EXCEPTION USING ERRCODE = user_error.sqlstate, MESSAGE = user_error.message,
+                              DETAIL = user_error.detail, HINT = user_error.hint;
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.raise_error(@extschema@.user_error) IS
+    'raises the error that the Python package has found; does nothing where there is none';
+REVOKE ALL ON FUNCTION @extschema@.raise_error(@extschema@.user_error) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.raise_error(@extschema@.user_error) TO job_scheduler, job_monitor;

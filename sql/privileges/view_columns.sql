@@ -1,0 +1,43 @@
+-- A column of a view means what the column of that name means in the table below it.
+DO $$
+DECLARE
+    command text;
+BEGIN
+    FOR command IN
+        SELECT DISTINCT ON (v.oid, c.attnum)
+               format('COMMENT ON COLUMN %s.%I IS %L', v.oid::regclass, c.attname, col_description(t.attrelid, t.attnum))
+        FROM pg_class v
+        JOIN pg_attribute c ON c.attrelid = v.oid AND c.attnum > 0
+        JOIN pg_attribute t ON t.attname = c.attname AND t.attnum > 0
+        JOIN (VALUES (1, '@extschema@.job'::regclass), (2, '@extschema@.job_state'), (3, '@extschema@.job_log'),
+                     (4, '@extschema@.worker_request'), (5, '@extschema@.worker_state'),
+                     (6, '@extschema@.job_statistic')) source (rank, oid)
+             ON source.oid = t.attrelid
+        WHERE v.relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = '@extschema@.job'::regclass)
+          AND v.relkind = 'v'
+          AND v.oid IN (SELECT objid FROM pg_depend WHERE deptype = 'e' AND classid = 'pg_class'::regclass)
+          AND col_description(v.oid, c.attnum) IS NULL
+        ORDER BY v.oid, c.attnum,
+                 -- The log knows the job's role, database and command as they were then.
+                 CASE WHEN v.relname LIKE '%job_log' AND source.rank = 3 THEN 0 ELSE source.rank END
+    LOOP
+        EXECUTE command;
+    END LOOP;
+END
+$$;
+
+DO $$
+DECLARE
+    view text;
+BEGIN
+    FOREACH view IN ARRAY ARRAY['all_job', 'member_job', 'my_job', 'visible_job'] LOOP
+        EXECUTE 'COMMENT ON COLUMN @extschema@.' || quote_ident(view) || '.retry_at IS '
+                || quote_literal('when a run that has failed is tried again; NULL: there is none');
+    END LOOP;
+END
+$$;
+
+COMMENT ON COLUMN @extschema@.job_for_worker.role_oid IS 'the role, NULL where it is gone';
+COMMENT ON COLUMN @extschema@.job_for_worker.database_oid IS 'the database, NULL where it is gone or on another server';
+COMMENT ON COLUMN @extschema@.job_for_worker.obstacle IS
+    'what is in its way, NULL: nothing; role, database: is gone; closed: the database accepts no connections; server: is gone; usage: the role has no USAGE on it; mapping: the role has no user mapping for it; option: it would make the worker use files or services of its own; password: the mapping has none; connect: the role may not connect to it; login: it may not log in, with connect_as = ''role''; definer: is gone; scheduler: the definer is not a member of job_scheduler; member: the definer could not SET ROLE to the role';

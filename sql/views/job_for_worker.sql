@@ -1,0 +1,47 @@
+-- What the worker needs to start a run, and to see what is in its way.
+CREATE VIEW @extschema@.job_for_worker AS
+SELECT j.job_id,
+       date_part('epoch', j.schedule_set_at) AS schedule_set_at,
+       j.enabled,
+       j.schedule,
+       j.timezone,
+       j.dst,
+       date_part('epoch', j.starts_at) AS starts_at,
+       date_part('epoch', j.ends_at) AS ends_at,
+       j.catch_up,
+       j.catch_up_limit,
+       date_part('epoch', j.start_deadline) AS start_deadline,
+       j.parallel,
+       j.job_command,
+       date_part('epoch', j.job_timeout) AS job_timeout,
+       j.settings::text AS settings,
+       CASE WHEN j.parameters IS NOT NULL
+            THEN ARRAY(SELECT p.value FROM jsonb_array_elements_text(j.parameters) WITH ORDINALITY p ORDER BY p.ordinality)
+            END AS parameters,
+       j.rolname,
+       r.oid AS role_oid,
+       j.datname,
+       j.server,
+       d.oid AS database_oid,
+       j.defined_by,
+       CASE WHEN r.oid IS NULL THEN 'role'
+            WHEN j.server IS NULL AND d.oid IS NULL THEN 'database'
+            WHEN NOT d.datallowconn THEN 'closed'
+            WHEN NOT has_database_privilege(r.oid, d.oid, 'CONNECT') THEN 'connect'
+            WHEN j.server IS NOT NULL AND @extschema@.server_obstacle(j.server, r.oid) IS NOT NULL
+                THEN @extschema@.server_obstacle(j.server, r.oid)
+            WHEN j.server IS NULL AND NOT r.rolcanlogin AND (SELECT s.connect_as = 'role' FROM @extschema@.worker_setting s) THEN 'login'
+            WHEN u.oid IS NULL THEN 'definer'
+            WHEN u.rolsuper THEN NULL
+            WHEN pg_has_role(u.oid, (SELECT g.oid FROM pg_roles g WHERE g.rolname = 'job_scheduler'), 'MEMBER')
+                 IS NOT TRUE THEN 'scheduler'
+            WHEN u.oid <> r.oid
+                 AND NOT pg_has_role(u.oid, r.oid, CASE WHEN current_setting('server_version_num')::integer >= 160000
+                                                        THEN 'SET' ELSE 'MEMBER' END) THEN 'member'
+            END AS obstacle
+FROM @extschema@.job j
+LEFT JOIN pg_roles r ON r.rolname = j.rolname
+LEFT JOIN pg_roles u ON u.rolname = j.defined_by
+LEFT JOIN pg_database d ON d.datname = j.datname AND j.server IS NULL;
+
+COMMENT ON VIEW @extschema@.job_for_worker IS 'the jobs as the worker reads them';

@@ -1,0 +1,248 @@
+"""Jobs that run after others."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from tests.conftest import Scheduler, until
+
+FAIL = "SELECT 1/0"
+
+
+@pytest.fixture
+def worker(scheduler: Scheduler) -> Scheduler:
+    scheduler.start()
+    return scheduler
+
+
+def states(worker: Scheduler, job_id: int, count: int) -> list[Any]:
+    """The log of a job once so many of its runs have ended, and nothing waits to be run."""
+    until(lambda: len([run for run in worker.log(job_id) if run.state != "running"]) >= count, f"{count} runs")
+    until(lambda: worker.value("SELECT count(*) FROM worker_request") == 0)
+    return worker.log(job_id)
+
+
+def finish(worker: Scheduler, job_id: int, state: str = "succeeded") -> int:
+    """Run a job to its end."""
+    run: int = worker.value("SELECT run_job(%s)", job_id)
+    assert worker.ended(run).state == state
+    return run
+
+
+def test_one_after_the_other(worker: Scheduler) -> None:
+    first = worker.insert("SELECT 1")
+    second = worker.insert("SELECT 2", run_after=[first])
+    third = worker.insert("SELECT 3", run_after=[second])
+    cause = finish(worker, first)
+    (run,) = states(worker, second, 1)
+    assert (run.state, run.cause, run.caused_by) == ("succeeded", "dependency", cause)
+    (last,) = states(worker, third, 1)
+    assert (last.state, last.caused_by) == ("succeeded", run.jl_id)
+    assert worker.execute("SELECT level, job_id, after_job_id, state FROM job_chain ORDER BY 1").fetchall() == [
+        (1, second, first, "waiting"),
+        (2, third, second, "waiting"),
+    ]
+
+
+def test_it_waits_for_all_and_then_begins_anew(worker: Scheduler) -> None:
+    one, two = worker.insert("SELECT 1"), worker.insert("SELECT 2")
+    both = worker.insert("SELECT 3", run_after=[two, one, two])
+    assert worker.value("SELECT run_after FROM member_job WHERE job_id = %s", both) == [one, two]
+    finish(worker, one)
+    finish(worker, one)
+    assert [row.state for row in worker.execute("SELECT state FROM job_chain ORDER BY after_job_id")] == [
+        "fulfilled",
+        "waiting",
+    ]
+    finish(worker, two)
+    assert len(states(worker, both, 1)) == 1
+    finish(worker, two)
+    assert len(states(worker, both, 1)) == 1
+    finish(worker, one)
+    assert len(states(worker, both, 2)) == 2
+
+
+@pytest.mark.parametrize(
+    ("run_when", "after_success", "after_failure"),
+    [("on_success", True, False), ("on_failure", False, True), ("always", True, True)],
+)
+def test_conditions(worker: Scheduler, run_when: str, after_success: bool, after_failure: bool) -> None:
+    for command, expected in (("SELECT 1", after_success), (FAIL, after_failure)):
+        first = worker.insert(command)
+        second = worker.insert("SELECT 2", run_after=[first], run_when=run_when)
+        finish(worker, first, "failed" if command == FAIL else "succeeded")
+        if expected:
+            assert [run.state for run in states(worker, second, 1)] == ["succeeded"]
+        else:
+            assert worker.log(second) == []
+            assert worker.value("SELECT state FROM job_chain WHERE job_id = %s", second) == "not fulfilled"
+
+
+def test_the_last_end_counts(worker: Scheduler) -> None:
+    worker.execute("CREATE SEQUENCE tries")
+    shaky = worker.insert("SELECT 1 / (nextval('tries') - 2)")
+    other = worker.insert("SELECT 1")
+    both = worker.insert("SELECT 3", run_after=[shaky, other])
+    finish(worker, shaky)
+    finish(worker, shaky, "failed")
+    finish(worker, other)
+    assert states(worker, both, 0) == []
+    finish(worker, shaky)
+    assert len(states(worker, both, 1)) == 1
+
+
+def test_retries_come_first(worker: Scheduler) -> None:
+    worker.execute("CREATE SEQUENCE tries")
+    first = worker.insert("SELECT 1 / (nextval('tries') - 1)", max_retries=1, retry_delay="100 ms")
+    failed = worker.insert("SELECT 2", run_after=[first], run_when="always")
+    finish(worker, first, "failed")
+    (run,) = states(worker, failed, 1)
+    attempts = worker.log(first)
+    assert [attempt.state for attempt in attempts] == ["failed", "succeeded"]
+    assert run.caused_by == attempts[1].jl_id
+
+
+def test_a_job_that_is_disabled_does_not_follow(worker: Scheduler) -> None:
+    first = worker.insert("SELECT 1")
+    second = worker.insert("SELECT 2", run_after=[first], enabled=False)
+    finish(worker, first)
+    assert states(worker, second, 0) == []
+
+
+def test_dependencies_outlive_the_worker(worker: Scheduler) -> None:
+    one, two = worker.insert("SELECT 1"), worker.insert("SELECT 2")
+    both = worker.insert("SELECT 3", run_after=[one, two])
+    finish(worker, one)
+    worker.stop()
+    worker.start()
+    finish(worker, two)
+    assert len(states(worker, both, 1)) == 1
+
+
+def test_changed_dependencies_begin_anew(worker: Scheduler) -> None:
+    one, two = worker.insert("SELECT 1"), worker.insert("SELECT 2")
+    both = worker.insert("SELECT 3", run_after=[one, two])
+    finish(worker, one)
+    for run_after in ([two], [one, two]):
+        worker.value("SELECT update_job(%s, run_after := %s)", both, run_after)
+        worker.tick()
+    finish(worker, two)
+    assert states(worker, both, 0) == []
+    worker.execute("UPDATE member_job SET run_after = '{}'")
+    assert worker.value("SELECT count(*) FROM job_chain") == 0
+
+
+# --- what is refused --------------------------------------------------------------------------
+
+
+def test_cycles(scheduler: Scheduler) -> None:
+    app = scheduler.connect_as(scheduler.role())
+    jobs = [app.execute("SELECT job_id FROM insert_job('SELECT 1', current_catalog)").fetchone()[0] for _ in range(4)]  # type: ignore[index]
+    for job, after in zip(jobs[1:], jobs):
+        app.execute("SELECT update_job(%s, run_after := %s)", (job, [after]))
+    for job, after in ((jobs[0], jobs[0]), (jobs[0], jobs[1]), (jobs[0], jobs[3]), (jobs[1], jobs[3])):
+        with pytest.raises(psycopg.errors.InvalidParameterValue, match="would run after itself") as raised:
+            app.execute("UPDATE my_job SET run_after = %s WHERE job_id = %s", ([after], job))
+        assert raised.value.diag.message_hint == "job_chain shows what runs after what."
+    with pytest.raises(psycopg.errors.InvalidParameterValue, match="would run after itself"):
+        app.execute("UPDATE my_job SET run_after = ARRAY[%s::bigint, %s::bigint]", (jobs[0], jobs[1]))
+    app.execute("SELECT update_job(%s, run_after := %s)", (jobs[3], [jobs[0]]))
+
+
+def test_a_cycle_of_two_transactions(scheduler: Scheduler) -> None:
+    one, two = scheduler.insert("SELECT 1"), scheduler.insert("SELECT 2")
+    refused: list[BaseException] = []
+    second = scheduler.connect()
+
+    def other() -> None:
+        try:
+            second.execute("UPDATE member_job SET run_after = %s WHERE job_id = %s", ([one], two))
+        except psycopg.Error as error:
+            refused.append(error)
+
+    with scheduler.connect() as first, first.transaction():
+        first.execute("UPDATE member_job SET run_after = %s WHERE job_id = %s", ([two], one))
+        thread = threading.Thread(target=other)
+        thread.start()
+        until(lambda: scheduler.value("SELECT count(*) FROM pg_locks WHERE NOT granted") > 0, "the second to wait")
+    thread.join()
+    assert [type(error) for error in refused] == [psycopg.errors.InvalidParameterValue]
+    # Who waits too long is told so.
+    with scheduler.connect() as first, first.transaction():
+        first.execute("UPDATE member_job SET run_after = NULL WHERE job_id = %s", (one,))
+        first.execute("UPDATE member_job SET run_after = %s WHERE job_id = %s", ([two], one))
+        with pytest.raises(psycopg.errors.LockNotAvailable) as raised:
+            second.execute("UPDATE member_job SET run_after = %s WHERE job_id = %s", ([one], two))
+        assert raised.value.diag.message_hint
+    second.close()
+
+
+def test_a_cycle_through_a_hidden_job(scheduler: Scheduler) -> None:
+    """Whose jobs one may not see any more can still close a cycle; nothing of them is shown."""
+    team, app = scheduler.role("team", "NOLOGIN", False), scheduler.role()
+    mine = scheduler.insert("SELECT 1", rolname=app)
+    hidden = scheduler.insert("SELECT 'secret'", rolname=team, run_after=[mine])
+    last = scheduler.insert("SELECT 1", rolname=app, run_after=[hidden])
+    session = scheduler.connect_as(app)
+    assert session.execute("SELECT job_id, after_job_name FROM job_chain").fetchall() == [(last, None)]
+    with pytest.raises(psycopg.errors.InvalidParameterValue) as raised:
+        session.execute("UPDATE my_job SET run_after = %s WHERE job_id = %s", ([last], mine))
+    assert "secret" not in str(raised.value)
+
+
+def test_only_jobs_that_one_may_touch(scheduler: Scheduler) -> None:
+    stranger, team, app = scheduler.role("stranger"), scheduler.role("team", "NOLOGIN", False), scheduler.role()
+    scheduler.execute("GRANT {} TO {}", sql.Identifier(team), sql.Identifier(app))
+    theirs, ours = scheduler.insert("SELECT 1", rolname=stranger), scheduler.insert("SELECT 1", rolname=team)
+    session = scheduler.connect_as(app)
+    define = "SELECT job_id FROM insert_job('SELECT 1', current_catalog, run_after := %s)"
+    for unknown in (theirs, 4711):
+        with pytest.raises(psycopg.errors.NoDataFound, match=f"no job {unknown}"):
+            session.execute(define, ([unknown],))
+    with pytest.raises(psycopg.errors.NoDataFound):
+        session.execute(define, ([None],))
+    (job,) = session.execute(define, ([ours],)).fetchone() or (0,)
+    with pytest.raises(psycopg.errors.NoDataFound):
+        session.execute("UPDATE my_job SET run_after = %s", ([ours, theirs],))
+    # What was allowed when it was defined stays; other changes of the job go through.
+    scheduler.execute("REVOKE {} FROM {}", sql.Identifier(team), sql.Identifier(app))
+    session.execute("SELECT update_job(%s, run_when := 'always')", (job,))
+    for statement in (
+        "SELECT * FROM finished_dependency",
+        "INSERT INTO finished_dependency VALUES (1, 1, 1, true)",
+        "UPDATE dependency_lock SET changes = 7",
+        "SELECT * FROM dependency_lock FOR UPDATE",
+        "DELETE FROM job_chain",
+        "SELECT refuse_cycle()",
+    ):
+        with pytest.raises((psycopg.errors.InsufficientPrivilege, psycopg.errors.ObjectNotInPrerequisiteState)):
+            session.execute(statement)
+    assert [row.job_id for row in session.execute("SELECT job_id FROM job_chain")] == [job]
+    assert scheduler.connect_as(stranger).execute("SELECT * FROM job_chain").fetchall() == []
+
+
+@pytest.mark.parametrize("run_when", ["", "never", None])
+def test_bad_conditions(scheduler: Scheduler, run_when: str | None) -> None:
+    with pytest.raises(psycopg.errors.InvalidParameterValue) as raised:
+        scheduler.execute(
+            "INSERT INTO member_job (job_command, datname, run_when) VALUES ('SELECT 1', current_catalog, {})",
+            sql.Literal(run_when),
+        )
+    assert raised.value.diag.message_hint
+
+
+def test_deleting_a_job_that_others_run_after(scheduler: Scheduler) -> None:
+    first = scheduler.insert("SELECT 1")
+    second = scheduler.insert("SELECT 2", run_after=[first])
+    heard: list[str] = []
+    scheduler.admin.add_notice_handler(lambda diag: heard.append(f"{diag.severity}: {diag.message_primary}"))
+    scheduler.execute(f"SELECT delete_job({first})")
+    assert heard == [
+        f"WARNING: job {second} runs after job {first}, which is deleted: it will not start for that any more"
+    ]
+    assert scheduler.value("SELECT state FROM job_chain") == "deleted"

@@ -1,0 +1,257 @@
+"""What becomes of jobs that are due."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from itertools import count
+
+from elephant_worker.jobs.dispatch import OBSTACLES, Decisions, DispatchContext, Job, after_set_back, decide, due_again
+from elephant_worker.jobs.run import Run
+
+NOON = 1_800_000_000.0
+JOB = Job(
+    jl_id=1,
+    job_id=7,
+    cause="schedule",
+    scheduled_at=NOON,
+    state_set_at=NOON - 5000,
+    schedule_set_at=NOON - 5000,
+    enabled=True,
+    schedule="@every 10 minutes",
+    timezone="UTC",
+    job_command="SELECT 1",
+    job_timeout=60,
+    rolname="app",
+    role_oid=4711,
+    datname="weborder",
+    database_oid=4712,
+)
+
+
+def decided(
+    *jobs: Job, active: dict[int, int] | None = None, now: float = NOON, available_since: float = 0.0
+) -> Decisions:
+    numbers = count(1000)
+    return decide(jobs, Counter(active or {}), DispatchContext(now, available_since, 60.0), lambda: next(numbers))
+
+
+def missed(run: Run) -> tuple[float, int | None, float | None]:
+    """What a row of missed due times says: the first, how many, the last."""
+    assert run.outcome is not None
+    assert run.outcome.state == "missed"
+    return run.scheduled_at, run.missed_count, run.missed_until
+
+
+def test_a_due_job_runs_and_is_due_again() -> None:
+    decisions = decided(JOB)
+    (run,) = decisions.runs
+    assert (run.jl_id, run.job_id, run.command, run.scheduled_at, run.timeout) == (1, 7, "SELECT 1", NOON, 60)
+    assert (run.target.role_oid, run.target.rolname, run.target.datname) == (4711, "app", "weborder")
+    assert decisions.next_run_at == {7: NOON - 5000 + 9 * 600}
+    assert not decisions.ended
+    assert not decisions.changed
+
+
+def test_a_late_job_keeps_its_grid() -> None:
+    assert decided(JOB, now=NOON + 1000).next_run_at == {7: NOON + 400}
+
+
+def test_one_run_at_a_time() -> None:
+    (run,) = decided(JOB, active={7: 1}).ended
+    assert run.outcome is not None
+    assert run.outcome.state == "skipped"
+    decisions = decided(JOB, replace(JOB, jl_id=2, cause="request"))
+    assert [run.jl_id for run in decisions.runs] == [1]
+    assert [run.jl_id for run in decisions.ended] == [2]
+
+
+def test_parallel_runs() -> None:
+    assert len(decided(replace(JOB, parallel=True), active={7: 3}).runs) == 1
+
+
+def test_missed_while_no_worker_was_there() -> None:
+    # Due at 0 and 400 seconds after noon, found at 999; the run would be more than start_grace late.
+    decisions = decided(JOB, now=NOON + 999, available_since=NOON + 990)
+    assert [missed(run) for run in decisions.ended] == [(NOON, 2, NOON + 400)]
+    assert not decisions.runs
+    assert decisions.next_run_at == {7: NOON + 1000}
+
+
+def test_the_last_due_time_of_a_break_runs_if_it_is_in_the_grace() -> None:
+    decisions = decided(JOB, now=NOON + 410, available_since=NOON + 405)
+    assert [missed(run) for run in decisions.ended] == [(NOON, 1, NOON)]
+    assert [run.scheduled_at for run in decisions.runs] == [NOON + 400]
+    assert decisions.next_run_at == {7: NOON + 1000}
+
+
+def test_catch_up_once() -> None:
+    decisions = decided(replace(JOB, catch_up="once"), now=NOON + 5000, available_since=NOON + 4990)
+    assert [missed(run) for run in decisions.ended] == [(NOON, 8, NOON + 4000)]
+    assert [run.scheduled_at for run in decisions.runs] == [NOON + 4600]
+    assert decisions.next_run_at == {7: NOON + 5200}
+
+
+def test_catch_up_all_runs_one_after_the_other() -> None:
+    job = replace(JOB, catch_up="all", catch_up_limit=3)
+    decisions = decided(job, now=NOON + 5000, available_since=NOON + 4990)
+    assert [missed(run) for run in decisions.ended] == [(NOON, 6, NOON + 2800)]
+    (run,) = decisions.runs
+    assert (run.scheduled_at, run.resume_at) == (NOON + 3400, NOON + 4000)
+    assert decisions.next_run_at == {7: None}
+    decisions = decided(replace(job, scheduled_at=NOON + 4000), now=NOON + 5001, available_since=NOON + 4990)
+    assert not decisions.ended
+    assert [(run.scheduled_at, run.resume_at) for run in decisions.runs] == [(NOON + 4000, NOON + 4600)]
+
+
+def test_catch_up_all_of_a_parallel_job() -> None:
+    job = replace(JOB, catch_up="all", catch_up_limit=3, parallel=True)
+    decisions = decided(job, now=NOON + 5000, available_since=NOON + 4990)
+    assert [(run.scheduled_at, run.resume_at) for run in decisions.runs] == [(NOON + 3400, None)]
+    assert decisions.next_run_at == {7: NOON + 4000}
+
+
+def test_start_deadline() -> None:
+    job = replace(JOB, start_deadline=30.0)
+    assert len(decided(job, now=NOON + 30).runs) == 1
+    decisions = decided(job, now=NOON + 31)
+    assert not decisions.runs
+    assert [missed(run) for run in decisions.ended] == [(NOON, 1, NOON)]
+    assert decisions.next_run_at == {7: NOON + 400}
+
+
+def test_a_missed_start_deadline_does_not_end_a_job_that_counts_from_its_end() -> None:
+    job = replace(JOB, schedule="@after 10 minutes", start_deadline=30.0)
+    decisions = decided(job, now=NOON + 31)
+    assert [missed(run) for run in decisions.ended] == [(NOON, 1, NOON)]
+    assert decisions.next_run_at == {7: NOON + 631}
+
+
+def test_start_deadline_bounds_catching_up() -> None:
+    job = replace(JOB, catch_up="all", catch_up_limit=100, start_deadline=700.0)
+    decisions = decided(job, now=NOON + 5000, available_since=NOON + 4990)
+    assert [missed(run) for run in decisions.ended] == [(NOON, 8, NOON + 4000)]
+    assert [run.scheduled_at for run in decisions.runs] == [NOON + 4600]
+
+
+def test_after_a_lost_run_the_job_is_due_again() -> None:
+    assert due_again(JOB, NOON, NOON + 100) == NOON + 400
+    assert due_again(replace(JOB, schedule="@after 10 minutes"), NOON, NOON + 100) == NOON + 700
+    assert due_again(replace(JOB, timezone="Atlantis/Center"), NOON, NOON) is None
+
+
+def test_a_clock_that_is_set_back_a_little_is_waited_for() -> None:
+    now = NOON - 1800
+    assert after_set_back(JOB, 1800, now) == NOON
+    after = replace(JOB, schedule='{"@after 10 minutes","@daily"}')
+    assert after_set_back(after, 1800, now) == now + 600
+    assert after_set_back(replace(after, scheduled_at=now + 5), 1800, now) == now + 5
+    assert after_set_back(replace(JOB, timezone="Atlantis/Center"), 1800, now) == NOON
+
+
+def test_a_clock_that_was_wrong_is_followed() -> None:
+    now = NOON - 86400
+    assert after_set_back(JOB, 86400, now) == now + 400
+    assert after_set_back(replace(JOB, schedule="@after 10 minutes"), 86400, now) == now + 600
+
+
+def test_a_little_late_is_not_missed() -> None:
+    assert len(decided(JOB, now=NOON + 50, available_since=NOON + 40).runs) == 1
+
+
+def test_a_request_needs_no_schedule_and_no_enabling() -> None:
+    decisions = decided(replace(JOB, cause="request", enabled=False, schedule=None))
+    assert len(decisions.runs) == 1
+    assert decisions.next_run_at == {}
+
+
+def test_a_request_that_was_withdrawn_ends_cancelled() -> None:
+    (run,) = decided(replace(JOB, cause="once", withdrawn=True)).ended
+    assert run.outcome is not None
+    assert (run.outcome.state, run.outcome.sqlstate) == ("cancelled", "57014")
+
+
+def test_a_job_that_was_changed_meanwhile_waits() -> None:
+    for job in (
+        replace(JOB, state_set_at=NOON - 9000),
+        replace(JOB, enabled=False),
+        replace(JOB, schedule_set_at=None),
+    ):
+        decisions = decided(job)
+        assert decisions.changed == [7]
+        assert not decisions.runs
+        assert not decisions.ended
+
+
+def test_a_request_for_a_job_that_was_deleted_is_dropped() -> None:
+    decisions = decided(replace(JOB, cause="request", schedule_set_at=None))
+    assert decisions == Decisions()
+
+
+def test_nowhere_to_run() -> None:
+    for obstacle, (sqlstate, *_) in OBSTACLES.items():
+        decisions = decided(replace(JOB, obstacle=obstacle))
+        (run,) = decisions.ended
+        assert run.outcome is not None
+        assert (run.outcome.state, run.outcome.sqlstate) == ("failed", sqlstate)
+        assert decisions.next_run_at == {7: NOON + 400}
+        assert decisions.quarantined == {7: run.outcome.message}
+
+
+def test_quarantine_is_logged_once_for_each_reason() -> None:
+    job = replace(JOB, obstacle="role", quarantined_reason='role "app" does not exist')
+    decisions = decided(job)
+    assert (decisions.ended, decisions.runs, decisions.quarantined) == ([], [], {})
+    assert decisions.next_run_at == {7: NOON + 400}
+    decisions = decided(replace(job, obstacle="database"))
+    assert len(decisions.ended) == 1
+    assert decisions.quarantined == {7: 'database "weborder" does not exist'}
+
+
+def test_a_job_that_is_asked_for_in_quarantine_fails() -> None:
+    reason = 'role "app" does not exist'
+    for known in (None, reason):
+        decisions = decided(replace(JOB, cause="request", obstacle="role", quarantined_reason=known))
+        (run,) = decisions.ended
+        assert run.outcome is not None
+        assert run.outcome.message == reason
+        assert decisions.quarantined == ({} if known else {7: reason})
+        assert decisions.next_run_at == {}
+
+
+def test_quarantine_ends_when_the_reason_is_gone() -> None:
+    for cause in ("schedule", "request"):
+        job = replace(JOB, cause=cause, scheduled_at=NOON + 400, quarantined_reason='role "app" does not exist')
+        decisions = decided(job)
+        assert len(decisions.runs) == 1
+        assert decisions.quarantined == {7: None}
+
+
+def test_a_schedule_that_cannot_be_read_any_more() -> None:
+    decisions = decided(replace(JOB, timezone="Atlantis/Center"))
+    (run,) = decisions.ended
+    assert run.outcome is not None
+    assert (run.outcome.state, run.outcome.message) == ("failed", 'unknown time zone "Atlantis/Center"')
+    assert decisions.quarantined == {7: run.outcome.message}
+    assert decisions.next_run_at == {7: NOON + 3600}
+
+
+def test_a_schedule_that_can_be_read_again_waits_for_its_next_due_time() -> None:
+    decisions = decided(replace(JOB, scheduled_at=NOON + 1, quarantined_reason="unknown time zone"), now=NOON + 1)
+    assert (decisions.ended, decisions.runs, decisions.quarantined) == ([], [], {7: None})
+    assert decisions.next_run_at == {7: NOON + 400}
+    decisions = decided(replace(JOB, schedule="@after 10 minutes", quarantined_reason="unknown time zone"))
+    assert len(decisions.runs) == 1
+
+
+def test_a_mistake_of_ours_stops_one_job_only() -> None:
+    decisions = decided(replace(JOB, schedule_set_at=None, state_set_at=None), replace(JOB, job_id=8, timezone=None))  # type: ignore[arg-type]
+    assert decisions.changed == [7]
+    assert "This is a mistake" in str(decisions.ended[0].outcome)
+    assert list(decisions.quarantined) == [8]
+
+
+def test_from_finish_to_start() -> None:
+    decisions = decided(replace(JOB, schedule="@after 10 minutes"))
+    assert decisions.next_run_at == {7: None}
+    assert decisions.runs[0].after_end == 600
