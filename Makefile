@@ -94,7 +94,7 @@ test: lint
 # Many jobs and faults at random, then an audit: make soak MINUTES=10 SEED=4711
 soak:
 	$(prepare)
-	@tools/sandbox.sh python -m tests.soak $(or $(MINUTES),10) $(SEED)
+	@tools/sandbox.sh python -m tools.soak $(or $(MINUTES),10) $(SEED)
 
 # The test suite on PostgreSQL 14 to 18, or only some: make matrix VERSIONS="17 18" (root; debootstrap).
 matrix:

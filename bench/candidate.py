@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 from typing import ClassVar
 
 from bench.server import Server
-from tests.cluster import Installation
+from harness.cluster import Installation
 
 
 def next_minute(margin: float) -> datetime:

@@ -12,7 +12,7 @@ from bench.candidates.elephant_worker import ElephantWorker
 from bench.candidates.pg_cron import PgCron, PgCronTuned, PgCronWorkers, PgCronWorkersTuned
 from bench.candidates.pgagent import PgAgent
 from bench.figures import Figure
-from tests.cluster import Installation
+from harness.cluster import Installation
 
 PEERS: list[type[Candidate]] = [PgCron, PgCronTuned, PgCronWorkers, PgCronWorkersTuned, PgAgent, CronPsql]
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from bench import tables
 from bench.figures import read
 from bench.tables import Book
-from tests.cluster import ROOT
+from harness.cluster import ROOT
 
 DOCUMENT = ROOT / "docs" / "benchmarks.md"
 TABLE = re.compile(r"(?<=<!-- table: )([a-z_ ]+)( -->\n).*?(?=<!-- end -->)", re.DOTALL)

@@ -18,7 +18,7 @@ from bench import scenarios
 from bench.context import PEERS, Context
 from bench.figures import Results
 from bench.machine import calibrate, cpu_seconds, describe, round_trip
-from tests.cluster import ROOT, Installation, pg_config
+from harness.cluster import ROOT, Installation, pg_config
 
 DIRECTORY = ROOT / "build" / "bench" / "results"
 # Others than these are found by their files and come last.

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.process import tree_cpu_seconds
-from tests.cluster import Cluster, Installation
+from harness.cluster import Cluster, Installation
 
 # Defaults but for these: what is committed is durable, as on a real server.
 SETTINGS = {"fsync": "on", "timezone": "UTC"}

@@ -15,7 +15,7 @@ from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
-from tests.cluster import Cluster, Installation
+from harness.cluster import Cluster, Installation
 
 SECONDS = 15
 

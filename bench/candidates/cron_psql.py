@@ -11,7 +11,7 @@ from pathlib import Path
 from bench.candidate import Candidate
 from bench.process import tree_cpu_seconds
 from bench.server import package_version
-from tests.cluster import USER, Installation
+from harness.cluster import USER, Installation
 
 PID_FILE = Path("/run/crond.pid")
 LOG = "INSERT INTO public.run_log DEFAULT VALUES"

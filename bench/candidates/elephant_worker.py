@@ -7,7 +7,7 @@ from datetime import datetime
 from psycopg import sql
 
 from bench.candidate import Candidate
-from tests.cluster import ROOT, Installation
+from harness.cluster import ROOT, Installation
 
 
 class ElephantWorker(Candidate):

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from bench.candidate import Candidate, next_minute
 from bench.server import package_version
-from tests.cluster import Installation, pg_config
+from harness.cluster import Installation, pg_config
 
 PRELOADED = {"shared_preload_libraries": "pg_cron"}
 TUNED = {"cron.max_running_jobs": "90", "cron.log_statement": "off"}

@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from bench.candidate import Candidate
 from bench.process import cpu_seconds
 from bench.server import package_version
-from tests.cluster import USER, Installation
+from harness.cluster import USER, Installation
 
 
 class PgAgent(Candidate):

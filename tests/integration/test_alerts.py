@@ -9,7 +9,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.conftest import Scheduler, until
+from harness.scheduler import Scheduler
+from harness.waiting import until
 
 FAIL = "SELECT 1/0"
 SLOW = "SELECT pg_sleep(1000)"

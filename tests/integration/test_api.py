@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.conftest import Scheduler
+from harness.scheduler import Scheduler
 
 App = psycopg.Connection[Any]
 

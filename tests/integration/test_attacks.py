@@ -15,8 +15,9 @@ import pytest
 from psycopg import sql
 
 from elephant_worker.connection.scram import verifier
-from tests.cluster import USER
-from tests.conftest import SCHEMA, Scheduler, new_scheduler, until
+from harness.cluster import USER
+from harness.scheduler import SCHEMA, Scheduler, new_scheduler
+from harness.waiting import until
 
 REFUSED = {"42501", "42704", "22023", "P0002", "44000", "428C9", "0A000", "42809", "3D000", "22004"}
 

@@ -6,7 +6,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.conftest import SCHEMA, Scheduler, until
+from harness.scheduler import SCHEMA, Scheduler
+from harness.waiting import until
 
 
 @pytest.fixture

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.conftest import SCHEMA, Scheduler, until
+from harness.scheduler import SCHEMA, Scheduler
+from harness.waiting import until
 
 # The functions of the extension begin with what loads its package.
 READ = """

@@ -9,8 +9,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.cluster import USER, Cluster
-from tests.conftest import new_scheduler
+from harness.cluster import USER, Cluster
+from harness.scheduler import new_scheduler
 
 
 def test_over_the_socket_with_a_map(own_cluster: Callable[..., Cluster]) -> None:

@@ -9,7 +9,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.conftest import Scheduler, until
+from harness.scheduler import Scheduler
+from harness.waiting import until
 
 FAIL = "SELECT 1/0"
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from psycopg import sql
 
-from tests.cluster import Cluster
-from tests.conftest import Scheduler, until
+from harness.cluster import Cluster
+from harness.scheduler import Scheduler
+from harness.waiting import until
 
 
 def contents(scheduler: Scheduler) -> dict[str, list[tuple[object, ...]]]:

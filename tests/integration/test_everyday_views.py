@@ -6,7 +6,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.conftest import SCHEMA, Scheduler, until
+from harness.scheduler import SCHEMA, Scheduler
+from harness.waiting import until
 
 WIDTH = 120
 VIEWS = ["job_overview", "recent_runs", "job_chain", "waiting_run"]

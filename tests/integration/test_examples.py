@@ -10,8 +10,9 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from tests.cluster import ROOT
-from tests.conftest import SCHEMA, Scheduler, until
+from harness.cluster import ROOT
+from harness.scheduler import SCHEMA, Scheduler
+from harness.waiting import until
 
 EXAMPLES = sorted(path.stem for path in (ROOT / "examples").glob("*.sql"))
 App = psycopg.Connection[Any]

@@ -12,8 +12,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.cluster import Cluster, Installation
-from tests.conftest import SCHEMA, Scheduler, new_scheduler, until
+from harness.cluster import Cluster, Installation
+from harness.scheduler import SCHEMA, Scheduler, new_scheduler
+from harness.waiting import until
 
 UNATTENDED = "SELECT start_worker(unattended := true)"
 SLEEPING = "SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(1000)' AND state = 'active'"

@@ -11,8 +11,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.cluster import ROOT, Cluster, Installation
-from tests.conftest import Scheduler, until
+from harness.cluster import ROOT, Cluster, Installation
+from harness.scheduler import Scheduler
+from harness.waiting import until
 
 SECRET = "rosebud's 1941"
 

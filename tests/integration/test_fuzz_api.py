@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 from psycopg import sql
 
-from tests.conftest import Scheduler
+from harness.scheduler import Scheduler
 
 SEED = random.randrange(2**32)
 # Beside internal errors: a call of this test that is wrong, and one that takes too long.

@@ -13,8 +13,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.cluster import ROOT, Cluster, Installation, pg_config
-from tests.conftest import Scheduler, until
+from harness.cluster import ROOT, Cluster, Installation, pg_config
+from harness.scheduler import Scheduler
+from harness.waiting import until
 
 
 def files_below(directory: Path) -> list[str]:

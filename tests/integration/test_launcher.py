@@ -10,8 +10,9 @@ import subprocess
 import pytest
 from psycopg import sql
 
-from tests.cluster import ROOT, USER
-from tests.conftest import SCHEMA, Scheduler, until
+from harness.cluster import ROOT, USER
+from harness.scheduler import SCHEMA, Scheduler
+from harness.waiting import until
 
 
 def cron_command() -> list[str]:

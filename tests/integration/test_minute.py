@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from tests.conftest import Scheduler, until
+from harness.scheduler import Scheduler
+from harness.waiting import until
 
 RECORD = """INSERT INTO witness SELECT current_setting('elephant_worker.job_id')::bigint,
                 current_setting('elephant_worker.scheduled_at')::timestamptz, current_user, current_catalog"""

@@ -11,7 +11,8 @@ from elephant_worker.connection.libpq import Login, conninfo
 from elephant_worker.connection.pool import Pool
 from elephant_worker.jobs.run import Outcome, Run, Target
 from elephant_worker.system.clock import Clock
-from tests.conftest import Scheduler, until
+from harness.scheduler import Scheduler
+from harness.waiting import until
 
 LONG = 3600.0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.cluster import ROOT, USER, Cluster, Installation
+from harness.cluster import ROOT, USER, Cluster, Installation
 
 
 def test_installcheck(cluster: Cluster, installation: Installation) -> None:

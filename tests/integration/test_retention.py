@@ -7,7 +7,8 @@ import pytest
 
 from elephant_worker.database.store import STATEMENTS
 from elephant_worker.worker.loop import SESSION
-from tests.conftest import SCHEMA, Scheduler, until
+from harness.scheduler import SCHEMA, Scheduler
+from harness.waiting import until
 
 BACKLOG = """
     INSERT INTO job_log (jl_id, job_id, rolname, datname, cause, scheduled_at, job_started, job_finished, state,

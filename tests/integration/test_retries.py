@@ -7,7 +7,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.conftest import Scheduler, until
+from harness.scheduler import Scheduler
+from harness.waiting import until
 
 FAST = {"retry_delay": "100 milliseconds", "max_retry_delay": "200 milliseconds"}
 FAIL = "SELECT 1/0"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from psycopg import sql
 
-from tests.cluster import USER
-from tests.conftest import Scheduler, until
+from harness.cluster import USER
+from harness.scheduler import Scheduler
+from harness.waiting import until
 
 WHO = "DO $$BEGIN RAISE NOTICE '%', current_user; END$$"
 

@@ -7,7 +7,8 @@ import os
 import pytest
 from psycopg import sql
 
-from tests.conftest import Scheduler, until
+from harness.scheduler import Scheduler
+from harness.waiting import until
 
 
 @pytest.fixture

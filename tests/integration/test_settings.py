@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.conftest import Scheduler
+from harness.scheduler import Scheduler
 
 SHOW = """DO $$BEGIN RAISE NOTICE '% %', current_setting('work_mem'),
                                    nullif(current_setting('app.tenant', true), ''); END$$"""

@@ -15,8 +15,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.cluster import ROOT, Cluster
-from tests.conftest import SCHEMA, Scheduler, new_scheduler, until
+from harness.cluster import ROOT, Cluster
+from harness.scheduler import SCHEMA, Scheduler, new_scheduler
+from harness.waiting import until
 
 CHECKS = {
     "locks",

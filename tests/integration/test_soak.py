@@ -1,12 +1,12 @@
-"""A short soak: see tests/soak.py."""
+"""A short soak: see tools/soak.py."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable
 
-from tests.cluster import Cluster
-from tests.soak import soak
+from harness.cluster import Cluster
+from tools.soak import soak
 
 
 def test_soak(own_cluster: Callable[..., Cluster]) -> None:

@@ -13,8 +13,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.cluster import Cluster, Installation
-from tests.conftest import SCHEMA, Scheduler, new_scheduler, until, with_template
+from harness.cluster import Cluster, Installation
+from harness.scheduler import SCHEMA, Scheduler, new_scheduler, with_template
+from harness.waiting import until
 from tests.unit.test_schedules_document import EXAMPLES, POLICIES, moments
 
 UTC = timezone.utc

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from psycopg import sql
 
-from tests.cluster import Cluster, Installation
-from tests.conftest import Scheduler, new_scheduler, until, with_template
+from harness.cluster import Cluster, Installation
+from harness.scheduler import Scheduler, new_scheduler, with_template
+from harness.waiting import until
 
 WIRES = ["plain", "tls"]
 

@@ -8,7 +8,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.conftest import Scheduler, until
+from harness.scheduler import Scheduler
+from harness.waiting import until
 
 
 @pytest.fixture

@@ -9,8 +9,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.cluster import Cluster, pg_config
-from tests.conftest import Scheduler, new_scheduler, until
+from harness.cluster import Cluster, pg_config
+from harness.scheduler import Scheduler, new_scheduler
+from harness.waiting import until
 
 ALIVE = "SELECT count(*) FROM pg_stat_activity WHERE pid = %s"
 

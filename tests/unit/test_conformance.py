@@ -11,7 +11,7 @@ import pytest
 from elephant_worker.errors import UserError
 from elephant_worker.schedule.due_times import Timing, schedule
 from elephant_worker.schedule.parser import parse
-from tests.cluster import ROOT
+from harness.cluster import ROOT
 
 
 def table(name: str) -> list[dict[str, str]]:

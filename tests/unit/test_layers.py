@@ -4,10 +4,11 @@ the time."""
 from __future__ import annotations
 
 import ast
+import re
 
 import pytest
 
-from tests.cluster import ROOT
+from harness.cluster import ROOT
 
 PACKAGE = ROOT / "plpython/elephant_worker"
 
@@ -67,3 +68,11 @@ def test_pure_modules_read_no_clock() -> None:
             text = (PACKAGE / module).read_text()
             for call in (".now(", ".today(", ".utcnow(", "time.time"):
                 assert call not in text, (module, call)
+
+
+def test_only_tests_import_tests() -> None:
+    others = [file for folder in ("bench", "harness", "tools") for file in ROOT.joinpath(folder).rglob("*.py")]
+    assert len(others) > 20
+    assert [
+        str(file) for file in others if re.search(r"^ *(from|import) tests\b", file.read_text(), re.MULTILINE)
+    ] == []

@@ -15,7 +15,7 @@ from elephant_worker.jobs.dispatch import DispatchContext, Job, decide
 from elephant_worker.schedule.description import describe
 from elephant_worker.schedule.due_times import Timing, schedule
 from elephant_worker.schedule.parser import parse
-from tests.cluster import ROOT
+from harness.cluster import ROOT
 
 DOCUMENT = (ROOT / "docs/schedules.md").read_text()
 

@@ -18,8 +18,9 @@ from typing import Any
 
 import psycopg
 
-from tests.cluster import Cluster, Installation
-from tests.conftest import new_scheduler, until, with_template
+from harness.cluster import Cluster, Installation
+from harness.scheduler import new_scheduler, with_template
+from harness.waiting import until
 
 JOBS = 200
 # How often a fault is injected, in seconds.

@@ -1,0 +1,1 @@
+"""What tests, benchmarks and the demonstration share: throwaway servers with the extension."""

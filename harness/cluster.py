@@ -1,0 +1,164 @@
+"""Throwaway PostgreSQL clusters like those of a stock server, with the extension installed.
+
+The server's files are copied and the extension is installed into the copy, which PostgreSQL
+allows: it finds everything relative to its programs. So nothing of the system is touched, and no
+rights are needed.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import testing.postgresql
+from psycopg.rows import namedtuple_row
+
+ROOT = Path(__file__).resolve().parent.parent
+USER = pwd.getpwuid(os.geteuid()).pw_name
+
+# What pg_createcluster of Debian writes: the operating system's users over the socket, passwords
+# over the loopback address.
+INITDB = ("--auth-local=peer", "--auth-host=scram-sha-256", "--encoding=UTF8", "--no-sync")
+
+
+def pg_config(*options: str) -> str:
+    """What pg_config of the server to test says."""
+    program = os.environ.get("PG_CONFIG", "pg_config")
+    return subprocess.run([program, *options], check=True, capture_output=True, text=True).stdout.strip()
+
+
+class Installation:
+    """A copy of the server's files, with the extension in it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.root = directory
+        for option in ("--bindir", "--pkglibdir", "--sharedir"):
+            source = Path(pg_config(option))
+            shutil.copytree(
+                source, self._moved(source), symlinks=True, ignore=shutil.ignore_patterns("bitcode"), dirs_exist_ok=True
+            )
+        self.bindir = self._moved(Path(pg_config("--bindir")))
+        self._moved(Path(pg_config("--libdir"))).mkdir(parents=True, exist_ok=True)
+        self.make("install")
+
+    def _moved(self, path: Path) -> Path:
+        return self.root / path.relative_to("/")
+
+    def make(self, *arguments: str, **environment: str) -> str:
+        """Run make in the checkout for this installation; returns what it prints."""
+        done = subprocess.run(
+            ["make", "--no-print-directory", f"PG_CONFIG={self.bindir / 'pg_config'}", *arguments],
+            cwd=ROOT,
+            env={**os.environ, "MAKEFLAGS": "", **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        if done.returncode:
+            raise RuntimeError(f"make {' '.join(arguments)} failed:\n{done.stdout}")
+        return done.stdout
+
+
+class Cluster(testing.postgresql.Postgresql):  # type: ignore[misc]
+    """A running server. Its superuser is named after the operating system's user, as on a stock server."""
+
+    child_process: subprocess.Popen[bytes] | None
+
+    def __init__(
+        self,
+        installation: Installation,
+        settings: dict[str, str] | None = None,
+        environment: dict[str, str] | None = None,
+        **arguments: Any,
+    ) -> None:
+        self.installation = installation
+        self.environment = environment or {}
+        options = {"fsync": "off", "timezone": "UTC", **(settings or {})}
+        super().__init__(
+            initdb=str(installation.bindir / "initdb"),
+            postgres=str(installation.bindir / "postgres"),
+            initdb_args=" ".join((f"--username={USER}", *INITDB)),
+            postgres_args=" ".join(["-h 127.0.0.1", *(f"-c {name}={value}" for name, value in options.items())]),
+            **arguments,
+        )
+
+    @property
+    def port(self) -> int:
+        return int(self.settings["port"])
+
+    @property
+    def socket_directory(self) -> str:
+        return os.path.join(self.base_dir, "tmp")
+
+    def get_server_commandline(self) -> list[str]:
+        variables = [f"{name}={value}" for name, value in self.environment.items()]
+        return ["env", *variables, *super().get_server_commandline()]
+
+    def is_server_available(self) -> bool:
+        try:
+            self.connect().close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def poststart(self) -> None:
+        """The parent class creates a database here, by a way in that a stock server does not have."""
+
+    def connect(self, dbname: str = "postgres") -> psycopg.Connection[Any]:
+        """A session of the superuser, over the socket; each statement is a transaction."""
+        return psycopg.connect(
+            host=self.socket_directory,
+            port=self.port,
+            user=USER,
+            dbname=dbname,
+            autocommit=True,
+            row_factory=namedtuple_row,
+        )
+
+    def connect_as(self, user: str, dbname: str = "postgres", password: str | None = None) -> psycopg.Connection[Any]:
+        """A session of an ordinary role, whose password is its name, over the loopback address."""
+        return psycopg.connect(
+            host="127.0.0.1",
+            port=self.port,
+            user=user,
+            password=user if password is None else password,
+            dbname=dbname,
+            autocommit=True,
+            row_factory=namedtuple_row,
+        )
+
+    def command(
+        self, program: str, *arguments: str, check: bool = True, **options: Any
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a program of PostgreSQL against this server as the superuser."""
+        environment = {
+            **os.environ,
+            "PGHOST": self.socket_directory,
+            "PGPORT": str(self.port),
+            "PGUSER": USER,
+            "PATH": f"{self.installation.bindir}:{os.environ['PATH']}",
+        }
+        return subprocess.run(
+            [str(self.installation.bindir / program), *arguments],
+            env=environment,
+            check=check,
+            capture_output=True,
+            text=True,
+            **options,
+        )
+
+    def shut_down(self, mode: str, seconds: int = 60) -> None:
+        """Stop the server as pg_ctl does; fails where that takes longer. start() starts it again."""
+        self.command("pg_ctl", "stop", "-m", mode, "-t", str(seconds), "-D", self.get_data_directory())
+        assert self.child_process is not None
+        self.child_process.wait()
+        self.child_process = None
+
+    @property
+    def log(self) -> str:
+        return Path(self.base_dir, f"{self.name}.log").read_text()

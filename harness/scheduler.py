@@ -1,0 +1,162 @@
+"""A control database of its own for a test: with the extension, its worker, roles and further databases."""
+
+from __future__ import annotations
+
+import itertools
+from functools import partial
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from harness.cluster import Cluster
+from harness.waiting import TIMEOUT, until
+
+# A name that must be quoted wherever it stands.
+SCHEMA = "Elephant Test"
+TEMPLATE = "elephant template"
+
+
+class Scheduler:
+    """A database with the extension, whose worker is started by `start()`."""
+
+    _numbers = itertools.count(1)
+
+    def __init__(self, cluster: Cluster, dbname: str) -> None:
+        self.cluster = cluster
+        self.dbname = dbname
+        self.admin = self.connect()
+        self._connections = [self.admin]
+        self._databases: list[str] = []
+        self._roles: list[str] = []
+
+    def connect(self) -> psycopg.Connection[Any]:
+        """A session of the superuser in this database, with the scheduler in its search_path."""
+        connection = self.cluster.connect(self.dbname)
+        connection.execute(sql.SQL("SET search_path = public, {}").format(sql.Identifier(SCHEMA)))
+        return connection
+
+    def connect_as(self, role: str) -> psycopg.Connection[Any]:
+        """A session of an ordinary role in this database."""
+        connection = self.cluster.connect_as(role, self.dbname)
+        connection.execute(sql.SQL("SET search_path = public, {}").format(sql.Identifier(SCHEMA)))
+        self._connections.append(connection)
+        return connection
+
+    def role(self, name: str = "app", options: str = "LOGIN", scheduler: bool = True) -> str:
+        """Create a role of a name of its own; its password is its name."""
+        name = f"{name} {next(self._numbers)}"
+        self.execute("CREATE ROLE {} PASSWORD {} " + options, sql.Identifier(name), sql.Literal(name))
+        if scheduler:
+            self.execute("GRANT job_scheduler TO {}", sql.Identifier(name))
+        self._roles.append(name)
+        return name
+
+    def database(self, name: str = "weborder", owner: str | None = None) -> str:
+        """Create a further database."""
+        name = f"{name} {next(self._numbers)}"
+        self.execute("CREATE DATABASE {}", sql.Identifier(name))
+        if owner is not None:
+            self.execute("ALTER DATABASE {} OWNER TO {}", sql.Identifier(name), sql.Identifier(owner))
+        self._databases.append(name)
+        return name
+
+    def execute(self, statement: str, *parts: sql.Composable) -> psycopg.Cursor[Any]:
+        """Execute a statement as the superuser, with the parts put in for {}."""
+        return self.admin.execute(sql.SQL(statement).format(*parts) if parts else statement)
+
+    def start(self) -> int:
+        """Start the worker; returns its process id."""
+        pid: int = self.value("SELECT start_worker()")
+        return pid
+
+    def tick(self) -> None:
+        """Wait until the worker has done a whole turn that began later than now."""
+        moment = self.value("SELECT clock_timestamp()")
+        for _ in range(2):  # the first one to end may have begun before
+            moment = until(
+                partial(self.value, "SELECT last_tick FROM worker_status WHERE last_tick > %s", moment), "a tick"
+            )
+
+    def kill(self) -> None:
+        """Terminate the worker and the spare session that would take over from it."""
+        until(lambda: self.value("SELECT spare_pid FROM worker_state"), "the spare")
+        self.execute("SELECT pg_terminate_backend(p) FROM worker_state, unnest(ARRAY[spare_pid, pid]) p")
+        until(lambda: not self.value("SELECT running FROM worker_status"), "the worker to end")
+
+    def stop(self) -> None:
+        """Stop the worker, and wait until it has gone."""
+        self.admin.execute("SELECT stop_worker()")
+        until(lambda: not self.value("SELECT running FROM worker_status"), "the worker to stop")
+
+    def value(self, query: str, *parameters: Any) -> Any:
+        """The only value that a query of the superuser returns."""
+        row = self.admin.execute(query, parameters or None).fetchone()
+        return None if row is None else row[0]
+
+    def log(self, job_id: int | None = None) -> list[Any]:
+        """The log, as the superuser sees it."""
+        return self.admin.execute(
+            "SELECT * FROM member_job_log WHERE job_id = coalesce(%s, job_id) ORDER BY jl_id", (job_id,)
+        ).fetchall()
+
+    def ended(self, jl_id: int, seconds: float = TIMEOUT) -> Any:
+        """The log row of a run, once it has ended."""
+        return until(
+            lambda: self.admin.execute(
+                "SELECT * FROM member_job_log WHERE jl_id = %s AND state <> 'running'", (jl_id,)
+            ).fetchone(),
+            f"run {jl_id} to end",
+            seconds,
+        )
+
+    def run(self, command: str, datname: str | None = None, rolname: str | None = None, **options: Any) -> Any:
+        """Define a job as the superuser, have it run now, and return its log row once it has ended."""
+        job_id = self.insert(command, datname, rolname=rolname, **options)
+        return self.ended(self.value("SELECT run_job(%s)", job_id))
+
+    def insert(self, command: str, datname: str | None = None, **options: Any) -> int:
+        """Define a job as the superuser; returns its number."""
+        given = {name: value for name, value in options.items() if value is not None}
+        arguments = sql.SQL("").join(sql.SQL(", {} := %s").format(sql.Identifier(name)) for name in given)
+        row = self.admin.execute(
+            sql.SQL("SELECT job_id FROM insert_job(%s, %s{})").format(arguments),
+            [command, datname or self.dbname, *given.values()],
+        ).fetchone()
+        assert row is not None
+        return int(row.job_id)
+
+    def close(self) -> None:
+        """Stop the worker and drop everything."""
+        for connection in self._connections[1:]:
+            connection.close()
+        if self.value("SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'elephant_worker')"):
+            self.stop()
+        self.admin.close()
+        with self.cluster.connect() as admin:
+            for name in [*self._databases, self.dbname]:
+                admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+            for name in reversed(self._roles):
+                if admin.execute("SELECT FROM pg_roles WHERE rolname = %s", (name,)).fetchone() is not None:
+                    admin.execute(sql.SQL("DROP OWNED BY {}").format(sql.Identifier(name)))
+                    admin.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
+
+
+def with_template(cluster: Cluster) -> Cluster:
+    """Create the database that the tests' databases are copies of."""
+    with cluster.connect() as admin:
+        admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(TEMPLATE)))
+    with cluster.connect(TEMPLATE) as admin:
+        admin.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(SCHEMA)))
+        admin.execute(sql.SQL("CREATE EXTENSION elephant_worker SCHEMA {} CASCADE").format(sql.Identifier(SCHEMA)))
+    return cluster
+
+
+def new_scheduler(cluster: Cluster) -> Scheduler:
+    """A database of its own with the extension."""
+    dbname = f"control {next(Scheduler._numbers)}"
+    with cluster.connect() as admin:
+        admin.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(dbname), sql.Identifier(TEMPLATE))
+        )
+    return Scheduler(cluster, dbname)
