@@ -11,7 +11,7 @@ import pytest
 
 from elephant_worker.system.scheduling_policy import set_batch_policy
 
-CALL = "import sys; from elephant_worker.system.scheduling_policy import as_batch; as_batch(int(sys.argv[1]))"
+CALL = "import sys; from elephant_worker.system.scheduling_policy import set_batch_policy as f; f(int(sys.argv[1]))"
 
 
 @pytest.fixture
