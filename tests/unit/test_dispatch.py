@@ -6,7 +6,9 @@ from collections import Counter
 from dataclasses import replace
 from itertools import count
 
-from elephant_worker.jobs.dispatch import OBSTACLES, Decisions, DispatchContext, Job, after_set_back, decide, due_again
+from elephant_worker.jobs.dispatch import Decisions, DispatchContext, after_set_back, decide, due_again
+from elephant_worker.jobs.job import Job
+from elephant_worker.jobs.obstacles import OBSTACLES
 from elephant_worker.jobs.run import Run
 
 NOON = 1_800_000_000.0

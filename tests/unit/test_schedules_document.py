@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from elephant_worker.errors import UserError
-from elephant_worker.jobs.dispatch import DispatchContext, Job, decide
+from elephant_worker.jobs.dispatch import DispatchContext, decide
+from elephant_worker.jobs.job import Job
 from elephant_worker.schedule.description import describe
 from elephant_worker.schedule.due_times import Timing, schedule
 from elephant_worker.schedule.parser import parse

@@ -15,7 +15,8 @@ from datetime import datetime, timedelta
 from itertools import count, takewhile
 from random import Random
 
-from elephant_worker.jobs.dispatch import DispatchContext, Job, after_set_back, decide, due_again
+from elephant_worker.jobs.dispatch import DispatchContext, after_set_back, decide, due_again
+from elephant_worker.jobs.job import Job
 from elephant_worker.jobs.run import Outcome, Run
 from tests.unit.brute_force import UTC
 

@@ -3,37 +3,16 @@
 from __future__ import annotations
 
 import math
-import select
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from typing import Protocol
 
 from ..jobs.run import Cost, Names, Outcome, Run, Target
 from ..system.clock import Clock
 from ..system.memory_limit import MemoryLimit
 from ..system.process_usage import reading
 from .libpq import Login
+from .poller import Poller
 from .session import Session, State, Wait
-
-
-class Socket(Protocol):
-    """Something that waits for its socket."""
-
-    wait: Wait
-    more: bool
-
-    @property
-    def socket(self) -> int: ...
-
-    def step(self) -> None: ...
-
-
-EVENTS = {
-    Wait.READ: select.POLLIN,
-    Wait.WRITE: select.POLLOUT,
-    Wait.BOTH: select.POLLIN | select.POLLOUT,
-}
-
 
 # For so many seconds the steps that need no waiting are taken one after another, before what has ended is
 # logged: the more runs a transaction logs, the less each of them costs.
@@ -42,54 +21,11 @@ GATHERING = 0.001
 RESET_AFTER = 0.05
 
 
-class Sockets:
-    """Waits for many sockets at once."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._poll = select.poll()
-        self._by_number: dict[int, Socket] = {}
-        self._numbers: dict[Socket, int] = {}
-        # What each number is waited for.
-        self._waits: dict[int, Wait] = {}
-        self._more: set[Socket] = set()
-
-    def watch(self, socket: Socket) -> None:
-        """Wait for what the socket says that it waits for, until told otherwise."""
-        self._more.discard(socket)
-        number = None if socket.wait is Wait.NOTHING else socket.socket
-        known = self._numbers.get(socket)
-        if known is not None and known != number:
-            del self._numbers[socket]
-            if self._by_number.get(known) is socket:
-                del self._by_number[known]
-                del self._waits[known]
-                self._poll.unregister(known)
-        if number is not None:
-            self._numbers[socket] = number
-            self._by_number[number] = socket
-            if self._waits.get(number) is not socket.wait:
-                self._waits[number] = socket.wait
-                self._poll.register(number, EVENTS[socket.wait])
-            if socket.more:
-                self._more.add(socket)
-
-    def ready(self, seconds: float) -> list[Socket]:
-        """The sockets that can do their next step, after a wait of at most so many seconds."""
-        until = self._clock.steady() + seconds
-        events = self._poll.poll(0 if self._more else int(seconds * 1000))
-        if not events and not self._more and seconds:
-            # poll() counts in milliseconds, which would have each run start half a one late.
-            self._clock.sleep(min(until - self._clock.steady(), 0.001))
-        found = [self._by_number[number] for number, _ in events]
-        return [*self._more.difference(found), *found] if self._more else found
-
-
 class Pool:
     """Runs get a session that is kept for their place, or a new one."""
 
-    def __init__(self, clock: Clock, login: Callable[[Target], Login]) -> None:
-        self.sockets = Sockets(clock)
+    def __init__(self, poller: Poller, clock: Clock, login: Callable[[Target], Login]) -> None:
+        self._poller = poller
         self.ceiling = MemoryLimit()
         # Seconds: how long a free session is kept, how long one is used; and how many are kept.
         self.kept = 0.0
@@ -243,7 +179,7 @@ class Pool:
 
     def turn(self, seconds: float) -> None:
         """Wait at most so many seconds for something to do, and do it."""
-        ready = self.sockets.ready(min(seconds, self._until_begin(), self._reset_used()))
+        ready = self._poller.ready(min(seconds, self._until_begin(), self._reset_used()))
         until = self._clock.steady() + min(GATHERING, self._until_begin())
         while ready:
             for socket in ready:
@@ -253,8 +189,8 @@ class Pool:
                 if isinstance(socket, Session):
                     self._after_step(socket)
                 else:
-                    self.sockets.watch(socket)
-            ready = self.sockets.ready(0.0) if self._clock.steady() < until else []
+                    self._poller.watch(socket)
+            ready = self._poller.ready(0.0) if self._clock.steady() < until else []
         self._begin()
 
     def _reset_used(self) -> float:
@@ -291,7 +227,7 @@ class Pool:
                 self._after_step(session)
 
     def _after_step(self, session: Session) -> None:
-        self.sockets.watch(session)
+        self._poller.watch(session)
         if session.state is State.CLOSED:
             self._remove(session)
             if session.run is not None:  # which it had not begun
@@ -346,7 +282,7 @@ class Pool:
     def _close(self, session: Session) -> None:
         session.run = None
         session.close()
-        self.sockets.watch(session)
+        self._poller.watch(session)
         self._remove(session)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..jobs.dispatch import Job
+from ..jobs.job import Job
 from ..jobs.run import Names, Run, Target
 from ..jobs.run_counts import COUNT, LAST_STATES, SAMPLES, rows, tally
 from ..jobs.run_queue import QueuedRun, RunQueue

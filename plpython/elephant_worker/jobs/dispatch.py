@@ -7,62 +7,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from ..errors import UserError
-from ..schedule.due_times import LONGEST_REPETITION, TICK, Timing, schedule
+from ..schedule.due_times import LONGEST_REPETITION, TICK, Timing
+from .job import Job
+from .obstacles import obstacle_of
 from .run import STOPPED_HINTS, Outcome, Run, Target
 
 # How often a job is looked at whose schedule cannot be read any more; and what due times are apart, at least.
 LOOK_AGAIN = 3600.0
 LEAST_INTERVAL = 0.001
-
-
-@dataclass(slots=True)
-class Job:
-    """A job as the view `job_for_worker` shows it, and why it is looked at: it is due or asked for.
-
-    `jl_id` is the number that its run will have. Moments are seconds since 1970.
-    """
-
-    jl_id: int
-    job_id: int
-    cause: str
-    scheduled_at: float
-    withdrawn: bool = False
-    attempt: int = 1
-    caused_by: int | None = None
-    state_set_at: float | None = None
-    schedule_set_at: float | None = None
-    enabled: bool = False
-    schedule: str | None = None
-    timezone: str = ""
-    dst: str = "cron"
-    starts_at: float | None = None
-    ends_at: float | None = None
-    catch_up: str = "skip"
-    catch_up_limit: int = 1
-    start_deadline: float | None = None
-    parallel: bool = False
-    job_command: str = ""
-    job_timeout: float = 0.0
-    settings: str | None = None
-    parameters: list[str | None] | None = None
-    rolname: str = ""
-    role_oid: int | None = None
-    datname: str = ""
-    server: str | None = None
-    database_oid: int | None = None
-    defined_by: str = ""
-    # What is in its way now (see OBSTACLES), and what was when it was looked at last.
-    obstacle: str | None = None
-    quarantined_reason: str | None = None
-    _timing: Timing | None = field(default=None, init=False, repr=False, compare=False)
-
-    @property
-    def timing(self) -> Timing:
-        """When it is due. Raises UserError where the schedule cannot be read any more."""
-        if self._timing is None:
-            read = schedule(self.schedule or "", self.timezone, self.dst, str(self.job_id))
-            self._timing = Timing(read, self.schedule_set_at or 0.0, self.starts_at, self.ends_at)
-        return self._timing
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +61,7 @@ def decide(jobs: Iterable[Job], active: Counter[int], moment: DispatchContext, n
             continue
         reason = _why_not(job, active)
         if reason is None:
-            reason = _obstacle(job)
+            reason = obstacle_of(job)
             _quarantine(job, reason, decisions)
         if reason is None:
             decisions.runs.append(run)
@@ -127,7 +79,7 @@ def _due(
     if job.schedule_set_at is None or job.schedule_set_at != job.state_set_at or not job.enabled:
         decisions.changed.append(job.job_id)
         return None
-    obstacle = _obstacle(job)
+    obstacle = obstacle_of(job)
     try:
         timing = job.timing
     except UserError:
@@ -264,106 +216,6 @@ def _why_not(job: Job, active: Counter[int]) -> Outcome | None:
             hint="Set parallel to true where runs may overlap, or a shorter job_timeout.",
         )
     return None
-
-
-RESPONSIBLE = "A job runs only while the role that has defined it may define it."
-TAKE_OVER = "who may define it can take it over: UPDATE member_job SET defined_by = current_user WHERE job_id = …;"
-
-# What the view `job_for_worker` may find in the way of a job: SQLSTATE, message, DETAIL, HINT.
-OBSTACLES = {
-    "role": (
-        "42704",
-        'role "{rolname}" does not exist',
-        "The role of the job has been dropped or renamed.",
-        "Give the job another role, or create the role again.",
-    ),
-    "database": (
-        "3D000",
-        'database "{datname}" does not exist',
-        "The database of the job has been dropped or renamed.",
-        "Give the job another database, or delete it.",
-    ),
-    "closed": (
-        "55000",
-        'database "{datname}" accepts no connections',
-        "Its datallowconn is false.",
-        "ALTER DATABASE … ALLOW_CONNECTIONS true; lets the job run again.",
-    ),
-    "connect": (
-        "42501",
-        'role "{rolname}" may not connect to database "{datname}"',
-        "A job runs in a session of its role.",
-        "The owner of the database can GRANT CONNECT on it.",
-    ),
-    "server": (
-        "42704",
-        'foreign server "{server}" does not exist',
-        "The server of the job has been dropped or renamed.",
-        "Give the job another server, or create the server again.",
-    ),
-    "usage": (
-        "42501",
-        'role "{rolname}" may not use foreign server "{server}"',
-        "The role of a job must have USAGE on the server that the job runs on.",
-        "The owner of the server can GRANT USAGE ON FOREIGN SERVER to it.",
-    ),
-    "mapping": (
-        "42704",
-        'role "{rolname}" has no user mapping for foreign server "{server}"',
-        "A mapping of the role, or one for PUBLIC, says as whom the job logs in there.",
-        "CREATE USER MAPPING … OPTIONS (user …, password …); lets the job run again.",
-    ),
-    "option": (
-        "42501",
-        'foreign server "{server}" would make the worker use what is its own',
-        "It, or the user mapping, has an option that names a file or service of this server, or lends credentials.",
-        "Drop that option, or have a superuser own the foreign server.",
-    ),
-    "password": (
-        "2F003",
-        'the user mapping of role "{rolname}" for foreign server "{server}" has no password',
-        "Without one the worker would log in by what it is itself, not by what the role has.",
-        "Give it one; or a superuser can set its option password_required to false (postgres_fdw).",
-    ),
-    "login": (
-        "28000",
-        'role "{rolname}" is not permitted to log in',
-        "With worker_setting.connect_as = 'role', runs connect as the job's role itself.",
-        "ALTER ROLE … LOGIN; lets the job run again.",
-    ),
-    "definer": (
-        "42704",
-        'role "{defined_by}", which has defined the job, does not exist',
-        RESPONSIBLE,
-        f"Create it again; or {TAKE_OVER}",
-    ),
-    "scheduler": (
-        "42501",
-        'role "{defined_by}", which has defined the job, is not a member of job_scheduler',
-        RESPONSIBLE,
-        f"Make it a member; or {TAKE_OVER}",
-    ),
-    "member": (
-        "42501",
-        'role "{defined_by}", which has defined the job, may not act as role "{rolname}"',
-        RESPONSIBLE,
-        f"Make it a member of that role; or {TAKE_OVER}",
-    ),
-}
-
-
-def _obstacle(job: Job) -> Outcome | None:
-    """What is in the way of a job, be it due or asked for."""
-    if job.obstacle is None:
-        try:
-            if job.schedule is not None:
-                _ = job.timing
-        except UserError as user_error:  # it was valid once: the time zone database has changed
-            return Outcome("failed", user_error.sqlstate, user_error.message, user_error.detail, user_error.hint)
-        return None
-    sqlstate, message, detail, hint = OBSTACLES[job.obstacle]
-    message = message.format(rolname=job.rolname, datname=job.datname, server=job.server, defined_by=job.defined_by)
-    return Outcome("failed", sqlstate, message, detail, hint)
 
 
 def due_again(job: Job, after: float, now: float) -> float | None:

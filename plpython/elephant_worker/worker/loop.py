@@ -12,6 +12,7 @@ import random
 from collections import Counter
 from typing import Any
 
+from ..connection.poller import Poller
 from ..connection.pool import Pool
 from ..database.store import Settings, Store
 from ..errors import UserError
@@ -207,8 +208,9 @@ class Worker:
             )
         self._server = self._store.server()
         self._access = Logins(self._store, self._server)
-        self._pool = Pool(self._clock, self._access.login)
-        self._signals = RemoteCancel(self._pool.sockets, self._clock)
+        self._poller = Poller(self._clock)
+        self._pool = Pool(self._poller, self._clock, self._access.login)
+        self._signals = RemoteCancel(self._poller, self._clock)
         self._pulse = self._store.pulse()
         self._use(self._pulse)
         self._version = self._pulse.version
@@ -597,7 +599,7 @@ class Worker:
             self._plpy.warning(f"elephant_worker has no spare: {user_error.message}: {user_error.detail}")
         else:
             if link is not None:
-                self._pool.sockets.watch(link)
+                self._poller.watch(link)
 
     def _vacuum(self, steady: float) -> None:
         if self._vacuuming.failure:
@@ -606,7 +608,7 @@ class Worker:
         conninfo = self._own_conninfo()
         link = self._vacuuming.start(rows, conninfo, steady) if conninfo else None
         if link is not None:
-            self._pool.sockets.watch(link)
+            self._poller.watch(link)
 
     def _own_conninfo(self) -> str | None:
         """How the worker itself connects, if it can."""
@@ -645,7 +647,7 @@ class Worker:
         if self._listener is not None:
             self._plpy.warning(f"elephant_worker did not hear of new jobs: {self._listener.failure}")
         self._listener = Listener(conninfo)
-        self._pool.sockets.watch(self._listener)
+        self._poller.watch(self._listener)
 
     # --- stopping runs ----------------------------------------------------------------------
 

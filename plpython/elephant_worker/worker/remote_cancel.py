@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..connection.client import Client
 from ..connection.libpq import Login, OperationalError
-from ..connection.pool import Sockets
+from ..connection.poller import Poller
 from ..system.clock import Clock
 
 # How long a server may take to be told, in seconds.
@@ -32,15 +32,15 @@ class Signal(Client):
 class RemoteCancel:
     """Those that are on their way. A server that does not answer holds up nobody."""
 
-    def __init__(self, sockets: Sockets, clock: Clock) -> None:
-        self._sockets = sockets
+    def __init__(self, poller: Poller, clock: Clock) -> None:
+        self._poller = poller
         self._clock = clock
         self._sent: list[tuple[float, Signal]] = []
 
     def send(self, login: Login, function: str, pid: int) -> None:
         """Have the server call pg_cancel_backend or pg_terminate_backend."""
         signal = Signal(login, function, pid)
-        self._sockets.watch(signal)
+        self._poller.watch(signal)
         self._sent.append((self._clock.steady(), signal))
 
     def sweep(self, patience: float = PATIENCE) -> None:
@@ -50,7 +50,7 @@ class RemoteCancel:
                 self._sent.remove((sent, signal))
                 if not signal.ended:
                     signal.close()
-                    self._sockets.watch(signal)
+                    self._poller.watch(signal)
 
     def close(self) -> None:
         self.sweep(patience=0.0)

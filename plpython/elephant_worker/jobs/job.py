@@ -1,0 +1,70 @@
+"""A job as the worker reads it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+
+from ..schedule.due_times import Timing, schedule
+
+
+@dataclass(slots=True, kw_only=True)
+class JobDefinition:
+    """What the view `job_for_worker` shows of a job, column by column; all defaults: the job is gone.
+
+    Moments are seconds since 1970, durations are seconds.
+    """
+
+    schedule_set_at: float | None = None
+    enabled: bool = False
+    schedule: str | None = None
+    timezone: str = ""
+    dst: str = "cron"
+    starts_at: float | None = None
+    ends_at: float | None = None
+    catch_up: str = "skip"
+    catch_up_limit: int = 1
+    start_deadline: float | None = None
+    parallel: bool = False
+    job_command: str = ""
+    job_timeout: float = 0.0
+    settings: str | None = None
+    parameters: list[str | None] | None = None
+    rolname: str = ""
+    role_oid: int | None = None
+    datname: str = ""
+    server: str | None = None
+    database_oid: int | None = None
+    defined_by: str = ""
+    # What keeps it from running now, a key of OBSTACLES.
+    obstacle: str | None = None
+
+
+COLUMNS = tuple(column.name for column in fields(JobDefinition))
+
+
+@dataclass(slots=True, kw_only=True)
+class Job(JobDefinition):
+    """A job and why the worker looks at it: it is due, or a run was asked for.
+
+    `jl_id` is the number that its run will have, `state_set_at` the definition that its due time follows.
+    """
+
+    jl_id: int
+    job_id: int
+    cause: str
+    scheduled_at: float
+    withdrawn: bool = False
+    attempt: int = 1
+    caused_by: int | None = None
+    state_set_at: float | None = None
+    # What kept it from running when it was looked at last.
+    quarantined_reason: str | None = None
+    _timing: Timing | None = field(default=None, init=False, repr=False, compare=False)
+
+    @property
+    def timing(self) -> Timing:
+        """When it is due. Raises UserError if the schedule cannot be read any more."""
+        if self._timing is None:
+            read = schedule(self.schedule or "", self.timezone, self.dst, str(self.job_id))
+            self._timing = Timing(read, self.schedule_set_at or 0.0, self.starts_at, self.ends_at)
+        return self._timing
