@@ -3,7 +3,8 @@
 EXTENSION = elephant_worker
 EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" elephant_worker.control)
 
-SCRIPT = build/$(EXTENSION)--$(EXTVERSION).sql
+BUILD = build
+SCRIPT = $(BUILD)/$(EXTENSION)--$(EXTVERSION).sql
 DATA_built = $(SCRIPT)
 
 # The order in which things are created; within a folder that of the file names, but for the views.
@@ -30,15 +31,21 @@ PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
 ifneq ($(PGXS),)
 include $(PGXS)
 endif
+# The server must be able to read what somebody whose umask is 077 installs.
+MKDIR_P := umask 022 && $(MKDIR_P)
 all: $(SCRIPT) $(VENDOR)
 
 # Each part is preceded by its path, so that the position of an error leads back to the file.
-$(SCRIPT): $(PARTS) plpython/loader.py elephant_worker.control Makefile
-	@mkdir -p build
+$(SCRIPT): $(PARTS) plpython/loader.py elephant_worker.control Makefile $(BUILD)/pkglibdir
 	for part in $(PARTS); do printf -- '-- %s\n' "$$part"; cat "$$part"; done \
 	| sed -e '/^# load elephant$$/{r plpython/loader.py' -e 'd}' \
 	| sed -e 's|@VERSION@|$(EXTVERSION)|g' -e 's|@PKGLIBDIR@|$(pkglibdir)|g' > $@.new
 	mv $@.new $@
+
+# The script names this directory; it changes when the next make is for another server.
+$(BUILD)/pkglibdir: FORCE
+	@mkdir -p $(BUILD)
+	@echo '$(pkglibdir)' | cmp -s - $@ || echo '$(pkglibdir)' > $@
 
 # The server's own Python, as PGXS knows it, looks for the packages that suit it.
 $(VENDOR): plpython/requirements.txt
@@ -60,6 +67,7 @@ install-python: all
 	printf 'VERSION = "%s"\n' '$(EXTVERSION)' > '$(PYTHON_DIRECTORY)/elephant_worker/version.py'
 	cp -R $(VENDOR) '$(PYTHON_DIRECTORY)/vendor'
 	$(PYTHON) -m compileall -q -s '$(DESTDIR)' '$(PYTHON_DIRECTORY)'
+	chmod -R u=rwX,go=rX '$(PYTHON_DIRECTORY)'
 
 uninstall: uninstall-python
 uninstall-python:
@@ -73,7 +81,7 @@ installcheck: build/regress
 build/regress:
 	mkdir -p $@
 
-.PHONY: install-python uninstall-python clean-build
+.PHONY: install-python uninstall-python clean-build FORCE
 
 # --- for developers and newcomers: these do all their own set-up (see tools/prepare.sh) ------
 
@@ -107,7 +115,7 @@ bench:
 
 lint:
 	$(prepare)
-	build/venv/bin/ruff check .
-	build/venv/bin/ruff format --check .
-	build/venv/bin/mypy
-	build/venv/bin/pgspot --ignore-lang plpython3u --proc-without-search-path 'extschema.run_worker(host text,attended boolean)' $(SCRIPT)
+	build/venv/bin/python -m ruff check .
+	build/venv/bin/python -m ruff format --check .
+	build/venv/bin/python -m mypy
+	build/venv/bin/python -m pgspot --ignore-lang plpython3u --proc-without-search-path 'extschema.run_worker(host text,attended boolean)' $(SCRIPT)

@@ -39,12 +39,15 @@ class Installation:
         self.root = directory
         for option in ("--bindir", "--pkglibdir", "--sharedir"):
             source = Path(pg_config(option))
-            shutil.copytree(
-                source, self._moved(source), symlinks=True, ignore=shutil.ignore_patterns("bitcode"), dirs_exist_ok=True
-            )
+            shutil.copytree(source, self._moved(source), symlinks=True, ignore=self._left_out, dirs_exist_ok=True)
         self.bindir = self._moved(Path(pg_config("--bindir")))
         self._moved(Path(pg_config("--libdir"))).mkdir(parents=True, exist_ok=True)
         self.make("install")
+
+    @staticmethod
+    def _left_out(directory: str, names: list[str]) -> set[str]:
+        """What is large and not needed, and this extension where the system has it."""
+        return {name for name in names if name == "bitcode" or name.startswith("elephant_worker")}
 
     def _moved(self, path: Path) -> Path:
         return self.root / path.relative_to("/")
@@ -52,7 +55,13 @@ class Installation:
     def make(self, *arguments: str, **environment: str) -> str:
         """Run make in the checkout for this installation; returns what it prints."""
         done = subprocess.run(
-            ["make", "--no-print-directory", f"PG_CONFIG={self.bindir / 'pg_config'}", *arguments],
+            [
+                "make",
+                "--no-print-directory",
+                f"PG_CONFIG={self.bindir / 'pg_config'}",
+                f"BUILD={self.root / 'build'}",
+                *arguments,
+            ],
             cwd=ROOT,
             env={**os.environ, "MAKEFLAGS": "", **environment},
             stdout=subprocess.PIPE,

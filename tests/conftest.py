@@ -8,12 +8,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from harness.cluster import Cluster, Installation
 from harness.scheduler import SCHEMA, Scheduler, new_scheduler, with_template
 from harness.waiting import until
 
 __all__ = ["SCHEMA", "Scheduler", "new_scheduler", "until", "with_template"]
+
+# No test fails because the machine is busy.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")

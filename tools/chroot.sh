@@ -4,6 +4,7 @@
 # The Debian is made by debootstrap in build/debian/<suite> and kept; so is what the command leaves
 # in build/venv. What it leaves in $KEEP, directories of the checkout, is brought back.
 set -eu
+umask 022
 cd "$(dirname "$0")/.."
 [ "$(id -u)" -eq 0 ] || { echo "debootstrap and chroot need root" >&2; exit 1; }
 command -v debootstrap >/dev/null || { apt-get update -qq; apt-get install -y -qq debootstrap >/dev/null; }

@@ -2,6 +2,7 @@
 # Installs what the make targets for developers need: the server's packages (Debian, as root or
 # with sudo), and build/venv with the Python packages of tools/requirements.txt.
 set -eu
+umask 022
 cd "$(dirname "$0")/.."
 
 as_root() {

@@ -3,31 +3,42 @@
 # PostgreSQL does not start as root: for root the command runs in a copy of the checkout as the
 # user postgres, who may not be able to read the checkout itself; with KEEP="directory …" these
 # directories of the copy are brought back.
+# The command gets an environment of its own, so that no PGHOST, locale or umask of the developer's decides
+# what it does; the variables named below are for it.
 set -eu
 cd "$(dirname "$0")/.."
+umask 022
+here=$PWD
 PG_CONFIG=$(tools/pg_config.sh)
-PYTHONDONTWRITEBYTECODE=1
-export PG_CONFIG PYTHONDONTWRITEBYTECODE
 
 top=$(mktemp -d /tmp/elephant_worker.XXXXXX)
 trap 'rm -rf "$top"' EXIT
 trap 'exit 130' INT TERM
-mkdir "$top/tmp"
-status=0
-if [ "$(id -u)" -ne 0 ]; then
-    env TMPDIR="$top/tmp" PATH="$PWD/build/venv/bin:/usr/bin:/bin:$PATH" "$@" || status=$?
-    exit "$status"
-fi
+mkdir "$top/tmp" "$top/home"
 
-mkdir "$top/checkout"
-tar --create --exclude=./.git --exclude=./build/debian . | tar --extract --directory "$top/checkout" --no-same-owner
-chown -R postgres: "$top"
-(
-    cd "$top/checkout"
-    runuser -u postgres -- env HOME="$top" TMPDIR="$top/tmp" PATH="$top/checkout/build/venv/bin:/usr/bin:/bin" "$@"
-) || status=$?
-for directory in ${KEEP:-}; do
-    mkdir -p "$directory"
-    cp -R "$top/checkout/$directory/." "$directory/"
+checkout=$here
+as_user=
+if [ "$(id -u)" -eq 0 ]; then
+    checkout=$top/checkout
+    as_user="runuser -u postgres --"
+    mkdir "$checkout"
+    tar --create --exclude=./.git --exclude=./build/debian . | tar --extract --directory "$checkout" --no-same-owner
+    chown -R postgres: "$top"
+fi
+for name in COLUMNS COMMIT EXAMPLES SEED TERM; do
+    eval "[ -z \"\${$name:-}\" ] || set -- \"$name=\$$name\" \"\$@\""
 done
+status=0
+(
+    cd "$checkout"
+    # shellcheck disable=SC2086 # words are wanted
+    exec $as_user env -i HOME="$top/home" TMPDIR="$top/tmp" LANG=C.UTF-8 PG_CONFIG="$PG_CONFIG" \
+        PYTHONDONTWRITEBYTECODE=1 PATH="$checkout/build/venv/bin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" "$@"
+) || status=$?
+if [ "$checkout" != "$here" ]; then
+    for directory in ${KEEP:-}; do
+        mkdir -p "$directory"
+        cp -R "$checkout/$directory/." "$directory/"
+    done
+fi
 exit "$status"

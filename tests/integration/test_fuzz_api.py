@@ -125,7 +125,7 @@ def test_api(target: Target) -> None:
     print(f"seed {SEED}")
 
     @seed(SEED)
-    @settings(max_examples=1000, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=1000, database=None, suppress_health_check=list(HealthCheck))
     @given(st.data())
     def fuzz(data: st.DataObject) -> None:
         kind = data.draw(st.sampled_from(["function", "function", "INSERT", "UPDATE"]))

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -56,9 +57,35 @@ def test_destdir(installation: Installation, tmp_path: Path) -> None:
     assert files_below(tmp_path) == []
 
 
+def test_the_server_may_read_what_is_installed_under_any_umask(installation: Installation, tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        installation.make("install", f"DESTDIR={tmp_path / 'stage'}", f"BUILD={tmp_path / 'build'}")
+    finally:
+        os.umask(before)
+    installed = list((tmp_path / "stage").rglob("*"))
+    assert any(path.name == "croniter.py" for path in installed)
+    for path in installed:
+        needed = 0o555 if path.is_dir() else 0o444
+        assert path.stat().st_mode & needed == needed, path
+
+
+def test_the_script_is_built_for_the_server_that_it_is_installed_in(installation: Installation, tmp_path: Path) -> None:
+    build = f"BUILD={tmp_path}"
+    installation.make("all", build, "pkglibdir=/the/first")
+    script = tmp_path / f"elephant_worker--{version()}.sql"
+    assert "/the/first" in script.read_text()
+    installation.make("all", build, "pkglibdir=/the/second")
+    assert "/the/first" not in script.read_text()
+    built = script.stat().st_mtime_ns
+    installation.make("all", build, "pkglibdir=/the/second")
+    assert script.stat().st_mtime_ns == built
+
+
 def test_pgxn_client(cluster: Cluster, installation: Installation, tmp_path: Path) -> None:
+    """Run as a module: the script in a virtual environment names the interpreter where that was made."""
     checkout = tmp_path / "checkout"
-    shutil.copytree(ROOT, checkout, ignore=shutil.ignore_patterns("venv", ".git"))
+    shutil.copytree(ROOT, checkout, ignore=shutil.ignore_patterns("venv", ".git", "regress"))
     environment = {
         **os.environ,
         "PGHOST": cluster.socket_directory,
@@ -68,7 +95,7 @@ def test_pgxn_client(cluster: Cluster, installation: Installation, tmp_path: Pat
     options = ["--pg_config", str(installation.bindir / "pg_config")]
     for command in (["install", *options, "--nosudo", "--yes", "./"], ["check", *options, "./"]):
         done = subprocess.run(
-            ["pgxn", *command],
+            [sys.executable, "-m", "pgxnclient.cli", *command],
             cwd=checkout,
             env=environment,
             stdout=subprocess.PIPE,

@@ -70,7 +70,7 @@ def matching_day(text: str, begin: datetime) -> datetime:
     return next(filter(line.day_matches, days), begin)
 
 
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_minute_by_minute(data: st.DataObject) -> None:
     text = data.draw(frequent_lines() | lines)
@@ -101,7 +101,7 @@ def test_minute_by_minute(data: st.DataObject) -> None:
             assert timing.next(inside.timestamp()) == later[0].timestamp()
 
 
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
 @given(lines, st.sampled_from(ZONES))
 def test_days_of_ten_years(text: str, zone: str) -> None:
     """The days only, and so rare lines too: one time a day that no change of the clock touches."""
@@ -123,7 +123,7 @@ def test_days_of_ten_years(text: str, zone: str) -> None:
     assert timing.count(begin, end) == len(expected)
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 @given(st.text(max_size=200) | st.text('0123456789*/,-LH#@{}"\\ \tabc', max_size=60))
 def test_no_text_does_anything_but_be_refused(text: str) -> None:
     from elephant_worker.errors import UserError

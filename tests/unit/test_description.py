@@ -147,7 +147,7 @@ def test_no_notes_where_nothing_changes(text: str) -> None:
     assert " though " not in describe(text, "Europe/Berlin", "cron", NOW)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(lines, st.sampled_from(ZONES), st.sampled_from(["cron", "skip", "wall"]))
 def test_everything_can_be_described(text: str, zone: str, dst: str) -> None:
     said = describe(text, zone, dst, NOW)

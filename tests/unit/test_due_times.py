@@ -86,7 +86,7 @@ def test_a_grid_reaches_back_before_its_beginning() -> None:
     assert timing.next(utc("2026-12-31 00:00")) == utc("2026-12-31 00:05")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.integers(1_700_000_000_000_000, 2_000_000_000_000_000), st.integers(1, 100_000), st.floats(0, 1e8), st.booleans()
 )
@@ -137,7 +137,7 @@ ENTRIES = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.lists(ENTRIES, min_size=1, max_size=3),
     st.sampled_from(["UTC", "Europe/Berlin", "Australia/Lord_Howe", "America/Havana", "Africa/Casablanca"]),
