@@ -4,6 +4,24 @@ from __future__ import annotations
 
 import os
 
+# The parent of the process in which this is read, and of every process of its server.
+PID = os.getppid()
+
+
+def is_alive() -> bool:
+    """Whether the postmaster still runs: a process whose parent is gone gets another one."""
+    return os.getppid() == PID
+
+
+def exit_if_dead() -> None:
+    """End this process at once where its postmaster is gone, with no word to anybody and nothing committed.
+
+    PostgreSQL's own sessions notice that when they wait for their client, and the worker never does. What it did
+    alone could not be undone: it is no part of a server any more, and keeps another one from starting.
+    """
+    if not is_alive():
+        os._exit(1)
+
 
 def is_stopping(data_directory: str) -> bool:
     """Whether the server waits for its clients to leave, which nothing else would tell one of them.

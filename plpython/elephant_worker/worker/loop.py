@@ -20,7 +20,7 @@ from ..jobs.dispatch import Decisions, DispatchContext, after_set_back, decide, 
 from ..jobs.run import Outcome, Run, Target
 from ..jobs.run_queue import Capacity, QueuedRun
 from ..system.clock import Clock
-from ..system.postmaster import is_stopping
+from ..system.postmaster import exit_if_dead, is_stopping
 from .completion import Completion
 from .launch import SPARE_NAME, WORKER_NAME, launch
 from .listener import Listener
@@ -177,6 +177,7 @@ class Worker:
         self._begin(attended)
         while not self._leaving or self._pool.active or self._unlogged:
             self._pool.turn(self._longest_wait())
+            exit_if_dead()
             try:
                 self._tick()
                 self._retry_wait = RETRY_WAITS[0]
@@ -400,6 +401,7 @@ class Worker:
             moments = self._store.next_due(self._store.backlog.left_out), self._sequel.next_due()
             next_due = min((moment for moment in moments if moment is not None), default=None)
         self._store.commit()
+        exit_if_dead()
 
         self._unlogged.clear()
         self._inbox = self._sequel.wrote_inbox

@@ -8,7 +8,7 @@ import select
 from ..database.store import Store
 from ..errors import UserError
 from ..system.clock import Clock
-from ..system.postmaster import is_stopping
+from ..system.postmaster import exit_if_dead, is_stopping
 
 # PostgreSQL acts on a shutdown only when the session makes a call into it.
 LONGEST_WAIT = 2.0
@@ -49,6 +49,7 @@ class Spare:
         try:
             while True:
                 ended = poll.poll((LOOK_EVERY if process is None else LONGEST_WAIT) * 1000)
+                exit_if_dead()
                 if process is not None and not ended and not is_stopping(server.data_directory):
                     self._store.let_server_act()
                     continue
