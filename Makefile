@@ -5,7 +5,10 @@ EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" elephant_wor
 
 BUILD = build
 SCRIPT = $(BUILD)/$(EXTENSION)--$(EXTVERSION).sql
-DATA_built = $(SCRIPT)
+# From each version that a script in updates/ starts from, straight to this one.
+STEPS = $(shell ls updates/*--*.sql | sort --version-sort)
+UPDATES = $(patsubst updates/%,$(BUILD)/$(EXTENSION)--%--$(EXTVERSION).sql,$(foreach step,$(STEPS),$(firstword $(subst --, ,$(step)))))
+DATA_built = $(SCRIPT) $(UPDATES)
 
 # The order in which things are created; within a folder that of the file names, but for the views.
 FOLDERS = roles types tables internal worker views api triggers diagnostics privileges
@@ -14,7 +17,10 @@ VIEWS = all_job all_job_log job_for_worker worker_status \
 	member_job member_job_log member_once_job my_job my_job_log visible_job view_owner job_stats job_request \
 	job_chain job_overview recent_runs dry_run
 ORDERED_views = $(VIEWS:%=sql/views/%.sql)
-PARTS = sql/prelude.sql $(foreach folder,$(FOLDERS),$(or $(ORDERED_$(folder)),$(sort $(wildcard sql/$(folder)/*.sql))))
+parts = $(foreach folder,$(1),$(or $(ORDERED_$(folder)),$(sort $(wildcard sql/$(folder)/*.sql))))
+PARTS = sql/prelude.sql $(call parts,$(FOLDERS))
+# What an update repeats; see updates/README.md.
+REPEATED = $(call parts,$(filter-out roles,$(FOLDERS)))
 
 PYTHON_PACKAGE = plpython/elephant_worker
 PYTHON_FOLDERS = $(patsubst $(PYTHON_PACKAGE)/%/__init__.py,%,$(sort $(wildcard $(PYTHON_PACKAGE)/*/__init__.py)))
@@ -33,13 +39,25 @@ include $(PGXS)
 endif
 # The server must be able to read what somebody whose umask is 077 installs.
 MKDIR_P := umask 022 && $(MKDIR_P)
-all: $(SCRIPT) $(VENDOR)
+all: $(SCRIPT) $(UPDATES) $(VENDOR)
 
 # Each part is preceded by its path, so that the position of an error leads back to the file.
+joined = for part in $(1); do printf -- '-- %s\n' "$$part"; cat "$$part"; done
+filled_in = sed -e '/^\# load elephant$$/{r plpython/loader.py' -e 'd}' \
+	| sed -e 's|@VERSION@|$(EXTVERSION)|g' -e 's|@PKGLIBDIR@|$(pkglibdir)|g'
+# What is there is replaced, or left as it is; types, and changes of tables, are for the update script alone.
+repeatable = sed -E -e '/^(CREATE TYPE|ALTER TABLE) .*;$$/d' -e '/^(CREATE TYPE|ALTER TABLE) /,/;$$/d' \
+	-e 's/^CREATE (FUNCTION|PROCEDURE|VIEW) /CREATE OR REPLACE \1 /' \
+	-e 's/^CREATE ((UNIQUE )?INDEX|TABLE) /CREATE \1 IF NOT EXISTS /'
+
 $(SCRIPT): $(PARTS) plpython/loader.py elephant_worker.control Makefile $(BUILD)/pkglibdir
-	for part in $(PARTS); do printf -- '-- %s\n' "$$part"; cat "$$part"; done \
-	| sed -e '/^# load elephant$$/{r plpython/loader.py' -e 'd}' \
-	| sed -e 's|@VERSION@|$(EXTVERSION)|g' -e 's|@PKGLIBDIR@|$(pkglibdir)|g' > $@.new
+	$(call joined,$(PARTS)) | $(filled_in) > $@.new
+	mv $@.new $@
+
+$(BUILD)/$(EXTENSION)--%--$(EXTVERSION).sql: $(STEPS) updates/begin.sql updates/end.sql $(REPEATED) plpython/loader.py \
+		elephant_worker.control Makefile $(BUILD)/pkglibdir
+	{ $(call joined,updates/begin.sql $$(printf '%s\n' $(STEPS) | sed -n '\|^updates/$*--|,$$p')); \
+	    $(call joined,$(REPEATED)) | $(repeatable); $(call joined,updates/end.sql); } | $(filled_in) > $@.new
 	mv $@.new $@
 
 # The script names this directory; it changes when the next make is for another server.

@@ -39,9 +39,9 @@ class Installation:
         self.root = directory
         for option in ("--bindir", "--pkglibdir", "--sharedir"):
             source = Path(pg_config(option))
-            shutil.copytree(source, self._moved(source), symlinks=True, ignore=self._left_out, dirs_exist_ok=True)
-        self.bindir = self._moved(Path(pg_config("--bindir")))
-        self._moved(Path(pg_config("--libdir"))).mkdir(parents=True, exist_ok=True)
+            shutil.copytree(source, self.moved(source), symlinks=True, ignore=self._left_out, dirs_exist_ok=True)
+        self.bindir = self.moved(Path(pg_config("--bindir")))
+        self.moved(Path(pg_config("--libdir"))).mkdir(parents=True, exist_ok=True)
         self.make("install")
 
     @staticmethod
@@ -49,8 +49,9 @@ class Installation:
         """What is large and not needed, and this extension where the system has it."""
         return {name for name in names if name == "bitcode" or name.startswith("elephant_worker")}
 
-    def _moved(self, path: Path) -> Path:
-        return self.root / path.relative_to("/")
+    def moved(self, path: str | Path) -> Path:
+        """Where the copy has what the server has at this path."""
+        return self.root / Path(path).relative_to("/")
 
     def make(self, *arguments: str, **environment: str) -> str:
         """Run make in the checkout for this installation; returns what it prints."""

@@ -1,5 +1,5 @@
 -- ALTER DEFAULT PRIVILEGES may have given others rights on what has been created here. Who could write
--- to job would be everybody.
+-- to job would be everybody. What was there before an update keeps the privileges that people have given on it.
 DO $$
 DECLARE
     command text;
@@ -16,6 +16,8 @@ BEGIN
         CROSS JOIN LATERAL aclexplode(o.acl) a
         WHERE d.deptype = 'e' AND d.refobjid = (SELECT e.oid FROM pg_extension e WHERE e.extname = 'elephant_worker')
           AND a.grantee <> o.owner
+          AND d.classid || ':' || d.objid
+              <> ALL (string_to_array(current_setting('elephant_worker.members_before'), ' '))
           AND a.grantee NOT IN (SELECT r.oid FROM pg_roles r
                                 WHERE r.rolname IN ('job_scheduler', 'job_monitor', 'job_view_owner'))
     LOOP

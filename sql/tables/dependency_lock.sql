@@ -9,4 +9,4 @@ COMMENT ON TABLE @extschema@.dependency_lock IS 'one row, which who changes run_
 COMMENT ON COLUMN @extschema@.dependency_lock.only_row IS 'always true: there is one row';
 COMMENT ON COLUMN @extschema@.dependency_lock.changes IS 'counts the changes';
 
-INSERT INTO @extschema@.dependency_lock DEFAULT VALUES;
+INSERT INTO @extschema@.dependency_lock (only_row) SELECT true WHERE NOT EXISTS (SELECT FROM @extschema@.dependency_lock);

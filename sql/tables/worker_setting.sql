@@ -60,7 +60,7 @@ COMMENT ON COLUMN @extschema@.worker_setting.overrun_factor IS
 COMMENT ON COLUMN @extschema@.worker_setting.paused_since IS
     'since when nothing is started, by pause_jobs(); NULL: not paused';
 
-INSERT INTO @extschema@.worker_setting DEFAULT VALUES;
+INSERT INTO @extschema@.worker_setting (only_row) SELECT true WHERE NOT EXISTS (SELECT FROM @extschema@.worker_setting);
 
 -- CREATE EXTENSION inserts the row, and so does the restore of a dump: the latter must win.
 CREATE FUNCTION @extschema@.replace_worker_setting() RETURNS trigger

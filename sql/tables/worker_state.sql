@@ -39,4 +39,4 @@ COMMENT ON COLUMN @extschema@.worker_state.lowest_open_run IS
 COMMENT ON COLUMN @extschema@.worker_state.launcher_seen IS
     'when start_worker(unattended := true) was last called, noted every 5 minutes at the most';
 
-INSERT INTO @extschema@.worker_state DEFAULT VALUES;
+INSERT INTO @extschema@.worker_state (only_row) SELECT true WHERE NOT EXISTS (SELECT FROM @extschema@.worker_state);

@@ -8,8 +8,6 @@ BEGIN
              FROM pg_attribute c WHERE c.attrelid = '@extschema@.all_job'::regclass AND c.attnum > 0);
 END
 $$;
-ALTER VIEW @extschema@.my_job OWNER TO job_view_owner;
-ALTER VIEW @extschema@.member_job OWNER TO job_view_owner;
 
 CREATE FUNCTION @extschema@.delete_shown_job() RETURNS trigger
 LANGUAGE plpgsql VOLATILE

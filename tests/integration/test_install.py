@@ -46,6 +46,7 @@ def test_destdir(installation: Installation, tmp_path: Path) -> None:
     sharedir, pkglibdir = pg_config("--sharedir"), pg_config("--pkglibdir")
     for end in (
         f"{sharedir}/extension/elephant_worker--{version()}.sql",
+        f"{sharedir}/extension/elephant_worker--1.0.0--{version()}.sql",
         f"{sharedir}/extension/elephant_worker.control",
         f"{pkglibdir}/elephant_worker/{version()}/elephant_worker/worker/loop.py",
         f"{pkglibdir}/elephant_worker/{version()}/vendor/croniter/__init__.py",

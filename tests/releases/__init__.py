@@ -1,0 +1,31 @@
+"""Releases of the past, as far as tests need them; see README.md."""
+
+from __future__ import annotations
+
+import tarfile
+from pathlib import Path
+
+from harness.cluster import Installation, pg_config
+
+DIRECTORY = Path(__file__).resolve().parent
+
+
+def add_release(installation: Installation, version: str) -> Path:
+    """Put an earlier release beside the present one, as its own `make install` did; returns its Python directory.
+
+    It runs with the packages of others that the present release brings along.
+    """
+    release = DIRECTORY / version
+    scripts = installation.moved(pg_config("--sharedir")) / "extension"
+    for script in release.glob("*.sql"):
+        text = script.read_text().replace("@PKGLIBDIR@", str(installation.moved(pg_config("--pkglibdir"))))
+        (scripts / script.name).write_text(text)
+    package = installation.moved(pg_config("--pkglibdir")) / "elephant_worker" / version
+    with tarfile.open(release / "plpython.tar.gz") as archive:
+        members = [member for member in archive.getmembers() if member.isfile()]
+        for member in members:
+            member.name = member.name.removeprefix("plpython/")
+        archive.extractall(package, members)
+    (vendor,) = package.parent.glob("*/vendor")
+    (package / "vendor").symlink_to(vendor)
+    return package
