@@ -21,6 +21,12 @@ settings.register_profile("patient", deadline=None, suppress_health_check=[Healt
 settings.load_profile("patient")
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run what is quick first, then the slow unit tests, and last what needs a server."""
+    items.sort(key=lambda item: ("integration" in item.path.parts, item.get_closest_marker("slow") is not None))
+
+
 @pytest.fixture(scope="session")
 def installation() -> Iterator[Installation]:
     directory = Path(tempfile.mkdtemp(prefix="elephant"))

@@ -8,6 +8,7 @@ from functools import lru_cache
 from itertools import takewhile
 from zoneinfo import ZoneInfo, available_timezones
 
+import pytest
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
@@ -70,6 +71,7 @@ def matching_day(text: str, begin: datetime) -> datetime:
     return next(filter(line.day_matches, days), begin)
 
 
+@pytest.mark.slow
 @settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_minute_by_minute(data: st.DataObject) -> None:
@@ -101,6 +103,7 @@ def test_minute_by_minute(data: st.DataObject) -> None:
             assert timing.next(inside.timestamp()) == later[0].timestamp()
 
 
+@pytest.mark.slow
 @settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
 @given(lines, st.sampled_from(ZONES))
 def test_days_of_ten_years(text: str, zone: str) -> None:

@@ -15,6 +15,8 @@ from datetime import datetime, timedelta
 from itertools import count, takewhile
 from random import Random
 
+import pytest
+
 from elephant_worker.jobs.dispatch import DispatchContext, after_set_back, decide, due_again
 from elephant_worker.jobs.job import Job
 from elephant_worker.jobs.run import Outcome, Run
@@ -215,6 +217,7 @@ class World:
             self.steady += 1.0
 
 
+@pytest.mark.slow
 def test_every_due_time_is_accounted_for_exactly_once() -> None:
     print(f"seed {SEED}")
     world = World(SEED)
