@@ -24,10 +24,15 @@ DO $$
 BEGIN
     IF @extschema@.worker_pid() IS NULL THEN
         DROP VIEW @extschema@.runnable_job;
+        DROP FUNCTION @extschema@.refuse(@extschema@.user_error);
+        DROP PROCEDURE @extschema@.work(text, boolean, @extschema@.user_error);
     ELSE
         CREATE VIEW @extschema@.worker_inbox AS SELECT * FROM @extschema@.worker_request;
         COMMENT ON VIEW @extschema@.worker_inbox IS 'for the worker of an earlier version';
         COMMENT ON VIEW @extschema@.runnable_job IS 'for the worker of an earlier version';
+        COMMENT ON FUNCTION @extschema@.refuse(@extschema@.user_error) IS 'for the worker of an earlier version';
+        COMMENT ON PROCEDURE @extschema@.work(text, boolean, @extschema@.user_error)
+            IS 'for the worker of an earlier version';
     END IF;
 END
 $$;
@@ -40,9 +45,7 @@ DROP FUNCTION @extschema@.check_share();
 DROP FUNCTION @extschema@.due_times(text, text, text, float8, float8, float8, float8, integer, text);
 DROP FUNCTION @extschema@.host_worker(boolean);
 DROP FUNCTION @extschema@.no_such_job(bigint);
-DROP FUNCTION @extschema@.refuse(@extschema@.user_error);
 DROP FUNCTION @extschema@.schedule_in_words(text, text, text, float8, text);
-DROP PROCEDURE @extschema@.work(text, boolean, @extschema@.user_error);
 -- They take all attributes of a job.
 DO $$
 DECLARE

@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from psycopg import sql
 
 from harness.cluster import Cluster, Installation
+from harness.scheduler import SCHEMA, Scheduler
+from harness.waiting import until
 from tests.catalog import catalogs
 from tests.releases import DIRECTORY, add_release
 
@@ -45,26 +48,48 @@ def test_frozen() -> None:
     assert (DIRECTORY / ORIGIN / f"elephant_worker--{ORIGIN}.sql").exists()
 
 
-def test_fresh_equals_upgraded(cluster: Cluster) -> None:
-    found = {}
-    for dbname, commands in {
-        "fresh": ["CREATE EXTENSION elephant_worker SCHEMA scheduler CASCADE"],
-        "upgraded": [
-            f"CREATE EXTENSION elephant_worker SCHEMA scheduler VERSION '{ORIGIN}' CASCADE",
-            "ALTER EXTENSION elephant_worker UPDATE",
-        ],
-    }.items():
+@pytest.fixture
+def database(cluster: Cluster) -> Iterator[Callable[..., Scheduler]]:
+    """Databases with the extension, each in a version."""
+    schedulers: list[Scheduler] = []
+
+    def make(version: str | None = None) -> Scheduler:
+        dbname = f"database {len(schedulers)}"
         with cluster.connect() as admin:
-            admin.execute(f"CREATE DATABASE {dbname}")
+            admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(dbname)))
         with cluster.connect(dbname) as admin:
-            for command in ["CREATE SCHEMA scheduler", *commands]:
-                admin.execute(command)
-            found[dbname] = catalogs(admin)
-    only_fresh = sorted(set(found["fresh"]) - set(found["upgraded"]))
-    only_upgraded = sorted(set(found["upgraded"]) - set(found["fresh"]))
-    assert not only_fresh + only_upgraded, "\n".join(
-        ["only after CREATE EXTENSION:", *only_fresh, "only after ALTER EXTENSION … UPDATE:", *only_upgraded]
+            admin.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(SCHEMA)))
+            wanted = sql.SQL("VERSION {}").format(version) if version else sql.SQL("")
+            admin.execute(
+                sql.SQL("CREATE EXTENSION elephant_worker SCHEMA {} {} CASCADE").format(sql.Identifier(SCHEMA), wanted)
+            )
+        schedulers.append(Scheduler(cluster, dbname))
+        return schedulers[-1]
+
+    yield make
+    for scheduler in schedulers:
+        scheduler.close()
+
+
+UPDATE = "ALTER EXTENSION elephant_worker UPDATE"
+
+
+def assert_same(fresh: Scheduler, upgraded: Scheduler) -> None:
+    fresh_facts, upgraded_facts = set(catalogs(fresh.admin)), set(catalogs(upgraded.admin))
+    assert fresh_facts == upgraded_facts, "\n".join(
+        [
+            "only after CREATE EXTENSION:",
+            *sorted(fresh_facts - upgraded_facts),
+            "only after ALTER EXTENSION … UPDATE:",
+            *sorted(upgraded_facts - fresh_facts),
+        ]
     )
+
+
+def test_fresh_equals_upgraded(database: Callable[..., Scheduler]) -> None:
+    fresh, upgraded = database(), database(ORIGIN)
+    upgraded.execute(UPDATE)
+    assert_same(fresh, upgraded)
 
 
 def test_the_path_is_known(cluster: Cluster) -> None:
@@ -76,3 +101,66 @@ def test_the_path_is_known(cluster: Cluster) -> None:
         ).fetchone()
     assert paths is not None
     assert paths.path.startswith(f"{ORIGIN}--")
+
+
+def test_under_load(database: Callable[..., Scheduler]) -> None:
+    """Ten jobs every second run through the update: each due time once, and soon worker and spare are new."""
+    scheduler = database(ORIGIN)
+    scheduler.execute("CREATE TABLE done (job_id bigint, at timestamptz DEFAULT clock_timestamp())")
+    jobs = []
+    for _ in range(10):
+        job = scheduler.insert("SELECT", schedule="* * * * * *", parallel=True)
+        scheduler.execute(
+            "UPDATE member_job SET job_command = {} WHERE job_id = {}",
+            sql.Literal(f"INSERT INTO public.done (job_id) VALUES ({job})"),
+            sql.Literal(job),
+        )
+        jobs.append(job)
+    fresh = database()
+    log = len(scheduler.cluster.log)
+    before = scheduler.start()
+    until(lambda: scheduler.value("SELECT count(*) FROM done") >= 20, "runs")
+    spare = until(lambda: scheduler.value("SELECT spare_pid FROM worker_state"), "the spare")
+
+    with scheduler.admin.transaction(force_rollback=True):
+        scheduler.execute(UPDATE)
+    scheduler.tick()
+    assert scheduler.value("SELECT pid FROM worker_state") == before
+
+    scheduler.execute(UPDATE)
+    updated = scheduler.value("SELECT clock_timestamp()")
+    until(lambda: scheduler.value("SELECT pid FROM worker_status") not in (before, None), "the new worker")
+    until(
+        lambda: scheduler.value(
+            "SELECT true FROM worker_state s, pg_stat_get_activity(s.spare_pid) a"
+            " WHERE a.backend_start = s.spare_start AND s.spare_pid <> %s",
+            spare,
+        ),
+        "the new spare",
+    )
+    starts = scheduler.execute("SELECT backend_start, spare_start FROM worker_state").fetchone()
+    assert starts is not None
+    for start in starts:
+        assert 0 < (start - updated).total_seconds() < 10
+    runs = scheduler.value("SELECT count(*) FROM done")
+    until(lambda: scheduler.value("SELECT count(*) FROM done") >= runs + 20, "runs of the new worker")
+    until(
+        lambda: scheduler.value("SELECT to_regclass('worker_inbox') IS NULL"),
+        "what the old worker needed to be dropped",
+    )
+    assert_same(fresh, scheduler)
+    scheduler.stop()
+
+    audit = scheduler.execute(
+        """SELECT l.job_id, count(*) AS rows, count(DISTINCT l.scheduled_at) AS due,
+               date_part('epoch', max(l.scheduled_at) - min(l.scheduled_at)) + 1 AS seconds,
+               (SELECT count(*) FROM done d WHERE d.job_id = l.job_id) AS done,
+               array_agg(DISTINCT l.state) AS states
+           FROM job_log l GROUP BY l.job_id ORDER BY l.job_id"""
+    ).fetchall()
+    assert [row.job_id for row in audit] == jobs
+    for row in audit:
+        assert row.rows == row.due == row.seconds == row.done, audit
+        assert row.states == ["succeeded"], audit
+    for word in ("ERROR", "WARNING"):
+        assert word not in scheduler.cluster.log[log:]

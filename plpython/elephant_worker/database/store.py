@@ -59,7 +59,7 @@ STATEMENTS: dict[str, Statement] = {
     "register": (
         """UPDATE @extschema@.worker_state w
            SET pid = a.pid, backend_start = a.backend_start, host = $1, armed = true,
-               spare_pid = nullif(w.spare_pid, a.pid),
+               spare_pid = NULL, spare_start = NULL,  -- one that is there was an earlier worker's
                system_identifier = c.system_identifier, data_directory = current_setting('data_directory')
            FROM pg_control_system() c, pg_stat_get_activity(pg_backend_pid()) a""",
         ["text"],
@@ -364,6 +364,7 @@ STATEMENTS: dict[str, Statement] = {
         [],
     ),
     "start_worker": ("SELECT @extschema@.start_worker()", []),
+    "drop_kept_objects": ("SELECT @extschema@.drop_kept_objects()", []),
     "installed": ("SELECT EXISTS (SELECT FROM pg_extension e WHERE e.extname = 'elephant_worker') AS installed", []),
     "server": (
         """SELECT current_setting('port') AS port, current_setting('listen_addresses') AS listen_addresses,
@@ -578,6 +579,10 @@ class Store:
 
     def start_worker(self) -> None:
         self._rows("start_worker")
+
+    def drop_kept_objects(self) -> None:
+        """Drop what an update has left to the worker before this one."""
+        self._rows("drop_kept_objects")
 
     def installed(self) -> bool:
         """Whether the extension is still there."""

@@ -66,6 +66,8 @@ ELSEWHERE = 0.5
 LARGEST_SLEW = 0.5
 # How often the mark below which no run is open is moved.
 HOUSEKEEPING = 60.0
+# How long after its start a worker drops what an update has left to its predecessor, whose session ends meanwhile.
+PREDECESSOR_TIMEOUT = 5.0  # seconds
 
 # The plans of the loop are for a few rows of large tables, whatever the statistics say; nothing
 # may be sent to a client that is not there, nor may the loop be stopped for taking long.
@@ -156,6 +158,7 @@ class Worker:
         # Moments of the steady clock.
         self._next_heartbeat = 0.0
         self._next_housekeeping = clock.steady() + HOUSEKEEPING
+        self._drop_kept_at = clock.steady() + PREDECESSOR_TIMEOUT
         self._not_before = 0.0
         self._start_after = 0.0
         self._listen_at = 0.0
@@ -583,6 +586,9 @@ class Worker:
             self._store.forget_scan_start()  # a restore may have put jobs before it
         if self._leaving:
             return
+        if steady >= self._drop_kept_at:
+            self._drop_kept_at = steady + HOUSEKEEPING
+            self._store.drop_kept_objects()
         if not self._spare_ensured:
             self._ensure_spare()
         if steady >= self._listen_at:
