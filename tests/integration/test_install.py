@@ -19,6 +19,13 @@ from harness.scheduler import Scheduler
 from harness.waiting import until
 
 
+def test_the_oldest_postgresql_is_the_same_everywhere() -> None:
+    meta = json.loads((ROOT / "META.json").read_text())
+    oldest = meta["prereqs"]["runtime"]["requires"]["PostgreSQL"].removesuffix(".0.0")
+    assert f"PostgreSQL {oldest} to " in (ROOT / "README.md").read_text()
+    assert f"${{*:-{oldest} " in (ROOT / "tools/matrix.sh").read_text()
+
+
 def files_below(directory: Path) -> list[str]:
     return sorted(str(path.relative_to(directory)) for path in directory.rglob("*") if path.is_file())
 
