@@ -11,7 +11,7 @@ UPDATES = $(patsubst updates/%,$(BUILD)/$(EXTENSION)--%--$(EXTVERSION).sql,$(for
 DATA_built = $(SCRIPT) $(UPDATES)
 
 # The order in which things are created; within a folder that of the file names, but for the views.
-FOLDERS = roles types tables internal worker views api triggers diagnostics privileges
+FOLDERS = roles types internal tables worker views api checks triggers diagnostics privileges
 # Each comes after those that it reads.
 VIEWS = all_job all_job_log job_for_worker worker_status \
 	member_job member_job_log member_once_job my_job my_job_log visible_job view_owner job_stats job_request \

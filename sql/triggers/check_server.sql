@@ -1,6 +1,6 @@
 CREATE FUNCTION @extschema@.check_server() RETURNS trigger
 LANGUAGE plpgsql VOLATILE
-SECURITY DEFINER -- options of user mappings are hidden; check_target() has seen that who defines the job may be its role
+SECURITY DEFINER -- options of user mappings are hidden; check_target() has seen that the current role may act as that of the job
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -44,15 +44,15 @@ COMMENT ON FUNCTION @extschema@.check_server() IS
     'trigger: refuses a foreign server that is not there or on which the role of the job cannot log in (2F003, 42501, 42704)';
 REVOKE ALL ON FUNCTION @extschema@.check_server() FROM PUBLIC;
 
--- After check_target().
-CREATE TRIGGER look_up_new_server BEFORE INSERT ON @extschema@.job
-    FOR EACH ROW WHEN (NEW.schedule_set_at IS NULL AND NEW.server IS NOT NULL)
+-- Triggers fire in the order of their names: after check_job and check_dry_run, before set_schedule and try_now.
+CREATE TRIGGER check_server BEFORE INSERT ON @extschema@.job
+    FOR EACH ROW WHEN (NEW.server IS NOT NULL AND NOT @extschema@.is_restored(NEW))
     EXECUTE FUNCTION @extschema@.check_server();
-CREATE TRIGGER look_up_new_server BEFORE INSERT ON @extschema@.once_job
-    FOR EACH ROW WHEN (NEW.schedule_set_at IS NULL AND NEW.server IS NOT NULL)
+CREATE TRIGGER check_server BEFORE INSERT ON @extschema@.once_job
+    FOR EACH ROW WHEN (NEW.server IS NOT NULL AND NOT @extschema@.is_restored(NEW))
     EXECUTE FUNCTION @extschema@.check_server();
-CREATE TRIGGER look_up_changed_server BEFORE UPDATE ON @extschema@.job
+CREATE TRIGGER check_server_change BEFORE UPDATE ON @extschema@.job
     FOR EACH ROW WHEN (NEW.server IS NOT NULL AND (NEW.server, NEW.rolname) IS DISTINCT FROM (OLD.server, OLD.rolname))
     EXECUTE FUNCTION @extschema@.check_server();
-CREATE TRIGGER look_up_server INSTEAD OF INSERT ON @extschema@.dry_run
+CREATE TRIGGER check_server INSTEAD OF INSERT ON @extschema@.dry_run
     FOR EACH ROW EXECUTE FUNCTION @extschema@.check_server();

@@ -5,10 +5,15 @@ AS $$
 DECLARE
     answer record;
 BEGIN
+    -- A window that is not valid is refused by a constraint of the table.
+    IF TG_OP = 'INSERT' AND @extschema@.is_restored(NEW) OR NOT @extschema@.is_window(NEW.starts_at, NEW.ends_at) THEN
+        NEW.schedule_set_at := coalesce(NEW.schedule_set_at, clock_timestamp());
+        RETURN NEW;
+    END IF;
     IF TG_OP = 'UPDATE' AND (NEW.schedule, NEW.timezone, NEW.dst, NEW.starts_at, NEW.ends_at, NEW.enabled)
                             IS NOT DISTINCT FROM
                             (OLD.schedule, OLD.timezone, OLD.dst, OLD.starts_at, OLD.ends_at, OLD.enabled)
-       -- One that has failed too often begins anew.
+       -- One that was disabled by disable_after starts afresh.
        AND NOT EXISTS (SELECT FROM @extschema@.member_job m WHERE m.job_id = OLD.job_id AND m.disabled_at IS NOT NULL)
     THEN
         RETURN NEW;
@@ -33,9 +38,7 @@ COMMENT ON FUNCTION @extschema@.set_schedule() IS
     'trigger: finds the first due time of a new or changed schedule; refuses one that cannot be read or is never due (22023)';
 REVOKE ALL ON FUNCTION @extschema@.set_schedule() FROM PUBLIC;
 
-CREATE TRIGGER set_new_schedule BEFORE INSERT ON @extschema@.job
-    FOR EACH ROW WHEN (NEW.schedule_set_at IS NULL) EXECUTE FUNCTION @extschema@.set_schedule();
-CREATE TRIGGER set_new_schedule BEFORE INSERT ON @extschema@.once_job
-    FOR EACH ROW WHEN (NEW.schedule_set_at IS NULL) EXECUTE FUNCTION @extschema@.set_schedule();
-CREATE TRIGGER set_changed_schedule BEFORE UPDATE ON @extschema@.job
+CREATE TRIGGER set_schedule BEFORE INSERT OR UPDATE ON @extschema@.job
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.set_schedule();
+CREATE TRIGGER set_schedule BEFORE INSERT ON @extschema@.once_job
     FOR EACH ROW EXECUTE FUNCTION @extschema@.set_schedule();

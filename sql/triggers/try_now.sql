@@ -10,10 +10,5 @@ $python$;
 COMMENT ON FUNCTION @extschema@.try_now() IS 'trigger: has the worker try a command, and waits for it';
 REVOKE ALL ON FUNCTION @extschema@.try_now() FROM PUBLIC;
 
--- They fire in the order of their names: what is tried has been checked, with the rights of who asks.
-CREATE TRIGGER look_up_place INSTEAD OF INSERT ON @extschema@.dry_run
-    FOR EACH ROW EXECUTE FUNCTION @extschema@.check_target();
-CREATE TRIGGER look_up_settings INSTEAD OF INSERT ON @extschema@.dry_run
-    FOR EACH ROW EXECUTE FUNCTION @extschema@.check_settings();
 CREATE TRIGGER try_now INSTEAD OF INSERT ON @extschema@.dry_run
     FOR EACH ROW EXECUTE FUNCTION @extschema@.try_now();

@@ -102,11 +102,11 @@ BAD = {
     "NULL timeout": ("insert_job('SELECT 1', current_catalog, job_timeout := NULL)", "22004", "job_timeout of a job"),
     "NULL role": ("insert_job('SELECT 1', current_catalog, rolname := NULL)", "22004", "rolname of a job"),
     "NULL time zone": ("insert_job('SELECT 1', current_catalog, timezone := NULL)", "22004", "timezone of a job"),
-    "empty command": (r"insert_job(E' \n\t', current_catalog)", "22023", "the command of a job cannot be empty"),
+    "empty command": (r"insert_job(E' \n\t', current_catalog)", "22023", "job_command cannot be empty"),
     "unknown role": ("insert_job('SELECT 1', current_catalog, rolname := 'nobody')", "42704", 'role "nobody"'),
     "foreign role": ("insert_job('SELECT 1', current_catalog, rolname := 'pg_monitor')", "42501", "may not define"),
     "negative timeout": ("insert_job('SELECT 1', current_catalog, job_timeout := '-1 s')", "22023", "job_timeout"),
-    "no timeout": ("insert_job('SELECT 1', current_catalog, job_timeout := '0')", "22023", "job_timeout must be"),
+    "no timeout": ("insert_job('SELECT 1', current_catalog, job_timeout := '0')", "22023", "job_timeout cannot be"),
     "bad schedule": ("insert_job('SELECT 1', current_catalog, '0 25 * * *')", "22023", 'invalid schedule "0 25 * * *"'),
     "empty schedule": ("insert_job('SELECT 1', current_catalog, '')", "22023", 'invalid schedule ""'),
     "never due": (

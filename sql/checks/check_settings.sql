@@ -1,0 +1,59 @@
+CREATE FUNCTION @extschema@.check_settings(definition @extschema@.job) RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    setting record;
+    reason text;
+BEGIN
+    IF jsonb_typeof(definition.settings) <> 'object' THEN
+        RAISE EXCEPTION 'settings of a job cannot be %', left(definition.settings::text, 100)
+            USING ERRCODE = 'invalid_parameter_value',
+                  DETAIL = 'They are a JSON object: names of parameters of PostgreSQL, and values.',
+                  HINT = 'As in {"work_mem": "256MB", "statement_timeout": "5min"}.';
+    END IF;
+    IF jsonb_typeof(definition.parameters) <> 'array' OR jsonb_array_length(definition.parameters) > 1000 THEN
+        RAISE EXCEPTION 'parameters of a job cannot be %', left(definition.parameters::text, 100)
+            USING ERRCODE = 'invalid_parameter_value',
+                  DETAIL = 'They are a JSON array with the values of $1, $2 and so on, 1000 at the most.',
+                  HINT = 'As in ["Berlin", 42, null].';
+    END IF;
+    -- Each is set as the role of the job may set it, and all of it undone.
+    BEGIN
+        IF definition.settings IS NOT NULL AND definition.rolname <> current_user THEN
+            PERFORM pg_catalog.set_config('role', definition.rolname, true);
+        END IF;
+        FOR setting IN
+            SELECT s.key AS name, s.value, v.value AS text, pg_catalog.jsonb_typeof(s.value) AS type
+            FROM pg_catalog.jsonb_each(coalesce(definition.settings, '{}')) s
+            JOIN pg_catalog.jsonb_each_text(coalesce(definition.settings, '{}')) v ON v.key = s.key
+        LOOP
+            IF setting.name ~* '^(role|session_authorization|client_encoding|elephant_worker[.].*)$' THEN
+                RAISE EXCEPTION USING MESSAGE = 'it belongs to the session that the worker makes';
+            ELSIF setting.type NOT IN ('string', 'number', 'boolean') THEN
+                RAISE EXCEPTION USING MESSAGE = 'it is no string, number or boolean';
+            END IF;
+            -- With another search_path what follows here would mean something else; another server has settings
+            -- of its own.
+            IF definition.server IS NULL AND lower(setting.name) <> 'search_path' THEN
+                PERFORM pg_catalog.set_config(setting.name, setting.text, true);
+            END IF;
+        END LOOP;
+        RAISE EXCEPTION USING ERRCODE = 'EW001';
+    EXCEPTION
+        WHEN SQLSTATE 'EW001' THEN
+            RETURN;
+        WHEN OTHERS THEN
+            reason := SQLERRM;
+    END;
+    RAISE EXCEPTION 'setting "%" of a job cannot be %', coalesce(setting.name, 'role'),
+                    coalesce(setting.value::text, definition.rolname)
+        USING ERRCODE = 'invalid_parameter_value',
+              DETAIL = format('For role "%s": %s.', definition.rolname, reason),
+              HINT = 'Give what this role could SET itself, as in {"work_mem": "256MB"}.';
+END
+$$;
+COMMENT ON FUNCTION @extschema@.check_settings(@extschema@.job) IS
+    'refuses settings that the role of the job cannot set, or not to this value, and parameters that are not an array (22023)';
+REVOKE ALL ON FUNCTION @extschema@.check_settings(@extschema@.job) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.check_settings(@extschema@.job) TO job_scheduler;

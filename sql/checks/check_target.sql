@@ -1,0 +1,60 @@
+CREATE FUNCTION @extschema@.check_target(definition @extschema@.job, old @extschema@.job) RETURNS void
+LANGUAGE plpgsql STABLE SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    is_new CONSTANT boolean := old.job_id IS NULL;
+    role_oid oid;
+BEGIN
+    -- A name taken from a catalog may come from a database with another encoding; the worker could not read it.
+    PERFORM convert_from(convert_to(n, getdatabaseencoding()), getdatabaseencoding())
+    FROM unnest(ARRAY[definition.rolname::text, definition.datname::text]) n;
+
+    IF is_new OR definition.rolname IS DISTINCT FROM old.rolname THEN
+        SELECT r.oid INTO role_oid FROM pg_roles r WHERE r.rolname = definition.rolname;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'role "%" does not exist', definition.rolname
+                USING ERRCODE = 'undefined_object',
+                      DETAIL = 'A job runs as a role of this cluster.',
+                      HINT = 'Create it first: CREATE ROLE …; it need not be able to log in.';
+        ELSIF NOT @extschema@.may_act_as(role_oid) THEN
+            RAISE EXCEPTION 'role "%" may not define jobs for role "%"', current_user, definition.rolname
+                USING ERRCODE = 'insufficient_privilege',
+                      DETAIL = 'You can define jobs for yourself and for roles that you are a member of.',
+                      HINT = format('An administrator can GRANT %I TO %I;', definition.rolname, current_user);
+        ELSIF definition.rolname = 'pg_database_owner' THEN
+            RAISE EXCEPTION 'jobs cannot run as "pg_database_owner"'
+                USING ERRCODE = 'invalid_parameter_value',
+                      DETAIL = 'It stands for a different role in each database and can have no members.',
+                      HINT = 'Name the owner of the database itself.';
+        END IF;
+    END IF;
+
+    IF definition.server IS NOT NULL THEN
+        RETURN; -- see check_server()
+    END IF;
+    IF is_new OR (definition.datname, definition.server) IS DISTINCT FROM (old.datname, old.server) THEN
+        PERFORM FROM pg_database d WHERE d.datname = definition.datname AND d.datallowconn;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'database "%" does not exist or does not accept connections', definition.datname
+                USING ERRCODE = 'invalid_catalog_name',
+                      DETAIL = 'A job without a foreign server runs in a database of this cluster.',
+                      HINT = 'To list them: SELECT datname FROM pg_database WHERE datallowconn;';
+        END IF;
+    END IF;
+    IF (is_new
+        OR (definition.datname, definition.rolname, definition.server)
+           IS DISTINCT FROM (old.datname, old.rolname, old.server))
+       AND NOT has_database_privilege(definition.rolname, definition.datname, 'CONNECT') THEN
+        RAISE EXCEPTION 'role "%" may not connect to database "%"', definition.rolname, definition.datname
+            USING ERRCODE = 'insufficient_privilege',
+                  DETAIL = 'A job runs in a session of its role.',
+                  HINT = format('The owner of the database can GRANT CONNECT ON DATABASE %I TO %I;',
+                                definition.datname, definition.rolname);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.check_target(@extschema@.job, @extschema@.job) IS
+    'refuses a role or database that does not exist (42704, 3D000) or that the current role may not define jobs for (42501); looks only at what has changed';
+REVOKE ALL ON FUNCTION @extschema@.check_target(@extschema@.job, @extschema@.job) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.check_target(@extschema@.job, @extschema@.job) TO job_scheduler;

@@ -1,0 +1,47 @@
+CREATE FUNCTION @extschema@.check_job() RETURNS trigger
+LANGUAGE plpgsql VOLATILE SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF TG_OP = 'INSERT' AND @extschema@.is_restored(NEW) THEN
+        RETURN @extschema@.repair_restored(NEW);
+    END IF;
+
+    -- OLD is all NULL for a new job. The ranges of values are constraints of the table.
+    PERFORM @extschema@.check_required(NEW);
+    IF (NEW.job_name, NEW.rolname) IS DISTINCT FROM (OLD.job_name, OLD.rolname) AND NEW.job_name IS NOT NULL THEN
+        PERFORM @extschema@.check_name(NEW);
+    END IF;
+    IF NEW.run_after IS DISTINCT FROM OLD.run_after THEN
+        NEW.run_after := nullif(ARRAY(SELECT DISTINCT a FROM unnest(NEW.run_after) a ORDER BY a), '{}');
+        PERFORM @extschema@.check_dependencies(NEW, OLD);
+    END IF;
+    IF TG_OP = 'INSERT'
+       OR (NEW.rolname, NEW.datname, NEW.server) IS DISTINCT FROM (OLD.rolname, OLD.datname, OLD.server) THEN
+        PERFORM @extschema@.check_target(NEW, OLD);
+    END IF;
+    -- From here on the role of the job is one that the current role may act as.
+    IF (NEW.settings, NEW.parameters, NEW.rolname, NEW.server)
+       IS DISTINCT FROM (OLD.settings, OLD.parameters, OLD.rolname, OLD.server)
+       AND (NEW.settings IS NOT NULL OR NEW.parameters IS NOT NULL) THEN
+        PERFORM @extschema@.check_settings(NEW);
+    END IF;
+    IF TG_OP = 'INSERT'
+       OR (NEW.job_command, NEW.on_failure_command, NEW.settings, NEW.parameters, NEW.datname, NEW.rolname, NEW.server)
+       IS DISTINCT FROM
+       (OLD.job_command, OLD.on_failure_command, OLD.settings, OLD.parameters, OLD.datname, OLD.rolname, OLD.server) THEN
+        NEW.defined_by := current_user;
+    ELSE
+        PERFORM @extschema@.check_definer(NEW, OLD);
+    END IF;
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.check_job() IS
+    'trigger: refuses a definition that is not valid or not permitted, see the functions that it calls';
+REVOKE ALL ON FUNCTION @extschema@.check_job() FROM PUBLIC;
+
+CREATE TRIGGER check_job BEFORE INSERT OR UPDATE ON @extschema@.job
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.check_job();
+CREATE TRIGGER check_job BEFORE INSERT ON @extschema@.once_job
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.check_job();

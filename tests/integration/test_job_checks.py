@@ -1,0 +1,171 @@
+"""What a job may be: each rule stands once, and whoever breaks it is told what is wrong and what to do."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from tests.conftest import Scheduler
+
+# For each CHECK constraint of job what breaks it, as SQL.
+BROKEN = {
+    "job_command_check": [{"job_command": "''"}, {"job_command": r"E' \n\t\r\x0b\f'"}],
+    "job_timeout_check": [
+        {"job_timeout": "'0'"},
+        {"job_timeout": "'-1 second'"},
+        {"job_timeout": "'1001 years'"},
+        {"job_timeout": "'-1 year 361 days'"},
+    ],
+    "job_dst_check": [{"dst": "'never'"}],
+    "job_window_check": [
+        {"starts_at": "'2100-01-01'", "ends_at": "'2000-01-01'"},
+        {"starts_at": "'infinity'"},
+        {"ends_at": "'-infinity'"},
+        {"starts_at": "'-infinity'", "ends_at": "'2100-01-01'"},
+    ],
+    "job_catch_up_check": [{"catch_up": "'some'"}],
+    "job_catch_up_limit_check": [{"catch_up_limit": "0"}, {"catch_up_limit": "1001"}],
+    "job_start_deadline_check": [
+        {"start_deadline": "'0'"},
+        {"start_deadline": "'-1 year 361 days'"},
+        {"start_deadline": "'1001 years'"},
+    ],
+    "job_max_retries_check": [{"max_retries": "-1"}, {"max_retries": "101"}],
+    "job_retry_delay_check": [
+        {"retry_delay": "'0'"},
+        {"retry_delay": "'-1 year 361 days'"},
+        {"retry_delay": "'2 hours'"},
+        {"max_retry_delay": "'-1 year 361 days'"},
+        {"max_retry_delay": "'2 years'"},
+    ],
+    "job_retry_on_check": [{"retry_on": "'{}'"}, {"retry_on": "'{error,luck}'"}, {"retry_on": "'{NULL}'"}],
+    "job_disable_after_check": [{"disable_after": "0"}],
+    "job_run_when_check": [{"run_when": "''"}, {"run_when": "'never'"}],
+    "job_on_failure_command_check": [{"on_failure_command": "' '"}],
+    "job_expect_success_within_check": [
+        {"expect_success_within": "'0'"},
+        {"expect_success_within": "'-1 year 361 days'"},
+        {"expect_success_within": "'1001 years'"},
+    ],
+}
+
+
+def insert(scheduler: Scheduler, relation: str, **values: str) -> None:
+    values = {"job_command": "'SELECT 1'", "datname": "current_catalog", **values}
+    scheduler.execute(
+        "INSERT INTO {} ({}) VALUES ({})",
+        sql.Identifier(relation),
+        sql.SQL(", ").join(map(sql.Identifier, values)),
+        sql.SQL(", ").join(map(sql.SQL, values.values())),
+    )
+
+
+def attributes(scheduler: Scheduler, required: bool) -> list[str]:
+    """The columns of job that INSERT on my_job may set, which must or need not have a value."""
+    rows = scheduler.admin.execute(
+        """SELECT a.attname FROM pg_attribute a
+           WHERE a.attrelid = 'job'::regclass AND a.attnum > 0 AND a.attnotnull = %s
+             AND EXISTS (SELECT FROM pg_attribute v
+                         WHERE v.attrelid = 'my_job'::regclass AND v.attname = a.attname
+                           AND has_column_privilege('job_scheduler', v.attrelid, v.attnum, 'INSERT'))
+           ORDER BY a.attnum""",
+        (required,),
+    )
+    return [row.attname for row in rows]
+
+
+def test_each_rule_has_an_error_of_its_own(scheduler: Scheduler) -> None:
+    rules = scheduler.admin.execute(
+        "SELECT conname FROM pg_constraint WHERE conrelid = 'job'::regclass AND contype = 'c' ORDER BY conname"
+    ).fetchall()
+    assert [rule.conname for rule in rules] == sorted(BROKEN)
+    messages = set()
+    for rule, cases in BROKEN.items():
+        for case in cases:
+            with pytest.raises(psycopg.errors.InvalidParameterValue) as raised:
+                insert(scheduler, "member_job", **case)
+            diag = raised.value.diag
+            # The schedule is looked at first.
+            assert diag.constraint_name == rule or "dst" in case, case
+            assert diag.message_primary
+            assert diag.message_detail
+            assert diag.message_hint
+            assert (
+                any(name in (diag.message_primary or "") for name in case)
+                or rule == "job_window_check"
+                or (rule == "job_retry_delay_check" and "delay between retries" in (diag.message_primary or ""))
+            ), diag.message_primary
+            messages.add((rule, diag.message_detail, diag.message_hint))
+    assert len({detail for _, detail, _ in messages}) >= len(BROKEN) - 1
+    assert scheduler.value("SELECT count(*) FROM job") == 0
+
+
+@pytest.mark.parametrize("rule", BROKEN)
+def test_a_change_is_refused_as_a_new_job_is(scheduler: Scheduler, rule: str) -> None:
+    scheduler.insert("SELECT 1")
+    before = scheduler.execute("SELECT * FROM job").fetchall()
+    for case in BROKEN[rule]:
+        with pytest.raises(psycopg.errors.InvalidParameterValue):
+            scheduler.execute(
+                "UPDATE member_job SET "
+                + ", ".join(f"{name} = {value}" for name, value in case.items())  # the constants above
+            )
+    assert scheduler.execute("SELECT * FROM job").fetchall() == before
+
+
+def test_what_is_required(scheduler: Scheduler) -> None:
+    required, optional = attributes(scheduler, True), attributes(scheduler, False)
+    assert "job_command" in required
+    assert "schedule" in optional
+    for name in required:
+        with pytest.raises(psycopg.errors.NullValueNotAllowed) as raised:
+            insert(scheduler, "member_job", **{name: "NULL"})
+        assert raised.value.diag.message_primary == f"{name} of a job cannot be NULL"
+        assert raised.value.diag.message_detail == f"These can be NULL: {', '.join(optional)}."
+    insert(scheduler, "member_job", **dict.fromkeys(optional, "NULL"))
+
+
+def test_the_checks_come_in_the_order_that_is_written_down(scheduler: Scheduler) -> None:
+    rows = scheduler.execute(
+        "SELECT t.tgname FROM pg_trigger t WHERE t.tgrelid = 'job'::regclass AND t.tgtype & 3 = 3 ORDER BY t.tgname"
+    )
+    assert [row.tgname for row in rows] == [
+        "check_job", "check_server", "check_server_change", "refuse_cycle", "set_schedule"
+    ]  # fmt: skip
+
+
+def test_a_row_of_a_dump_is_kept_as_it_was(scheduler: Scheduler) -> None:
+    insert(
+        scheduler,
+        "job",
+        **dict.fromkeys(["rolname", "datname", "server", "defined_by"], "'gone'"),
+        job_name="'7'",
+        schedule="'0 0 31 2 *'",
+        schedule_set_at="'2001-01-01'",
+        first_run_at="'2001-01-02'",
+    )
+    row = scheduler.execute("SELECT * FROM job").fetchone()
+    assert row is not None
+    assert (row.rolname, row.defined_by, row.job_name, row.server) == ("gone", "gone", "7", "gone")
+    assert (row.schedule_set_at.year, row.first_run_at.day) == (2001, 2)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("job_timeout", "'-1 year 361 days'"),
+        ("start_deadline", "'-1 year 361 days'"),
+        ("retry_delay", "'-1 year 361 days'"),
+        ("expect_success_within", "'-1 year 361 days'"),
+        ("job_timeout", "'100000 years'"),
+    ],
+)
+def test_intervals_that_were_accepted_once_do_not_keep_a_dump_from_being_restored(
+    scheduler: Scheduler, column: str, value: str
+) -> None:
+    warnings: list[str] = []
+    scheduler.admin.add_notice_handler(lambda diag: warnings.append(diag.message_primary or ""))
+    insert(scheduler, "job", defined_by="current_user", schedule_set_at="now()", **{column: value})
+    assert scheduler.value(f"SELECT {column} IS DISTINCT FROM {value} FROM job")
+    assert any("interval that is no longer accepted" in warning for warning in warnings)
