@@ -3,7 +3,7 @@ CREATE PROCEDURE @extschema@.run_worker_loop(host text, attended boolean, INOUT 
 LANGUAGE plpython3u SECURITY INVOKER
 AS $python$
 # load elephant
-return elephant("worker.loop").run(plpy, '@extschema@', host, attended)
+return elephant("worker.main").run(plpy, '@extschema@', host, attended)
 $python$;
 COMMENT ON PROCEDURE @extschema@.run_worker_loop(text, boolean, @extschema@.user_error) IS 'see run_worker()';
 REVOKE ALL ON PROCEDURE @extschema@.run_worker_loop(text, boolean, @extschema@.user_error) FROM PUBLIC;

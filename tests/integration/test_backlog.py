@@ -9,20 +9,19 @@ from harness.waiting import until
 
 # The functions of the extension begin with what loads its package.
 READ = """
-modules = vars(elephant("worker.loop"))
-Store, Capacity = modules["Store"], modules["Capacity"]
-names = vars(__import__("sys").modules[Store.__module__])
-names["LOOKAHEAD"] = lookahead
-store = Store(plpy, schema)
+from collections import Counter
+module = elephant("worker.due_jobs")
+module.LOOKAHEAD = lookahead
+due_jobs = module.DueJobs(elephant("database.spi").Spi(plpy, schema))
+Capacity = elephant("jobs.run_queue").Capacity
 taken = []
 for now in moments:
     if taken:
-        store.extend_backlog(now)
+        due_jobs.extend(now)
     else:
-        store.fill_backlog(now, set())
-    capacity = Capacity(1, lambda: 1, modules["Counter"](), set(), modules["Counter"]())
-    taken += [entry.job_id for entry in store.backlog.take(capacity, now)]
-return [*taken, len(store.backlog)]
+        due_jobs.fill(now, set())
+    taken += [entry.job_id for entry in due_jobs.queue.take(Capacity(1, lambda: 1, Counter(), set(), Counter()), now)]
+return [*taken, len(due_jobs.queue)]
 """
 
 

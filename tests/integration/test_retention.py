@@ -5,8 +5,8 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from elephant_worker.database.store import STATEMENTS
-from elephant_worker.worker.loop import SESSION
+from elephant_worker.database import job_log, job_statistic
+from elephant_worker.worker.main import SESSION
 from harness.scheduler import SCHEMA, Scheduler
 from harness.waiting import until
 
@@ -121,15 +121,16 @@ def test_no_statement_reads_the_whole_log(scheduler: Scheduler) -> None:
     session = scheduler.connect()
     for name, value in SESSION.items():
         session.execute("SELECT set_config(%s, %s, false)", (name, value))
-    for name, values in (
-        ("prune_age", "0, 0, 500"),
-        ("overfull_jobs", "0, 1000"),
-        ("prune_rows", "'{1001,1002}', 100, 100"),
+    for number, (statement, values) in enumerate(
+        [
+            (job_log.PRUNE_BY_AGE, "0, 0, 500"),
+            (job_statistic.OVERFULL_JOBS, "0, 1000"),
+            (job_log.PRUNE_BY_COUNT, "'{1001,1002}', 100, 100"),
+        ]
     ):
-        statement, types = STATEMENTS[name]
-        statement = statement.replace("@extschema@", f'"{SCHEMA}"')
-        session.execute(f"PREPARE {name} ({', '.join(types)}) AS {statement}")
-        plan = "\n".join(row[0] for row in session.execute(f"EXPLAIN EXECUTE {name} ({values})"))
+        text = statement.text.replace("@extschema@", f'"{SCHEMA}"')
+        session.execute(f"PREPARE s{number} ({', '.join(statement.types)}) AS {text}")
+        plan = "\n".join(row[0] for row in session.execute(f"EXPLAIN EXECUTE s{number} ({values})"))
         assert "Seq Scan on job_" not in plan, plan
         assert "Index" in plan, plan
     session.close()

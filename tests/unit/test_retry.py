@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from elephant_worker.jobs.retry import Policy, kind
+from elephant_worker.jobs.run import RunState
 
 KINDS = ["connection", "serialization", "error", "timeout", "lost"]
 
@@ -35,21 +36,21 @@ def policy(**more: object) -> Policy:
 )
 def test_the_delay_is_bounded(attempt: int, delay: float, factor: float, chance: float) -> None:
     job = policy(max_retries=100, retry_delay=delay, max_retry_delay=delay * factor)
-    found = job.retry_after("failed", "22012", attempt, chance)
+    found = job.retry_after(RunState.FAILED, "22012", attempt, chance)
     assert found is not None
     assert 0.75 * delay <= found <= delay * factor or found == delay * factor
-    later = job.retry_after("failed", "22012", attempt + 1, chance)
+    later = job.retry_after(RunState.FAILED, "22012", attempt + 1, chance)
     assert later is None or later >= found
 
 
 def test_when_it_is_not() -> None:
-    assert policy().retry_after("failed", "22012", 3, 0.5) == 240.0
-    assert policy().retry_after("failed", "22012", 4, 0.5) is None
-    assert policy(max_retries=0).retry_after("failed", "22012", 1, 0.5) is None
-    assert policy(enabled=False).retry_after("failed", "22012", 1, 0.5) is None
-    assert policy(disabled=True).retry_after("failed", "22012", 1, 0.5) is None
-    assert policy(retry_on=["timeout"]).retry_after("failed", "22012", 1, 0.5) is None
-    assert policy().retry_after("cancelled", "57014", 1, 0.5) is None
+    assert policy().retry_after(RunState.FAILED, "22012", 3, 0.5) == 240.0
+    assert policy().retry_after(RunState.FAILED, "22012", 4, 0.5) is None
+    assert policy(max_retries=0).retry_after(RunState.FAILED, "22012", 1, 0.5) is None
+    assert policy(enabled=False).retry_after(RunState.FAILED, "22012", 1, 0.5) is None
+    assert policy(disabled=True).retry_after(RunState.FAILED, "22012", 1, 0.5) is None
+    assert policy(retry_on=["timeout"]).retry_after(RunState.FAILED, "22012", 1, 0.5) is None
+    assert policy().retry_after(RunState.CANCELLED, "57014", 1, 0.5) is None
 
 
 def test_kinds() -> None:
@@ -69,7 +70,7 @@ def test_kinds() -> None:
         ("skipped", "55006", None),
         ("missed", "55000", None),
     ):
-        assert kind(state, sqlstate) == expected
+        assert kind(RunState(state), sqlstate) == expected
 
 
 def test_giving_up() -> None:

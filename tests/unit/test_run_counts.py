@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from elephant_worker.jobs.run import Cost, Outcome, Run, Target
-from elephant_worker.jobs.run_counts import SAMPLES, rows, tally
+from elephant_worker.database.job_statistic import counted_runs
+from elephant_worker.jobs.run import Cost, Outcome, Run, RunState, Target
+from elephant_worker.jobs.run_counts import SAMPLES, tally
 
 
 def ended(state: str, scheduled_at: float = 100.0, started: float | None = 101.0, finished: float = 103.0) -> Run:
     run = Run(1, 7, Target(10, "app", "shop"), "schedule", "SELECT 1", scheduled_at, 60.0)
     run.started = started
-    run.end(Outcome(state, "00000"), finished)
+    run.end(Outcome(RunState(state), "00000"), finished)
     return run
 
 
@@ -43,7 +44,7 @@ def test_a_row_for_each_job() -> None:
     other = ended("failed")
     other.job_id = 8
     runs = [ended("succeeded", finished=101.0 + number) for number in range(SAMPLES + 5)]
-    first, second = rows(tally([*runs, other]))
+    first, second = (counted_runs(job_id, counts) for job_id, counts in tally([*runs, other]).items())
     assert (first[:2], second[:2]) == ((7, 101.0), (8, 101.0))
     assert first[-4:-2] == (SAMPLES + 5, ["succeeded"] * 10)
     assert first[-2] == [float(number) for number in range(5, SAMPLES + 5)]

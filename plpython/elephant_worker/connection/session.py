@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 from enum import Enum
 
-from ..jobs.run import Cost, Outcome, Run, Target
+from ..jobs.run import Cost, Outcome, Run, RunState, Target
 from ..system.clock import Clock
 from ..system.memory_limit import MemoryLimit
 from ..system.scheduling_policy import set_batch_policy
@@ -307,11 +307,11 @@ class Session:
             self.close()
         else:
             self.state = State.USED
-        if run.is_dry_run and outcome.state == "succeeded":
+        if run.is_dry_run and outcome.state is RunState.SUCCEEDED:
             outcome = outcome._replace(command_tag=None, row_count=_number(answer.value or b"") or outcome.row_count)
-        elif not answer.idle and outcome.state == "succeeded":
+        elif not answer.idle and outcome.state is RunState.SUCCEEDED:
             outcome = Outcome(
-                "failed",
+                RunState.FAILED,
                 "25000",
                 message="the command left a transaction open, which has been rolled back",
                 detail="It began a transaction block and did not end it.",
@@ -341,7 +341,7 @@ class Session:
             outcome = self._outcome()
         else:
             outcome = Outcome(
-                "failed",
+                RunState.FAILED,
                 sqlstate or ("08006" if state is State.RUNNING else "08001"),
                 message=str(lost).strip(),
                 detail=f"The session was for {run.target}.",
@@ -365,7 +365,7 @@ class Session:
         if error is not None:
             sqlstate = error.get("C", "")
             return Outcome(
-                "failed",
+                RunState.FAILED,
                 sqlstate,
                 message=error.get("M"),
                 detail=error.get("D"),
@@ -374,7 +374,7 @@ class Session:
                 notices=_notices(answer),
             )
         return Outcome(
-            "succeeded",
+            RunState.SUCCEEDED,
             "00000",
             command_tag=tag.decode(errors="replace") or None,
             row_count=_number(tag.rpartition(b" ")[2]),

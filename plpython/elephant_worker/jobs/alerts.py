@@ -1,4 +1,4 @@
-"""What is told to who listens on the channel elephant_worker.
+"""The alerts that are sent on the channel elephant_worker.
 
 Any role that may connect to the database can listen, so an alert names the job and the run, and
 nothing of what a job's role alone may read: no command, no message.
@@ -9,20 +9,42 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from datetime import datetime, timezone
+from enum import Enum
 
-# The states of a run that are told as they are.
-TOLD = {"failed", "timed out", "lost", "missed"}
+from .run import RunState
 
 
-def alert(event: str, at: float, job_id: int, **more: object) -> str:
+class AlertEvent(str, Enum):
+    """What an alert is about; the values of its "event"."""
+
+    FAILED = "failed"
+    TIMED_OUT = "timed out"
+    LOST = "lost"
+    MISSED = "missed"
+    RECOVERED = "recovered"
+    DISABLED = "disabled"
+    OVERDUE = "overdue"
+    OVERRUN = "overrun"
+
+
+# The ends of a run that always make an alert.
+EVENTS = {
+    RunState.FAILED: AlertEvent.FAILED,
+    RunState.TIMED_OUT: AlertEvent.TIMED_OUT,
+    RunState.LOST: AlertEvent.LOST,
+    RunState.MISSED: AlertEvent.MISSED,
+}
+
+
+def alert(event: AlertEvent, at: float, job_id: int, **more: object) -> str:
     """The payload of a notification: JSON, far shorter than the 8000 bytes there may be.
 
-    >>> alert("overdue", 1800000000.25, 7, jl_id=None)
+    >>> alert(AlertEvent.OVERDUE, 1800000000.25, 7, jl_id=None)
     '{"event": "overdue", "at": "2027-01-15T08:00:00.250000+00:00", "job_id": 7}'
     """
     moment = datetime.fromtimestamp(at, timezone.utc).isoformat(timespec="microseconds")
-    told = {"event": event, "at": moment, "job_id": job_id, **more}
-    return json.dumps({name: value for name, value in told.items() if value is not None}, ensure_ascii=False)
+    parts = {"event": event.value, "at": moment, "job_id": job_id, **more}
+    return json.dumps({name: value for name, value in parts.items() if value is not None}, ensure_ascii=False)
 
 
 class SuccessDeadlines:
@@ -48,12 +70,12 @@ class SuccessDeadlines:
     def overdue(self, now: float) -> list[int]:
         """The jobs that have not succeeded in time; each is named again after the same time has passed.
 
-        >>> expectations = SuccessDeadlines()
-        >>> expectations.set(7, 60.0, since=100.0)
-        >>> expectations.overdue(159.0), expectations.overdue(160.0), expectations.overdue(161.0)
+        >>> deadlines = SuccessDeadlines()
+        >>> deadlines.set(7, 60.0, since=100.0)
+        >>> deadlines.overdue(159.0), deadlines.overdue(160.0), deadlines.overdue(161.0)
         ([], [7], [])
-        >>> expectations.succeeded([7, 8], 200.0)
-        >>> expectations.overdue(259.0), expectations.overdue(260.0), expectations.overdue(320.0)
+        >>> deadlines.succeeded([7, 8], 200.0)
+        >>> deadlines.overdue(259.0), deadlines.overdue(260.0), deadlines.overdue(320.0)
         ([], [7], [7])
         """
         late = sorted(job_id for job_id, by in self._by.items() if by <= now)

@@ -10,7 +10,7 @@ from ..errors import UserError
 from ..schedule.due_times import LONGEST_REPETITION, TICK, Timing
 from .job import Job
 from .obstacles import obstacle_of
-from .run import STOPPED_HINTS, Outcome, Run, Target
+from .run import STOPPED_HINTS, Outcome, Run, RunState, Target
 
 # How often a job is looked at whose schedule cannot be read any more; and what due times are apart, at least.
 LOOK_AGAIN = 3600.0
@@ -128,7 +128,7 @@ def _kept(job: Job, timing: Timing, moment: DispatchContext) -> tuple[list[float
 
 def _mistake(error: Exception) -> Outcome:
     return Outcome(
-        "failed",
+        RunState.FAILED,
         "XX000",
         message=f"it could not be found out when the job is due next: {error!r}",
         detail="This is a mistake in elephant_worker.",
@@ -175,7 +175,13 @@ def _missed(job: Job, timing: Timing, first: float | None, moment: DispatchConte
         hint = "More max_running_jobs, or a longer start_deadline, let it run late."
     what = "One due time" if count == 1 else f"{count} due times"
     run.end(
-        Outcome("missed", "55000", reason, f"{what}, the first {moment.now - job.scheduled_at:.0f} seconds ago.", hint),
+        Outcome(
+            RunState.MISSED,
+            "55000",
+            reason,
+            f"{what}, the first {moment.now - job.scheduled_at:.0f} seconds ago.",
+            hint,
+        ),
         moment.now,
     )
     return run
@@ -201,15 +207,15 @@ def _run(job: Job, scheduled_at: float | None = None) -> Run:
 def _why_not(job: Job, active: Counter[int]) -> Outcome | None:
     if job.withdrawn:
         return Outcome(
-            "cancelled",
+            RunState.CANCELLED,
             "57014",
             message="the run was cancelled by cancel_run()",
             detail="It had not started.",
-            hint=STOPPED_HINTS["cancelled"],
+            hint=STOPPED_HINTS[RunState.CANCELLED],
         )
     if active[job.job_id] and not job.parallel:
         return Outcome(
-            "skipped",
+            RunState.SKIPPED,
             "55006",
             message="an earlier run of the job was still active",
             detail="The job is not parallel: one run at a time.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..errors import UserError
 from .job import Job
-from .run import Outcome
+from .run import Outcome, RunState
 
 RESPONSIBLE = "A job runs only while the role that has defined it may define it."
 TAKE_OVER = "who may define it can take it over: UPDATE member_job SET defined_by = current_user WHERE job_id = …;"
@@ -99,8 +99,8 @@ def obstacle_of(job: Job) -> Outcome | None:
             if job.schedule is not None:
                 _ = job.timing
         except UserError as user_error:  # it was valid once: the time zone database has changed
-            return Outcome("failed", user_error.sqlstate, user_error.message, user_error.detail, user_error.hint)
+            return Outcome.of(user_error)
         return None
     sqlstate, message, detail, hint = OBSTACLES[job.obstacle]
     message = message.format(rolname=job.rolname, datname=job.datname, server=job.server, defined_by=job.defined_by)
-    return Outcome("failed", sqlstate, message, detail, hint)
+    return Outcome(RunState.FAILED, sqlstate, message, detail, hint)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .run import RunState
+
 # No session could be had, or it was taken away.
 CONNECTION = {"53300", "57P01", "57P02", "57P03", "57P05"}
 # Another transaction was in the way; the same command may well succeed next time.
@@ -30,18 +32,18 @@ class Policy:
         """Whether the job has now failed too often in a row."""
         return self.disable_after is not None and self.failure_count >= self.disable_after
 
-    def retry_after(self, state: str, sqlstate: str, attempt: int, chance: float) -> float | None:
+    def retry_after(self, state: RunState, sqlstate: str, attempt: int, chance: float) -> float | None:
         """How long after this failed attempt the next one is to start, if there is to be one.
 
         The delay doubles with each attempt up to its limit; `chance`, between 0 and 1, spreads it by
         a quarter to both sides, so that what failed together does not come back together.
 
         >>> policy = Policy(1, True, 3, 60.0, 200.0, ["connection"], None, 1, False, False)
-        >>> [policy.retry_after("failed", "08006", attempt, 0.5) for attempt in (1, 2, 3, 4)]
+        >>> [policy.retry_after(RunState.FAILED, "08006", attempt, 0.5) for attempt in (1, 2, 3, 4)]
         [60.0, 120.0, 200.0, None]
-        >>> policy.retry_after("failed", "08006", 1, 0.0), policy.retry_after("failed", "08006", 3, 1.0)
+        >>> policy.retry_after(RunState.FAILED, "08006", 1, 0.0), policy.retry_after(RunState.FAILED, "08006", 3, 1.0)
         (45.0, 200.0)
-        >>> policy.retry_after("failed", "23505", 1, 0.5)
+        >>> policy.retry_after(RunState.FAILED, "23505", 1, 0.5)
         """
         if (
             not self.enabled
@@ -54,14 +56,15 @@ class Policy:
         return min(delay, self.max_retry_delay)
 
 
-def kind(state: str, sqlstate: str) -> str | None:
+def kind(state: RunState, sqlstate: str) -> str | None:
     """The word that retry_on has for a failure; None for what is none.
 
-    >>> kind("failed", "40001"), kind("failed", "22012"), kind("timed out", "57014"), kind("cancelled", "57014")
-    ('serialization', 'error', 'timeout', None)
+    >>> kind(RunState.FAILED, "40001"), kind(RunState.FAILED, "22012"), kind(RunState.TIMED_OUT, "57014")
+    ('serialization', 'error', 'timeout')
+    >>> kind(RunState.CANCELLED, "57014")
     """
-    if state != "failed":
-        return {"timed out": "timeout", "lost": "lost"}.get(state)
+    if state is not RunState.FAILED:
+        return {RunState.TIMED_OUT: "timeout", RunState.LOST: "lost"}.get(state)
     if sqlstate in SERIALIZATION:
         return "serialization"
     return "connection" if sqlstate in CONNECTION or sqlstate.startswith("08") else "error"

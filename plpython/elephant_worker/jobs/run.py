@@ -3,20 +3,40 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import NamedTuple
 
+from ..errors import UserError
+
+
+class RunState(str, Enum):
+    """How a run stands; the values of job_log.state."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    TIMED_OUT = "timed out"
+    CANCELLED = "cancelled"
+    LOST = "lost"
+    SKIPPED = "skipped"
+    MISSED = "missed"
+
+
+# The states of runs that failed; a run that somebody cancelled did not.
+FAILURES = {RunState.FAILED, RunState.TIMED_OUT, RunState.LOST}
+
 STOPPED_HINTS = {
-    "timed out": "A longer job_timeout, or a faster command, lets it end by itself.",
-    "cancelled": "run_job() starts it again.",
+    RunState.TIMED_OUT: "A longer job_timeout, or a faster command, lets it end by itself.",
+    RunState.CANCELLED: "run_job() starts it again.",
 }
 
 
-# Role, database and foreign server of a place.
+# Role, database and foreign server of a target.
 Names = tuple[str, str, str | None]
 
 
 class Target(NamedTuple):
-    """Where and as whom a command runs. Sessions are kept for the same place only."""
+    """Where a command runs, and as which role. A session is kept for runs of the same target only."""
 
     role_oid: int
     rolname: str
@@ -26,7 +46,7 @@ class Target(NamedTuple):
 
     @property
     def names(self) -> Names:
-        """What it is called, whatever role has the name now."""
+        """What it is called, whichever role has the name now."""
         return self.rolname, self.datname, self.server
 
     def __str__(self) -> str:
@@ -48,7 +68,7 @@ TEXTS = ("message", "detail", "hint", "context", "notices")
 class Outcome(NamedTuple):
     """How a run ended; the texts as the server gave them."""
 
-    state: str
+    state: RunState
     sqlstate: str
     message: str | None = None
     detail: str | None = None
@@ -58,10 +78,15 @@ class Outcome(NamedTuple):
     row_count: int | None = None
     notices: str | None = None
 
+    @classmethod
+    def of(cls, error: UserError) -> Outcome:
+        """How a run ends that cannot even begin."""
+        return cls(RunState.FAILED, error.sqlstate, error.message, error.detail, error.hint)
+
     def in_ascii(self) -> Outcome:
         """The same in characters that every encoding has; others as Python's string literals write them.
 
-        >>> Outcome("failed", "P0001", message="café").in_ascii().message
+        >>> Outcome(RunState.FAILED, "P0001", message="café").in_ascii().message
         'caf\\\\xe9'
         """
         texts = {name: value for name in TEXTS if (value := getattr(self, name)) is not None}
@@ -72,14 +97,14 @@ class Outcome(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a session's process has used: seconds of CPU, bytes read from and written to files."""
+    """What a session's process has used."""
 
-    cpu_time: float
-    bytes_read: int
-    bytes_written: int
+    cpu_time: float  # seconds
+    bytes_read: int  # from files
+    bytes_written: int  # to files
 
     def since(self, before: Cost) -> Cost:
-        """What was used since an earlier reading."""
+        """What has been used since an earlier reading."""
         return Cost(
             self.cpu_time - before.cpu_time,
             self.bytes_read - before.bytes_read,
@@ -99,7 +124,7 @@ class Run:
     scheduled_at: float
     timeout: float
     attempt: int = 1
-    # For its session: a JSON object; values of $1, $2 ….
+    # For its session: a JSON object, and the values of $1, $2 ….
     settings: str | None = None
     parameters: list[str | None] | None = None
     # The run that led to this one.
@@ -110,18 +135,18 @@ class Run:
     # The job is due again so many seconds after the run has ended, or then at this moment.
     after_end: int | None = None
     resume_at: float | None = None
-    # For missed: how many due times, and the last of them.
+    # If it was missed: how many due times, and the last of them.
     missed_count: int | None = None
     missed_until: float | None = None
     started: float | None = None
     started_steady: float = 0.0
     finished: float | None = None
     outcome: Outcome | None = None
-    # Where it is measured.
+    # If it is measured.
     cost: Cost | None = None
-    # Why it is being stopped: the state it will be logged in, and what to say.
-    stopping: tuple[str, str] | None = None
-    # Whether its session has been asked to end.
+    # Why it is being stopped: the state that it will be logged in, and what to say.
+    stopping: tuple[RunState, str] | None = None
+    # Whether its session has been told to end.
     terminated: bool = False
 
     @property
@@ -138,16 +163,54 @@ class Run:
         return min((moment for moment in moments if moment is not None), default=None)
 
     def end(self, outcome: Outcome, now: float) -> None:
-        """Note how it ended. A run that was being stopped has been stopped, however it took that."""
+        """Note how it ended. A run that was being stopped counts as stopped, however its command reacted to that."""
         if self.stopping is not None:
             state, reason = self.stopping
-            said = "The command completed nevertheless." if outcome.state == "succeeded" else outcome.message
+            succeeded = outcome.state is RunState.SUCCEEDED
             outcome = outcome._replace(
                 state=state,
                 sqlstate="57014",
                 message=reason,
-                detail=said,
+                detail="The command completed nevertheless." if succeeded else outcome.message,
                 hint=outcome.hint or STOPPED_HINTS[state],
             )
         self.outcome = outcome
         self.finished = now
+
+
+@dataclass(slots=True)
+class EndedRun:
+    """What the log says of a run that has ended, as far as something may follow from it."""
+
+    jl_id: int
+    job_id: int
+    cause: str
+    attempt: int
+    scheduled_at: float
+    rolname: str
+    datname: str
+    state: RunState
+    sqlstate: str
+    message: str | None
+
+    @property
+    def failed(self) -> bool:
+        return self.state in FAILURES
+
+    @classmethod
+    def of(cls, run: Run) -> EndedRun:
+        """The same of a run that is in memory."""
+        outcome = run.outcome
+        assert outcome is not None
+        return cls(
+            run.jl_id,
+            run.job_id,
+            run.cause,
+            run.attempt,
+            run.scheduled_at,
+            run.target.rolname,
+            run.target.datname,
+            outcome.state,
+            outcome.sqlstate,
+            outcome.message,
+        )

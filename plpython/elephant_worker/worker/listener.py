@@ -1,14 +1,21 @@
-"""The worker's ear: it is told of what has been put into its inbox."""
+"""Listens for notifications that something has been put into the worker's inbox."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ..connection.client import Client
+from ..connection.poller import Poller
+from ..database.spi import Spi
+from .timers import Every
 
 CHANNEL = b"elephant_worker_wake"
+# How long after its connection has failed it is opened again; the inbox is polled meanwhile.
+RECONNECT_INTERVAL = 30.0  # seconds
 
 
-class Listener(Client):
-    """Listens; `heard` is set by each notification."""
+class ListenConnection(Client):
+    """The connection; `heard` is set by each notification."""
 
     heard = False
 
@@ -16,7 +23,46 @@ class Listener(Client):
         self._connection.send_query(b"LISTEN " + CHANNEL)
 
     def answered(self) -> None:
-        self.heard = True  # whatever came before it listened
+        self.heard = True  # something may have come before it listened
 
     def heard_of(self, channel: bytes) -> None:
         self.heard = True
+
+
+class Listener:
+    """Has a connection that listens; `conninfo` says how to connect, if that is possible."""
+
+    def __init__(self, spi: Spi, poller: Poller, conninfo: Callable[[], str | None]) -> None:
+        self._spi = spi
+        self._poller = poller
+        self._conninfo = conninfo
+        self._connection: ListenConnection | None = None
+        self._reconnect = Every(RECONNECT_INTERVAL)
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether it will hear of what is put into the inbox."""
+        return self._connection is not None and not self._connection.failure
+
+    def take_heard(self) -> bool:
+        """Whether it has been notified since this was last asked."""
+        if self._connection is None or not self._connection.heard:
+            return False
+        self._connection.heard = False
+        return True
+
+    def connect(self, steady: float) -> None:
+        """Listen, unless it does; the next attempt after a failure comes some time later."""
+        if self.is_listening or not self._reconnect.is_due(steady):
+            return
+        conninfo = self._conninfo()
+        if conninfo is None:
+            return
+        if self._connection is not None:
+            self._spi.warning(f"elephant_worker did not hear of new jobs: {self._connection.failure}")
+        self._connection = ListenConnection(conninfo)
+        self._poller.watch(self._connection)
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()

@@ -1,24 +1,26 @@
-"""Keeps the log as short as worker_setting says: a few rows at a time, while nothing else is to do."""
+"""Keeps the log as short as worker_setting says: a few rows at a time, while there is nothing else to do."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..database.store import Settings, Store
+from ..database import job_log, job_statistic
+from ..database.spi import Spi
+from ..database.worker_setting import Settings
 
-# How many rows a step may delete, or look at.
-BATCH = 500
-SURVEY = 1000
-# A step counts the rows that its jobs may keep, which takes time too: so many in all, for so many jobs at the most.
-COUNTED = 5000
-MOST_JOBS = 50
-# How long after a step the next one may follow, and how long one that finds the worker busy waits.
-PAUSE = 0.02
-PATIENCE = 0.1
+# How many rows a step may delete, and how many jobs it may look at.
+BATCH = 500  # rows
+SURVEY = 1000  # jobs
+# A step counts the rows that its jobs may keep, which takes time too: this many in all, for this many jobs.
+COUNTED = 5000  # rows
+MOST_JOBS = 50  # jobs
+# How long after a step the next one may follow, and how long a step waits if the worker is busy.
+PAUSE = 0.02  # seconds
+PATIENCE = 0.1  # seconds
 # How often rows that have become too old are looked for.
-EVERY = 60.0
-# Due times so near are waited for first: a step takes some milliseconds.
-NEAR = 0.01
+AGE_INTERVAL = 60.0  # seconds
+# A step takes some milliseconds: if a job is due within this time, it comes first.
+STEP_TIME = 0.01  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +34,8 @@ class Limits:
 class LogRetention:
     """What is still to be pruned. Moments are those of the steady clock."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, spi: Spi) -> None:
+        self._spi = spi
         self._limits = Limits(None, None)
         # When the next step is due.
         self.next = 0.0
@@ -45,9 +47,9 @@ class LogRetention:
         self._jobs: dict[int, None] = {}
         self._surveyed: int | None = None
 
-    def use(self, pulse: Settings) -> None:
-        """Follow the settings; where they have changed, look at everything again."""
-        limits = Limits(pulse.log_max_age, pulse.log_max_rows)
+    def use(self, settings: Settings) -> None:
+        """Follow the settings; if they have changed, look at everything again."""
+        limits = Limits(settings.log_max_age, settings.log_max_rows)
         if limits != self._limits:
             self._limits = limits
             self._lowest = 0
@@ -61,23 +63,30 @@ class LogRetention:
             self._jobs.update(dict.fromkeys(job_ids))
             self.next = min(self.next, steady + PAUSE)
 
-    def step(self, steady: float, now: float) -> None:
-        """Do a little of what there is to do."""
+    def run_due(self, steady: float, now: float, at_leisure: bool) -> None:
+        """Do a little of what there is to do, if its time has come; runs go on if that fails."""
+        if steady < self.next + (0.0 if at_leisure else PATIENCE):
+            return
+        try:
+            self._step(steady, now)
+            self._spi.commit()
+        except self._spi.Error as error:
+            self._spi.rollback()
+            self.next = steady + AGE_INTERVAL
+            self._spi.warning(f"elephant_worker could not prune the log: {error}")
+
+    def _step(self, steady: float, now: float) -> None:
         if self._limits.age is not None and steady >= self._look_at:
-            gone, self._lowest = self._store.prune_age(self._lowest, now - self._limits.age, BATCH)
-            self._look_at = steady if gone else steady + EVERY
+            gone, self._lowest = job_log.prune_by_age(self._spi, self._lowest, now - self._limits.age, BATCH)
+            self._look_at = steady if gone else steady + AGE_INTERVAL
         elif self._surveyed is not None:
-            self._surveyed, found = self._store.overfull_jobs(self._surveyed, SURVEY)
+            self._surveyed, found = job_statistic.overfull_jobs(self._spi, self._surveyed, SURVEY)
             self._jobs.update(dict.fromkeys(found))
         elif self._jobs and self._limits.rows is not None:
             jobs = list(self._jobs)[: max(1, min(MOST_JOBS, COUNTED // self._limits.rows))]
-            left = self._store.prune_rows(jobs, self._limits.rows, max(1, BATCH // len(jobs)))
+            left = job_log.prune_by_count(self._spi, jobs, self._limits.rows, max(1, BATCH // len(jobs)))
             for job_id in jobs:
                 del self._jobs[job_id]
             self._jobs.update(dict.fromkeys(left))
         more = self._jobs or self._surveyed is not None or self._look_at <= steady
-        self.next = steady + (PAUSE if more else EVERY)
-
-    def fail(self, steady: float) -> None:
-        """Try again later."""
-        self.next = steady + EVERY
+        self.next = steady + (PAUSE if more else AGE_INTERVAL)

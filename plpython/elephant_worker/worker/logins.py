@@ -8,7 +8,11 @@ from ipaddress import ip_address
 
 from ..connection.libpq import Login, OperationalError, conninfo, parse_conninfo
 from ..connection.scram import verifier
-from ..database.store import Server, ServerLogin, Settings, Store
+from ..database import login_role
+from ..database.login_role import ServerLogin
+from ..database.server import Server
+from ..database.spi import Spi
+from ..database.worker_setting import Settings
 from ..errors import UserError
 from ..jobs.run import Target
 
@@ -30,8 +34,8 @@ ELSEWHERE = {
 class Logins:
     """The connection strings of places; `prepare` must have been committed before they are used."""
 
-    def __init__(self, store: Store, server: Server) -> None:
-        self._store = store
+    def __init__(self, spi: Spi, server: Server) -> None:
+        self._spi = spi
         self._server = server
         self._secret = secrets.token_urlsafe(32)
         self._verifier = verifier(self._secret, secrets.token_bytes(16))
@@ -55,7 +59,7 @@ class Logins:
         been opened in another way. Raises UserError where there is no way."""
         if target.server is not None:
             key = target.server, target.role_oid
-            login, before = self._store.server_login(*key), self._elsewhere.get(key)
+            login, before = login_role.server_login(self._spi, *key), self._elsewhere.get(key)
             if login.obstacle is not None:
                 raise UserError(
                     f'role "{target.rolname}" cannot log in on foreign server "{target.server}" any more',
@@ -66,7 +70,7 @@ class Logins:
             self._elsewhere[key] = login
             return before is not None and before.version != login.version
         if self._settings.connect_as == "runner":
-            self._logins[target.role_oid] = self._store.prepare_runner(target.role_oid, self._verifier)
+            self._logins[target.role_oid] = login_role.prepare_runner(self._spi, target.role_oid, self._verifier)
         return False
 
     def login(self, target: Target) -> Login:

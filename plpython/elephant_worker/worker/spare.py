@@ -5,35 +5,36 @@ from __future__ import annotations
 import os
 import select
 
-from ..database.store import Store
+from ..database import server, worker_state
+from ..database.spi import Spi
 from ..errors import UserError
 from ..system.clock import Clock
 from ..system.postmaster import exit_if_dead, is_stopping
 
 # PostgreSQL acts on a shutdown only when the session makes a call into it.
-LONGEST_WAIT = 2.0
-# How often it looks where it is not told of the end of the worker's process.
-LOOK_EVERY = 1.0
-# A worker that ended sooner than this after its start is followed no sooner than that: where each
-# one fails at once, the server must not be kept busy.
-SHORT_LIFE = 2.0
+LONGEST_WAIT = 2.0  # seconds
+# How often it looks at the worker if it is not told of the end of the worker's process.
+POLL_INTERVAL = 1.0  # seconds
+# A worker that ends sooner than this after its start is followed no sooner than that: if each one fails at once,
+# the server must not be kept busy.
+SHORT_LIFE = 2.0  # seconds
 
 
 class Spare:
-    """Waits; where no process can be watched (before Linux 5.3), it looks every second."""
+    """Waits; if no process can be watched (before Linux 5.3), it looks every second."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
-        self._store = store
+    def __init__(self, spi: Spi, clock: Clock) -> None:
+        self._spi = spi
         self._clock = clock
 
     def wait(self, worker: int) -> bool:
-        """Wait until this process is to be the worker (True) or is not needed any more.
+        """Wait until this process is to be the worker (True) or is not needed any more (False).
 
-        Raises UserError (55006) where there is a spare already.
+        Raises UserError (55006) if there is a spare already.
         """
-        other = self._store.register_spare()
-        server = self._store.server()
-        self._store.commit()
+        other = worker_state.register_spare(self._spi)
+        directory = server.read(self._spi).data_directory
+        self._spi.commit()
         if other is not None:
             raise UserError(
                 "a worker is running already, and a spare",
@@ -48,14 +49,14 @@ class Spare:
             poll.register(process, select.POLLIN)
         try:
             while True:
-                ended = poll.poll((LOOK_EVERY if process is None else LONGEST_WAIT) * 1000)
+                ended = poll.poll((POLL_INTERVAL if process is None else LONGEST_WAIT) * 1000)
                 exit_if_dead()
-                if process is not None and not ended and not is_stopping(server.data_directory):
-                    self._store.let_server_act()
+                if process is not None and not ended and not is_stopping(directory):
+                    server.let_server_act(self._spi)
                     continue
-                status = self._store.spare_status()
-                self._store.commit()
-                if status is None or is_stopping(server.data_directory):
+                status = worker_state.spare_status(self._spi)
+                self._spi.commit()
+                if status is None or is_stopping(directory):
                     return False
                 if status.worker is None:
                     if not status.armed:

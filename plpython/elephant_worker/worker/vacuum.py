@@ -1,29 +1,31 @@
 """Vacuums the tables of the worker.
 
-Autovacuum goes by what sessions report when they become idle, and the worker never does while it
-works: what it writes must be vacuumed by itself.
+Autovacuum goes by what sessions report when they become idle, and the worker never does while it works: it has
+to see to what it writes by itself.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Callable
 
 from ..connection.client import Client
+from ..connection.poller import Poller
+from ..database import server
+from ..database.spi import Spi
 
-# As autovacuum_vacuum_threshold and autovacuum_vacuum_scale_factor, but the threshold: the tables
-# are written to all the time.
-THRESHOLD = 1000
-SCALE_FACTOR = 0.2
-# Not more often than this, in seconds, and not for more than this part of the time.
-OFTEN = 5.0
+# As autovacuum_vacuum_threshold and autovacuum_vacuum_scale_factor, but with a higher threshold: the tables are
+# written to all the time.
+THRESHOLD = 1000  # rows
+SCALE_FACTOR = 0.2  # rows for each row of the table
+# How long after a VACUUM the next one may follow, at least, and for what part of the time there may be one.
+INTERVAL = 5.0  # seconds
 SHARE = 0.1
 
 
-class Vacuum(Client):
+class VacuumConnection(Client):
     """One connection that vacuums some tables, one after the other."""
 
     def __init__(self, conninfo: str, tables: list[str]) -> None:
-        self.done = False
         self._tables = tables
         super().__init__(conninfo)
 
@@ -40,47 +42,50 @@ class Vacuum(Client):
             command = f"VACUUM (ANALYZE, SKIP_LOCKED, TRUNCATE false) {self._tables.pop()}"
             self._connection.send_query(command.encode())
         else:
-            self.done = True
             self.connected = False
             self.close()
 
 
-class Vacuuming:
-    """When to vacuum. Moments are those of the steady clock."""
+class Vacuum:
+    """Has them vacuumed when enough has been written; `conninfo` says how to connect, if that is possible.
 
-    def __init__(self, dead: Counter[str]) -> None:
-        self._dead = dead
-        self._link: Vacuum | None = None
+    Moments are those of the steady clock.
+    """
+
+    def __init__(self, spi: Spi, poller: Poller, conninfo: Callable[[], str | None]) -> None:
+        self._spi = spi
+        self._poller = poller
+        self._conninfo = conninfo
+        self._connection: VacuumConnection | None = None
         self._begun = 0.0
         self._not_before = 0.0
-        self.failure = ""
 
-    @property
-    def wanted(self) -> bool:
-        """Whether so much has been written that it is worth to look."""
-        return max(self._dead.values(), default=0) > THRESHOLD
-
-    def idle(self, steady: float) -> bool:
-        """Whether none is under way, and it is not too early for the next one."""
-        link = self._link
-        if link is not None and (link.done or link.failure):
-            self.failure = link.failure
-            self._not_before = steady + max(OFTEN, (steady - self._begun) / SHARE)
-            self._link = None
-        return self._link is None and steady >= self._not_before
-
-    def start(self, rows: dict[str, float], conninfo: str, steady: float) -> Vacuum | None:
-        """Vacuum the tables that need it; `rows` says how many rows each table has."""
-        tables = [table for table, dead in self._dead.items() if dead > THRESHOLD + SCALE_FACTOR * rows.get(table, 0.0)]
-        if not tables:
-            self._not_before = steady + OFTEN
-            return None
+    def run_due(self, steady: float) -> None:
+        """Vacuum the tables that need it, unless that goes on already or was done a moment ago."""
+        self._notice_end(steady)
+        written = self._spi.written
+        if self._connection is not None or steady < self._not_before or max(written.values(), default=0) <= THRESHOLD:
+            return
+        self._not_before = steady + INTERVAL
+        rows = server.table_rows(self._spi)
+        tables = [table for table, dead in written.items() if dead > THRESHOLD + SCALE_FACTOR * rows.get(table, 0.0)]
+        conninfo = self._conninfo() if tables else None
+        if conninfo is None:
+            return
         for table in tables:
-            del self._dead[table]
+            del written[table]
         self._begun = steady
-        self._link = Vacuum(conninfo, tables)
-        return self._link
+        self._connection = VacuumConnection(conninfo, tables)
+        self._poller.watch(self._connection)
 
     def close(self) -> None:
-        if self._link is not None and not self._link.done:
-            self._link.close()
+        if self._connection is not None and not self._connection.ended:
+            self._connection.close()
+
+    def _notice_end(self, steady: float) -> None:
+        connection = self._connection
+        if connection is not None and connection.ended:
+            if connection.failure:
+                self._spi.warning(f"elephant_worker could not vacuum its tables: {connection.failure}")
+            self._not_before = steady + max(INTERVAL, (steady - self._begun) / SHARE)
+            self._connection = None

@@ -1,0 +1,63 @@
+"""The table finished_dependency: what jobs with run_after have waited for and has happened."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..jobs.run import EndedRun
+from .spi import Spi, Statement
+
+# Of several runs of a job the last one counts.
+RECORD = Statement(
+    """INSERT INTO @extschema@.finished_dependency (job_id, after_job_id, jl_id, fulfilled)
+       SELECT j.job_id, e.job_id, e.jl_id,
+              CASE j.run_when WHEN 'always' THEN true WHEN 'on_success' THEN e.state = 'succeeded'
+                              ELSE e.state IN ('failed', 'timed out', 'lost') END
+       FROM unnest($1, $2, $3) e (job_id, jl_id, state)
+       JOIN ONLY @extschema@.job j ON j.run_after @> ARRAY[e.job_id]
+       ON CONFLICT (job_id, after_job_id) DO UPDATE SET jl_id = excluded.jl_id, fulfilled = excluded.fulfilled
+       RETURNING job_id""",
+    *("int8[]", "int8[]", "text[]"),
+)
+
+
+def record(spi: Spi, runs: Sequence[EndedRun]) -> list[int]:
+    """Note how runs, one of each job, have ended; returns the jobs that wait for them."""
+    columns = [run.job_id for run in runs], [run.jl_id for run in runs], [run.state for run in runs]
+    return [row["job_id"] for row in spi.execute(RECORD, *columns)]
+
+
+ENQUEUE_READY = Statement(
+    """WITH ready AS (
+           SELECT j.job_id, max(d.jl_id) AS jl_id
+           FROM ONLY @extschema@.job j
+           JOIN @extschema@.finished_dependency d ON d.job_id = j.job_id AND d.after_job_id = ANY (j.run_after)
+           WHERE j.job_id = ANY ($1) AND j.enabled
+             AND NOT EXISTS (SELECT FROM @extschema@.job_state s
+                             WHERE s.job_id = j.job_id AND s.disabled_at IS NOT NULL)
+           GROUP BY j.job_id HAVING bool_and(d.fulfilled) AND count(*) = cardinality(j.run_after)),
+       begun AS (DELETE FROM @extschema@.finished_dependency d USING ready r WHERE d.job_id = r.job_id)
+       INSERT INTO @extschema@.worker_request (kind, cause, job_id, caused_by)
+       SELECT 'run', 'dependency', r.job_id, r.jl_id FROM ready r ORDER BY r.job_id
+       RETURNING job_id""",
+    "int8[]",
+)
+
+
+def enqueue_ready(spi: Spi, job_ids: Sequence[int]) -> bool:
+    """Ask for a run of those of the jobs for which all has ended as they want it; whether there are any."""
+    return bool(len(spi.execute(ENQUEUE_READY, job_ids)))
+
+
+FORGET_OTHERS = Statement(
+    """DELETE FROM @extschema@.finished_dependency d
+       WHERE d.job_id = ANY ($1)
+         AND NOT EXISTS (SELECT FROM ONLY @extschema@.job j
+                         WHERE j.job_id = d.job_id AND d.after_job_id = ANY (j.run_after))""",
+    "int8[]",
+)
+
+
+def forget_others(spi: Spi, job_ids: Sequence[int]) -> None:
+    """Forget what these jobs do not wait for any more."""
+    spi.execute(FORGET_OTHERS, job_ids)

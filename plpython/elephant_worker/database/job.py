@@ -1,0 +1,61 @@
+"""The table job: what the worker asks of definitions while it works."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from ..jobs.job import COLUMNS, Job
+from ..jobs.retry import Policy
+from .spi import Spi, Statement
+
+# Column by column, never `w.*`: a column that an update adds must not reach a worker that does not know it.
+DEFINITION = ", ".join(f"w.{column}" for column in COLUMNS)
+
+
+def read_jobs(rows: Iterable[dict[str, Any]], **same: Any) -> list[Job]:
+    """Jobs, from rows that have the columns of DEFINITION and those of why the job is looked at."""
+    return [Job(**same, **row) for row in rows]
+
+
+POLICIES = Statement(
+    """SELECT j.job_id, j.enabled, j.max_retries, date_part('epoch', j.retry_delay) AS retry_delay,
+           date_part('epoch', j.max_retry_delay) AS max_retry_delay, j.retry_on, j.disable_after,
+           coalesce(t.failure_count, 0) AS failure_count, s.disabled_at IS NOT NULL AS disabled,
+           j.on_failure_command IS NOT NULL AS on_failure
+       FROM ONLY @extschema@.job j
+       JOIN @extschema@.job_state s ON s.job_id = j.job_id
+       LEFT JOIN @extschema@.job_statistic t ON t.job_id = j.job_id
+       WHERE j.job_id = ANY ($1)""",
+    "int8[]",
+)
+
+
+def policies(spi: Spi, job_ids: Sequence[int]) -> dict[int, Policy]:
+    """What is to be done about failures, by job; jobs that are gone have no policy."""
+    return {row["job_id"]: Policy(**row) for row in spi.execute(POLICIES, job_ids)}
+
+
+DISABLED = Statement(
+    """SELECT n.job_id FROM unnest($1) n (job_id)
+       WHERE NOT EXISTS (SELECT FROM @extschema@.job j WHERE j.job_id = n.job_id AND j.enabled)""",
+    "int8[]",
+)
+
+
+def disabled(spi: Spi, job_ids: Sequence[int]) -> list[int]:
+    """Those of the jobs that are disabled or gone."""
+    return [row["job_id"] for row in spi.execute(DISABLED, job_ids)]
+
+
+EXPECT_SUCCESS = """SELECT j.job_id, date_part('epoch', j.expect_success_within) AS within,
+           date_part('epoch', greatest(t.last_success, j.schedule_set_at)) AS since
+       FROM ONLY @extschema@.job j LEFT JOIN @extschema@.job_statistic t ON t.job_id = j.job_id
+       WHERE j.expect_success_within IS NOT NULL AND j.enabled"""
+SUCCESS_DEADLINES = Statement(EXPECT_SUCCESS)
+SUCCESS_DEADLINES_OF = Statement(f"{EXPECT_SUCCESS} AND j.job_id = ANY ($1)", "int8[]")
+
+
+def success_deadlines(spi: Spi, job_ids: Sequence[int] | None = None) -> Any:
+    """Jobs that are expected to succeed: job_id, within how many seconds, and since when; of all jobs, or of some."""
+    return spi.execute(SUCCESS_DEADLINES) if job_ids is None else spi.execute(SUCCESS_DEADLINES_OF, job_ids)

@@ -1,0 +1,209 @@
+"""The table job_log: one row for each run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..jobs.job import Job
+from ..jobs.run import EndedRun, Run, RunState
+from ..jobs.run_counts import LAST_STATES
+from .job import DEFINITION, read_jobs
+from .spi import Spi, Statement
+
+INSERT = """INSERT INTO @extschema@.job_log
+           (jl_id, job_id, rolname, datname, server, cause, scheduled_at, attempt, caused_by, job_command, state)
+       SELECT r.jl_id, r.job_id, r.rolname, r.datname, r.server, r.cause, to_timestamp(r.scheduled_at), r.attempt,
+              r.caused_by, r.job_command, 'running'
+       FROM unnest($1) r"""
+BEGIN = Statement(INSERT, "@extschema@.started_run[]")
+BEGIN_NEW = Statement(f"{INSERT} ON CONFLICT DO NOTHING RETURNING jl_id", "@extschema@.started_run[]")
+
+
+def begin(spi: Spi, runs: Sequence[Run]) -> list[Run]:
+    """Begin the log of runs; returns those whose due time the log has already: they must not run."""
+    started = [_started_run(run) for run in runs]
+    try:
+        spi.execute(BEGIN, started)
+    except spi.exceptions.UniqueViolation:
+        # Looks for each of them before it inserts it, which takes longer.
+        logged = {row["jl_id"] for row in spi.execute(BEGIN_NEW, started)}
+        known = [run for run in runs if run.jl_id not in logged]
+    else:
+        known = []
+    spi.count_writes("job_log", len(runs))
+    return known
+
+
+def _started_run(run: Run) -> tuple[Any, ...]:
+    """A value of the type started_run."""
+    return (
+        run.jl_id,
+        run.job_id,
+        *run.target.names,
+        run.cause,
+        run.scheduled_at,
+        run.attempt,
+        run.caused_by,
+        run.command,
+    )
+
+
+COMPLETE = Statement(
+    """UPDATE @extschema@.job_log l
+       SET state = r.state, job_started = to_timestamp(r.started), job_finished = to_timestamp(r.finished),
+           job_sqlstate = r.sqlstate, exception_message = r.message, exception_detail = r.detail,
+           exception_hint = r.hint, exception_context = r.context, command_tag = r.command_tag,
+           row_count = r.row_count, notices = r.notices, missed_count = r.missed_count,
+           missed_until = to_timestamp(r.missed_until), cpu_time = make_interval(secs => r.cpu_time),
+           bytes_read = r.bytes_read, bytes_written = r.bytes_written
+       FROM unnest($2) r
+       WHERE l.jl_id = r.jl_id AND l.jl_id = ANY ($1)""",
+    *("int8[]", "@extschema@.ended_run[]"),
+)
+
+
+def complete(spi: Spi, runs: Sequence[Run]) -> None:
+    """Complete the log of runs that have ended."""
+    spi.execute(COMPLETE, [run.jl_id for run in runs], [_ended_run(run) for run in runs])
+
+
+def _ended_run(run: Run) -> tuple[Any, ...]:
+    """A value of the type ended_run."""
+    outcome, cost = run.outcome, run.cost
+    assert outcome is not None
+    return (
+        run.jl_id,
+        outcome.state,
+        run.started,
+        run.finished,
+        outcome.sqlstate,
+        outcome.message,
+        outcome.detail,
+        outcome.hint,
+        outcome.context,
+        outcome.command_tag,
+        outcome.row_count,
+        outcome.notices,
+        run.missed_count,
+        run.missed_until,
+        cost and cost.cpu_time,
+        cost and cost.bytes_read,
+        cost and cost.bytes_written,
+    )
+
+
+END_ORPHANED = Statement(
+    """WITH lost AS (
+           UPDATE @extschema@.job_log l
+           SET state = 'lost', job_finished = clock_timestamp(), job_sqlstate = '57P02',
+               exception_message = 'the worker or the server ended during the run',
+               exception_detail = 'How far the command had got is not known.',
+               exception_hint = 'The server''s log may say more.'
+           WHERE l.state = 'running' AND l.jl_id >= (SELECT w.lowest_open_run FROM @extschema@.worker_state w)
+           RETURNING l.job_id)
+       UPDATE @extschema@.job_statistic s
+       SET failure_count = s.failure_count + r.failures, failure_total = s.failure_total + r.failures,
+           last_states = (array_fill('lost'::text, ARRAY[r.failures]) || s.last_states)[:$1],
+           log_rows = s.log_rows + r.failures
+       FROM (SELECT lost.job_id, count(*)::int4 AS failures FROM lost GROUP BY lost.job_id) r
+       WHERE s.job_id = r.job_id""",
+    "int4",
+)
+STALLED = Statement(
+    f"""SELECT {DEFINITION}, l.job_id, 0 AS jl_id, date_part('epoch', l.scheduled_at) AS scheduled_at
+       FROM (SELECT r.job_id, max(r.scheduled_at) AS scheduled_at FROM @extschema@.job_log r
+             WHERE r.state = 'lost' AND r.jl_id >= (SELECT w.lowest_open_run FROM @extschema@.worker_state w)
+             GROUP BY r.job_id) l
+       JOIN @extschema@.job_state s ON s.job_id = l.job_id AND s.next_run_at IS NULL AND s.disabled_at IS NULL
+       JOIN @extschema@.job_for_worker w
+           ON w.job_id = l.job_id AND w.enabled AND w.schedule IS NOT NULL"""  # noqa: S608 - names of columns
+)
+
+
+def recover_orphaned_runs(spi: Spi) -> list[Job]:
+    """End the runs that an earlier worker has left; returns the jobs that waited for such a run to end before
+    they are due again."""
+    spi.execute(END_ORPHANED, LAST_STATES)
+    return read_jobs(spi.execute(STALLED), cause="schedule")
+
+
+LOST_RUNS = Statement(
+    """SELECT l.jl_id, l.job_id, l.cause, l.attempt, date_part('epoch', l.scheduled_at) AS scheduled_at,
+           l.rolname::text, l.datname::text, l.state, l.job_sqlstate AS sqlstate, l.exception_message AS message
+       FROM @extschema@.job_log l
+       WHERE l.state = 'lost' AND l.job_finished >= now()
+         AND l.jl_id >= (SELECT w.lowest_open_run FROM @extschema@.worker_state w)"""
+)
+
+
+def lost_runs(spi: Spi) -> list[EndedRun]:
+    """The runs that this transaction has ended as lost."""
+    return [EndedRun(**{**row, "state": RunState(row["state"])}) for row in spi.execute(LOST_RUNS)]
+
+
+NEWEST_MOMENT = Statement(
+    """SELECT date_part('epoch', greatest(l.scheduled_at, l.job_started, l.job_finished)) AS moment
+       FROM @extschema@.job_log l ORDER BY l.jl_id DESC LIMIT 1"""
+)
+
+
+def newest_moment(spi: Spi) -> float | None:
+    """The latest moment in the last row of the log, in seconds since 1970."""
+    rows = spi.execute(NEWEST_MOMENT)
+    return rows[0]["moment"] if rows else None
+
+
+PRUNE_BY_AGE = Statement(
+    # Runs that last as long as this are passed over, and found again when they have ended.
+    """WITH oldest AS MATERIALIZED (
+           SELECT l.jl_id, l.job_finished < to_timestamp($2) AS old FROM @extschema@.job_log l
+           WHERE l.jl_id >= $1 AND l.state <> 'running' ORDER BY l.jl_id LIMIT $3),
+       gone AS (
+           DELETE FROM @extschema@.job_log l USING oldest o WHERE o.old AND l.jl_id = o.jl_id RETURNING l.jl_id)
+       SELECT (SELECT count(*) FROM gone) AS gone,
+           least(w.lowest_open_run, coalesce((SELECT min(o.jl_id) FROM oldest o WHERE NOT o.old),
+                                             (SELECT max(o.jl_id) + 1 FROM oldest o), $1)) AS lowest
+       FROM @extschema@.worker_state w""",
+    *("int8", "float8", "int4"),
+)
+
+
+def prune_by_age(spi: Spi, lowest: int, before: float, limit: int) -> tuple[int, int]:
+    """Delete the oldest rows that ended before this moment, from this jl_id on; returns how many, and from which
+    jl_id on the next ones are."""
+    row = spi.execute(PRUNE_BY_AGE, lowest, before, limit)[0]
+    spi.count_writes("job_log", row["gone"])
+    return row["gone"], row["lowest"]
+
+
+PRUNE_BY_COUNT = Statement(
+    """WITH job AS MATERIALIZED (
+           SELECT s.job_id, s.oldest_run,
+               (SELECT l.jl_id FROM @extschema@.job_log l WHERE l.job_id = s.job_id
+                ORDER BY l.jl_id DESC OFFSET $2 LIMIT 1) AS newest
+           FROM @extschema@.job_statistic s WHERE s.job_id = ANY ($1)),
+       surplus AS MATERIALIZED (
+           SELECT j.job_id, l.jl_id FROM job j CROSS JOIN LATERAL (
+               SELECT o.jl_id FROM @extschema@.job_log o
+               WHERE o.job_id = j.job_id AND o.jl_id BETWEEN j.oldest_run AND j.newest AND o.state <> 'running'
+               ORDER BY o.jl_id LIMIT $3) l),
+       gone AS (DELETE FROM @extschema@.job_log l USING surplus o WHERE l.jl_id = o.jl_id)
+       UPDATE @extschema@.job_statistic s
+       SET log_rows = CASE WHEN r.rows < $3 THEN $2 ELSE s.log_rows END,
+           oldest_run = greatest(s.oldest_run, least(w.lowest_open_run, coalesce(r.last + 1, 0)))
+       FROM (SELECT j.job_id, count(o.jl_id) AS rows, max(o.jl_id) AS last
+             FROM job j LEFT JOIN surplus o ON o.job_id = j.job_id GROUP BY j.job_id) r,
+            @extschema@.worker_state w
+       WHERE s.job_id = r.job_id
+       RETURNING s.job_id, r.rows AS gone""",
+    *("int8[]", "int4", "int4"),
+)
+
+
+def prune_by_count(spi: Spi, job_ids: Sequence[int], kept: int, limit: int) -> list[int]:
+    """Delete the oldest rows of each of these jobs beyond the number to keep, up to a limit; returns the jobs for
+    which the limit was reached."""
+    rows = spi.execute(PRUNE_BY_COUNT, job_ids, kept, limit)
+    spi.count_writes("job_log", sum(row["gone"] for row in rows))
+    return [row["job_id"] for row in rows if row["gone"] == limit]

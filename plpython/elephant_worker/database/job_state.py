@@ -1,0 +1,191 @@
+"""The table job_state: when each job is due."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from ..jobs.job import Job
+from ..jobs.run import Run, Target
+from ..jobs.run_queue import QueuedRun
+from .job import DEFINITION, read_jobs
+from .spi import Spi, Statement
+
+# A due time and a job: from there on the index is read.
+Position = tuple[float, int]
+
+DUE = Statement(
+    # A job that is gone has no role; when it is claimed it is found to be gone.
+    """SELECT s.job_id, date_part('epoch', s.next_run_at) AS due,
+           coalesce(j.rolname, '') AS rolname, coalesce(j.datname, '') AS datname, j.server
+       FROM @extschema@.job_state s LEFT JOIN ONLY @extschema@.job j ON j.job_id = s.job_id
+       WHERE s.next_run_at <= to_timestamp($1) AND (s.next_run_at, s.job_id) >= (to_timestamp($3), $4)
+           AND coalesce(j.rolname, '') <> ALL ($5)
+       ORDER BY s.next_run_at, s.job_id LIMIT $2""",
+    *("float8", "int4", "float8", "int8", "name[]"),
+)
+
+
+def due(spi: Spi, until: float, limit: int, first: Position, full_roles: Iterable[str]) -> list[QueuedRun]:
+    """What is due until then, in order, but for the jobs of some roles."""
+    return [QueuedRun(**row) for row in spi.execute(DUE, until, limit, *first, list(full_roles))]
+
+
+TARGETS_DUE = Statement(
+    """SELECT r.oid AS role_oid, j.rolname, j.datname, j.server
+       FROM (SELECT s.job_id FROM @extschema@.job_state s
+             WHERE s.next_run_at <= to_timestamp($1) AND (s.next_run_at, s.job_id) >= (to_timestamp($3), $4)
+             ORDER BY s.next_run_at, s.job_id LIMIT $2) s
+       JOIN ONLY @extschema@.job j ON j.job_id = s.job_id
+       JOIN pg_roles r ON r.rolname = j.rolname
+       WHERE j.server IS NOT NULL OR EXISTS (SELECT FROM pg_database d WHERE d.datname = j.datname)""",
+    *("float8", "int4", "float8", "int8"),
+)
+
+
+def targets_due(spi: Spi, until: float, limit: int, first: Position) -> list[Target]:
+    """Where the jobs run that are due until then."""
+    return [Target(**row) for row in spi.execute(TARGETS_DUE, until, limit, *first)]
+
+
+NEXT_DUE = Statement(
+    """SELECT date_part('epoch', s.next_run_at) AS due, s.job_id FROM @extschema@.job_state s
+       WHERE s.next_run_at IS NOT NULL AND (s.next_run_at, s.job_id) >= (to_timestamp($1), $2)
+       ORDER BY s.next_run_at, s.job_id LIMIT 1""",
+    *("float8", "int8"),
+)
+NEXT_DUE_OF_OTHERS = Statement(
+    """SELECT date_part('epoch', s.next_run_at) AS due, s.job_id
+       FROM @extschema@.job_state s LEFT JOIN ONLY @extschema@.job j ON j.job_id = s.job_id
+       WHERE s.next_run_at IS NOT NULL AND (s.next_run_at, s.job_id) >= (to_timestamp($1), $2)
+           AND coalesce(j.rolname, '') <> ALL ($3)
+       ORDER BY s.next_run_at, s.job_id LIMIT 1""",
+    *("float8", "int8", "name[]"),
+)
+
+
+def next_due(spi: Spi, first: Position, full_roles: Iterable[str]) -> Position | None:
+    """The job that is due first, but for those of some roles."""
+    others = list(full_roles)
+    rows = spi.execute(NEXT_DUE_OF_OTHERS, *first, others) if others else spi.execute(NEXT_DUE, *first)
+    return (rows[0]["due"], rows[0]["job_id"]) if rows else None
+
+
+CLAIM = Statement(
+    f"""SELECT {DEFINITION}, s.job_id, nextval('@extschema@.worker_inbox_request_id_seq') AS jl_id,
+           'schedule' AS cause, date_part('epoch', s.next_run_at) AS scheduled_at,
+           date_part('epoch', s.schedule_set_at) AS state_set_at, s.quarantined_reason
+       FROM @extschema@.job_state s LEFT JOIN @extschema@.job_for_worker w ON w.job_id = s.job_id
+       WHERE s.job_id = ANY ($1) AND s.next_run_at <= to_timestamp($2)""",  # noqa: S608 - names of columns
+    *("int8[]", "float8"),
+)
+
+
+def claim(spi: Spi, job_ids: Sequence[int], now: float) -> list[Job]:
+    """Those of the jobs that are still due, with numbers for their runs; also jobs that are gone."""
+    return read_jobs(spi.execute(CLAIM, job_ids, now))
+
+
+SCHEDULED = Statement(
+    f"""SELECT {DEFINITION}, s.job_id, 0 AS jl_id, coalesce(date_part('epoch', s.next_run_at), 0) AS scheduled_at
+       FROM @extschema@.job_state s
+       JOIN @extschema@.job_for_worker w ON w.job_id = s.job_id AND w.enabled AND w.schedule IS NOT NULL
+       WHERE s.disabled_at IS NULL
+           AND (NOT $1 OR (w.schedule LIKE '%@after%' AND s.next_run_at IS NOT NULL))""",  # noqa: S608 - names of columns
+    "bool",
+)
+
+
+def scheduled(spi: Spi, after_only: bool) -> list[Job]:
+    """All jobs that have a schedule, or only those that wait as @after says."""
+    return read_jobs(spi.execute(SCHEDULED, after_only), cause="schedule")
+
+
+DEFINE = Statement(
+    """INSERT INTO @extschema@.job_state (job_id, schedule_set_at, next_run_at)
+       SELECT j.job_id, j.schedule_set_at, j.first_run_at FROM @extschema@.job j WHERE j.job_id = ANY ($1)
+       ON CONFLICT (job_id) DO UPDATE
+           SET schedule_set_at = excluded.schedule_set_at,
+               next_run_at = CASE WHEN job_state.schedule_set_at = excluded.schedule_set_at
+                                  THEN job_state.next_run_at ELSE excluded.next_run_at END,
+               disabled_at = CASE WHEN job_state.schedule_set_at = excluded.schedule_set_at
+                                  THEN job_state.disabled_at END,
+               quarantined_reason = NULL, quarantined_since = NULL
+           WHERE job_state.schedule_set_at <> excluded.schedule_set_at OR job_state.quarantined_reason IS NOT NULL
+       RETURNING date_part('epoch', next_run_at) AS due""",
+    "int8[]",
+)
+FORGET = Statement(
+    """WITH forgotten AS (
+           DELETE FROM @extschema@.job_state s
+           WHERE s.job_id = ANY ($1) AND NOT EXISTS (SELECT FROM @extschema@.job j WHERE j.job_id = s.job_id)
+           RETURNING s.job_id)
+       DELETE FROM @extschema@.job_statistic s USING forgotten f WHERE s.job_id = f.job_id""",
+    "int8[]",
+)
+
+
+def define(spi: Spi, job_ids: Sequence[int]) -> list[float | None]:
+    """Follow the definition of jobs that are new or changed; returns when those are due whose state has changed."""
+    due_times = [row["due"] for row in spi.execute(DEFINE, job_ids)]
+    spi.count_writes("job_state", len(job_ids))
+    return due_times
+
+
+def forget(spi: Spi, job_ids: Sequence[int]) -> None:
+    """Delete what is known of those of the jobs that are gone, their statistics included."""
+    spi.execute(FORGET, job_ids)
+
+
+ADVANCE = Statement(
+    """UPDATE @extschema@.job_state s SET next_run_at = to_timestamp(n.due)
+       FROM unnest($1, $2) n (job_id, due) WHERE s.job_id = n.job_id AND s.job_id = ANY ($1)""",
+    *("int8[]", "float8[]"),
+)
+
+
+def advance(spi: Spi, next_run_at: dict[int, float | None]) -> None:
+    """Have jobs be due at other times."""
+    spi.execute(ADVANCE, list(next_run_at), list(next_run_at.values()))
+    spi.count_writes("job_state", len(next_run_at))
+
+
+RUN_AGAIN = Statement(
+    """UPDATE @extschema@.job_state s SET next_run_at = least(s.next_run_at, to_timestamp(r.due))
+       FROM unnest($1, $2, $3) r (job_id, due, schedule_set_at)
+       WHERE s.job_id = r.job_id AND s.job_id = ANY ($1) AND s.schedule_set_at = to_timestamp(r.schedule_set_at)
+           AND s.disabled_at IS NULL""",
+    *("int8[]", "float8[]", "float8[]"),
+)
+
+
+def run_again(spi: Spi, runs: Sequence[Run]) -> None:
+    """Have jobs be due that waited for these runs to end; each of the runs says when."""
+    columns = [run.job_id for run in runs], [run.again_at for run in runs], [run.schedule_set_at for run in runs]
+    spi.execute(RUN_AGAIN, *columns)
+    spi.count_writes("job_state", len(runs))
+
+
+QUARANTINE = Statement(
+    """UPDATE @extschema@.job_state s
+       SET quarantined_reason = q.reason,
+           quarantined_since = CASE WHEN q.reason IS NOT NULL THEN coalesce(s.quarantined_since, now()) END
+       FROM unnest($1, $2) q (job_id, reason) WHERE s.job_id = q.job_id""",
+    *("int8[]", "text[]"),
+)
+
+
+def quarantine(spi: Spi, reasons: dict[int, str | None]) -> None:
+    """Note what keeps jobs from running; None: nothing any more."""
+    spi.execute(QUARANTINE, list(reasons), list(reasons.values()))
+
+
+DISABLE = Statement(
+    """UPDATE @extschema@.job_state s SET disabled_at = clock_timestamp(), next_run_at = NULL
+       WHERE s.job_id = ANY ($1) AND s.disabled_at IS NULL RETURNING s.job_id""",
+    "int8[]",
+)
+
+
+def disable(spi: Spi, job_ids: Sequence[int]) -> list[int]:
+    """Have jobs be due no more until they are changed; returns those that were not disabled before."""
+    return [row["job_id"] for row in spi.execute(DISABLE, job_ids)]

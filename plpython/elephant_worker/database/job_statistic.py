@@ -1,0 +1,114 @@
+"""The table job_statistic: how the runs of each job went, and how many rows of the log it has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..jobs.run import Run
+from ..jobs.run_counts import LAST_STATES, SAMPLES, Tally, tally
+from .spi import Spi, Statement
+
+BEGIN = Statement(
+    """INSERT INTO @extschema@.job_statistic (job_id)
+       SELECT j.job_id FROM ONLY @extschema@.job j WHERE j.job_id = ANY ($1) ON CONFLICT (job_id) DO NOTHING""",
+    "int8[]",
+)
+
+
+def begin(spi: Spi, job_ids: Sequence[int]) -> None:
+    """Have a row for each job that is new."""
+    spi.execute(BEGIN, job_ids)
+    spi.count_writes("job_statistic", len(job_ids))
+
+
+# Arrays in the row get shorter in front before they get longer at the end.
+COUNT = Statement(
+    """WITH counted AS (
+           UPDATE @extschema@.job_statistic s
+           SET last_executed = greatest(s.last_executed, to_timestamp(r.executed)),
+               last_success = greatest(s.last_success, to_timestamp(r.succeeded)),
+               success_count = s.success_count + r.successes,
+               failure_count = CASE WHEN r.successes > 0 THEN r.failures ELSE s.failure_count + r.failures END,
+               failure_total = s.failure_total + r.failure_total,
+               cancelled_count = s.cancelled_count + r.cancelled,
+               skipped_count = s.skipped_count + r.skipped,
+               missed_count = s.missed_count + r.missed,
+               last_states = (r.states || s.last_states)[:$3],
+               durations = s.durations[cardinality(s.durations) + cardinality(r.durations) - $4 + 1:] || r.durations,
+               delays = s.delays[cardinality(s.delays) + cardinality(r.delays) - $4 + 1:] || r.delays,
+               log_rows = s.log_rows + r.rows
+           FROM unnest($2) r
+           WHERE s.job_id = r.job_id AND s.job_id = ANY ($1)
+           RETURNING s.job_id, s.log_rows)
+       SELECT c.job_id FROM counted c, @extschema@.worker_setting w
+       WHERE c.log_rows > w.log_max_rows + greatest(10, w.log_max_rows / 10)""",
+    *("int8[]", "@extschema@.counted_runs[]", "int4", "int4"),
+)
+
+
+def count(spi: Spi, runs: Sequence[Run]) -> list[int]:
+    """Count runs that have ended; returns the jobs that have more rows in the log than they may keep."""
+    tallies = tally(runs)
+    counted = [counted_runs(job_id, counts) for job_id, counts in tallies.items()]
+    rows = spi.execute(COUNT, list(tallies), counted, LAST_STATES, SAMPLES)
+    spi.count_writes("job_statistic", len(tallies))
+    return [row["job_id"] for row in rows]
+
+
+def counted_runs(job_id: int, counts: Tally) -> tuple[Any, ...]:
+    """A value of the type counted_runs."""
+    return (
+        job_id,
+        counts.executed,
+        counts.succeeded,
+        counts.successes,
+        counts.failures,
+        counts.failure_total,
+        counts.cancelled,
+        counts.skipped,
+        counts.missed,
+        len(counts.states),
+        counts.states[: -LAST_STATES - 1 : -1],
+        counts.durations[-SAMPLES:],
+        counts.delays[-SAMPLES:],
+    )
+
+
+OVERFULL_JOBS = Statement(
+    """SELECT s.job_id, s.log_rows > w.log_max_rows AS overfull
+       FROM @extschema@.job_statistic s, @extschema@.worker_setting w
+       WHERE s.job_id > $1 ORDER BY s.job_id LIMIT $2""",
+    *("int8", "int4"),
+)
+
+
+def overfull_jobs(spi: Spi, after: int, limit: int) -> tuple[int | None, list[int]]:
+    """Of the jobs after this one, those with more rows in the log than they may keep; and up to which job that
+    has been looked at, None: all of them."""
+    rows = spi.execute(OVERFULL_JOBS, after, limit)
+    last = rows[-1]["job_id"] if len(rows) == limit else None
+    return last, [row["job_id"] for row in rows if row["overfull"]]
+
+
+FAILING_JOBS = Statement("SELECT t.job_id FROM @extschema@.job_statistic t WHERE t.failure_count > 0")
+
+
+def failing_jobs(spi: Spi) -> set[int]:
+    """The jobs whose last run failed."""
+    return {row["job_id"] for row in spi.execute(FAILING_JOBS)}
+
+
+USUAL_DURATIONS = Statement(
+    """SELECT t.job_id, u.p95
+       FROM @extschema@.job_statistic t
+       CROSS JOIN LATERAL (SELECT percentile_cont(0.95) WITHIN GROUP (ORDER BY d) AS p95, count(*) AS samples
+                           FROM unnest(t.durations) d) u
+       WHERE t.job_id = ANY ($1) AND u.samples >= 20""",
+    "int8[]",
+)
+
+
+def usual_durations(spi: Spi, job_ids: Sequence[int]) -> dict[int, float]:
+    """In how many seconds 95 of 100 runs end, by job; jobs with few runs are left out."""
+    return {row["job_id"]: row["p95"] for row in spi.execute(USUAL_DURATIONS, job_ids)}

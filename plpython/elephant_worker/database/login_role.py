@@ -1,0 +1,75 @@
+"""The roles as which runs log in: runners on this server, what user mappings say on others."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+
+from .spi import Spi, Statement
+
+PREPARE_RUNNER = Statement("SELECT @extschema@.prepare_runner($1, $2) AS runner", *("oid", "text"))
+
+
+def prepare_runner(spi: Spi, role_oid: int, verifier: str) -> str:
+    """Have a login role that can only become this role; its name."""
+    runner: str = spi.execute(PREPARE_RUNNER, role_oid, verifier)[0]["runner"]
+    return runner
+
+
+SERVER_LOGIN = Statement(
+    """SELECT l.obstacle, l.parameters::text AS parameters, l.password_required, l.version
+       FROM @extschema@.server_login($1, $2) l""",
+    *("name", "oid"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerLogin:
+    """How a role logs in on a foreign server: parameters of libpq, with secrets."""
+
+    obstacle: str | None
+    parameters: dict[str, str] = field(repr=False)
+    # Whether the server there must ask for the password.
+    password_required: bool
+    # Changes whenever something else here does.
+    version: str
+
+
+def server_login(spi: Spi, server: str, role_oid: int) -> ServerLogin:
+    """How a role logs in on a foreign server."""
+    row = spi.execute(SERVER_LOGIN, server, role_oid)[0]
+    return ServerLogin(**{**row, "parameters": json.loads(row["parameters"] or "{}")})
+
+
+TERMINATE_RUNNERS = Statement(
+    """SELECT count(pg_terminate_backend(a.pid)) FROM pg_stat_activity a
+       JOIN pg_database d ON d.datname = current_database()
+       WHERE a.usename ~ ('^elephant_worker_' || d.oid || '_[0-9]+$')"""
+)
+
+
+def terminate_runners(spi: Spi) -> None:
+    """End the sessions that an earlier worker has left."""
+    spi.execute(TERMINATE_RUNNERS)
+
+
+RUNNERS = Statement(
+    """SELECT format('DROP ROLE %I', r.rolname) AS drop_it,
+           format('ALTER ROLE %I NOLOGIN PASSWORD NULL', r.rolname) AS shut_it
+       FROM pg_roles r, pg_database d
+       WHERE d.datname = current_database() AND r.rolname ~ ('^elephant_worker_' || d.oid || '_[0-9]+$')"""
+)
+
+
+def drop_runners(spi: Spi) -> None:
+    """Drop the login roles of this database's worker, even if the extension is gone."""
+    for row in spi.execute(RUNNERS):
+        try:
+            spi.plpy.execute(row["drop_it"])
+        except spi.Error:
+            # A run has left something that belongs to it: the role stays, but nobody can log in.
+            try:
+                spi.plpy.execute(row["shut_it"])
+            except spi.Error as error:
+                # Somebody keeps it locked; its password is valid for a short time only.
+                spi.warning(f"elephant_worker could not {row['shut_it']}: {error}")

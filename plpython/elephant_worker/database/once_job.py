@@ -1,0 +1,27 @@
+"""The table once_job: what is run once, for no job of its own."""
+
+from __future__ import annotations
+
+from ..jobs.run import EndedRun
+from .spi import Spi, Statement
+
+# With the schedule_set_at of the job: its on_failure_command was checked when the job was.
+ENQUEUE_ON_FAILURE = Statement(
+    """WITH made AS (
+           INSERT INTO @extschema@.once_job (datname, server, rolname, job_command, job_timeout, settings, defined_by,
+                                             schedule_set_at)
+           SELECT j.datname, j.server, j.rolname, j.on_failure_command, j.job_timeout,
+                  coalesce(j.settings, '{}') || jsonb_build_object(
+                      'elephant_worker.failed_job', j.job_id::text, 'elephant_worker.failed_run', $2::text,
+                      'elephant_worker.failed_sqlstate', $3, 'elephant_worker.failed_message', left($4, 2000)),
+                  j.defined_by, j.schedule_set_at
+           FROM ONLY @extschema@.job j WHERE j.job_id = $1 RETURNING job_id)
+       INSERT INTO @extschema@.worker_request (kind, cause, job_id, caused_by)
+       SELECT 'run', 'failure', m.job_id, $2 FROM made m""",
+    *("int8", "int8", "text", "text"),
+)
+
+
+def enqueue_on_failure_command(spi: Spi, run: EndedRun) -> None:
+    """Ask for a run of what the job of a failed run has as on_failure_command."""
+    spi.execute(ENQUEUE_ON_FAILURE, run.job_id, run.jl_id, run.sqlstate, run.message or "")

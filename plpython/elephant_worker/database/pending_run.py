@@ -1,0 +1,81 @@
+"""The table pending_run: the retries to come."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from .spi import Spi, Statement
+
+
+class PendingRun(NamedTuple):
+    """A retry: of which job, when, and of which run. Moments are seconds since 1970."""
+
+    job_id: int
+    due_at: float
+    scheduled_at: float
+    attempt: int
+    caused_by: int
+
+
+ADD = Statement(
+    """INSERT INTO @extschema@.pending_run (job_id, due_at, scheduled_at, attempt, caused_by)
+       SELECT r.job_id, to_timestamp(r.due), to_timestamp(r.scheduled), r.attempt, r.caused_by
+       FROM unnest($1, $2, $3, $4, $5) r (job_id, due, scheduled, attempt, caused_by)
+       ON CONFLICT (job_id) DO UPDATE
+           SET due_at = excluded.due_at, scheduled_at = excluded.scheduled_at,
+               attempt = excluded.attempt, caused_by = excluded.caused_by""",
+    *("int8[]", "float8[]", "float8[]", "int4[]", "int8[]"),
+)
+
+
+def add(spi: Spi, retries: Sequence[PendingRun]) -> None:
+    """Have runs tried again; each job at most once."""
+    spi.execute(ADD, *(list(column) for column in zip(*retries)))
+
+
+# A retry may be in the inbox already.
+DROP = Statement(
+    """WITH dropped AS (DELETE FROM @extschema@.pending_run p WHERE p.job_id = ANY ($1))
+       DELETE FROM @extschema@.worker_request i WHERE i.kind = 'run' AND i.cause = 'retry' AND i.job_id = ANY ($1)""",
+    "int8[]",
+)
+
+
+def drop(spi: Spi, job_ids: Sequence[int]) -> None:
+    """Forget the retries of these jobs."""
+    spi.execute(DROP, job_ids)
+
+
+ENQUEUE_DUE = Statement(
+    """WITH due AS (DELETE FROM @extschema@.pending_run p WHERE p.due_at <= to_timestamp($1) RETURNING p.*)
+       INSERT INTO @extschema@.worker_request (kind, cause, job_id, scheduled_at, attempt, caused_by)
+       SELECT 'run', 'retry', d.job_id, d.scheduled_at, d.attempt, d.caused_by FROM due d ORDER BY d.due_at""",
+    "float8",
+)
+
+
+def enqueue_due(spi: Spi, now: float) -> None:
+    """Put the retries that are due into the inbox."""
+    spi.execute(ENQUEUE_DUE, now)
+
+
+NEXT_DUE = Statement(
+    """SELECT date_part('epoch', min(p.due_at)) AS due,
+           EXISTS (SELECT FROM @extschema@.worker_request i WHERE i.kind = 'run' AND i.cause = 'retry') AS requested
+       FROM @extschema@.pending_run p"""
+)
+
+
+def next_due(spi: Spi) -> tuple[float | None, bool]:
+    """When the first retry is due; and whether some are in the inbox already."""
+    row = spi.execute(NEXT_DUE)[0]
+    return row["due"], row["requested"]
+
+
+SHIFT = Statement("UPDATE @extschema@.pending_run p SET due_at = p.due_at - make_interval(secs => $1)", "float8")
+
+
+def shift(spi: Spi, seconds: float) -> None:
+    """Have all retries be due so much earlier."""
+    spi.execute(SHIFT, seconds)

@@ -1,0 +1,103 @@
+"""The server, as the worker sees it from its session: settings, backends, the extension itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .spi import Spi, Statement
+
+READ = Statement(
+    """SELECT current_setting('port') AS port, current_setting('listen_addresses') AS listen_addresses,
+           current_setting('data_directory') AS data_directory, current_database()::text AS datname,
+           current_user::text AS rolname, r.oid AS role_oid,
+           (SELECT sum(CASE WHEN c.name = 'max_connections' THEN 1 ELSE -1 END * c.setting::int8)::int8
+            FROM pg_settings c
+            WHERE c.name IN ('max_connections', 'superuser_reserved_connections', 'reserved_connections'))
+               AS max_connections
+       FROM pg_roles r WHERE r.rolname = current_user"""
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Settings of the server that stay the same as long as it runs, and whom the worker's session belongs to."""
+
+    port: str
+    listen_addresses: str
+    data_directory: str
+    datname: str
+    rolname: str
+    role_oid: int
+    # For ordinary roles.
+    max_connections: int
+
+
+def read(spi: Spi) -> Server:
+    """The server of this session."""
+    return Server(**spi.execute(READ)[0])
+
+
+IS_INSTALLED = Statement("SELECT EXISTS (SELECT FROM pg_extension e WHERE e.extname = 'elephant_worker') AS installed")
+
+
+def is_installed(spi: Spi) -> bool:
+    """Whether the extension is still there."""
+    return bool(spi.execute(IS_INSTALLED)[0]["installed"])
+
+
+DROP_KEPT_OBJECTS = Statement("SELECT @extschema@.drop_kept_objects()")
+
+
+def drop_kept_objects(spi: Spi) -> None:
+    """Drop what an update has left to the worker of the earlier version."""
+    spi.execute(DROP_KEPT_OBJECTS)
+
+
+NOTHING = Statement("SELECT")
+
+
+def let_server_act(spi: Spi) -> None:
+    """A call into PostgreSQL, during which it acts on what it has been told: to shut down, for example."""
+    spi.execute(NOTHING)
+    spi.commit()
+
+
+CONNECTIONS = Statement(
+    "SELECT count(*) AS connections FROM pg_stat_get_activity(NULL) a WHERE a.backend_type = 'client backend'"
+)
+
+
+def connections(spi: Spi) -> int:
+    """How many sessions of clients the server has."""
+    return int(spi.execute(CONNECTIONS)[0]["connections"])
+
+
+SIGNALS = {
+    "pg_cancel_backend": Statement("SELECT pg_cancel_backend($1)", "int4"),
+    "pg_terminate_backend": Statement("SELECT pg_terminate_backend($1)", "int4"),
+}
+
+
+def signal(spi: Spi, function: str, pid: int) -> None:
+    """Call pg_cancel_backend or pg_terminate_backend."""
+    spi.execute(SIGNALS[function], pid)
+
+
+NOTIFY = Statement("SELECT pg_notify('elephant_worker', n.payload) FROM unnest($1) n (payload)", "text[]")
+
+
+def notify(spi: Spi, payloads: Sequence[str]) -> None:
+    """Send notifications on the channel elephant_worker."""
+    spi.execute(NOTIFY, payloads)
+
+
+TABLE_ROWS = Statement(
+    """SELECT '@extschema@.' || c.relname AS name, c.reltuples::float8 AS rows FROM pg_class c
+       WHERE c.relnamespace = '@extschema@'::regnamespace AND c.relkind = 'r'"""
+)
+
+
+def table_rows(spi: Spi) -> dict[str, float]:
+    """How many rows the tables of the extension have, as far as is known."""
+    return {row["name"]: row["rows"] for row in spi.execute(TABLE_ROWS)}

@@ -1,0 +1,91 @@
+"""Statements, executed by SPI in the session that is the worker."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+# After so many rows have been written all statements are planned anew, and then each time after twice as many.
+ROWS_BEFORE_NEW_PLANS = 1000
+
+
+class Statement:
+    """A statement and the types of its parameters.
+
+    `@extschema@` stands for the schema of the extension, as in its script; PostgreSQL has quoted it.
+
+    A statement that joins a table with its parameters also takes the table's keys as an array: then the rows
+    are found by index even if ANALYZE has seen the table empty. Otherwise PostgreSQL would read the whole
+    table for each row of the parameters.
+    """
+
+    __slots__ = ("text", "types")
+
+    def __init__(self, text: str, *types: str) -> None:
+        self.text = text
+        self.types = types
+
+
+class Spi:
+    """The session: its statements, prepared when they are first executed, and its transaction."""
+
+    def __init__(self, plpy: Any, schema: str) -> None:
+        self.plpy = plpy
+        self.schema = schema
+        self.Error: Any = plpy.SPIError
+        self.exceptions: Any = plpy.spiexceptions
+        # How many rows have been written to each table since it was vacuumed.
+        self.written: Counter[str] = Counter()
+        self._rows_written = 0
+        self._plan_again = ROWS_BEFORE_NEW_PLANS
+        self._plans: dict[Statement, Any] = {}
+        self._in_transaction = False
+
+    def execute(self, statement: Statement, *values: Any) -> Any:
+        """Execute a statement; its rows."""
+        plan = self._plans.get(statement)
+        if plan is None:
+            plan = self._plans[statement] = self.plpy.prepare(
+                self._in_schema(statement.text), [self._in_schema(name) for name in statement.types]
+            )
+        self._in_transaction = True
+        return self.plpy.execute(plan, values)
+
+    def commit(self) -> None:
+        """End the transaction, if there is one: between its turns the worker holds no snapshot."""
+        if self._in_transaction:
+            self._in_transaction = False
+            self.plpy.commit()
+
+    def rollback(self) -> None:
+        """Undo what the transaction has written. What was read in it and kept may be out of date then."""
+        self._in_transaction = False
+        self.plpy.rollback()
+
+    def warning(self, text: str) -> None:
+        """Write a warning into the server's log."""
+        self.plpy.warning(text)
+
+    def set_session(self, settings: dict[str, str]) -> dict[str, str]:
+        """Change settings of the session and commit that; returns what they were."""
+        # Qualified, whatever search_path the owner of the database has given it.
+        plan = self.plpy.prepare(
+            "SELECT pg_catalog.current_setting($1) AS before, pg_catalog.set_config($1, $2, false)",
+            ["pg_catalog.text"] * 2,
+        )
+        before = {name: self.plpy.execute(plan, [name, value])[0]["before"] for name, value in settings.items()}
+        self.plpy.commit()
+        return before
+
+    def count_writes(self, table: str, rows: int) -> None:
+        """Note that rows of a table of the extension have been written."""
+        self.written[f"{self.schema}.{table}"] += rows
+        self._rows_written += rows
+        if self._rows_written >= self._plan_again:
+            # PostgreSQL keeps a plan until ANALYZE comes by. Plans made when the tables were small or empty read
+            # the whole table for one row; a new plan knows how large it is now.
+            self._plan_again = 2 * self._rows_written
+            self._plans.clear()
+
+    def _in_schema(self, text: str) -> str:
+        return text.replace("@extschema@", self.schema)

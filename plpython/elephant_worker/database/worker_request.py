@@ -1,0 +1,117 @@
+"""The table worker_request: the inbox of the worker."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from ..jobs.job import Job
+from ..jobs.run_queue import QueuedRun
+from .job import DEFINITION, read_jobs
+from .spi import Spi, Statement
+
+# By kind of message: the jobs or runs it is about, each with the number of the last such message.
+Messages = dict[str, dict[int, int]]
+
+TAKE_MESSAGES = Statement(
+    # A worker that has been replaced but has not noticed leaves the messages to its successor.
+    """DELETE FROM @extschema@.worker_request i
+       WHERE i.kind <> 'run' AND EXISTS (SELECT FROM @extschema@.worker_state w WHERE w.pid = pg_backend_pid())
+       RETURNING i.kind, coalesce(i.jl_id, i.job_id) AS number, i.request_id"""
+)
+
+
+def take_messages(spi: Spi) -> Messages:
+    """Take what is in the inbox, except for requests to run. A run with a lower number than a message came
+    before it."""
+    messages: Messages = defaultdict(dict)
+    rows = spi.execute(TAKE_MESSAGES)
+    for row in rows:
+        numbers = messages[row["kind"]]
+        numbers[row["number"]] = max(row["request_id"], numbers.get(row["number"], 0))
+    spi.count_writes("worker_request", len(rows))
+    return messages
+
+
+FORGET_STOP = Statement("DELETE FROM @extschema@.worker_request i WHERE i.kind = 'stop'")
+
+
+def forget_stop(spi: Spi) -> None:
+    """Delete what was meant for an earlier worker."""
+    spi.execute(FORGET_STOP)
+
+
+QUEUED_RUNS = Statement(
+    """SELECT i.request_id, i.job_id, date_part('epoch', i.requested_at) AS due,
+           coalesce(j.rolname, '') AS rolname, coalesce(j.datname, '') AS datname, j.server
+       FROM @extschema@.worker_request i LEFT JOIN @extschema@.job j ON j.job_id = i.job_id
+       WHERE i.kind = 'run' AND i.request_id > $1 AND coalesce(j.rolname, '') <> ALL ($3)
+       ORDER BY i.request_id LIMIT $2""",
+    *("int8", "int4", "name[]"),
+)
+
+
+def queued_runs(spi: Spi, after: int, limit: int, full_roles: Iterable[str]) -> list[QueuedRun]:
+    """The requests to run after this one, but for the jobs of some roles."""
+    return [QueuedRun(**row) for row in spi.execute(QUEUED_RUNS, after, limit, list(full_roles))]
+
+
+CLAIM = Statement(
+    f"""SELECT {DEFINITION}, i.job_id, i.request_id AS jl_id, i.cause, i.attempt, i.caused_by, i.withdrawn,
+           date_part('epoch', coalesce(i.scheduled_at, i.requested_at)) AS scheduled_at, s.quarantined_reason
+       FROM @extschema@.worker_request i LEFT JOIN @extschema@.job_for_worker w ON w.job_id = i.job_id
+       LEFT JOIN @extschema@.job_state s ON s.job_id = i.job_id
+       WHERE i.request_id = ANY ($1)""",  # noqa: S608 - names of columns
+    "int8[]",
+)
+TAKE = Statement(
+    """WITH taken AS (DELETE FROM @extschema@.worker_request i WHERE i.request_id = ANY ($1)
+                     RETURNING i.job_id)
+       DELETE FROM @extschema@.once_job o USING taken t WHERE o.job_id = t.job_id""",
+    "int8[]",
+)
+
+
+def claim(spi: Spi, request_ids: Sequence[int]) -> list[Job]:
+    """The jobs of those of the requests that are still there; they are taken out of the inbox."""
+    jobs = read_jobs(spi.execute(CLAIM, request_ids))
+    spi.execute(TAKE, request_ids)
+    spi.count_writes("worker_request", len(request_ids))
+    return jobs
+
+
+WITHDRAW = Statement(
+    """UPDATE @extschema@.worker_request i SET withdrawn = true
+       WHERE i.request_id = ANY ($1) AND i.kind = 'run'""",
+    "int8[]",
+)
+
+
+def withdraw(spi: Spi, jl_ids: Sequence[int]) -> None:
+    """Have requests to run end as cancelled when their turn comes."""
+    spi.execute(WITHDRAW, jl_ids)
+
+
+NEW_ID = Statement("SELECT nextval('@extschema@.worker_inbox_request_id_seq') AS id")
+
+
+def new_id(spi: Spi) -> int:
+    """A number for a row of the log."""
+    number: int = spi.execute(NEW_ID)[0]["id"]
+    return number
+
+
+ENQUEUE_REBOOT_JOBS = Statement(
+    """WITH seen AS (
+           UPDATE @extschema@.worker_state w SET server_started = pg_postmaster_start_time()
+           WHERE w.server_started IS DISTINCT FROM pg_postmaster_start_time() RETURNING w.only_row)
+       INSERT INTO @extschema@.worker_request (kind, cause, job_id)
+       SELECT 'run', 'reboot', j.job_id FROM @extschema@.job j, seen
+       WHERE j.schedule LIKE '%@reboot%' AND j.enabled
+           AND (j.starts_at <= clock_timestamp()) IS NOT FALSE AND (j.ends_at >= clock_timestamp()) IS NOT FALSE"""
+)
+
+
+def enqueue_reboot_jobs(spi: Spi) -> None:
+    """Ask for a run of each @reboot job, if the server has been started since they last ran."""
+    spi.execute(ENQUEUE_REBOOT_JOBS)

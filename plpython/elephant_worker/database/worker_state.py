@@ -1,0 +1,130 @@
+"""The table worker_state: which process is the worker, and which is its spare."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..version import VERSION
+from . import worker_request
+from .spi import Spi, Statement
+
+LOCK = Statement("SELECT FROM @extschema@.worker_state FOR UPDATE")
+WORKER_PID = Statement("SELECT @extschema@.worker_pid() AS pid")
+IS_ARMED = Statement("SELECT @extschema@.is_armed() AS armed")
+REGISTER = Statement(
+    """UPDATE @extschema@.worker_state w
+       SET pid = a.pid, backend_start = a.backend_start, host = $1, armed = true,
+           spare_pid = NULL, spare_start = NULL,  -- the spare that there may be was an earlier worker's
+           system_identifier = c.system_identifier, data_directory = current_setting('data_directory')
+       FROM pg_control_system() c, pg_stat_get_activity(pg_backend_pid()) a""",
+    "text",
+)
+
+
+def worker_pid(spi: Spi) -> int | None:
+    """The process id of the worker, if there is one."""
+    pid: int | None = spi.execute(WORKER_PID)[0]["pid"]
+    return pid
+
+
+def register(spi: Spi, host: str, attended: bool) -> int | None:
+    """Become the worker, unless there is one; unattended also not if it was stopped. Returns the process id of
+    the one that there is."""
+    spi.execute(LOCK)
+    other = worker_pid(spi)
+    if other is None and (attended or spi.execute(IS_ARMED)[0]["armed"]):
+        spi.execute(REGISTER, host)
+        worker_request.forget_stop(spi)
+    return other
+
+
+IS_REGISTERED = Statement(
+    "SELECT EXISTS (SELECT FROM @extschema@.worker_state w WHERE w.pid = pg_backend_pid()) AS registered"
+)
+
+
+def is_registered(spi: Spi) -> bool:
+    """Whether this process is the worker of its database."""
+    return bool(spi.execute(IS_REGISTERED)[0]["registered"])
+
+
+UNREGISTER = Statement(
+    """UPDATE @extschema@.worker_state w SET pid = NULL, backend_start = NULL, host = NULL
+       WHERE w.pid = pg_backend_pid()"""
+)
+
+
+def unregister(spi: Spi) -> None:
+    """Be the worker no longer."""
+    spi.execute(UNREGISTER)
+
+
+START_WORKER = Statement("SELECT @extschema@.start_worker()")
+
+
+def start_worker(spi: Spi) -> None:
+    """Have another process be the worker."""
+    spi.execute(START_WORKER)
+
+
+SPARE_PID = Statement(
+    """SELECT w.spare_pid AS pid FROM @extschema@.worker_state w
+       WHERE w.spare_pid IS NOT NULL  -- NULL would stand for all sessions
+           AND EXISTS (SELECT FROM pg_stat_get_activity(w.spare_pid) a WHERE a.backend_start = w.spare_start)"""
+)
+REGISTER_SPARE = Statement(
+    """UPDATE @extschema@.worker_state w SET spare_pid = a.pid, spare_start = a.backend_start
+       FROM pg_stat_get_activity(pg_backend_pid()) a"""
+)
+
+
+def spare_pid(spi: Spi) -> int | None:
+    """The process id of the spare, if there is one."""
+    rows = spi.execute(SPARE_PID)
+    return rows[0]["pid"] if rows else None
+
+
+def register_spare(spi: Spi) -> int | None:
+    """Become the spare, unless there is one; returns the process id of the one that there is."""
+    spi.execute(LOCK)
+    other = spare_pid(spi)
+    if other is None:
+        spi.execute(REGISTER_SPARE)
+    return other
+
+
+SPARE_STATUS = Statement(
+    """SELECT @extschema@.worker_pid() AS worker, @extschema@.is_armed() AS armed
+       FROM @extschema@.worker_state w, pg_extension e
+       WHERE w.spare_pid = pg_backend_pid() AND e.extname = 'elephant_worker' AND e.extversion = $1""",
+    "text",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SpareStatus:
+    """The process id of the worker, and whether there should be a worker."""
+
+    worker: int | None
+    armed: bool | None
+
+
+def spare_status(spi: Spi) -> SpareStatus | None:
+    """What the spare goes by; None if this process is no longer the spare, or of another version."""
+    rows = spi.execute(SPARE_STATUS, VERSION)
+    return SpareStatus(**rows[0]) if rows else None
+
+
+MOVE_LOWEST_OPEN_RUN = Statement(
+    """UPDATE @extschema@.worker_state w
+       SET lowest_open_run = greatest(
+           w.lowest_open_run,
+           (SELECT coalesce(min(l.jl_id) FILTER (WHERE l.state = 'running'), max(l.jl_id) + 1)
+            FROM @extschema@.job_log l WHERE l.jl_id >= w.lowest_open_run))
+       WHERE w.only_row IN (SELECT u.only_row FROM @extschema@.worker_state u FOR UPDATE SKIP LOCKED)"""
+)
+
+
+def move_lowest_open_run(spi: Spi) -> None:
+    """Move the mark below which all runs have ended."""
+    spi.execute(MOVE_LOWEST_OPEN_RUN)

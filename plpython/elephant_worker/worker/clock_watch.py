@@ -1,0 +1,50 @@
+"""Notices that the clock was set, and knows since when the worker has seen all due times."""
+
+from __future__ import annotations
+
+from ..database import job_state
+from ..database.spi import Spi
+from ..jobs.dispatch import after_set_back, is_correction
+from ..system.clock import Clock
+from .due_jobs import DueJobs
+from .inbox import Inbox
+from .retries import Retries
+
+# How much the wall clock and the steady clock may drift apart in one tick without one of them having been set.
+LARGEST_SLEW = 0.5  # seconds
+
+
+class ClockWatch:
+    """Compares the wall clock with the steady clock."""
+
+    def __init__(self, spi: Spi, clock: Clock, inbox: Inbox, due_jobs: DueJobs, retries: Retries) -> None:
+        self._spi = spi
+        self._inbox = inbox
+        self._due_jobs = due_jobs
+        self._retries = retries
+        # How far the wall clock is ahead of the steady one, in seconds.
+        self._difference = clock.now() - clock.steady()
+        # What was due before this moment was due while no worker was there: it may be too late for it.
+        self.available_since = clock.now()
+
+    def compare(self, steady: float, now: float) -> None:
+        """Notice that the wall clock was set, or that the machine slept: what was due meanwhile is missed time,
+        as if no worker had been there."""
+        jump = now - steady - self._difference
+        if jump > LARGEST_SLEW:
+            self._spi.warning(f"elephant_worker: the clock was set forward by {jump:.1f} seconds")
+            self.available_since = now
+        elif jump < -LARGEST_SLEW:
+            self._spi.warning(f"elephant_worker: the clock was set back by {-jump:.1f} seconds")
+            self.available_since = min(self.available_since, now)
+            self.shift_due_times(-jump, now)
+            self._spi.commit()
+        self._difference = now - steady
+
+    def shift_due_times(self, seconds: float, now: float) -> None:
+        """See to it that no job waits for the clock to come back to where it was."""
+        jobs = job_state.scheduled(self._spi, after_only=not is_correction(seconds))
+        self._due_jobs.advance({job.job_id: after_set_back(job, seconds, now) for job in jobs})
+        self._retries.shift_after_clock_step(seconds)
+        self._due_jobs.forget()
+        self._inbox.note()  # the transaction that follows finds what is due first

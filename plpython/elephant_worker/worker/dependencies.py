@@ -1,0 +1,41 @@
+"""Runs that follow from others: of jobs that run after them, and on_failure_command."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ..database import finished_dependency, once_job
+from ..database.spi import Spi
+from ..jobs.retry import Policy
+from ..jobs.run import EndedRun, RunState
+from .inbox import Inbox
+
+# The states of runs that took place.
+TOOK_PLACE = {RunState.SUCCEEDED, RunState.FAILED, RunState.TIMED_OUT, RunState.LOST, RunState.CANCELLED}
+
+
+class Dependencies:
+    """Asks for them, as users do, by requests in the inbox."""
+
+    def __init__(self, spi: Spi, inbox: Inbox) -> None:
+        self._spi = spi
+        self._inbox = inbox
+
+    def enqueue_on_failure_commands(self, failed: Sequence[EndedRun], policies: Mapping[int, Policy]) -> None:
+        """Ask for the on_failure_command of jobs whose run has failed for good."""
+        for run in failed:
+            if run.job_id in policies and policies[run.job_id].on_failure:
+                once_job.enqueue_on_failure_command(self._spi, run)
+                self._inbox.note()
+
+    def enqueue_dependents(self, ended: Sequence[EndedRun]) -> None:
+        """Ask for runs of the jobs that run after these, if all that they wait for has ended."""
+        finished = {run.job_id: run for run in ended if run.state in TOOK_PLACE}
+        if finished:
+            waiting = finished_dependency.record(self._spi, list(finished.values()))
+            if waiting and finished_dependency.enqueue_ready(self._spi, waiting):
+                self._inbox.note()
+
+    def define(self, job_ids: Sequence[int]) -> None:
+        """Follow what has been defined, changed or deleted."""
+        finished_dependency.forget_others(self._spi, job_ids)

@@ -1,0 +1,136 @@
+"""Which jobs are due, and which runs have been asked for: what has been read of that and not started yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from ..database import job_state, job_statistic, worker_request
+from ..database.job_state import Position
+from ..database.spi import Spi
+from ..jobs.job import Job
+from ..jobs.run import Names, Run, Target
+from ..jobs.run_queue import QueuedRun, RunQueue
+
+LONG_AGO: Position = float("-inf"), 0
+# Above all numbers of jobs.
+NO_JOB = 2**63 - 2
+# How much of what waits is read at once: the more it is, the more runs of one role follow each other in its
+# sessions. While roles are full, it is read anew for each of their runs that ends.
+LOOKAHEAD = 10000  # rows
+LOOKAHEAD_OF_OTHERS = 1000  # rows
+# While more is due than can be done, what has become due since is read this often.
+EXTEND_INTERVAL = 0.1  # seconds
+
+
+class DueJobs:
+    """The queue of what waits, and from where on to look for more.
+
+    What has been due leaves dead entries at the front of the index, which VACUUM removes at its leisure; so the
+    search begins where the first job was found last time. Whoever changes a due time does it here.
+    """
+
+    def __init__(self, spi: Spi) -> None:
+        self._spi = spi
+        self.queue = RunQueue()
+        self._scan_start = LONG_AGO
+
+    def forget(self) -> None:
+        """Read everything anew: a transaction has failed, or due times may have changed elsewhere."""
+        self._scan_start = LONG_AGO
+        self.queue.forget()
+
+    # --- changes ----------------------------------------------------------------------------
+
+    def define(self, job_ids: Sequence[int]) -> None:
+        """Follow what has been defined, changed or deleted."""
+        self._due_at(job_state.define(self._spi, job_ids))
+        job_statistic.begin(self._spi, job_ids)
+        job_state.forget(self._spi, job_ids)
+
+    def advance(self, next_run_at: dict[int, float | None], claimed: Sequence[QueuedRun] = ()) -> None:
+        """Have jobs be due at other times: some that have been claimed, or any."""
+        job_state.advance(self._spi, next_run_at)
+        again = {entry.job_id: entry for entry in claimed if entry.request_id is None}
+        self._due_at(due for job_id, due in next_run_at.items() if job_id not in again)
+        for job_id, due in next_run_at.items():
+            if due is not None and (entry := again.get(job_id)) is not None:
+                self._due_again(job_id, due, entry.target)
+
+    def run_again(self, runs: Sequence[Run]) -> None:
+        """Have the jobs be due again that waited for these runs to end."""
+        again = [run for run in runs if run.again_at is not None]
+        if again:
+            job_state.run_again(self._spi, again)
+            for run in again:
+                self._due_again(run.job_id, run.again_at or 0.0, run.target.names)
+
+    def _due_again(self, job_id: int, due: float, target: Names) -> None:
+        self._scan_start = min(self._scan_start, (due, job_id))
+        self.queue.due_again(job_id, due, target)
+
+    def _due_at(self, due_times: Iterable[float | None]) -> None:
+        first = min((due for due in due_times if due is not None), default=None)
+        if first is not None:
+            self._scan_start = min(self._scan_start, (first, 0))
+            if first <= self.queue.until[0]:
+                self.queue.forget()
+
+    # --- reading ----------------------------------------------------------------------------
+
+    def fill(self, now: float, full_roles: set[str], taken: Sequence[QueuedRun] = ()) -> None:
+        """Read what waits, except for jobs of full roles and what has been taken already."""
+        limit = LOOKAHEAD_OF_OTHERS if full_roles else LOOKAHEAD
+        due, until = self._read_due(now, limit, self._scan_start, full_roles)
+        known = {(entry.job_id, entry.request_id) for entry in taken}
+        waiting = [*due, *self._read_requests(0, full_roles)]
+        self.queue.fill(
+            (entry for entry in waiting if (entry.job_id, entry.request_id) not in known), full_roles, until
+        )
+
+    def extend(self, now: float) -> None:
+        """Read what has become due since, now and then."""
+        until, last = self.queue.until
+        if now - until >= EXTEND_INTERVAL and len(self.queue) <= LOOKAHEAD / 2:
+            due, self.queue.until = self._read_due(now, LOOKAHEAD, (until, last + 1), self.queue.full_roles)
+            self.queue.add(due)
+
+    def add_requests(self) -> None:
+        """Read the requests to run that have come since the queue was filled.
+
+        A request that a later one has overtaken on its way here is found when the queue is filled again.
+        """
+        if len(self.queue) < LOOKAHEAD:
+            self.queue.add(self._read_requests(self.queue.last_request, self.queue.full_roles))
+
+    def claim(self, waiting: Sequence[QueuedRun], now: float) -> list[Job]:
+        """The jobs of what is still due or asked for, in the order of due times; requests leave the inbox."""
+        due = [entry.job_id for entry in waiting if entry.request_id is None]
+        requests = [entry.request_id for entry in waiting if entry.request_id is not None]
+        jobs = job_state.claim(self._spi, due, now) if due else []
+        if requests:
+            jobs += worker_request.claim(self._spi, requests)
+        return sorted(jobs, key=lambda job: (job.scheduled_at, job.job_id))
+
+    def next_due(self) -> float | None:
+        """When the next job is due, except for those of full roles."""
+        full_roles = self.queue.full_roles
+        first = job_state.next_due(self._spi, self._scan_start, full_roles)
+        if first is None:
+            return None
+        if not full_roles:
+            self._scan_start = first
+        return first[0]
+
+    def targets(self, until: float, limit: int) -> list[Target]:
+        """Where the jobs run that are due until then."""
+        return job_state.targets_due(self._spi, until, limit, self._scan_start)
+
+    def _read_due(
+        self, now: float, limit: int, first: Position, full_roles: set[str]
+    ) -> tuple[list[QueuedRun], Position]:
+        """What is due, from one due time and job on; and up to which it has been read."""
+        due = job_state.due(self._spi, now, limit, first, full_roles)
+        return due, due[-1].order if len(due) == limit else (now, NO_JOB)
+
+    def _read_requests(self, after: int, full_roles: set[str]) -> list[QueuedRun]:
+        return worker_request.queued_runs(self._spi, after, LOOKAHEAD, full_roles)

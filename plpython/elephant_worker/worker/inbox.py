@@ -1,0 +1,26 @@
+"""The inbox: what users, and the worker itself, have asked the worker to do."""
+
+from __future__ import annotations
+
+from ..database import worker_request
+from ..database.spi import Spi
+from ..database.worker_request import Messages
+
+
+class Inbox:
+    """Knows whether there may be something in it, so that it is read only then."""
+
+    def __init__(self, spi: Spi) -> None:
+        self._spi = spi
+        self.has_news = True
+
+    def note(self) -> None:
+        """Note that something has been put in."""
+        self.has_news = True
+
+    def take_messages(self) -> Messages:
+        """Take the messages; requests to run stay until they are claimed."""
+        if not self.has_news:
+            return {}
+        self.has_news = False
+        return worker_request.take_messages(self._spi)

@@ -1,0 +1,90 @@
+"""The procedure run_worker(): a session becomes the worker, or its spare until the worker ends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..database import server, worker_state
+from ..database.spi import Spi
+from ..errors import UserError
+from ..system.clock import Clock
+from .launch import SPARE_NAME
+from .loop import Worker
+from .spare import Spare
+
+# The plans of the loop are for a few rows of large tables, whatever the statistics say; nothing
+# may be sent to a client that is not there, nor may the loop be stopped for taking long.
+SESSION = {
+    "search_path": "pg_catalog, pg_temp",
+    "client_min_messages": "error",
+    "client_connection_check_interval": "0",
+    "statement_timeout": "0",
+    "lock_timeout": "1s",
+    # If it and DROP EXTENSION wait for each other, it is the worker that finds out and gives way.
+    "deadlock_timeout": "100ms",
+    "idle_in_transaction_session_timeout": "0",
+    "default_transaction_isolation": "read committed",
+    "default_transaction_read_only": "off",
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "jit": "off",
+    "timezone": "UTC",
+    "datestyle": "ISO",
+}
+
+
+def run(plpy: Any, schema: str, host: str, attended: bool) -> dict[str, Any]:
+    """The procedure `run_worker_loop`: returns when the worker has ended, or why it cannot be the worker.
+
+    Unattended, it becomes the spare if there is a worker, and nothing if there should be none.
+    """
+    spi, clock = Spi(plpy, schema), Clock()
+    before = {**spi.set_session(SESSION), "application_name": ""}
+    try:
+        worker = None
+        if host != "foreground":
+            worker = worker_state.worker_pid(spi)
+            spi.commit()
+        if worker is None or _be_spare(spi, clock, worker):
+            # Only a person starts another worker after one has been stopped.
+            _register(spi, host, attended and worker is None)
+            Worker(spi, clock, host).work()
+    except UserError as user_error:
+        spi.rollback()
+        return {"user_error": user_error.as_row() if attended else None}
+    finally:
+        spi.set_session(before)  # whoever ran the procedure in a session of their own goes on with it
+    return {"user_error": None}
+
+
+def _register(spi: Spi, host: str, attended: bool) -> None:
+    """Become the worker. Raises UserError (55006) if there is one, and (55000) if there should be none."""
+    other = worker_state.register(spi, host, attended)
+    if other is not None:
+        raise UserError(
+            "a worker is running already",
+            f"Its process id is {other}.",
+            "SELECT stop_worker(); ends it.",
+            "55006",
+        )
+    if not worker_state.is_registered(spi):
+        raise UserError(
+            "the worker has been stopped",
+            "Nobody has started it again since, or nobody has in this cluster.",
+            "SELECT start_worker(); does.",
+            "55000",
+        )
+
+
+def _be_spare(spi: Spi, clock: Clock, worker: int) -> bool:
+    """Be the spare; returns whether to be the worker now."""
+    try:
+        spi.set_session({"application_name": SPARE_NAME})
+        return Spare(spi, clock).wait(worker)
+    except spi.Error:
+        spi.rollback()
+        if server.is_installed(spi):
+            raise
+        return False

@@ -1,0 +1,86 @@
+"""Runs that are tried again because they failed, and jobs that are disabled because they failed too often."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from ..database import job, job_state, pending_run
+from ..database.pending_run import PendingRun
+from ..database.spi import Spi
+from ..jobs.retry import Policy
+from ..jobs.run import EndedRun
+from .inbox import Inbox
+
+
+class Retries:
+    """Writes them; `chance` gives a random number between 0 and 1.
+
+    Jobs without retries have no cost: it is known whether there may be some, and when the first one is due.
+    """
+
+    def __init__(self, spi: Spi, inbox: Inbox, chance: Callable[[], float]) -> None:
+        self._spi = spi
+        self._inbox = inbox
+        self._chance = chance
+        self.forget()
+
+    def forget(self) -> None:
+        """Look again at what there is: a transaction has failed, or the retries are due at other times."""
+        self._may_exist = True
+        self._next_due: float | None = None
+
+    def disable(self, policies: Mapping[int, Policy]) -> list[int]:
+        """Disable the jobs that have failed too often in a row; returns those that were not disabled before."""
+        hopeless = [policy.job_id for policy in policies.values() if policy.gives_up]
+        if not hopeless:
+            return []
+        disabled = job_state.disable(self._spi, hopeless)
+        self.drop(hopeless)
+        return disabled
+
+    def schedule(self, failed: Sequence[EndedRun], policies: Mapping[int, Policy], now: float) -> set[int]:
+        """Have runs tried again, if their jobs want that; returns the jl_id of these runs."""
+        retries: dict[int, PendingRun] = {}
+        retried: set[int] = set()
+        for run in failed:
+            policy = policies.get(run.job_id)
+            if policy is None:
+                continue
+            delay = policy.retry_after(run.state, run.sqlstate, run.attempt, self._chance())
+            if delay is not None and not policy.gives_up:
+                retried.add(run.jl_id)
+                retries[run.job_id] = PendingRun(run.job_id, now + delay, run.scheduled_at, run.attempt + 1, run.jl_id)
+        if retries:
+            pending_run.add(self._spi, list(retries.values()))
+            self._may_exist = True
+        return retried
+
+    def enqueue_due(self, now: float) -> None:
+        """Ask for the retries that are due."""
+        if self._next_due is not None and self._next_due <= now:
+            pending_run.enqueue_due(self._spi, now)
+            self._inbox.note()
+
+    def next_due(self) -> float | None:
+        """When the next retry is due."""
+        if self._may_exist:
+            self._next_due, requested = pending_run.next_due(self._spi)
+            self._may_exist = self._next_due is not None or requested
+        return self._next_due
+
+    def drop(self, job_ids: Sequence[int]) -> None:
+        """Forget the retries of these jobs: the next run has begun, or nobody wants them any more."""
+        if self._may_exist:
+            pending_run.drop(self._spi, job_ids)
+
+    def define(self, job_ids: Sequence[int]) -> None:
+        """Follow what has been defined, changed or deleted; jobs that are disabled or gone are not tried again."""
+        if self._may_exist:
+            gone = job.disabled(self._spi, job_ids)
+            if gone:
+                self.drop(gone)
+
+    def shift_after_clock_step(self, seconds: float) -> None:
+        """Have retries wait as long as they would have, now that the clock has been set back."""
+        pending_run.shift(self._spi, seconds)
+        self.forget()

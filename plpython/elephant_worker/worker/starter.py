@@ -1,0 +1,262 @@
+"""Starts runs: decides when to look for due jobs, claims as many as there is room for, and has sessions ready."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from ..connection.pool import Pool
+from ..database import job_log, job_state, server, worker_request
+from ..database.spi import Spi
+from ..database.worker_setting import Settings
+from ..errors import UserError
+from ..jobs.dispatch import Decisions, DispatchContext, decide
+from ..jobs.run import Outcome, Run, RunState, Target
+from ..jobs.run_queue import Capacity, QueuedRun
+from ..system.clock import Clock
+from .clock_watch import ClockWatch
+from .completion import Completion
+from .due_jobs import DueJobs
+from .logins import Logins
+from .timers import Every
+
+# How long before a job is due a session for it is opened.
+PRECONNECT_LEAD = 0.15  # seconds
+# How long before a job is due its run is logged and its session made ready, so that it starts on time.
+CLAIM_LEAD = 0.005  # seconds
+# The command is sent this much after its due time, so that none sees a time at which it was not due: the wall
+# clock may be slewed meanwhile.
+START_GUARD = 0.0001  # seconds
+# How often all that waits is read anew, at least: a request may come later than one of a higher number.
+FILL_INTERVAL = 5.0  # seconds
+# How long after the server had no connection left it is asked again.
+NO_CONNECTION_WAIT = 0.05  # seconds
+# How long after a role could not be given a login, because somebody kept it locked, that is tried again.
+LOCKED_ROLE_WAIT = 5.0  # seconds
+# A session whose run began less than this ago may be free again in a moment.
+RECENT_START = 0.05  # seconds
+# What part of max_running_jobs may wait for other servers to answer.
+REMOTE_SHARE = 0.5
+
+
+class Starter:
+    """Knows when the next job is due."""
+
+    def __init__(
+        self,
+        spi: Spi,
+        clock: Clock,
+        pool: Pool,
+        logins: Logins,
+        due_jobs: DueJobs,
+        completion: Completion,
+        clock_watch: ClockWatch,
+        max_connections: int,
+        settings: Settings,
+    ) -> None:
+        self._spi = spi
+        self._clock = clock
+        self._pool = pool
+        self._logins = logins
+        self._due_jobs = due_jobs
+        self._completion = completion
+        self._clock_watch = clock_watch
+        self._max_connections = max_connections
+        self._settings = settings
+        # When the next job is due, as far as is known.
+        self._next_due: float | None = None
+        # The due time for which sessions have been opened ahead.
+        self._preconnected_for: float | None = None
+        self._fill = Every(FILL_INTERVAL)
+        # Until this moment of the steady clock nothing can start: the server had no connection left.
+        self._no_connection_until = 0.0
+        # Roles whose login somebody keeps locked, until when that is not tried again, and why.
+        self._locked_roles: dict[int, tuple[float, Outcome]] = {}
+
+    def use(self, settings: Settings) -> None:
+        """Follow the settings."""
+        self._settings = settings
+
+    # --- when -------------------------------------------------------------------------------
+
+    @property
+    def can_start(self) -> bool:
+        """Whether another run may start."""
+        settings = self._settings
+        return (
+            not settings.paused
+            and self._pool.active < settings.max_running_jobs
+            and self._clock.steady() >= self._no_connection_until
+        )
+
+    def has_due(self, now: float) -> bool:
+        """Whether something is due, or so soon that it can be claimed."""
+        return len(self._due_jobs.queue) > 0 or self._is_due_within(CLAIM_LEAD, now)
+
+    def is_quiet(self, seconds: float, now: float) -> bool:
+        """Whether nothing waits, and nothing is due within so many seconds."""
+        return not len(self._due_jobs.queue) and not self._is_due_within(seconds, now)
+
+    def _is_due_within(self, seconds: float, now: float) -> bool:
+        return self._next_due is not None and self._next_due - seconds <= now
+
+    def seconds_until_next(self) -> float:
+        """How long to wait for the next thing to do here."""
+        if (pause := self._no_connection_until - self._clock.steady()) > 0:
+            return pause
+        if not self.can_start:
+            return math.inf  # until a run ends or the settings change
+        if len(self._due_jobs.queue):
+            return 0.0
+        if self._next_due is None:
+            return math.inf
+        lead = PRECONNECT_LEAD if self._preconnected_for != self._next_due else CLAIM_LEAD
+        return self._next_due - lead - self._clock.now()
+
+    def moment(self, steady: float, now: float) -> tuple[float, float]:
+        """The moment, by both clocks, at which the runs that are claimed now are to start: now, or when the next
+        job is due, if that is so soon that its run can be made ready."""
+        due = self._next_due
+        if due is not None and now < due <= now + CLAIM_LEAD:
+            return steady + due - now + START_GUARD, due
+        return steady, now
+
+    def look_for_next(self, now: float) -> None:
+        """Find out when the next job, or the next retry, is due."""
+        if len(self._due_jobs.queue):
+            self._next_due = now
+        else:
+            moments = self._due_jobs.next_due(), self._completion.retries.next_due()
+            self._next_due = min((moment for moment in moments if moment is not None), default=None)
+
+    # --- sessions ahead ---------------------------------------------------------------------
+
+    def preconnect(self, now: float) -> None:
+        """Open sessions for the jobs that are due soon, so that they need not wait for them."""
+        due, before = self._next_due, self._preconnected_for
+        if due is None or not self._is_due_within(PRECONNECT_LEAD, now):
+            return
+        self._preconnected_for = due
+        if due == before or not self._pool.kept:
+            return
+        missing = Counter(self._due_jobs.targets(due, self._settings.max_running_jobs - self._pool.active))
+        missing.subtract(self._pool.kept_by_target())
+        targets = [*missing.elements()]
+        if targets:
+            targets = targets[: self._new_sessions()]
+            refused = {target for target in set(targets) if self._login_refused(target) is not None}
+            self._spi.commit()
+            for target in targets:
+                if target not in refused:
+                    self._pool.open(target)
+
+    def _new_sessions(self) -> int:
+        """How many sessions may be opened; the server does not count those yet that are being opened."""
+        free = self._max_connections - server.connections(self._spi) - self._pool.connecting
+        return max(0, free - self._settings.spare_connections)
+
+    # --- claims -----------------------------------------------------------------------------
+
+    def claim(self, now: float, has_news: bool) -> list[Run]:
+        """The runs that start now, logged as running; to be started once that is committed."""
+        waiting = self._pick_runs(now, has_news)
+        if not waiting:
+            return []
+        active = Counter(run.job_id for run in self._pool.runs())
+        context = DispatchContext(now, self._clock_watch.available_since, self._settings.start_grace)
+        jobs = self._due_jobs.claim(waiting, now)
+        decisions = decide(jobs, active, context, lambda: worker_request.new_id(self._spi))
+        self._prepare_logins(decisions, now)
+        if decisions.changed:
+            self._due_jobs.define(decisions.changed)
+        if decisions.next_run_at:
+            self._due_jobs.advance(decisions.next_run_at, waiting)
+        if decisions.quarantined:
+            job_state.quarantine(self._spi, decisions.quarantined)
+        if decisions.runs or decisions.ended:
+            self._drop_known(decisions, job_log.begin(self._spi, [*decisions.runs, *decisions.ended]), now)
+        if decisions.ended:
+            self._completion.log(decisions.ended, now)
+        regular = [run.job_id for run in decisions.runs if run.cause == "schedule"]
+        if regular:
+            self._completion.retries.drop(regular)
+        return decisions.runs
+
+    def _pick_runs(self, now: float, has_news: bool) -> list[QueuedRun]:
+        """Which of the waiting runs start now."""
+        due_jobs, queue, capacity = self._due_jobs, self._due_jobs.queue, self._capacity()
+        if len(queue) < capacity.slots or self._fill.is_due(self._clock.steady()):
+            self._fill.restart(self._clock.steady())
+            due_jobs.fill(now, capacity.full_roles)
+        else:
+            due_jobs.extend(now)
+            if has_news:
+                due_jobs.add_requests()
+        picked = queue.take(capacity, now)
+        if capacity.slots and len(queue) and (capacity.full_roles or not picked):
+            # The rest is of full roles, or there are no connections.
+            due_jobs.fill(now, capacity.full_roles, picked)
+            picked += queue.take(capacity, now)
+            if not picked and len(queue):
+                self._pool.close_free(queue.needs_sessions(capacity))
+                self._no_connection_until = self._clock.steady() + NO_CONNECTION_WAIT
+        return picked
+
+    def _capacity(self) -> Capacity:
+        steady, settings = self._clock.steady(), self._settings
+        return Capacity(
+            slots=settings.max_running_jobs - self._pool.active,
+            new_sessions=self._new_sessions,
+            idle=self._pool.kept_targets(),
+            recent={run.target.names for run in self._pool.runs() if steady - run.not_before < RECENT_START},
+            running=Counter(run.target.rolname for run in self._pool.runs()),
+            per_role=settings.max_running_jobs_per_role,
+            new_remote_sessions=max(1, int(settings.max_running_jobs * REMOTE_SHARE)) - self._pool.connecting_elsewhere,
+        )
+
+    def _drop_known(self, decisions: Decisions, known: Sequence[Run], now: float) -> None:
+        """Drop the runs for due times that the log has already, whoever has put them there."""
+        for run in known:
+            (decisions.ended if run in decisions.ended else decisions.runs).remove(run)
+            run.finished = now
+        self._due_jobs.run_again(known)
+
+    # --- logins -----------------------------------------------------------------------------
+
+    def _prepare_logins(self, decisions: Decisions, now: float) -> None:
+        """See to it that the runs can connect; those whose role cannot have ended already."""
+        targets = set(self._pool.needs_session([run.target for run in decisions.runs]))
+        # Another server, or the user mapping of the role, may have changed since a session was opened.
+        targets |= {run.target for run in decisions.runs if run.target.server is not None}
+        refused = {target: reason for target in targets if (reason := self._login_refused(target)) is not None}
+        for run in [run for run in decisions.runs if run.target in refused]:
+            decisions.runs.remove(run)
+            decisions.ended.append(run)
+            run.end(refused[run.target], now)
+
+    def _login_refused(self, target: Target) -> Outcome | None:
+        """Give a role a login; returns why that is impossible. Whoever keeps the role locked delays nobody else."""
+        steady = self._clock.steady()
+        until, reason = self._locked_roles.get(target.role_oid, (0.0, None))
+        if reason is not None and steady < until and target.server is None:
+            return reason
+        try:
+            if self._logins.prepare(target):
+                self._pool.replace_sessions(target)
+        except UserError as user_error:
+            return Outcome.of(user_error)
+        except self._spi.Error as error:
+            reason = _refused(error)
+            if isinstance(error, self._spi.exceptions.LockNotAvailable):
+                self._locked_roles[target.role_oid] = steady + LOCKED_ROLE_WAIT, reason
+            return reason
+        self._locked_roles.pop(target.role_oid, None)
+        return None
+
+
+def _refused(error: Any) -> Outcome:
+    """What PostgreSQL said when the run's role was to be given a login."""
+    _, detail, hint, *_ = error.spidata
+    return Outcome(RunState.FAILED, error.sqlstate, message=str(error), detail=detail, hint=hint)
