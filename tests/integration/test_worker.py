@@ -224,7 +224,7 @@ def test_a_worker_whose_extension_has_been_replaced_leaves(scheduler: Scheduler)
     scheduler.execute("DELETE FROM worker_state")
     scheduler.execute("INSERT INTO worker_state DEFAULT VALUES")
     until(lambda: scheduler.value(ALIVE, pid) == 0, "the worker to end")
-    assert "is not the one of its database any more" in scheduler.cluster.log
+    assert "is no longer the one of its database" in scheduler.cluster.log
 
 
 def test_a_copy_of_the_cluster_stays_quiet_until_a_person_starts_the_worker(scheduler: Scheduler) -> None:
