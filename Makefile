@@ -44,17 +44,18 @@ all: $(SCRIPT) $(UPDATES) $(VENDOR)
 # Each part is preceded by its path, so that the position of an error leads back to the file.
 joined = for part in $(1); do printf -- '-- %s\n' "$$part"; cat "$$part"; done
 filled_in = sed -e '/^\# load elephant$$/{r plpython/loader.py' -e 'd}' \
-	| sed -e 's|@VERSION@|$(EXTVERSION)|g' -e 's|@PKGLIBDIR@|$(pkglibdir)|g'
+	| sed -e 's|@VERSION@|$(EXTVERSION)|g' -e 's|@PKGLIBDIR@|$(pkglibdir)|g' \
+	| $(PYTHON) sql/expand.py
 # What is there is replaced, or left as it is; types, and changes of tables, are for the update script alone.
 repeatable = sed -E -e '/^(CREATE TYPE|ALTER TABLE) .*;$$/d' -e '/^(CREATE TYPE|ALTER TABLE) /,/;$$/d' \
 	-e 's/^CREATE (FUNCTION|PROCEDURE|VIEW) /CREATE OR REPLACE \1 /' \
 	-e 's/^CREATE ((UNIQUE )?INDEX|TABLE) /CREATE \1 IF NOT EXISTS /'
 
-$(SCRIPT): $(PARTS) plpython/loader.py elephant_worker.control Makefile $(BUILD)/pkglibdir
+$(SCRIPT): $(PARTS) sql/expand.py plpython/loader.py elephant_worker.control Makefile $(BUILD)/pkglibdir
 	$(call joined,$(PARTS)) | $(filled_in) > $@.new
 	mv $@.new $@
 
-$(BUILD)/$(EXTENSION)--%--$(EXTVERSION).sql: $(STEPS) updates/begin.sql updates/end.sql $(REPEATED) plpython/loader.py \
+$(BUILD)/$(EXTENSION)--%--$(EXTVERSION).sql: $(STEPS) updates/begin.sql updates/end.sql $(REPEATED) sql/expand.py plpython/loader.py \
 		elephant_worker.control Makefile $(BUILD)/pkglibdir
 	{ $(call joined,updates/begin.sql $$(printf '%s\n' $(STEPS) | sed -n '\|^updates/$*--|,$$p')); \
 	    $(call joined,$(REPEATED)) | $(repeatable); $(call joined,updates/end.sql); } | $(filled_in) > $@.new

@@ -1,6 +1,8 @@
 -- What users define. The worker only reads it, so that no transaction of a user's makes it wait.
+-- A column is an attribute that users set, in everything that ../expand.py writes out, unless it ends in: -- internal.
+-- New columns come last, and have a default: dumps of earlier versions do without them.
 CREATE TABLE @extschema@.job (
-    job_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    job_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, -- internal
     datname name NOT NULL,
     rolname name NOT NULL DEFAULT current_user,
     schedule text,
@@ -29,9 +31,9 @@ CREATE TABLE @extschema@.job (
     on_failure_command text,
     expect_success_within interval,
     server name,
-    defined_by name NOT NULL,
-    schedule_set_at timestamptz NOT NULL,
-    first_run_at timestamptz,
+    defined_by name NOT NULL, -- internal
+    schedule_set_at timestamptz NOT NULL, -- internal
+    first_run_at timestamptz, -- internal
 
     -- What a value may be is said here alone; refuse_value() has the error for each constraint, by its name.
     -- Intervals are compared as the seconds that the worker counts: as intervals, -1 year 361 days is longer than 0.

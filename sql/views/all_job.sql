@@ -41,6 +41,7 @@ SELECT j.job_id,
        j.defined_by,
        (SELECT s.quarantined_reason FROM @extschema@.job_state s WHERE s.job_id = j.job_id) AS quarantined_reason,
        (SELECT s.quarantined_since FROM @extschema@.job_state s WHERE s.job_id = j.job_id) AS quarantined_since
+       @attributes after server: , j.{name}@
 FROM ONLY @extschema@.job j;
 
 COMMENT ON VIEW @extschema@.all_job IS 'all jobs, for job_monitor';

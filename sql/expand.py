@@ -1,0 +1,71 @@
+"""Writes out, in the SQL on standard input, what is said once for all attributes of a job.
+
+The attributes are the columns of tables/job.sql that do not end in `-- internal`. In the other files
+
+    @attributes: {name} = coalesce(update_job.{name}, j.{name}){,}@
+
+repeats the text between `:` and the last `@` for each attribute: `{name}`, `{type}` and `{default}` are those of the
+column, and `{,}` is a comma after each but the last. `@required attributes` are NOT NULL, `@optional attributes` are
+not; `@attributes after enabled` are the columns that follow this one in the table.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+TABLE = Path(__file__).parent / "tables/job.sql"
+COLUMN = re.compile(r" {4}(?P<name>\w+) (?P<type>[\w\[\]]+)(?P<required> NOT NULL)?(?: DEFAULT (?P<default>.+?))?,?")
+MARKER = re.compile(r"@(?P<which>required |optional )?attributes(?: after (?P<after>\w+))?:(?P<text>[^@]*)@")
+WIDTH = 120
+
+
+class Attribute(NamedTuple):
+    name: str
+    type: str
+    required: bool
+    default: str
+
+
+def attributes(table: str) -> list[Attribute]:
+    """The attributes in the order of their columns."""
+    columns = table.partition("CREATE TABLE @extschema@.job (\n")[2].partition("\n\n")[0]
+    found = []
+    for line in columns.splitlines():
+        if line.endswith("-- internal"):
+            continue
+        column = COLUMN.fullmatch(line)
+        if column is None:
+            sys.exit(f"{TABLE}: cannot read the column {line.strip()!r}")
+        found.append(Attribute(column["name"], column["type"], bool(column["required"]), column["default"] or "NULL"))
+    return found
+
+
+def expand(sql: str, known: list[Attribute]) -> str:
+    """The SQL with each marker replaced."""
+
+    def repeat(marker: re.Match[str]) -> str:
+        names = [attribute.name for attribute in known]
+        start = names.index(marker["after"]) + 1 if marker["after"] else 0
+        wanted = {None: (True, False), "required ": (True,), "optional ": (False,)}[marker["which"]]
+        chosen = [attribute for attribute in known[start:] if attribute.required in wanted]
+        line = sql[sql.rfind("\n", 0, marker.start()) + 1 : marker.start()]
+        margin = " " * (len(line) - len(line.lstrip()))
+        output, column = "", len(line)
+        for number, attribute in enumerate(chosen, 1):
+            comma = "," if number < len(chosen) else ""
+            piece = marker["text"].strip().format(**attribute._asdict(), **{",": comma})
+            if output and column + 1 + len(piece) > WIDTH:
+                output, column = f"{output}\n{margin}{piece}", len(margin) + len(piece)
+            else:
+                piece = f" {piece}" if output else piece
+                output, column = output + piece, column + len(piece)
+        return output
+
+    return MARKER.sub(repeat, sql)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(expand(sys.stdin.read(), attributes(TABLE.read_text())))
