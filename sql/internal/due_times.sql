@@ -8,6 +8,7 @@ CREATE FUNCTION @extschema@.due_times(
     until float8,
     count integer,
     seed text,
+    anchor float8 DEFAULT NULL,
     OUT due float8[],
     OUT never text,
     OUT user_error @extschema@.user_error
@@ -16,9 +17,11 @@ LANGUAGE plpython3u STABLE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $python$
 # load elephant
-return elephant("schedule.functions").due_times(schedule, timezone, dst, starts_at, ends_at, after, until, count, seed)
+# A statement of the server's is where a long search can be cancelled.
+return elephant("schedule.functions").due_times(
+    schedule, timezone, dst, starts_at, ends_at, after, until, count, seed, anchor, lambda: plpy.execute("SELECT"))
 $python$;
 COMMENT ON FUNCTION @extschema@.due_times IS
-    'the next due times of a schedule in seconds since 1970 (as many as count, not after until), why it is never due (NULL where it is), or what is wrong with it; the seed (the job) chooses the slots of H';
+    'the next due times of a schedule in seconds since 1970 (as many as count, not after until), why it is never due (NULL where it is), or what is wrong with it; the seed (the job) chooses the slots of H, intervals are counted from anchor or, if that is NULL, from after';
 REVOKE ALL ON FUNCTION @extschema@.due_times FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.due_times TO job_scheduler, job_monitor;

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
-from elephant_worker.schedule.due_times import Schedule, Timing, clock_changes, schedule, time_zone
+from elephant_worker.schedule.due_times import Schedule, Timing, schedule
+from elephant_worker.schedule.time_zones import clock_changes, time_zone
 from tests.unit.brute_force import BOUNDS, NAMES, UTC, Line, starts
 
 # More for a longer search: EXAMPLES=20000 python -m pytest --hypothesis-seed=… tests/unit/test_brute_force.py

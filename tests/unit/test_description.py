@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from elephant_worker.errors import UserError
 from elephant_worker.schedule.description import describe, schedule_in_words
-from elephant_worker.schedule.due_times import UTC
+from elephant_worker.schedule.time_zones import UTC
 from tests.unit.test_brute_force import ZONES, lines
 
 NOW = datetime(2027, 1, 1, 12, tzinfo=UTC).timestamp()

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elephant_worker.errors import UserError
-from elephant_worker.schedule.due_times import MOST_COMPARED, TICK, Timing, schedule, time_zone
+from elephant_worker.schedule.due_times import MOST_COMPARED, TICK, Timing, schedule
+from elephant_worker.schedule.time_zones import time_zone
 from tests.unit.brute_force import UTC, Line, starts
 
 # Places and days of all kinds of changes; the hour of UTC is that of the change.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from elephant_worker.errors import UserError
-from elephant_worker.schedule.parser import After, Calendar, Interval, Once, Reboot, parse
+from elephant_worker.schedule.entries import After, Calendar, Interval, Once, Reboot
+from elephant_worker.schedule.parser import parse
 
 
 def fields(text: str) -> Calendar:
@@ -129,6 +130,31 @@ def test_hashes_are_stable_and_spread() -> None:
         ("@every 2 weeks", Interval(1209600)),
         ("@after 10 minutes", After(600)),
         ("@reboot", Reboot()),
+        # As people write them, and Go, and PostgreSQL in each IntervalStyle.
+        ("5m", Interval(300)),
+        ("30s", Interval(30)),
+        ("1h30m", Interval(5400)),
+        ("1h 30m", Interval(5400)),
+        ("@every 1h30m0s", Interval(5400)),
+        ("@after 5m", After(300)),
+        ("1.5 hours", Interval(5400)),
+        (".5 minutes", Interval(30)),
+        ("1.000001 hours 0.9964 seconds", Interval(3601)),
+        ("5 Min", Interval(300)),
+        ("2 hrs", Interval(7200)),
+        ("3 d", Interval(259200)),
+        ("1 day 02:03:04", Interval(93784)),
+        ("2 days 00:00:00.000", Interval(172800)),
+        ("@ 5 mins", Interval(300)),
+        ("@ 1 day 2 hours 3 mins 4 secs", Interval(93784)),
+        ("PT5M", Interval(300)),
+        ("P1DT2H3M4S", Interval(93784)),
+        ("P1W", Interval(604800)),
+        ("P0DT0H5M0.0S", Interval(300)),
+        # With what stands around them in files and strings.
+        ("  5 minutes\n", Interval(300)),
+        ("5 minutes # not more often", Interval(300)),
+        ("# the old one: 5 minutes\n\n10 minutes\r\n", Interval(600)),
     ],
 )
 def test_other_forms(text: str, entry: object) -> None:
@@ -145,6 +171,10 @@ def test_other_forms(text: str, entry: object) -> None:
         ("2027-03-28 02:30Z", "2027-03-28T02:30:00+00:00"),
         ("2027-03-28 02:30:00+01", "2027-03-28T02:30:00+01:00"),
         ("2027-03-28 02:30 -0330", "2027-03-28T02:30:00-03:30"),
+        ("2027-03-28T02:30:15.1234567Z", "2027-03-28T02:30:15.123457+00:00"),
+        ("2027-03-28T02:30:15.123456789+01:00", "2027-03-28T02:30:15.123457+01:00"),
+        ("2027-12-31 23:59:59.9999999", "2028-01-01T00:00:00"),
+        ("2027-03-28 02:30:15 UTC\n", "2027-03-28T02:30:15+00:00"),
     ],
 )
 def test_timestamps(text: str, moment: str) -> None:
@@ -161,10 +191,20 @@ def test_timestamps(text: str, moment: str) -> None:
         (' { "0 9 * * 1-5" , "0 12 * * 6" } ', 2),
         (r'{"\@daily",5 minutes,2027-01-01}', 3),
         ("{1 * * * *, 2 * * * *}", 2),
+        ('{"1 * * * *",\n "2 * * * * # twice"}\n', 2),
     ],
 )
 def test_arrays(text: str, count: int) -> None:
     assert len(parse(text)) == count
+
+
+@pytest.mark.parametrize("text", ["0 4 * * * # nightly", "0 4 * * *\n", "\t0 4 * * * \r\n", "# backup\n0 4 * * *"])
+def test_what_stands_around_a_crontab_line(text: str) -> None:
+    assert parse(text) == parse("0 4 * * *")
+
+
+def test_a_number_sign_within_a_field_begins_no_comment() -> None:
+    assert fields("0 12 * * 5#2 # the second Friday").nth_weekdays == ((5, 2),)
 
 
 # The text; what the detail must say; what the hint must suggest.
@@ -225,12 +265,22 @@ INVALID = [
     ("@every soon", '"soon" is not an interval', "@every 90 minutes"),
     ("@every 5", '"5" is not an interval', "@every 90 minutes"),
     ("@every -5 minutes", "is not an interval", "@every 90 minutes"),
-    ("@every 1.5 hours", "is not an interval", "@every 90 minutes"),
+    ("@every 1.5 seconds", "no whole number of seconds", "1 second"),
+    ("@every 1.5.2 hours", "is not an interval", "@every 90 minutes"),
     ("@every 0 seconds", "no time at all", "1 second"),
-    ("@every 9 years", '"years" is not a unit', "@yearly"),
+    ("@every 9 years", '"years" is not a unit', "Write a crontab line"),
     ("1 month", '"month" is not a unit', "@monthly"),
     ("5 minuts", '"minuts" is not a unit', "Did you mean minutes?"),
-    ("30s", '"s" is not a unit', "seconds, minutes"),
+    ("30q", '"q" is not a unit', "seconds, minutes"),
+    ("5M", '"M" is not a unit', "Did you mean 5 minutes, or @monthly?"),
+    ("1 mon", '"mon" is not a unit', "Did you mean @monthly?"),
+    ("3 mons", '"mons" is not a unit', "0 0 1 */3 *"),
+    ("1 year", '"year" is not a unit', "Did you mean @yearly?"),
+    ("P1M", "is not an interval", "30 seconds"),
+    ("PT", "no time at all", "1 second"),
+    ("@ 5 mins ago", "is not an interval", "30 seconds"),
+    ("1 day -02:00:00", "is not an interval", "30 seconds"),
+    ("-00:05:00", "is not a schedule", "30 seconds"),
     ("999999999 weeks", "longer than 400 days", "crontab line"),
     ("2027-02-29", "names a moment that does not exist", "2027-03-28 02:30"),
     ("2027-13-01", "names a moment that does not exist", "2027-03-28 02:30"),
@@ -250,8 +300,10 @@ INVALID = [
     ("{" + ",".join(["@daily"] * 101) + "}", "It has 101 entries", "at most 100"),
     ("٣ * * * *", "it cannot be read", "Minute is 0-59"),
     ("1\u00a02 3 4 5", "4 fields", "has five"),
-    ("0\n0\n*\n*\n*", "1 field.", "has five"),
-    ("0 0 * * *\r\n", "it cannot be read", "Day of week"),
+    ("0\n0\n*\n*\n*", "It has 5 lines", "as an array"),
+    ("0 4 * * *\n0 5 * * *", "It has 2 lines", '{"0 9 * * 1-5","0 12 * * 6"}'),
+    ("# nothing else", "The entry is empty", "@daily"),
+    ("0 0 * * 5 #2", '"#2": it cannot be read', "5#2"),
     ("\x00", "is not a schedule", "30 4 * * *"),
     ("0 0 * * \x00", "it cannot be read", "Day of week"),
     ("x" * 1_000_000, "It has 1000000 characters", "at most 10000"),

@@ -14,9 +14,13 @@ from typing import Any
 from cron_descriptor import CasingTypeEnum, ExpressionDescriptor, Options
 
 from ..errors import UserError
-from .due_times import LONGEST_GAP, LONGEST_REPETITION, UTC, Schedule, Timing, clock_changes, dst_policy, time_zone
+from .due_times import LONGEST_GAP, LONGEST_REPETITION, Schedule, Timing, dst_policy
+from .entries import After, Calendar, Entry, Interval, Once, Reboot
 from .functions import check_arguments
-from .parser import After, Calendar, Entry, Interval, Once, Reboot, parse
+from .parser import bare_line, entry_texts, parse, read_entry
+from .periods import in_words
+from .slots import slots_in_words
+from .time_zones import UTC, clock_changes, time_zone
 
 WEEKDAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
 MONTHS = (
@@ -24,7 +28,7 @@ MONTHS = (
     *("July", "August", "September", "October", "November", "December"),
 )
 ORDINALS = {1: "first", 2: "second", 3: "third", 4: "fourth", 5: "fifth", "l": "last"}
-PRECONNECT_LEAD = timedelta(days=366)
+YEAR = timedelta(days=366)
 
 
 def schedule_in_words(schedule: str, timezone: str, dst: str, now: float, seed: str) -> dict[str, Any]:
@@ -38,11 +42,16 @@ def schedule_in_words(schedule: str, timezone: str, dst: str, now: float, seed: 
 
 def describe(text: str, zone: str, dst: str, now: float, seed: str = "") -> str:
     """The schedule, when it is due next, and the exceptions that changes of the clock make within a
-    year. Raises UserError (22023)."""
+    year. Without a seed (a job) the slots of `H` are not known, nor what follows from them. Raises
+    UserError (22023)."""
     entries = parse(text, seed)
     tz = time_zone(zone)
-    words = "; and ".join(_entry(entry) for entry in entries)
+    policy = dst_policy(dst)
+    slots = [None if seed else slots_in_words(bare_line(entry)) for entry in entry_texts(text)]
+    words = "; and ".join(own or _entry(entry) for own, entry in zip(slots, entries))
     sentences = [f"{words}, {zone}" if any(isinstance(e, Calendar | Once) for e in entries) else words]
+    if any(slots):
+        return "; ".join([*sentences, "next_run_at of a job shows when it is due"])
     timing = Timing(Schedule(entries, tz, dst), now)
     following = next(timing.preview(now), None)
     if following is not None:
@@ -51,33 +60,29 @@ def describe(text: str, zone: str, dst: str, now: float, seed: str = "") -> str:
         sentences.append("never due")
     for entry in entries:
         if isinstance(entry, Calendar) and not entry.wildcard:
-            sentences += _exceptions(entry, tz, dst_policy(dst), now)
+            sentences += _exceptions(entry, tz, policy, now)
         elif isinstance(entry, Once) and entry.moment.tzinfo is None:
             sentences += _exceptions(entry, tz, dst_policy("cron"), now)
     return "; ".join(sentences)
+
+
+def entry_in_words(text: str) -> str:
+    """One entry, with nothing about when it is due next. Raises Mistake."""
+    return slots_in_words(bare_line(text)) or _entry(read_entry(text))
 
 
 def _entry(entry: Entry) -> str:
     if isinstance(entry, Calendar):
         return _calendar(entry)
     if isinstance(entry, Interval):
-        period = _period(entry.seconds)
+        period = in_words(entry.seconds)
         return f"every {period.removeprefix('1 ') if period.count(' ') == 1 else period}"
     if isinstance(entry, After):
-        return f"{_period(entry.seconds)} after each run has ended"
+        return f"{in_words(entry.seconds)} after each run has ended"
     if isinstance(entry, Once):
         return f"once, {_moment(entry.moment)}{entry.moment.strftime(' %z').rstrip()}"
     assert isinstance(entry, Reboot)
     return "when the server has been started"
-
-
-def _period(seconds: int) -> str:
-    parts = []
-    for name, length in (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1)):
-        number, seconds = divmod(seconds, length)
-        if number:
-            parts.append(f"{number} {name}{'s' * (number > 1)}")
-    return " ".join(parts)
 
 
 def _moment(moment: datetime) -> str:
@@ -181,7 +186,7 @@ def _exceptions(entry: Calendar | Once, zone: tzinfo, policy: tuple[bool, bool],
     make_up, repeat = policy
     found = []
     start = datetime.fromtimestamp(now, UTC)
-    for change in clock_changes(start, start + PRECONNECT_LEAD, zone):
+    for change in clock_changes(start, start + YEAR, zone):
         skipped = change.after > change.before
         begin, end = sorted((change.before, change.after))
         if end - begin >= LONGEST_GAP if skipped else end - begin > LONGEST_REPETITION:

@@ -1,7 +1,7 @@
 """When a schedule is due.
 
-croniter walks the calendar (which days match); the times of day, and what becomes of them
-where the UTC offset changes, follow cron(8) as Debian's cron implements it.
+The times of day, and what becomes of them where the UTC offset changes, follow cron(8) as
+Debian's cron implements it.
 
 Instants are seconds since 1970-01-01 UTC. No function here reads a clock.
 
@@ -16,31 +16,37 @@ True
 
 from __future__ import annotations
 
-import difflib
-import re
 from bisect import bisect_left
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta, timezone, tzinfo
+from datetime import date, datetime, time, timedelta, tzinfo
 from functools import cached_property, lru_cache
 from heapq import heapify, heappop, heapreplace
 from itertools import islice, takewhile
 from math import floor
-from typing import Protocol
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
-
-from croniter import CroniterBadDateError, croniter
 
 from ..errors import UserError
-from .parser import MAX_ENTRIES, After, Calendar, Entry, Interval, Once, Reboot, parse
+from .calendar_days import CalendarDays
+from .entries import After, Calendar, Entry, Interval, Once, Reboot
+from .parser import MAX_ENTRIES, parse
+from .time_zones import DAY, SECOND, UTC, end_of_gap, offset_change, offset_changes, time_zone, wall_time
 
-DAY = timedelta(days=1)
-SECOND = timedelta(seconds=1)
-UTC = timezone.utc
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Protocol
+
+    class Due(Protocol):
+        """One entry of a schedule in a time zone; intervals are counted from `anchor`."""
+
+        def next(self, after: float, anchor: float) -> float | None:
+            """The first due time later than `after`, or None."""
+
+        def count(self, after: float, until: float, anchor: float) -> int:
+            """How many due times are later than `after` and not later than `until`."""
+
+
 # Due times have microseconds at the most.
 TICK = 1e-6
 MOST_COMPARED = 10_000
-NEVER = date.max
 
 # cron(8) speaks of "less than 3 hours"; cron.c makes up for the fixed-time jobs of a gap of less
 # than that, and runs those of a repetition of up to and including three hours once.
@@ -57,16 +63,6 @@ DST = {"cron": (True, False), "skip": (False, False), "wall": (False, True)}
 FOLLOW = (False, True)
 
 
-class Due(Protocol):
-    """One entry of a schedule in a time zone; intervals are counted from `anchor`."""
-
-    def next(self, after: float, anchor: float) -> float | None:
-        """The first due time later than `after`, or None."""
-
-    def count(self, after: float, until: float, anchor: float) -> int:
-        """How many due times are later than `after` and not later than `until`."""
-
-
 class Schedule:
     """The entries of a schedule in a time zone."""
 
@@ -80,7 +76,7 @@ class Schedule:
     def never_due(self) -> int | None:
         """The number of the first entry that is on days which never come."""
         for number, entry in enumerate(self._parsed, 1):
-            if isinstance(entry, Calendar) and _Days(entry).next(date(1970, 1, 1)) is None:
+            if isinstance(entry, Calendar) and CalendarDays(entry).next(date(1970, 1, 1)) is None:
                 return number
         return None
 
@@ -117,14 +113,18 @@ def _due_entries(entries: tuple[Entry, ...], zone: tzinfo, policy: tuple[bool, b
             yield _Moment(entry.moment, zone)
 
 
-@dataclass(frozen=True, slots=True)
 class Timing:
     """When a job is due: its schedule, what intervals are counted from, and the window."""
 
-    schedule: Schedule
-    anchor: float = 0.0
-    starts_at: float | None = None
-    ends_at: float | None = None
+    __slots__ = ("anchor", "ends_at", "schedule", "starts_at")
+
+    def __init__(
+        self, schedule: Schedule, anchor: float = 0.0, starts_at: float | None = None, ends_at: float | None = None
+    ) -> None:
+        self.schedule = schedule
+        self.anchor = anchor
+        self.starts_at = starts_at
+        self.ends_at = ends_at
 
     def next(self, after: float) -> float | None:
         """The first due time later than `after`, or None."""
@@ -165,17 +165,23 @@ class Timing:
 
     def preview(self, after: float) -> Iterator[float]:
         """All due times later than `after`, as if a run that the next one waits for took no time."""
+        ahead = self.following(after)
         pause = self.schedule.after_end
+        if pause is None:
+            yield from ahead
+            return
+        upcoming = next(ahead, None)
         while True:
-            found = [self.next(after)]
-            if pause is not None:
-                start = max(after, (self.starts_at or after) - pause)
-                found.append(start + pause if self.ends_at is None or start + pause <= self.ends_at else None)
-            due = min((instant for instant in found if instant is not None), default=None)
-            if due is None:
-                return
+            due = max(after, (self.starts_at or after) - pause) + pause
+            if self.ends_at is not None and due > self.ends_at:
+                break
+            if upcoming is not None and upcoming <= due:
+                due, upcoming = upcoming, next(ahead, None)
             yield due
             after = due
+        while upcoming is not None:
+            yield upcoming
+            upcoming = next(ahead, None)
 
     def latest(self, after: float, until: float, count: int) -> list[float]:
         """The last `count` due times that are later than `after` and not later than `until`."""
@@ -237,8 +243,8 @@ class _Grid:
 class _Moment:
     def __init__(self, moment: datetime, zone: tzinfo) -> None:
         instant = (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
-        if not moment.tzinfo and _wall(instant, zone) != moment:
-            instant = _gap(moment, zone)  # it would be never due otherwise
+        if not moment.tzinfo and wall_time(instant, zone) != moment:
+            instant = end_of_gap(moment, zone)  # it would be never due otherwise
         self._instant = instant.timestamp()
 
     def next(self, after: float, anchor: float) -> float | None:
@@ -254,15 +260,15 @@ class _WallTimes:
     def __init__(self, entry: Calendar, zone: tzinfo, policy: tuple[bool, bool]) -> None:
         self._entry = entry
         self._zone = zone
-        self._days = _Days(entry)
+        self._days = CalendarDays(entry)
         self._make_up, self._repeat = policy
 
     def next(self, after: float, anchor: float) -> float | None:
         now = datetime.fromtimestamp(after, UTC)
-        wall, inclusive = _wall(now, self._zone), False
+        wall, inclusive = wall_time(now, self._zone), False
         if (change := self._change_back(now)) is not None:
-            moment, end = change, _wall(change, self._zone)
-            repeated = _wall(moment - SECOND, self._zone) + SECOND
+            moment, end = change, wall_time(change, self._zone)
+            repeated = wall_time(moment - SECOND, self._zone) + SECOND
             once = not self._repeat and repeated - end <= LONGEST_REPETITION
             if now < moment:
                 found = self._match(wall, inclusive)
@@ -280,8 +286,8 @@ class _WallTimes:
         first, last = (datetime.fromtimestamp(floor(moment) + 1, UTC) for moment in (after, until))
         total = 0
         begin = first - HORIZON  # a repetition may have begun before
-        shown = wall = _wall(begin, self._zone)
-        for end in (*_changes(begin, last, self._zone), last):
+        shown = wall = wall_time(begin, self._zone)
+        for end in (*offset_changes(begin, last, self._zone), last):
             low = wall  # the clock jumps from `shown` to `wall` where the piece begins
             if wall < shown and not self._repeat and shown - wall <= LONGEST_REPETITION:
                 low = shown
@@ -289,7 +295,7 @@ class _WallTimes:
                 total += 1
             shown = wall + (end - begin)
             total += self._count_wall(max(low, wall + (first - begin)), shown)
-            begin, wall = end, _wall(end, self._zone)
+            begin, wall = end, wall_time(end, self._zone)
         return total
 
     def _makes_up(self, begin: datetime, end: datetime) -> bool:
@@ -333,10 +339,10 @@ class _WallTimes:
         while (found := self._match(wall, inclusive)) is not None:
             for fold in (0, 1):
                 instant = found.replace(tzinfo=self._zone, fold=fold).astimezone(UTC)
-                if instant > now and _wall(instant, self._zone) == found:
+                if instant > now and wall_time(instant, self._zone) == found:
                     return instant.timestamp()
-            gap = _gap(found, self._zone)
-            begin, end = _wall(gap - SECOND, self._zone) + SECOND, _wall(gap, self._zone)
+            gap = end_of_gap(found, self._zone)
+            begin, end = wall_time(gap - SECOND, self._zone) + SECOND, wall_time(gap, self._zone)
             if self._make_up and end - begin < LONGEST_GAP and gap > now:
                 return gap.timestamp()
             wall, inclusive = end, True
@@ -345,8 +351,8 @@ class _WallTimes:
     def _change_back(self, now: datetime) -> datetime | None:
         """The moment within the horizon at which clocks are set back, if there is one."""
         for begin, end in ((now, now + HORIZON), (now - HORIZON, now)):
-            if _wall(end, self._zone) - _wall(begin, self._zone) < HORIZON:
-                return _change(begin, end, self._zone)
+            if wall_time(end, self._zone) - wall_time(begin, self._zone) < HORIZON:
+                return offset_change(begin, end, self._zone)
         return None
 
     def _match(self, wall: datetime, inclusive: bool) -> datetime | None:
@@ -382,148 +388,3 @@ class _WallTimes:
         if at_hour < len(hours):
             return time(hours[at_hour], minutes[0], seconds[0])
         return None
-
-
-class _Days:
-    """The matching days of a calendar entry.
-
-    The last two answers are kept, since days are asked in order: today's, whose times may all be
-    over, and the next one's.
-    """
-
-    def __init__(self, entry: Calendar) -> None:
-        start = datetime(1970, 1, 1)
-        self._walkers = [croniter(line, start, ret_type=datetime, day_or=False) for line in _day_lines(entry)]
-        # From which day on an answer holds, and the answer.
-        self._known = [(date.max, date.min)] * 2
-
-    def next(self, day: date) -> date | None:
-        """The first matching day that is not before `day`."""
-        if not self._walkers:
-            return day
-        for wrote_inbox, found in self._known:
-            if wrote_inbox <= day <= found:
-                break
-        else:
-            found = self._walk(day) or NEVER
-            self._known = [self._known[1], (day, found)]
-        return None if found == NEVER else found
-
-    def count(self, begin: date, end: date) -> int:
-        """How many matching days there are from `begin` to before `end`."""
-        if not self._walkers:
-            return (end - begin).days
-        total, day = 0, self.next(begin)
-        while day is not None and day < end:
-            total, day = total + 1, self.next(day + DAY)
-        return total
-
-    def _walk(self, day: date) -> date | None:
-        eve = datetime.combine(day, time()) - SECOND
-        found = []
-        for walker in self._walkers:
-            try:
-                found.append(walker.get_next(datetime, start_time=eve).date())
-            except (CroniterBadDateError, ValueError, OverflowError):
-                continue  # never due, or only after the year 9999
-        return min(found, default=None)
-
-
-def _day_lines(entry: Calendar) -> list[str]:
-    """The matching days as croniter lines; none where every day matches.
-
-    croniter gets plain numbers, so that its own reading of ranges and stars plays no part, and
-    one line for each kind of weekday and (unless both must match) each day field: it cannot mix
-    them.
-    """
-    days = "*" if len(entry.days) == 31 else ",".join([*map(str, entry.days), *["l"] * entry.last_day])
-    months = "*" if len(entry.months) == 12 else ",".join(map(str, entry.months))
-    nth_weekdays = [f"{day}#{nth}" if nth != "l" else f"l{day}" for day, nth in entry.nth_weekdays]
-    weekdays = [",".join(map(str, kind)) for kind in (nth_weekdays, entry.weekdays) if kind]
-    if len(entry.weekdays) == 7:
-        weekdays = ["*"]
-    if entry.both_days:
-        fields = [(days, weekday) for weekday in weekdays]
-    else:
-        fields = [(days, "*"), *(("*", weekday) for weekday in weekdays)]
-    if months == "*" and ("*", "*") in fields:
-        return []
-    return [f"0 0 {day} {months} {weekday}" for day, weekday in fields]
-
-
-# --- time zones -----------------------------------------------------------------------------
-
-# The form in which PostgreSQL shows SET TIME ZONE 2: POSIX, with the sign reversed.
-_FIXED = re.compile(r"<[+-]\d{2}(?::?\d{2})?>([+-]?)(\d{1,2})(?::(\d{2}))?", re.ASCII)
-
-
-def time_zone(name: str) -> tzinfo:
-    """The time zone of this name. Raises UserError (22023)."""
-    if match := _FIXED.fullmatch(name):
-        sign, hours, minutes = match.groups()
-        offset = timedelta(hours=int(hours), minutes=int(minutes or 0))
-        if offset < DAY:
-            return timezone(offset if sign == "-" else -offset)
-    try:
-        return ZoneInfo(_zone_names().get(name.lower(), name))
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        near = difflib.get_close_matches(name[:40].lower(), _zone_names(), n=1)
-        advice = f"Did you mean {_zone_names()[near[0]]}? " if near else ""
-        raise UserError(
-            f'unknown time zone "{name[:40]}"',
-            "The server's time zone database has no such name.",
-            f"{advice}Names look like Europe/Berlin or UTC; pg_timezone_names lists them.",
-        ) from None
-
-
-@lru_cache(maxsize=1)
-def _zone_names() -> dict[str, str]:
-    return {name.lower(): name for name in available_timezones()}
-
-
-@dataclass(frozen=True, slots=True)
-class ClockChange:
-    """What a clock on the wall shows when its UTC offset changes, before and after that."""
-
-    before: datetime
-    after: datetime
-
-
-def clock_changes(begin: datetime, end: datetime, zone: tzinfo) -> Iterator[ClockChange]:
-    """The changes of the UTC offset of a zone between two moments."""
-    for moment in _changes(begin, end, zone):
-        yield ClockChange(_wall(moment - SECOND, zone) + SECOND, _wall(moment, zone))
-
-
-def _changes(begin: datetime, end: datetime, zone: tzinfo) -> Iterator[datetime]:
-    """The moments after `begin` and before `end` at which the UTC offset of a zone changes."""
-    while begin < end:
-        tomorrow = min(begin + DAY, end)
-        if _wall(tomorrow, zone) - _wall(begin, zone) != tomorrow - begin:
-            moment = _change(begin, tomorrow, zone)
-            if moment < end:
-                yield moment
-        begin = tomorrow
-
-
-def _wall(moment: datetime, zone: tzinfo) -> datetime:
-    """What a clock on the wall shows at a moment."""
-    return moment.astimezone(zone).replace(tzinfo=None, fold=0)
-
-
-def _gap(missing: datetime, zone: tzinfo) -> datetime:
-    """The moment at which clocks are set forward past the wall time `missing`."""
-    moments = [missing.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1)]
-    return _change(min(moments) - SECOND, max(moments) + SECOND, zone)
-
-
-def _change(begin: datetime, end: datetime, zone: tzinfo) -> datetime:
-    """The moment (a whole second) in (begin, end] at which the UTC offset changes."""
-    before = _wall(begin, zone) - begin.replace(tzinfo=None)
-    while end - begin > SECOND:
-        middle = begin + timedelta(seconds=int((end - begin).total_seconds()) // 2 or 1)
-        if _wall(middle, zone) - middle.replace(tzinfo=None) == before:
-            begin = middle
-        else:
-            end = middle
-    return end.replace(microsecond=0)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
 from itertools import islice, takewhile
-from typing import Any
 
 from ..errors import UserError
-from .due_times import Timing, dst_policy, time_zone
+from .due_times import Timing, dst_policy
 from .due_times import schedule as read_schedule
+from .time_zones import time_zone
 
-# As many due times as one call finds: nothing interrupts the search, not even a shutdown.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Any
+
+# As many due times as one call finds.
 MOST = 10_001
+# After so many the server is given a chance to end the search.
+BETWEEN_INTERRUPTS = 200
 # What the calendar is walked for, with room to walk: from the year 68 to 8941.
 EARLIEST, LATEST = -6.0e10, 2.2e11
 
@@ -45,22 +51,23 @@ def due_times(
     until: float | None,
     count: int,
     seed: str | None,
+    anchor: float | None = None,
+    let_interrupt: Callable[[], object] = lambda: None,
 ) -> dict[str, Any]:
-    """The function `due_times`."""
+    """The function `due_times`; `let_interrupt` raises an exception with an SQLSTATE where the search is to end."""
     try:
-        check_arguments((timezone, dst, after, count), (starts_at, after))
+        check_arguments((timezone, dst, after, count), (starts_at, after, anchor))
         if schedule is None:
-            time_zone(timezone)
             dst_policy(dst)
             return {"due": [], "never": None, "user_error": None}
         read = read_schedule(schedule, timezone, dst, seed or "")
+        impossible = read.never_due
+        due = Timing(read, after if anchor is None else anchor, starts_at, ends_at).preview(after)
+        if until is not None:
+            due = takewhile(lambda instant: instant <= until, due)
+        found = list(islice(_interruptible(due, let_interrupt), min(max(count, 0), MOST)))
     except UserError as user_error:
         return {"due": None, "never": None, "user_error": user_error.as_row()}
-    impossible = read.never_due
-    due = Timing(read, after, starts_at, ends_at).preview(after)
-    if until is not None:
-        due = takewhile(lambda instant: instant <= until, due)
-    found = list(islice(due, min(max(count, 0), MOST)))
     never = None
     if impossible is not None:
         which = f"Entry {impossible}" if len(read.entries) > 1 else "It"
@@ -68,6 +75,45 @@ def due_times(
     elif not found and not read.at_reboot:
         never = "No such time lies in the future, or none in the window from starts_at to ends_at."
     return {"due": found, "never": never, "user_error": None}
+
+
+def _interruptible(moments: Iterator[float], let_interrupt: Callable[[], object]) -> Iterator[float]:
+    for number, moment in enumerate(moments, 1):
+        if number % BETWEEN_INTERRUPTS == 0:
+            try:
+                let_interrupt()
+            except Exception as error:
+                if not hasattr(error, "sqlstate"):
+                    raise
+                raise UserError(
+                    str(error),
+                    "The search for due times was interrupted.",
+                    "Ask for fewer due times, or for a shorter time.",
+                    error.sqlstate,
+                ) from None
+        yield moment
+
+
+def schedule_doubt(schedule: str) -> dict[str, Any] | None:
+    """The function `schedule_doubt`."""
+    if "/" not in schedule and len(schedule.split()) < 6:
+        return None
+    from .doubts import doubt
+
+    try:
+        doubted = doubt(schedule)
+    except UserError:
+        return None
+    if doubted is None:
+        return None
+    from .description import entry_in_words
+
+    return {
+        "sqlstate": "00000",
+        "message": f'schedule "{doubted.entry}" means: {entry_in_words(doubted.entry)}',
+        "detail": doubted.detail,
+        "hint": doubted.hint,
+    }
 
 
 def zone_offsets(name: str, moments: list[float]) -> list[float] | None:
