@@ -14,7 +14,7 @@ DATA_built = $(SCRIPT) $(UPDATES)
 FOLDERS = roles types internal tables worker views api checks triggers diagnostics privileges
 # Each comes after those that it reads.
 VIEWS = all_job all_job_log job_for_worker worker_status \
-	member_job member_job_log member_once_job my_job my_job_log visible_job view_owner job_stats job_request \
+	member_job member_job_log member_once_job my_job my_job_log visible_job job_grid view_owner job_stats job_request \
 	job_chain job_overview recent_runs dry_run
 ORDERED_views = $(VIEWS:%=sql/views/%.sql)
 parts = $(foreach folder,$(1),$(or $(ORDERED_$(folder)),$(sort $(wildcard sql/$(folder)/*.sql))))

@@ -7,9 +7,12 @@ the extension takes hold in sessions that have loaded an older one.
 from __future__ import annotations
 
 from importlib import import_module
-from types import ModuleType
 
 from .vendor import vendored
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
 
 
 def module(name: str) -> ModuleType:

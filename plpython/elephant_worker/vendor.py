@@ -7,22 +7,26 @@ found without it.
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib.machinery import ModuleSpec, PathFinder
-from pathlib import Path
-from types import ModuleType
+from importlib.machinery import PathFinder
 
-DIRECTORY = Path(__file__).resolve().parent.parent / "vendor"
-_names = {entry.name.removesuffix(".py") for entry in DIRECTORY.glob("*")}
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+
+DIRECTORY = os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(__file__))), "vendor")
+_names = {name.removesuffix(".py") for name in os.listdir(DIRECTORY)} if os.path.isdir(DIRECTORY) else set()
 _modules: dict[str, ModuleType] = {}
 
 
 class _Finder:
     @staticmethod
     def find_spec(name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
-        return PathFinder.find_spec(name, [str(DIRECTORY)]) if path is None and name in _names else None
+        return PathFinder.find_spec(name, [DIRECTORY]) if path is None and name in _names else None
 
 
 def _take() -> dict[str, ModuleType]:

@@ -12,7 +12,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 BEGIN
-    IF ahead IS NULL OR ahead <= '0' OR ahead > '1 year' THEN
+    IF ahead IS NULL OR NOT extract(epoch FROM ahead) BETWEEN 0.000001 AND 366 * 86400 THEN
         RAISE EXCEPTION 'upcoming_runs() cannot look ahead %', coalesce(ahead::text, 'NULL')
             USING ERRCODE = 'invalid_parameter_value',
                   DETAIL = 'It shows the due times from now until so much later.',
@@ -22,11 +22,11 @@ BEGIN
     SELECT to_timestamp(d.due), j.job_id, j.rolname, j.datname, j.job_description,
            count(*) OVER (PARTITION BY d.due)
     FROM @extschema@.visible_job j
+    JOIN @extschema@.job_grid g USING (job_id)
     CROSS JOIN LATERAL @extschema@.due_times(
         j.schedule, j.timezone, j.dst, extract(epoch FROM j.starts_at)::float8, extract(epoch FROM j.ends_at)::float8,
-        -- From the due time that is known on, so that intervals keep their grid.
         extract(epoch FROM j.next_run_at)::float8, extract(epoch FROM now() + ahead)::float8, 10000,
-        j.job_id::text) a
+        j.job_id::text, extract(epoch FROM g.begins_at)::float8) a
     CROSS JOIN LATERAL unnest(extract(epoch FROM j.next_run_at)::float8 || a.due) d (due)
     WHERE j.next_run_at <= now() + ahead
     ORDER BY 1, 2;

@@ -13,10 +13,13 @@ GRANT EXECUTE ON FUNCTION @extschema@.zone_offsets(text, float8[]) TO job_monito
 CREATE FUNCTION @extschema@.server_zone_offsets(timezone text, moments float8[]) RETURNS float8[]
 LANGUAGE plpgsql STABLE STRICT SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
+SET TimeZone = 'UTC'
 AS $$
 BEGIN
-    RETURN (SELECT array_agg(date_part('epoch', (m.moment AT TIME ZONE timezone) - (m.moment AT TIME ZONE 'UTC')))
-            FROM (SELECT to_timestamp(s.seconds) FROM unnest(moments) s (seconds)) m (moment));
+    -- As the setting, which is always a zone: AT TIME ZONE takes CET for an abbreviation, which has no summer.
+    PERFORM set_config('TimeZone', timezone, true);
+    RETURN (SELECT array_agg(extract(timezone FROM to_timestamp(m.seconds))::float8 ORDER BY m.ordinality)
+            FROM unnest(moments) WITH ORDINALITY m (seconds, ordinality));
 EXCEPTION
     WHEN invalid_parameter_value THEN
         RETURN NULL;

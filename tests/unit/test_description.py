@@ -71,6 +71,28 @@ def test_slots_of_a_job() -> None:
     assert describe("H H * * *", "UTC", "cron", NOW, "1").startswith("at 21:25 every day, UTC")
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("H * * * *", "at a minute (0-59) that each job has of its own"),
+        ("H H(0-7) * * *", "at a minute (0-59) and an hour (0-7) that each job has of its own"),
+        ("H/15 * * * *", "at every 15 minutes from a minute (0-14) on that each job has of its own"),
+        ("H(10-29)/10 3 * * *", "at hour 3 and every 10 minutes from a minute (10-19) on that each job has of its own"),
+        ("0 H(22-23) * * H", "at minute 0, an hour (22-23) and a day of week (0-6) that each job has of its own"),
+        ("{@reboot,H 4 1 * *}", "at hour 4, day of month 1 and a minute (0-59) that each job has of its own"),
+    ],
+)
+def test_slots_of_no_job_are_no_facts(text: str, said: str) -> None:
+    words = describe(text, "UTC", "cron", NOW)
+    assert said in words
+    assert words.endswith(", UTC; next_run_at of a job shows when it is due")
+    assert "next on" not in words
+
+
+def test_a_weekday_is_no_slot() -> None:
+    assert describe("0 4 * * THU", "UTC", "cron", NOW).startswith("at 04:00 on Thursday, UTC; next on ")
+
+
 def test_next() -> None:
     assert describe("30 4 * * *", "Asia/Tokyo", "cron", NOW).endswith("; next on 2 January 2027 at 04:30")
     assert describe("@after 90 seconds", "Asia/Tokyo", "cron", NOW).endswith("; next on 1 January 2027 at 21:01:30")

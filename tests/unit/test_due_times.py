@@ -206,12 +206,43 @@ def test_a_missing_time_that_is_asked_for_once() -> None:
         assert Timing(schedule("2011-12-30 12:00", "Pacific/Apia", dst)).next(0.0) == utc("2011-12-30 10:00")
 
 
-@pytest.mark.parametrize("name", ["", "..", "/etc/passwd", "Europe", "Europe/Berlim", "x" * 1_000_000, "CET-1"])
+@pytest.mark.parametrize(
+    "name", ["", "..", "/etc/passwd", "Europe", "Europe/Berlim", "x" * 1_000_000, "UTC+30", "UTC-3;", "UTC\n-3"]
+)
 def test_unknown_time_zones(name: str) -> None:
     with pytest.raises(UserError) as refused:
         time_zone(name)
     assert refused.value.sqlstate == "22023"
     assert ("Did you mean Europe/Berlin?" in refused.value.hint) == (name == "Europe/Berlim")
+
+
+# What SET TimeZone accepts beside names, and how far ahead of UTC it is in January and July of 2027, in hours.
+POSIX = {
+    "UTC-3": (3, 3),
+    "GMT-03:00": (3, 3),
+    "EST5": (-5, -5),
+    "CET-1": (1, 1),
+    "<+02>-02": (2, 2),
+    "<+05:30>-05:30": (5.5, 5.5),
+    "<-03>03": (-3, -3),
+    "CET-1CEST,M3.5.0,M10.5.0/3": (1, 2),
+    "CET-1CEST": (1, 2),
+    "EST5EDT": (-5, -4),
+    "NZST-12NZDT,M9.5.0,M4.1.0/3": (13, 12),
+}
+
+
+@pytest.mark.parametrize("name", POSIX)
+def test_posix_time_zones(name: str) -> None:
+    moments = [
+        datetime.fromisoformat(day).astimezone(time_zone(name))
+        for day in ("2027-01-15 00:00+00:00", "2027-07-15 00:00+00:00")
+    ]
+    offsets = [offset.total_seconds() / 3600 for moment in moments if (offset := moment.utcoffset()) is not None]
+    assert tuple(offsets) == POSIX[name]
+    first = Timing(schedule("0 12 * * *", name)).next(utc("2027-01-15 00:00"))
+    assert first is not None
+    assert (first + 3600 * POSIX[name][0]) % 86400 == 12 * 3600
 
 
 def test_unknown_policy() -> None:

@@ -14,6 +14,7 @@ from elephant_worker.errors import UserError
 from elephant_worker.jobs.dispatch import DispatchContext, decide
 from elephant_worker.jobs.job import Job
 from elephant_worker.schedule.description import describe
+from elephant_worker.schedule.doubts import doubt
 from elephant_worker.schedule.due_times import Timing, schedule
 from elephant_worker.schedule.parser import parse
 from harness.cluster import ROOT
@@ -35,6 +36,7 @@ EXAMPLES = TABLES["schedule time zone from due"]
 POLICIES = TABLES["schedule time zone from `cron` `skip` `wall`"]
 SLOTS = TABLES["schedule job 1 job 2 job 3"]
 REFUSED = TABLES["schedule says Did you mean"]
+DOUBTED = TABLES["schedule the NOTICE suggests"]
 MISSED = TABLES["`catch_up` 10:00 11:00 12:00 13:00"]
 
 
@@ -88,6 +90,15 @@ def test_refused(row: list[str]) -> None:
     assert ("Did you mean" in refused.value.hint) == bool(meant)
     if meant:
         assert f"Did you mean {meant}?" in refused.value.hint
+
+
+@pytest.mark.parametrize("row", DOUBTED, ids=lambda row: row[0])
+def test_doubted(row: list[str]) -> None:
+    text, suggestion = row
+    doubted = doubt(text)
+    assert doubted is not None
+    assert suggestion in doubted.hint
+    assert parse(suggestion)
 
 
 def test_the_description() -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 class _Value:
     """Equal to another one of its class with the same attributes."""
 
-    __slots__ = ()
+    __slots__: tuple[str, ...] = ()
 
     def _key(self) -> tuple[object, ...]:
         return tuple(getattr(self, name) for name in self.__slots__)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # As many due times as one call finds.
 MOST = 10_001
 # After so many the server is given a chance to end the search.
-BETWEEN_INTERRUPTS = 200
+BETWEEN_INTERRUPTS = 20
 # What the calendar is walked for, with room to walk: from the year 68 to 8941.
 EARLIEST, LATEST = -6.0e10, 2.2e11
 

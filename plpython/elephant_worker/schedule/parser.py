@@ -23,7 +23,6 @@ from .entries import (
     DAY,
     HOUR,
     MINUTE,
-    MONTH,
     SECOND,
     SIX,
     WEEKDAY,
@@ -186,9 +185,9 @@ def _looks_like_a_period(line: str) -> bool:
         return False
     first, *others = line.split(maxsplit=2)
     second = others[0] if others else ""
-    return (
-        any(character.isalpha() for character in first) and "/" not in first and "-" not in first
-    ) or (second[:1].isalpha() and second[0] != "H")
+    return (any(character.isalpha() for character in first) and "/" not in first and "-" not in first) or (
+        second[:1].isalpha() and second[0] != "H"
+    )
 
 
 def _keyword(text: str, seed: str) -> Entry:

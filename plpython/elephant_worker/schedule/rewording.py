@@ -203,21 +203,23 @@ def _candidates(text: str) -> Iterator[str]:
 
 def _near_keyword(text: str) -> Iterator[str]:
     first, _, rest = text.partition(" ")
-    near = difflib.get_close_matches("@" + first[:20].lower().lstrip("@"), KEYWORDS, n=1)
-    if near:
-        yield f"{near[0]} {rest}".strip() if near[0] in ("@every", "@after") else near[0] if not rest else ""
+    for near in difflib.get_close_matches("@" + first[:20].lower().lstrip("@"), KEYWORDS, n=1):
+        if near in ("@every", "@after"):
+            yield f"{near} {rest}".strip()
+        elif not rest or first[0] == "@":
+            yield near
 
 
 def _days_and_clock(text: str) -> Iterator[str]:
     """every monday at 9:00, daily at 2am, at 02:30 on weekdays."""
     text = re.sub(r"\bmidnight$", "00:00", re.sub(r"\bnoon$", "12:00", text))
     days = r"(?:(?:every|each|on) )?([a-z][a-z,. -]*?)"
-    if match := re.fullmatch(rf"(?:{days} )?(at )?{_CLOCK}", text):
-        if match[2] or match[4] or match[6]:
-            yield _at(match, _weekdays((match[1] or "").removesuffix(",")), group=3)
-    if match := re.fullmatch(rf"(at )?{_CLOCK} {days}", text):
-        if match[1] or match[3] or match[5]:
-            yield _at(match, _weekdays(match[6]), group=2)
+    match = re.fullmatch(rf"(?:{days} )?(at )?{_CLOCK}", text)
+    if match and (match[2] or match[4] or match[6]):
+        yield _at(match, _weekdays((match[1] or "").removesuffix(",")), group=3)
+    match = re.fullmatch(rf"(at )?{_CLOCK} {days}", text)
+    if match and (match[1] or match[3] or match[5]):
+        yield _at(match, _weekdays(match[6]), group=2)
 
 
 def _weekdays(words: str) -> str:

@@ -16,18 +16,22 @@ ARTICLES = {"hour": "an"}
 def slots_in_words(line: str) -> str | None:
     """The fields of a line with slots, as words; None for another line or form."""
     parts = line.split()
-    if line[:1] == "@" or len(parts) not in (5, 6) or not any("H" in part for part in parts):
+    if line[:1] == "@" or len(parts) not in (5, 6) or not any(map(_has_slot, parts)):
         return None
     fields = list(zip(SIX if len(parts) == 6 else FIVE, parts))
-    own = [_slot(field, part) for field, part in fields if "H" in part]
+    own = [_slot(field, part) for field, part in fields if _has_slot(part)]
     common = [f"{field.name} {part}" for field, part in fields if _is_said(field, part)]
     said = common + own
     words = said[0] if len(said) == 1 else f"{', '.join(said[:-1])} and {said[-1]}"
     return f"at {words} that each job has of its own"
 
 
+def _has_slot(part: str) -> bool:
+    return any(member.startswith("H") for member in part.split(","))
+
+
 def _is_said(field: Field, part: str) -> bool:
-    return "H" not in part and part != "*" and not (field is SECOND and part == "0")
+    return not _has_slot(part) and part != "*" and not (field is SECOND and part == "0")
 
 
 def _slot(field: Field, part: str) -> str:

@@ -63,6 +63,7 @@ def _posix(name: str) -> tzinfo:
         raise ValueError
     if re.fullmatch(r"(?:[A-Za-z]{3,}|<[^>]+>)[+-]?\d[\d:]*(?:[A-Za-z]{3,}|<[^>]+>)", name):
         name += ",M3.2.0,M11.1.0"  # PostgreSQL's default: the rules of the United States
+    name = re.sub(r"<[^>]+>", "<XXX>", name)  # PostgreSQL has colons in names: <+05:30>-05:30
     header = b"TZif2" + bytes(15)
     counts = pack(">6l", 0, 0, 0, 0, 1, 4)
     utc = pack(">lbb", 0, 0, 0) + b"UTC\0"

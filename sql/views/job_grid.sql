@@ -1,0 +1,9 @@
+CREATE VIEW @extschema@.job_grid WITH (security_barrier) AS
+SELECT j.job_id, coalesce(j.starts_at, j.schedule_set_at) AS begins_at
+FROM ONLY @extschema@.job j
+WHERE j.rolname = ANY ((SELECT @extschema@.permitted_roles())::name[])
+   OR (SELECT pg_has_role('job_monitor', 'USAGE'));
+
+COMMENT ON VIEW @extschema@.job_grid IS
+    'where the grid of the intervals of each job begins, for upcoming_runs(); the same jobs as in visible_job';
+GRANT SELECT ON @extschema@.job_grid TO job_scheduler, job_monitor;

@@ -1,0 +1,101 @@
+"""The functions that tell when schedules are due, as sessions of all kinds call them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import psycopg
+import pytest
+
+from harness.scheduler import Scheduler
+
+# A hundred entries, each of which must be looked for far away, or that are due together each second.
+FAR = "{" + ",".join(f'"{number % 60} {number // 60} 29 2 */7"' for number in range(100)) + "}"
+DENSE = "{" + ",".join(f'"*/{number % 9 + 1} * * * * *"' for number in range(100)) + "}"
+
+# What a session's TimeZone can be beside a name of the IANA database.
+POSIX = ("UTC-3", "GMT-03:00", "EST5", "<+02>-02", "<+05:30>-05:30", "CET-1CEST,M3.5.0,M10.5.0/3", "CET-1CEST")
+
+
+@pytest.mark.parametrize("schedule", [FAR, DENSE], ids=["far", "dense"])
+@pytest.mark.parametrize(
+    "call", ["next_runs(%s, count := 10000)", "due_times(%s, 'UTC', 'cron', 0, NULL, 0, NULL, 10000, '')"]
+)
+def test_a_long_search_can_be_cancelled(scheduler: Scheduler, schedule: str, call: str) -> None:
+    with scheduler.connect() as session:
+        session.execute("SET statement_timeout = '200ms'")
+        if call.startswith("next_runs"):
+            with pytest.raises(psycopg.errors.QueryCanceled, match="canceling statement due to statement timeout"):
+                session.execute(f"SELECT * FROM {call}", (schedule,))
+        else:
+            row = session.execute(f"SELECT due, (user_error).sqlstate FROM {call}", (schedule,)).fetchone()
+            assert row == (None, "57014")
+
+
+def test_upcoming_runs_of_several_intervals_are_on_their_grid(scheduler: Scheduler) -> None:
+    for schedule, gaps in (
+        ("{2 seconds,3 seconds}", [2, 3, 4, 6, 8, 9, 10, 12]),
+        ("{5 seconds,2 seconds,7 seconds}", [2, 4, 5, 6, 7, 8, 10, 12]),
+        ("4 seconds", [4, 8, 12]),
+    ):
+        job = scheduler.insert("SELECT 1", schedule=schedule)
+        begin = scheduler.value("SELECT schedule_set_at FROM job WHERE job_id = %s", job)
+        rows = scheduler.execute("SELECT scheduled_at FROM upcoming_runs('1 minute') ORDER BY 1").fetchall()
+        assert [(row.scheduled_at - begin).total_seconds() for row in rows][: len(gaps)] == gaps
+        scheduler.execute(f"SELECT delete_job({job})")
+
+
+def test_upcoming_runs_go_on_from_where_the_job_is(scheduler: Scheduler) -> None:
+    """Also where it was defined a while ago, and in a window."""
+    job = scheduler.insert("SELECT 1", schedule="{2 minutes,3 minutes}")
+    later = scheduler.insert(
+        "SELECT 1", schedule="{2 minutes,3 minutes}", starts_at=scheduler.value("SELECT now() + interval '1 minute'")
+    )
+    scheduler.execute(
+        "UPDATE job SET schedule_set_at = schedule_set_at - interval '7 minutes', first_run_at = "
+        f"first_run_at - interval '1 minute' WHERE job_id = {job}"
+    )
+    rows = scheduler.execute(
+        "SELECT u.job_id, u.scheduled_at - coalesce(j.starts_at, j.schedule_set_at) AS since "
+        "FROM upcoming_runs('11 minutes') u JOIN job j USING (job_id) ORDER BY 2"
+    ).fetchall()
+    minutes = {
+        number: [row.since / timedelta(minutes=1) for row in rows if row.job_id == number] for number in (job, later)
+    }
+    assert minutes[job][:4] == [8, 9, 10, 12]
+    assert minutes[later] == [0, 2, 3, 4, 6, 8, 9, 10]
+
+
+@pytest.mark.parametrize("name", POSIX)
+def test_time_zones_of_drivers_and_containers(scheduler: Scheduler, name: str) -> None:
+    """They mean to schedules what they mean to the server."""
+    scheduler.execute("SELECT set_config('TimeZone', {}, false)", psycopg.sql.Literal(name))
+    assert scheduler.value("SELECT run_once('SELECT 1')")
+    assert scheduler.value("SELECT job_id FROM insert_job('SELECT 1', current_catalog)")
+    assert scheduler.value("SELECT job_id FROM insert_job('SELECT 1', current_catalog, '0 12 * * *')")
+    shown = scheduler.execute("SELECT to_char(n, 'HH24:MI') FROM next_runs('0 12 * * *', count := 400) n").fetchall()
+    assert {row[0] for row in shown} == {"12:00"}
+    assert "12:00" in scheduler.value("SELECT describe_schedule('0 12 * * *')")
+    states = scheduler.execute("SELECT state FROM check_timezones()").fetchall()
+    assert {row.state for row in states} == {"ok"}
+
+
+def test_zones_that_are_named_like_abbreviations(scheduler: Scheduler) -> None:
+    for name in ("CET", "MET", "EET", "WET", "EST5EDT", "Etc/GMT-3"):
+        scheduler.insert("SELECT 1", schedule="@daily", timezone=name)
+    found = scheduler.execute("SELECT state, found FROM check_timezones()").fetchall()
+    assert [row.state for row in found] == ["ok"], found
+
+
+def test_an_interval_is_bounded_as_the_seconds_it_has(scheduler: Scheduler) -> None:
+    """-1 year 361 days is more than zero to the operators of interval, and less in seconds."""
+    with pytest.raises(psycopg.errors.InvalidParameterValue, match="cannot look ahead"):
+        scheduler.execute("SELECT * FROM upcoming_runs('-1 year 361 days')")
+    with pytest.raises(psycopg.errors.InvalidParameterValue, match="cannot look ahead"):
+        scheduler.execute("SELECT * FROM upcoming_runs('13 months')")
+    scheduler.execute("SELECT * FROM upcoming_runs('1 year')")
+
+
+def test_slots_are_no_facts(scheduler: Scheduler) -> None:
+    said = scheduler.value("SELECT describe_schedule('H H(0-7) * * *', 'UTC')")
+    assert said.startswith("at a minute (0-59) and an hour (0-7) that each job has of its own, UTC")
