@@ -14,7 +14,15 @@ def elephant(module):
                 libraries = {line.split(maxsplit=5)[-1].strip() for line in maps if "plpython3" in line}
             directories = [dirname(library) for library in libraries] + directories
         files = [f"{directory}/elephant_worker/@VERSION@/elephant_worker/__init__.py" for directory in directories]
-        spec = spec_from_file_location(name, next(filter(exists, files), files[-1]))
+        file = next(filter(exists, files), None)
+        if file is None:
+            plpy.error(
+                "the Python package of elephant_worker @VERSION@ is not installed",
+                detail=f"There is no {files[-1]}.",
+                hint="An administrator can install it, or update the extension: SELECT * FROM check_setup(); says how.",
+                sqlstate="58P01",
+            )
+        spec = spec_from_file_location(name, file)
         package = sys.modules[name] = module_from_spec(spec)
         try:
             spec.loader.exec_module(package)

@@ -9,7 +9,9 @@ EXCEPTION
     -- Whatever it is, the worker meets it too.
     WHEN OTHERS THEN
         RETURN QUERY VALUES ('package', 'error', format('the Python package cannot be loaded: %s', SQLERRM),
-                             E'# in a clone of elephant_worker\nmake && sudo make install');
+                             coalesce((SELECT f.remedy FROM @extschema@.check_files() f),
+                                      (SELECT format(E'# in a clone of elephant_worker %s\nmake && sudo make install', e.extversion)
+                                       FROM pg_extension e WHERE e.extname = 'elephant_worker')));
 END
 $$;
 COMMENT ON FUNCTION @extschema@.check_package() IS

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import re
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 from psycopg import sql
 
-from harness.cluster import Cluster, Installation
+from harness.cluster import ROOT, Cluster, Installation, pg_config
 from harness.scheduler import SCHEMA, Scheduler
 from harness.waiting import until
 from tests.catalog import catalogs
@@ -164,3 +169,116 @@ def test_under_load(database: Callable[..., Scheduler]) -> None:
         assert row.states == ["succeeded"], audit
     for word in ("ERROR", "WARNING"):
         assert word not in scheduler.cluster.log[log:]
+
+
+def rows(scheduler: Scheduler, name: str) -> Any:
+    """What check_setup() says in a session of its own."""
+    with scheduler.connect() as session:
+        return session.execute("SELECT * FROM check_setup() WHERE check_name = %s", (name,)).fetchone()
+
+
+def execute_remedy(installation: Installation, scheduler: Scheduler, remedy: str) -> None:
+    """Do what check_setup() advises, as SQL or in the shell; who runs the tests needs no sudo for their own files."""
+    if not remedy.startswith("#"):
+        with scheduler.connect() as session:
+            session.execute(remedy.encode())
+        return
+    environment = {**os.environ, "PG_CONFIG": str(installation.bindir / "pg_config"), "MAKEFLAGS": ""}
+    subprocess.run(
+        ["sh", "-ec", f'sudo() {{ "$@"; }}\n{remedy}'], env=environment, cwd=ROOT, check=True, capture_output=True
+    )
+
+
+@pytest.fixture
+def installed(installation: Installation) -> Iterator[Callable[[str], None]]:
+    """Makes the files of one version those that are installed, and the only ones."""
+    scripts = installation.moved(pg_config("--sharedir")) / "extension"
+    packages = installation.moved(pg_config("--pkglibdir")) / "elephant_worker"
+    control = scripts / "elephant_worker.control"
+    present = control.read_text()
+
+    def make(version: str) -> None:
+        control.write_text(re.sub("default_version = '.*'", f"default_version = '{version}'", present))
+        for path in [*scripts.glob("elephant_worker--*.sql"), *packages.iterdir()]:
+            # The vendor directory of the release of the past is that of the present one.
+            if not re.search(rf"(^|--){re.escape(version)}(\.sql)?$", path.name):
+                if path.is_dir():
+                    shutil.rmtree(path / "elephant_worker")
+                else:
+                    path.unlink()
+
+    yield make
+    shutil.rmtree(packages)
+    for script in scripts.glob("elephant_worker--*.sql"):
+        script.unlink()
+    installation.make("install")
+    add_release(installation, ORIGIN)
+
+
+def test_new_files_under_an_old_version(
+    installation: Installation, database: Callable[..., Scheduler], installed: Callable[[str], None]
+) -> None:
+    scheduler = database(ORIGIN)
+    before = scheduler.start()
+    job = scheduler.insert("SELECT", schedule="* * * * * *")
+    until(lambda: scheduler.log(job))
+    version = scheduler.value("SELECT default_version FROM pg_available_extensions WHERE name = 'elephant_worker'")
+    installed(version)
+    # The worker goes on.
+    runs = len(scheduler.log(job))
+    until(lambda: len(scheduler.log(job)) > runs + 2)
+    assert scheduler.value("SELECT pid FROM worker_status") == before
+    # What a new session cannot do, it says, and what to do about it.
+    with scheduler.connect() as session, pytest.raises(psycopg.Error, match=f"elephant_worker/{ORIGIN}"):
+        session.execute("SELECT * FROM next_runs('@daily')")
+    assert rows(scheduler, "package").state == "error"
+    row = rows(scheduler, "files")
+    assert (row.state, row.remedy) == ("warning", "ALTER EXTENSION elephant_worker UPDATE;")
+    execute_remedy(installation, scheduler, row.remedy)
+    for name in ("files", "package"):
+        assert rows(scheduler, name).state == "ok"
+    until(lambda: scheduler.value("SELECT pid FROM worker_status") not in (before, None), "the new worker")
+    runs = len(scheduler.log(job))
+    until(lambda: len(scheduler.log(job)) > runs + 2)
+    assert {row.state for row in scheduler.log(job)} <= {"succeeded", "running"}
+
+
+def test_old_files_under_a_new_version(
+    installation: Installation, database: Callable[..., Scheduler], installed: Callable[[str], None]
+) -> None:
+    scheduler = database()
+    version = scheduler.value("SELECT extversion FROM pg_extension WHERE extname = 'elephant_worker'")
+    before = scheduler.start()
+    job = scheduler.insert("SELECT", schedule="* * * * * *")
+    until(lambda: scheduler.log(job))
+    installed(ORIGIN)
+    runs = len(scheduler.log(job))
+    until(lambda: len(scheduler.log(job)) > runs + 2)
+    assert scheduler.value("SELECT pid FROM worker_status") == before
+    with scheduler.connect() as session, pytest.raises(psycopg.errors.UndefinedFile) as raised:
+        session.execute("SELECT * FROM next_runs('@daily')")
+    message = raised.value.diag.message_primary or ""
+    assert message.endswith(f"the Python package of elephant_worker {version} is not installed")  # PL/Python names a type
+    found = {name: rows(scheduler, name) for name in ("files", "package")}
+    assert [(row.state, row.remedy) for row in found.values()] == [
+        (state, f"# in a clone of elephant_worker {version}\nmake && sudo make install")
+        for state in ("warning", "error")
+    ]
+    with scheduler.connect() as session, pytest.raises(psycopg.errors.InvalidParameterValue):
+        session.execute(UPDATE)  # which would be no remedy
+    execute_remedy(installation, scheduler, found["package"].remedy)
+    for name in found:
+        assert rows(scheduler, name).state == "ok"
+    assert scheduler.value("SELECT count(*) FROM next_runs('@daily')") > 0
+    assert scheduler.value("SELECT pid FROM worker_status") == before
+
+
+def test_a_worker_cannot_start_without_its_files(
+    installation: Installation, database: Callable[..., Scheduler], installed: Callable[[str], None]
+) -> None:
+    scheduler = database()
+    installed(ORIGIN)
+    with pytest.raises(psycopg.errors.UndefinedFile):
+        scheduler.start()
+    execute_remedy(installation, scheduler, rows(scheduler, "package").remedy)
+    scheduler.start()
