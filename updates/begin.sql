@@ -34,9 +34,13 @@ EXCEPTION WHEN lock_not_available THEN
           FROM pg_locks l
           JOIN pg_class c ON c.oid = l.relation
           LEFT JOIN pg_stat_activity a ON a.pid = l.pid
-          LEFT JOIN pg_prepared_xacts p ON l.virtualtransaction = '-1/' || p.transaction
+          LEFT JOIN pg_locks x ON l.pid IS NULL AND x.pid IS NULL AND x.locktype = 'transactionid'
+                                  AND x.virtualtransaction = l.virtualtransaction
+          LEFT JOIN pg_prepared_xacts p ON p.transaction = x.transactionid
           WHERE l.granted AND l.pid IS DISTINCT FROM pg_backend_pid() AND l.relation = ANY (members)
             AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+            -- Not who came while this script waited, as the worker does.
+            AND (l.pid IS NULL OR a.xact_start < statement_timestamp())
           GROUP BY l.pid, a.usename, a.state, a.state_change, p.gid) h;
     RAISE EXCEPTION 'elephant_worker could not be updated: its tables are in use'
         USING ERRCODE = 'lock_not_available',

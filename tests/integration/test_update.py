@@ -220,7 +220,7 @@ def test_new_files_under_an_old_version(
 ) -> None:
     scheduler = database(ORIGIN)
     before = scheduler.start()
-    job = scheduler.insert("SELECT", schedule="* * * * * *")
+    job = scheduler.insert("SELECT", schedule="* * * * * *", parallel=True)
     until(lambda: scheduler.log(job))
     version = scheduler.value("SELECT default_version FROM pg_available_extensions WHERE name = 'elephant_worker'")
     installed(version)
@@ -258,7 +258,9 @@ def test_old_files_under_a_new_version(
     with scheduler.connect() as session, pytest.raises(psycopg.errors.UndefinedFile) as raised:
         session.execute("SELECT * FROM next_runs('@daily')")
     message = raised.value.diag.message_primary or ""
-    assert message.endswith(f"the Python package of elephant_worker {version} is not installed")  # PL/Python names a type
+    assert message.endswith(
+        f"the Python package of elephant_worker {version} is not installed"
+    )  # PL/Python names a type
     found = {name: rows(scheduler, name) for name in ("files", "package")}
     assert [(row.state, row.remedy) for row in found.values()] == [
         (state, f"# in a clone of elephant_worker {version}\nmake && sudo make install")
@@ -282,3 +284,116 @@ def test_a_worker_cannot_start_without_its_files(
         scheduler.start()
     execute_remedy(installation, scheduler, rows(scheduler, "package").remedy)
     scheduler.start()
+
+
+def test_whom_an_update_waits_for(database: Callable[..., Scheduler]) -> None:
+    scheduler = database(ORIGIN)
+    role = scheduler.role("reader")
+    job = scheduler.insert("SELECT", schedule="* * * * * *", rolname=role, parallel=True)
+    scheduler.start()
+    until(lambda: scheduler.log(job))
+    with scheduler.connect_as(role) as reader, reader.transaction():
+        reader.execute("SELECT count(*) FROM my_job")
+        pid = reader.info.backend_pid
+        with pytest.raises(psycopg.errors.LockNotAvailable) as raised:
+            scheduler.execute(UPDATE)
+        said = raised.value.diag
+        assert said.message_primary == "elephant_worker could not be updated: its tables are in use"
+        assert re.fullmatch(
+            rf'Process {pid} \(role "{role}", idle in transaction since ..:..:..\) holds a lock on job.*\.',
+            said.message_detail or "",
+        )
+        assert said.message_hint == (
+            f"Update again once that has ended; to end it now: SELECT pg_terminate_backend({pid});"
+        )
+        assert scheduler.value("SELECT extversion FROM pg_extension WHERE extname = 'elephant_worker'") == ORIGIN
+        runs = len(scheduler.log(job))
+        until(lambda: len(scheduler.log(job)) > runs + 2, "the worker to go on")
+        # The hint is what helps.
+        scheduler.execute(said.message_hint.partition(": ")[2].encode())  # type: ignore[union-attr]
+        until(lambda: scheduler.value("SELECT NOT EXISTS (SELECT FROM pg_stat_get_activity(%s))", pid))
+        scheduler.execute(UPDATE)
+        reader.close()
+    assert {row.state for row in scheduler.log(job)} <= {"succeeded", "running"}
+
+
+def test_a_prepared_transaction_is_named(installation: Installation) -> None:
+    cluster = Cluster(installation, {"max_prepared_transactions": "1"})
+    try:
+        with cluster.connect() as admin:
+            admin.execute(f"CREATE EXTENSION elephant_worker VERSION '{ORIGIN}' CASCADE")
+            with admin.transaction():
+                admin.execute("LOCK TABLE worker_setting IN ROW EXCLUSIVE MODE")
+                admin.execute("PREPARE TRANSACTION 'it''s open'")
+            with pytest.raises(psycopg.errors.LockNotAvailable) as raised:
+                admin.execute(UPDATE)
+            assert raised.value.diag.message_detail is not None
+            assert raised.value.diag.message_detail.startswith("The prepared transaction 'it''s open' holds a lock on ")
+            assert (raised.value.diag.message_hint or "").endswith("ROLLBACK PREPARED 'it''s open';")
+            admin.execute("ROLLBACK PREPARED 'it''s open'")
+            admin.execute(UPDATE)
+    finally:
+        cluster.stop()
+
+
+def test_what_users_have_built_stays(database: Callable[..., Scheduler]) -> None:
+    """Views on public views, grants on them, triggers of one's own; and pg_dump still knows the grants."""
+    scheduler = database(ORIGIN)
+    role = scheduler.role("auditor", scheduler=False)
+    for view in ("my_job", "member_job", "my_job_log", "member_job_log", "job_stats", "all_job", "all_job_log"):
+        scheduler.execute("CREATE VIEW {} AS SELECT * FROM {}", sql.Identifier(f"on {view}"), sql.Identifier(view))
+        scheduler.execute("GRANT SELECT ON {} TO {}", sql.Identifier(view), sql.Identifier(role))
+    scheduler.execute("GRANT EXECUTE ON FUNCTION next_runs, stop_worker TO {}", sql.Identifier(role))
+    scheduler.execute("GRANT UPDATE (schedule) ON member_job TO {}", sql.Identifier(role))
+    scheduler.execute(
+        """CREATE FUNCTION noted() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+           CREATE TRIGGER noted AFTER INSERT ON job FOR EACH STATEMENT EXECUTE FUNCTION noted()"""
+    )
+    grants = """SELECT classid::regclass, objid::regclass, objsubid, x.privilege_type
+        FROM (SELECT 'pg_class'::regclass AS classid, c.oid AS objid, 0 AS objsubid, c.relacl AS acl FROM pg_class c
+              UNION ALL SELECT 'pg_class'::regclass, a.attrelid, a.attnum, a.attacl FROM pg_attribute a
+              UNION ALL SELECT 'pg_proc'::regclass, p.oid, 0, p.proacl FROM pg_proc p) o
+        CROSS JOIN LATERAL aclexplode(o.acl) x WHERE x.grantee = %s::regrole ORDER BY 1, 2, 3, 4"""
+    quoted = f'"{role}"'
+    before = scheduler.admin.execute(grants, (quoted,)).fetchall()
+    assert len(before) == 10
+    scheduler.execute(UPDATE)
+    assert scheduler.admin.execute(grants, (quoted,)).fetchall() == before
+    assert scheduler.value("SELECT count(*) FROM pg_trigger WHERE tgname = 'noted'") == 1
+    scheduler.value('SELECT count(*) FROM "on member_job"')
+    dump = scheduler.cluster.command("pg_dump", "--schema-only", scheduler.dbname).stdout
+    assert f'GRANT SELECT ON TABLE "{SCHEMA}".member_job TO {quoted};' in dump
+    assert f'GRANT UPDATE(schedule) ON TABLE "{SCHEMA}".member_job TO {quoted};' in dump
+    assert f'GRANT ALL ON FUNCTION "{SCHEMA}".stop_worker() TO {quoted};' in dump
+    scheduler.execute("DROP TRIGGER noted ON job")
+
+
+def test_default_privileges_give_nobody_more(database: Callable[..., Scheduler]) -> None:
+    scheduler = database(ORIGIN)
+    role = scheduler.role("greedy", scheduler=False)
+    kinds = ("TABLES", "FUNCTIONS", "SEQUENCES")
+    for kind in kinds:
+        scheduler.execute(f"ALTER DEFAULT PRIVILEGES GRANT ALL ON {kind} TO {{}}", sql.Identifier(role))
+    scheduler.start()  # so that the update leaves views for its worker, too
+    scheduler.execute(UPDATE)
+    given = scheduler.execute(
+        """SELECT o.name, x.privilege_type
+           FROM (SELECT c.oid::regclass::text AS name, c.relacl AS acl FROM pg_class c
+                 UNION ALL SELECT p.oid::regprocedure::text, p.proacl FROM pg_proc p) o
+           CROSS JOIN LATERAL aclexplode(o.acl) x WHERE x.grantee = {}::regrole""",
+        sql.Literal(f'"{role}"'),
+    ).fetchall()
+    for kind in kinds:
+        scheduler.execute(f"ALTER DEFAULT PRIVILEGES REVOKE ALL ON {kind} FROM {{}}", sql.Identifier(role))
+    assert given == []
+
+
+def test_another_superuser_updates(database: Callable[..., Scheduler]) -> None:
+    fresh, scheduler = database(), database(ORIGIN)
+    other = scheduler.role("other", "LOGIN SUPERUSER", scheduler=False)
+    with scheduler.connect_as(other) as session:
+        session.execute("SET lock_timeout = '1h'")
+        session.execute(UPDATE)
+        said = session.execute("SELECT current_user::text, current_setting('lock_timeout')").fetchone()
+        assert tuple(said or ()) == (other, "1h")
+    assert_same(fresh, scheduler)
