@@ -254,6 +254,40 @@ def test_a_spare_takes_over_from_a_worker_that_is_terminated(scheduler: Schedule
     until(lambda: scheduler.value("SELECT spare_pid FROM worker_state") not in (None, spare), "the next spare")
 
 
+def test_columns_that_an_update_adds_reach_neither_worker_nor_spare(scheduler: Scheduler) -> None:
+    pid = scheduler.start()
+    spare = until(lambda: scheduler.value("SELECT spare_pid FROM worker_state"), "the spare")
+    regular = scheduler.insert("SELECT 1", schedule="* * * * * *")
+    waiting = scheduler.insert("SELECT pg_sleep(1000)", schedule="@after 1 second", parallel=True)
+    until(lambda: [row.state for row in scheduler.log(waiting)] == ["running"])
+
+    tables = scheduler.execute(
+        """SELECT format('ALTER TABLE %s ADD COLUMN later text', c.oid::regclass) AS command
+           FROM pg_class c JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
+           WHERE c.relkind = 'r' AND NOT EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = c.oid)"""
+    ).fetchall()
+    assert len(tables) >= 10
+    columns = scheduler.value("SELECT pg_get_viewdef('job_for_worker'::regclass)").rstrip(";")
+    with scheduler.admin.transaction():
+        for table in tables:
+            scheduler.execute(table.command)
+        scheduler.execute(f"CREATE OR REPLACE VIEW job_for_worker AS SELECT w.*, 1 AS later FROM ({columns}) w")
+
+    def assert_it_works() -> None:
+        assert scheduler.run("SELECT 1").state == "succeeded"
+        runs = len(scheduler.log(regular))
+        until(lambda: len(scheduler.log(regular)) > runs + 1, "regular runs")
+        assert {row.state for row in scheduler.log(regular)} <= {"succeeded", "running"}
+
+    assert_it_works()
+    assert scheduler.value("SELECT worker_pid()") == pid
+    scheduler.value("SELECT pg_terminate_backend(%s)", pid)
+    until(lambda: scheduler.value("SELECT worker_pid()") == spare, "the spare to take over")
+    until(lambda: [row.state for row in scheduler.log(waiting)] == ["lost", "running"], "the job that waited to run")
+    assert_it_works()
+    assert scheduler.value("SELECT worker_pid()") == spare
+
+
 def test_the_spare_leaves_with_the_worker_that_is_stopped(scheduler: Scheduler) -> None:
     scheduler.start()
     spare = until(lambda: scheduler.value("SELECT spare_pid FROM worker_state"), "the spare")
