@@ -1,4 +1,4 @@
-"""What becomes of the jobs that are due: decided from what was read of them, without a database."""
+"""Decides what becomes of jobs that are due or asked for, from what was read of them, without a database."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from .job import Job
 from .obstacles import obstacle_of
 from .run import STOPPED_HINTS, Outcome, Run, RunState, Target
 
-# How often a job is looked at whose schedule cannot be read any more; and what due times are apart, at least.
-LOOK_AGAIN = 3600.0
-LEAST_INTERVAL = 0.001
+# How often a job is looked at whose schedule cannot be read any more.
+UNREADABLE_INTERVAL = 3600.0  # seconds
+# Due times of one job are at least this far apart.
+LEAST_INTERVAL = 0.001  # seconds
 
 
 @dataclass(frozen=True, slots=True)
 class DispatchContext:
-    """What the worker knows when it decides."""
+    """What the worker knows when it decides. Moments are seconds since 1970."""
 
     now: float
-    # Since when it has been there without a break, and how late that excuses a run.
+    # Since when it has been there without a break. What was due before may start this late, in seconds.
     available_since: float = 0.0
     grace: float = 0.0
 
@@ -32,34 +33,37 @@ class Decisions:
     """What to write and what to start."""
 
     runs: list[Run] = field(default_factory=list)
-    # Runs that end before they begin: skipped, missed, or with nowhere to run.
+    # Runs that end before they begin: skipped, missed, cancelled, or with something in their way.
     ended: list[Run] = field(default_factory=list)
-    # job_id: when it is due next.
+    # When jobs are due next, by job_id.
     next_run_at: dict[int, float | None] = field(default_factory=dict)
     # Jobs whose schedule has changed since they became due.
     changed: list[int] = field(default_factory=list)
-    # job_id: why it is in quarantine from now on, or None: it is not any more.
+    # By job_id, why jobs are in quarantine from now on; None: they leave it.
     quarantined: dict[int, str | None] = field(default_factory=dict)
 
 
-def decide(jobs: Iterable[Job], active: Counter[int], moment: DispatchContext, new_id: Callable[[], int]) -> Decisions:
-    """Decide about each job; `active` counts the runs of each that have not ended, `new_id` numbers
-    rows of the log that are not the job's run."""
+def decide(jobs: Iterable[Job], active: Counter[int], context: DispatchContext, new_id: Callable[[], int]) -> Decisions:
+    """Decide about each job.
+
+    `active` counts the runs of each job that have not ended; `new_id` gives numbers to rows of the log beside
+    the one for the job's run.
+    """
     decisions = Decisions()
     active = Counter(active)
     for job in jobs:
         if job.cause == "schedule":
             try:
-                run = _due(job, active, moment, decisions, new_id)
+                run = _due(job, active, context, decisions, new_id)
             except Exception as error:  # a mistake in this package must not keep other jobs waiting
-                decisions.next_run_at[job.job_id] = moment.now + LOOK_AGAIN
-                _bar(job, _mistake(error), moment, decisions)
+                decisions.next_run_at[job.job_id] = context.now + UNREADABLE_INTERVAL
+                _pass_over(job, _defect(error), context, decisions)
                 continue
         else:
             run = _run(job) if job.schedule_set_at is not None else None  # else deleted since
         if run is None:
             continue
-        reason = _why_not(job, active)
+        reason = _refusal(job, active)
         if reason is None:
             reason = obstacle_of(job)
             _quarantine(job, reason, decisions)
@@ -67,15 +71,15 @@ def decide(jobs: Iterable[Job], active: Counter[int], moment: DispatchContext, n
             decisions.runs.append(run)
             active[job.job_id] += 1
         else:
-            run.end(reason, moment.now)
+            run.end(reason, context.now)
             decisions.ended.append(run)
     return decisions
 
 
 def _due(
-    job: Job, active: Counter[int], moment: DispatchContext, decisions: Decisions, new_id: Callable[[], int]
+    job: Job, active: Counter[int], context: DispatchContext, decisions: Decisions, new_id: Callable[[], int]
 ) -> Run | None:
-    """The run of a job that is due, if there is to be one; notes when it is due next, and what is missed."""
+    """The run of a job that is due, unless it is passed over; notes when the job is due next, and what is missed."""
     if job.schedule_set_at is None or job.schedule_set_at != job.state_set_at or not job.enabled:
         decisions.changed.append(job.job_id)
         return None
@@ -83,50 +87,51 @@ def _due(
     try:
         timing = job.timing
     except UserError:
-        decisions.next_run_at[job.job_id] = moment.now + LOOK_AGAIN
-        _bar(job, obstacle, moment, decisions)
+        decisions.next_run_at[job.job_id] = context.now + UNREADABLE_INTERVAL
+        _pass_over(job, obstacle, context, decisions)
         return None
     if obstacle is not None or not _on_time(job, timing):
-        decisions.next_run_at[job.job_id] = due_again(job, moment.now, moment.now)
-        _bar(job, obstacle, moment, decisions)
+        decisions.next_run_at[job.job_id] = due_again(job, context.now, context.now)
+        _pass_over(job, obstacle, context, decisions)
         return None
 
-    kept, following = _kept(job, timing, moment)
-    first = kept[0] if kept else following
+    chosen, following = _due_times_to_run(job, timing, context)
+    first = chosen[0] if chosen else following
     if first != job.scheduled_at:
-        decisions.ended.append(_missed(job, timing, first, moment, new_id))
-    if not kept:
+        decisions.ended.append(_missed(job, timing, first, context, new_id))
+    if not chosen:
         decisions.next_run_at[job.job_id] = following
         return None
-    run = _run(job, kept[0])
+    run = _run(job, chosen[0])
     run.after_end = timing.schedule.after_end
-    if len(kept) > 1 and not job.parallel:
-        # One after the other: the next one is due when this one has ended.
+    if len(chosen) > 1 and not job.parallel:
+        # One after the other: the job is due again when this run has ended.
         run.resume_at, following = following, None
     decisions.next_run_at[job.job_id] = following
     return run
 
 
-def _kept(job: Job, timing: Timing, moment: DispatchContext) -> tuple[list[float], float | None]:
-    """The due times up to now that are to be run, and when the job is due after the first of them."""
-    due, now = job.scheduled_at, moment.now
+def _due_times_to_run(job: Job, timing: Timing, context: DispatchContext) -> tuple[list[float], float | None]:
+    """The due times up to now that get a run, and when the job is due after the first of them."""
+    due, now = job.scheduled_at, context.now
     oldest = -float("inf") if job.start_deadline is None else now - job.start_deadline
-    away = due < moment.available_since and now - due > moment.grace
+    away = due < context.available_since and now - due > context.grace
     if not away:
         if due >= oldest:
             return [due], timing.next(due)
         return [], due_again(job, oldest - TICK, now)
     count = job.catch_up_limit if job.catch_up == "all" else 1
     if job.catch_up == "skip":
-        oldest = max(oldest, now - moment.grace)
-    kept = [due] if due >= oldest else []
-    kept = [*kept, *timing.latest(max(due, oldest - TICK), now, count)][-count:]
-    if len(kept) > 1:
-        return kept, kept[1]
-    return kept, timing.next(now) if kept else due_again(job, now, now)
+        oldest = max(oldest, now - context.grace)
+    chosen = [due] if due >= oldest else []
+    chosen = [*chosen, *timing.latest(max(due, oldest - TICK), now, count)][-count:]
+    if len(chosen) > 1:
+        return chosen, chosen[1]
+    return chosen, timing.next(now) if chosen else due_again(job, now, now)
 
 
-def _mistake(error: Exception) -> Outcome:
+def _defect(error: Exception) -> Outcome:
+    """Why a job is passed over when this package fails."""
     return Outcome(
         RunState.FAILED,
         "XX000",
@@ -137,18 +142,18 @@ def _mistake(error: Exception) -> Outcome:
 
 
 def _on_time(job: Job, timing: Timing) -> bool:
-    """Whether it is due now: while its schedule could not be read, it was looked at now and then."""
+    """Whether it is due now. While its schedule could not be read, the job was looked at now and then."""
     if job.quarantined_reason is None or timing.schedule.after_end is not None:
         return True
     due = timing.next(job.scheduled_at - LEAST_INTERVAL)
     return due is not None and abs(due - job.scheduled_at) < LEAST_INTERVAL
 
 
-def _bar(job: Job, reason: Outcome | None, moment: DispatchContext, decisions: Decisions) -> None:
+def _pass_over(job: Job, reason: Outcome | None, context: DispatchContext, decisions: Decisions) -> None:
     """Let a due time go by; one row of the log says why, for as long as the reason stays the same."""
     if reason is not None and reason.message != job.quarantined_reason:
         run = _run(job)
-        run.end(reason, moment.now)
+        run.end(reason, context.now)
         decisions.ended.append(run)
     _quarantine(job, reason, decisions)
 
@@ -159,15 +164,15 @@ def _quarantine(job: Job, reason: Outcome | None, decisions: Decisions) -> None:
         decisions.quarantined[job.job_id] = message
 
 
-def _missed(job: Job, timing: Timing, first: float | None, moment: DispatchContext, new_id: Callable[[], int]) -> Run:
-    """One row of the log for the due times before the first that is run or still to come."""
-    end = moment.now if first is None else min(moment.now, first - TICK)
+def _missed(job: Job, timing: Timing, first: float | None, context: DispatchContext, new_id: Callable[[], int]) -> Run:
+    """One row of the log for all due times before the first that gets a run or is still to come."""
+    end = context.now if first is None else min(context.now, first - TICK)
     count = 1 + timing.count(job.scheduled_at, end)
     (last,) = (timing.latest(job.scheduled_at, end, 1) if count > 1 else []) or [job.scheduled_at]
     run = _run(job)
     run.jl_id = new_id()
     run.missed_count, run.missed_until = count, last
-    if job.scheduled_at < moment.available_since:
+    if job.scheduled_at < context.available_since:
         reason = "no worker was there when the job was due"
         hint = "catch_up says whether such runs are made up for, worker_setting.start_grace how late a run may start."
     else:
@@ -179,10 +184,10 @@ def _missed(job: Job, timing: Timing, first: float | None, moment: DispatchConte
             RunState.MISSED,
             "55000",
             reason,
-            f"{what}, the first {moment.now - job.scheduled_at:.0f} seconds ago.",
+            f"{what}, the first {context.now - job.scheduled_at:.0f} seconds ago.",
             hint,
         ),
-        moment.now,
+        context.now,
     )
     return run
 
@@ -204,7 +209,8 @@ def _run(job: Job, scheduled_at: float | None = None) -> Run:
     )
 
 
-def _why_not(job: Job, active: Counter[int]) -> Outcome | None:
+def _refusal(job: Job, active: Counter[int]) -> Outcome | None:
+    """Why a run cannot start now although nothing is in the way of its job."""
     if job.withdrawn:
         return Outcome(
             RunState.CANCELLED,
@@ -225,7 +231,7 @@ def _why_not(job: Job, active: Counter[int]) -> Outcome | None:
 
 
 def due_again(job: Job, after: float, now: float) -> float | None:
-    """When a job is due that waits for no run to end: later than `after`, or as long after now as @after says."""
+    """When a job is due that waits for no run to end: later than `after`, or from now on as long as @after says."""
     try:
         timing = job.timing
     except UserError:
@@ -238,8 +244,8 @@ def due_again(job: Job, after: float, now: float) -> float | None:
 def after_set_back(job: Job, by: float, now: float) -> float | None:
     """When a job is due that was due at `scheduled_at` before the clock was set back.
 
-    As in cron(8), up to three hours are made good by waiting: those times have been seen to. If
-    it is more, the clock was wrong.
+    As in cron(8), up to three hours are waited for: their due times have been run already. If it is more,
+    the clock was wrong before.
     """
     if is_correction(by):
         return due_again(job, now, now)
@@ -247,5 +253,5 @@ def after_set_back(job: Job, by: float, now: float) -> float | None:
 
 
 def is_correction(by: float) -> bool:
-    """Whether a clock that is set back by so many seconds was wrong before."""
+    """Whether a clock that is set back by this many seconds was wrong before."""
     return by > LONGEST_REPETITION.total_seconds()
