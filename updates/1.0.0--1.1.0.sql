@@ -45,6 +45,7 @@ DROP FUNCTION @extschema@.check_share();
 DROP FUNCTION @extschema@.due_times(text, text, text, float8, float8, float8, float8, integer, text);
 DROP FUNCTION @extschema@.host_worker(boolean);
 DROP FUNCTION @extschema@.no_such_job(bigint);
+DROP FUNCTION @extschema@.server_login(name, oid);
 DROP FUNCTION @extschema@.schedule_in_words(text, text, text, float8, text);
 -- They take all attributes of a job.
 DO $$

@@ -3,8 +3,7 @@ LANGUAGE plpython3u STABLE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $python$
 # load elephant
-setting = plpy.execute("SELECT current_setting('listen_addresses') AS addresses")[0]
-return elephant("worker.logins").loopback(setting["addresses"])
+return elephant("worker.logins").client_address()
 $python$;
 COMMENT ON FUNCTION @extschema@.loopback_address() IS
     'where the sessions of runs look for the server, unless worker_setting.conninfo says otherwise';

@@ -4,6 +4,7 @@ CREATE FUNCTION @extschema@.server_login(
     OUT obstacle text,
     OUT parameters jsonb,
     OUT password_required boolean,
+    OUT is_lenient boolean,
     OUT version text
 )
 LANGUAGE plpgsql STABLE STRICT SECURITY INVOKER -- PL/pgSQL keeps the plan: the worker asks for each job that is due elsewhere
@@ -42,11 +43,12 @@ BEGIN
         SELECT a.option_name, a.option_value, f.is_watched
         FROM found f CROSS JOIN LATERAL pg_options_to_table(f.umoptions) a
         WHERE a.option_name IN ('user', 'password', 'sslcert', 'sslkey', 'sslpassword')),
-    demand AS MATERIALIZED (
-        SELECT NOT (f.rolsuper OR f.is_watched AND EXISTS (
+    word AS MATERIALIZED (
+        -- What a superuser has said of the mapping.
+        SELECT f.is_watched AND EXISTS (
                    SELECT FROM pg_options_to_table(f.umoptions) a
-                   WHERE a.option_name = 'password_required' AND a.option_value IN ('false', 'off', 'no', '0', 'f', 'n')))
-               AS password_required
+                   WHERE a.option_name = 'password_required' AND a.option_value IN ('false', 'off', 'no', '0', 'f', 'n'))
+               AS no_password_required
         FROM found f)
     SELECT CASE
                WHEN f.oid IS NULL THEN 'server'
@@ -56,18 +58,19 @@ BEGIN
                             WHERE o.name IN ('sslrootcert', 'sslcrl', 'sslcrldir', 'sslcert', 'sslkey', 'sslkeylogfile',
                                              'sslpassword', 'passfile', 'service', 'servicefile', 'gsslib', 'gssdelegation')
                               AND NOT o.is_trusted AND NOT (o.name = 'sslrootcert' AND o.value = 'system')) THEN 'option'
-               WHEN d.password_required
+               WHEN NOT (f.rolsuper OR d.no_password_required)
                     AND NOT EXISTS (SELECT FROM option o WHERE o.name = 'password' AND o.value <> '') THEN 'password'
            END,
            (SELECT jsonb_object_agg(o.name, o.value) FROM option o),
-           d.password_required,
+           NOT (f.rolsuper OR d.no_password_required),
+           d.no_password_required OR EXISTS (SELECT FROM option o WHERE o.name = 'require_auth' AND o.is_trusted),
            f.version
-    INTO obstacle, parameters, password_required, version
-    FROM found f, demand d;
+    INTO obstacle, parameters, password_required, is_lenient, version
+    FROM found f, word d;
 END
 $$;
 COMMENT ON FUNCTION @extschema@.server_login(name, oid) IS
-    'how a role logs in on a foreign server, secrets included: libpq parameters of the server and of the role''s user mapping, whether the server there must ask for the password; version changes with either; obstacle: why it cannot (server, usage, mapping, option, password), NULL: it can';
+    'how a role logs in on a foreign server, secrets included: libpq parameters of the server and of the role''s user mapping, whether the server there must ask for the password, and whether a superuser lets it do so in another way than SCRAM; version changes with either; obstacle: why it cannot (server, usage, mapping, option, password), NULL: it can';
 REVOKE ALL ON FUNCTION @extschema@.server_login(name, oid) FROM PUBLIC;
 
 CREATE FUNCTION @extschema@.server_obstacle(server name, role oid) RETURNS text

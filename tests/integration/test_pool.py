@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from psycopg import sql
 
-from elephant_worker.connection.libpq import Login, conninfo
+from elephant_worker.connection.login import Login
 from elephant_worker.connection.poller import Poller
 from elephant_worker.connection.pool import Pool
 from elephant_worker.jobs.run import Outcome, Run, Target
@@ -26,7 +26,7 @@ class Held:
         self.clock = Clock()
         role = scheduler.role()
         parameters = {"host": "127.0.0.1", "port": str(scheduler.cluster.port), "dbname": scheduler.dbname}
-        login = Login(conninfo({**parameters, "user": role, "password": role}))
+        login = Login({**parameters, "user": role, "password": role})
         self.pool = Pool(Poller(self.clock), self.clock, lambda target: login)
         self.pool.lifetime = LONG
         self.run = Run(1, 1, Target(0, role, scheduler.dbname), "schedule", "SELECT 1", 0.0, 60.0)
@@ -116,7 +116,7 @@ def test_a_run_that_is_cancelled_before_its_moment_is_not_sent(held: Callable[[f
 def test_a_session_that_cannot_be_opened_fails_its_run_alone(held: Callable[[float], Held]) -> None:
     one = held(0.0)
     one.turn_until(one.pool.take_ended)
-    nowhere = Pool(Poller(one.clock), one.clock, lambda target: Login("host=/nowhere/at/all"))
+    nowhere = Pool(Poller(one.clock), one.clock, lambda target: Login({"host": "/nowhere/at/all"}))
     nowhere.lifetime = LONG
     nowhere.open(one.run.target)
     run = Run(2, 1, one.run.target, "schedule", "SELECT 1", 0.0, 60.0)

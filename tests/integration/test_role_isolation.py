@@ -102,7 +102,7 @@ def test_the_password_of_a_runner_is_no_way_in(prison: Scheduler) -> None:
     prison.run("SELECT 1", rolname=inmate)
     runner = prison.value("SELECT runner_name(%s::regrole)", sql.Identifier(inmate).as_string())
     stored = prison.value("SELECT rolpassword FROM pg_authid WHERE rolname = %s", runner)
-    assert stored.startswith("SCRAM-SHA-256$1:")
+    assert stored.startswith("SCRAM-SHA-256$4096:")
     assert prison.value("SELECT rolvaliduntil < now() + interval '1 hour' FROM pg_authid WHERE rolname = %s", runner)
     for word in (runner, stored, ""):
         with pytest.raises(Exception, match=r"authentication failed|no password supplied"):

@@ -2,21 +2,41 @@
 
 from __future__ import annotations
 
-from .libpq import ConnStatus, ExecStatus, OperationalError, PGconn, PollingStatus, Result
-from .session import Wait
+from . import messages
+from .connecting import Connected, Connecting, Wait
+from .login import Login
+from .messages import (
+    COPY_BOTH_RESPONSE,
+    COPY_IN_RESPONSE,
+    COPY_OUT_RESPONSE,
+    ERROR_RESPONSE,
+    NOTIFICATION_RESPONSE,
+    READY_FOR_QUERY,
+)
+from .transport import Lost
+
+# A session of the worker's is not ended for having nothing to do, or for taking long, whatever the server is set to.
+NO_TIMEOUTS = """SELECT pg_catalog.set_config(s.name, '0', false) FROM pg_catalog.pg_settings s
+    WHERE s.name OPERATOR(pg_catalog.~) '(^|_)(statement|transaction|session)_timeout$'"""
+# How much is taken in at once, in bytes.
+PIECE = 8192
 
 
 class Client:
     """Connects without waiting; `failure` says why it has ended."""
 
-    def __init__(self, conninfo: str) -> None:
+    # How much the server may say, in bytes; None: any amount.
+    limit: int | None = None
+
+    def __init__(self, login: Login) -> None:
         self.wait = Wait.WRITE
         self.more = False
         self.connected = False
         self.failure = ""
-        self._connection = PGconn.connect_start(conninfo.encode())
-        if self._connection.status == ConnStatus.BAD:
-            self._fail(self._connection.get_error_message())
+        self._reader = messages.Reader()
+        self._connection: Connected | None = None
+        self._connecting = Connecting(login)
+        self.step()
 
     @property
     def ended(self) -> bool:
@@ -24,21 +44,34 @@ class Client:
 
     @property
     def socket(self) -> int:
-        return self._connection.socket
+        return self._connecting.socket if self._connection is None else self._connection.stream.fileno()
 
     def step(self) -> None:
         """Do what can be done without waiting."""
         try:
-            if self.connected:
-                self._receive()
-            else:
+            if self._connection is None:
                 self._connect()
-        except OperationalError as error:
+            else:
+                self._receive(self._connection)
+        except (Lost, messages.Garbled) as error:
             self._fail(str(error))
+        except OSError as error:
+            self._fail(f"the connection is gone: {error.strerror}")
 
     def close(self) -> None:
         self.wait = Wait.NOTHING
-        self._connection.finish()
+        self.connected = False
+        self._connecting.close()
+        if self._connection is not None:
+            self._connection.stream.close()
+
+    def query(self, text: str) -> None:
+        """Have the server execute statements; raises OSError."""
+        assert self._connection is not None
+        data = memoryview(messages.query(text.encode()))
+        # A few hundred bytes, of which nothing is waiting to be sent: they fit.
+        if self._connection.stream.write(data) < len(data):
+            raise Lost("the server does not read")
 
     def begin(self) -> None:
         """What there is to do once connected."""
@@ -50,32 +83,40 @@ class Client:
         """What there is to do when somebody has notified a channel."""
 
     def _connect(self) -> None:
-        status = self._connection.connect_poll()
-        if status == PollingStatus.READING:
-            self.wait = Wait.READ
-        elif status == PollingStatus.WRITING:
-            self.wait = Wait.WRITE
-        elif status == PollingStatus.OK:
-            self.wait = Wait.READ
+        connection = self._connecting.step()
+        self.wait, self.more = self._connecting.wait, self._connecting.more
+        if connection is not None:
+            self._connection = connection
+            self._reader = messages.Reader(begun=connection.rest)
+            self.wait, self.more = Wait.READ, connection.stream.has_more()
             self.connected = True
             self.begin()
-        else:
-            raise OperationalError(self._connection.get_error_message())
 
-    def _receive(self) -> None:
-        connection = self._connection
-        connection.consume_input()
-        while not connection.is_busy() and self.connected:
-            result: Result | None = connection.get_result()
-            if result is None:
-                self.answered()
+    def _receive(self, connection: Connected) -> None:
+        try:
+            data = connection.stream.read(PIECE)
+        except BlockingIOError:
+            self.more = False
+            return
+        if not data:
+            raise Lost("server closed the connection unexpectedly")
+        self.more = len(data) == PIECE or connection.stream.has_more()
+        if self.limit is not None:
+            self.limit -= len(data)
+            if self.limit < 0:
+                raise Lost("the server says more than it was asked")
+        for kind, content in self._reader.messages(data):
+            if not self.connected:
                 break
-            if result.status == ExecStatus.FATAL_ERROR:
-                raise OperationalError(result.get_error_message())
-        while self.connected and (notification := connection.notifies()):
-            self.heard_of(notification.relname)
+            if kind == READY_FOR_QUERY:
+                self.answered()
+            elif kind == NOTIFICATION_RESPONSE:
+                self.heard_of(content[4:].partition(b"\0")[0])
+            elif kind == ERROR_RESPONSE:
+                raise Lost(messages.describe(content))
+            elif kind in (COPY_IN_RESPONSE, COPY_OUT_RESPONSE, COPY_BOTH_RESPONSE):
+                raise messages.Garbled(messages.NOT_THE_PROTOCOL)
 
     def _fail(self, reason: str) -> None:
         self.failure = reason.strip()
-        self.connected = False
         self.close()

@@ -1,17 +1,33 @@
-"""libpq, through the wrapper that psycopg has for it.
+"""libpq, through the wrapper that psycopg has for it: it reads connection strings, and opens the sessions in which
+SQL functions wait for the worker. The worker's own connections are made in connecting.py.
 
-Of psycopg only this wrapper is loaded: the rest would take the worker 5 MB and a tenth of a second.
+Of psycopg only this wrapper is loaded: the rest would take 5 MB and a tenth of a second.
 """
 
 from __future__ import annotations
 
-import ctypes
 import os
 import sys
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.util import find_spec
 from types import ModuleType
-from unittest.mock import patch
+
+
+@contextmanager
+def environment(**variables: str) -> Iterator[None]:
+    """The environment, of libpq's variables with these alone: those of the server are for its own start."""
+    before = {name: value for name, value in os.environ.items() if name.startswith("PG")}
+    try:
+        for name in before:
+            del os.environ[name]
+        os.environ.update(variables)
+        yield
+    finally:
+        for name in variables:
+            os.environ.pop(name, None)
+        os.environ.update(before)
+
 
 if "psycopg" not in sys.modules:
     _spec = find_spec("psycopg")
@@ -21,70 +37,28 @@ if "psycopg" not in sys.modules:
     _package.__path__ = list(_spec.submodule_search_locations)
     sys.modules["psycopg"] = _package
 
+_chosen = os.environ.get("PSYCOPG_IMPL")
 # Not the compiled wrapper of another release, which the system may have.
-with patch.dict(os.environ, {"PSYCOPG_IMPL": "python"}):
-    from psycopg.pq import (
-        Conninfo,
-        ConnStatus,
-        DiagnosticField,
-        Escaping,
-        ExecStatus,
-        PGconn,
-        PollingStatus,
-        TransactionStatus,
-    )
-    from psycopg.pq.misc import find_libpq_full_path
+os.environ["PSYCOPG_IMPL"] = "python"
+try:
+    from psycopg.pq import Conninfo, ConnStatus, ExecStatus, PGconn  # isort: skip
+    from psycopg.errors import OperationalError  # the wrapper must come first: they import each other
+    from psycopg.pq.abc import PGconn as Connection
+finally:
+    del os.environ["PSYCOPG_IMPL"]
+    if _chosen is not None:
+        os.environ["PSYCOPG_IMPL"] = _chosen
 
-from psycopg.errors import OperationalError  # the wrapper must come first: they import each other
-from psycopg.pq.abc import PGconn as Connection
-from psycopg.pq.abc import PGresult as Result
-
-__all__ = [
-    "ConnStatus",
-    "Connection",
-    "DiagnosticField",
-    "Escaping",
-    "ExecStatus",
-    "Login",
-    "OperationalError",
-    "PGconn",
-    "PollingStatus",
-    "Result",
-    "TransactionStatus",
-    "conninfo",
-    "is_encrypted",
-    "parse_conninfo",
-]
+__all__ = ["Connection", "ExecStatus", "OperationalError", "connect", "parse_conninfo", "with_service"]
 
 
-# The wrapper lacks it.
-_gss_encrypted = ctypes.CDLL(find_libpq_full_path()).PQgssEncInUse
-_gss_encrypted.argtypes = [ctypes.c_void_p]
-_gss_encrypted.restype = ctypes.c_int
-
-
-def is_encrypted(connection: Connection) -> bool:
-    """Whether what goes over a connection is encrypted, by TLS or GSSAPI."""
-    return connection.ssl_in_use or bool(
-        _gss_encrypted(connection.pgconn_ptr)  # type: ignore[attr-defined]  # the pure wrapper has it
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Login:
-    """How to connect, and whether it must be the password that lets the session in, and nothing that is
-    the worker's own."""
-
-    conninfo: str = field(repr=False)
-    password_required: bool = False
-
-    def accepts(self, connection: Connection) -> bool:
-        """Whether a connection that has just been made may be used."""
-        return not self.password_required or connection.used_password
-
-    def at(self, address: dict[str, str]) -> Login:
-        """The same, at the address of another connection."""
-        return Login(f"{self.conninfo} {conninfo(address)}", self.password_required)
+def connect(parameters: Mapping[str, str]) -> Connection:
+    """Open a session, and wait for it. Raises OperationalError."""
+    with environment():
+        connection = PGconn.connect(conninfo(parameters).encode())
+    if connection.status != ConnStatus.OK:
+        raise OperationalError(connection.get_error_message())
+    return connection
 
 
 def parse_conninfo(text: str) -> dict[str, str]:
@@ -97,7 +71,28 @@ def parse_conninfo(text: str) -> dict[str, str]:
     return {option.keyword.decode(): option.val.decode() for option in options if option.val is not None}
 
 
-def conninfo(parameters: dict[str, str]) -> str:
+def with_service(parameters: Mapping[str, str]) -> dict[str, str]:
+    """Parameters, with those beside them that a service file has under the name that they give as `service`."""
+    named = {
+        variable: parameters[name]
+        for name, variable in (("service", "PGSERVICE"), ("servicefile", "PGSERVICEFILE"))
+        if parameters.get(name)
+    }
+    others = {name: value for name, value in parameters.items() if name not in ("service", "servicefile")}
+    if "PGSERVICE" not in named:
+        return others
+    found = dict(_defaults(named).items() - _defaults({}).items())
+    del found["service"]
+    return {**found, **others}
+
+
+def _defaults(variables: Mapping[str, str]) -> dict[str, str]:
+    with environment(**variables):
+        options = Conninfo.get_defaults()
+    return {option.keyword.decode(): option.val.decode() for option in options if option.val is not None}
+
+
+def conninfo(parameters: Mapping[str, str]) -> str:
     """A connection string (PostgreSQL documentation, Keyword/Value Connection Strings).
 
     >>> conninfo({"dbname": "it's", "user": "app"})

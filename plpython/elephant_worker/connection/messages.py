@@ -3,28 +3,49 @@ client sends to execute statements are written, those of the server taken apart.
 
 from __future__ import annotations
 
+import re
 import struct
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
+AUTHENTICATION = ord("R")
+BACKEND_KEY_DATA = ord("K")
 BIND_COMPLETE = ord("2")
 COMMAND_COMPLETE = ord("C")
 COPY_DATA = ord("d")
+COPY_BOTH_RESPONSE = ord("W")
+COPY_DONE = ord("c")
 COPY_IN_RESPONSE = ord("G")
+COPY_OUT_RESPONSE = ord("H")
 DATA_ROW = ord("D")
 EMPTY_QUERY_RESPONSE = ord("I")
 ERROR_RESPONSE = ord("E")
+NEGOTIATE_PROTOCOL_VERSION = ord("v")
 NOTICE_RESPONSE = ord("N")
+NOTIFICATION_RESPONSE = ord("A")
 PARAMETER_STATUS = ord("S")
 PARSE_COMPLETE = ord("1")
 READY_FOR_QUERY = ord("Z")
 ROW_DESCRIPTION = ord("T")
 
-# How much of a message is kept, in bytes: a row may have a gigabyte, and nobody reads it.
-LONGEST = 1024 * 1024
+# Version 3.0 of the protocol, and what a client asks for instead that wants TLS.
+VERSION = b"\0\3\0\0"
+SSL_REQUEST = b"\0\0\0\x08\x04\xd2\x16\x2f"
+
+# How much of a message is kept, in bytes: a row may have a gigabyte, and nobody reads it; and as a server can write
+# errors of any length, the log keeps the beginning.
+LONGEST = 64 * 1024
 LONGEST_DATA = 8192
 DATA = {DATA_ROW, COPY_DATA}
+# The protocol has 18 kinds of fields; what follows is no field.
+MOST_FIELDS = 32
+# An SQLSTATE, and the one of a message whose own is none (protocol_violation).
+SQLSTATE = re.compile("[0-9A-Z]{5}")
+NO_SQLSTATE = "08P01"
 # The kind of a message, and its length without it.
 HEADER = struct.Struct("!Bi")
+
+
+NOT_THE_PROTOCOL = "what the server sends is not PostgreSQL's protocol"
 
 
 class Garbled(Exception):
@@ -75,11 +96,16 @@ def copy_fail(reason: bytes) -> bytes:
 class Reader:
     """Takes apart what the server sends, however it is cut into pieces on its way; some kinds are passed over."""
 
-    def __init__(self, passed_over: Collection[int] = ()) -> None:
+    def __init__(self, passed_over: Collection[int] = (), begun: bytes = b"") -> None:
         self._passed_over = passed_over
         # What has come of a message that is to be kept, and how much is still to come of one that is not.
-        self._begun = b""
+        self._begun = begun
         self._skip = 0
+
+    @property
+    def rest(self) -> bytes:
+        """What has come of a message that is not complete."""
+        return self._begun
 
     def messages(self, data: bytes) -> Iterator[tuple[int, bytes]]:
         """The kind and the content of each message that has come; of a long one its beginning. Raises Garbled.
@@ -100,7 +126,7 @@ class Reader:
         while end - start >= 5:
             kind, length = HEADER.unpack_from(data, start)
             if length < 4:
-                raise Garbled
+                raise Garbled(NOT_THE_PROTOCOL)
             following = start + 1 + length
             if following > end:
                 longest = LONGEST_DATA if kind in DATA else LONGEST
@@ -120,5 +146,43 @@ def fields(content: bytes) -> dict[str, str]:
     >>> fields(b"SERROR\\0C22012\\0Mdivision by zero\\0\\0")
     {'S': 'ERROR', 'C': '22012', 'M': 'division by zero'}
     """
-    parts = [part.decode(errors="replace") for part in content.split(b"\0") if part]
-    return {part[0]: part[1:] for part in parts}
+    parts = [part.decode(errors="replace") for part in content.split(b"\0", MOST_FIELDS)[:MOST_FIELDS] if part]
+    found = {part[0]: part[1:] for part in parts}
+    if "C" in found and not SQLSTATE.fullmatch(found["C"]):
+        found["C"] = NO_SQLSTATE
+    return found
+
+
+def startup(parameters: Mapping[str, str]) -> bytes:
+    """The first message of a connection, which has no kind.
+
+    >>> startup({"user": "app"})
+    b'\\x00\\x00\\x00\\x12\\x00\\x03\\x00\\x00user\\x00app\\x00\\x00'
+    """
+    words = [word for pair in parameters.items() for word in pair]
+    content = VERSION + b"".join(word.encode() + b"\0" for word in words) + b"\0"
+    return (len(content) + 4).to_bytes(4, "big") + content
+
+
+def sasl_initial(mechanism: bytes, response: bytes) -> bytes:
+    """The first answer to a request for a SASL authentication."""
+    return message(b"p", mechanism + b"\0" + len(response).to_bytes(4, "big") + response)
+
+
+def sasl_response(response: bytes) -> bytes:
+    return message(b"p", response)
+
+
+def password(word: bytes) -> bytes:
+    """A password as it is, or its MD5 hash."""
+    return message(b"p", word + b"\0")
+
+
+def describe(content: bytes) -> str:
+    """What an error says, on one line as libpq has it.
+
+    >>> describe(b"SFATAL\\0C28P01\\0Mpassword authentication failed\\0\\0")
+    'FATAL:  password authentication failed'
+    """
+    found = fields(content)
+    return f"{found.get('S', 'ERROR')}:  {found.get('M', '')}"

@@ -6,7 +6,7 @@ import select
 from typing import Protocol
 
 from ..system.clock import Clock
-from .session import Wait
+from .connecting import Wait
 
 
 class Socket(Protocol):

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 
 from ..jobs.run import Cost, Names, Outcome, Run, Target
 from ..system.clock import Clock
-from ..system.memory_limit import MemoryLimit
 from ..system.process_usage import reading
-from .libpq import Login
+from .connecting import Wait
+from .login import Login
 from .poller import Poller
-from .session import Session, State, Wait
+from .session import Session, State
 
 # For so many seconds the steps that need no waiting are taken one after another, before what has ended is
 # logged: the more runs a transaction logs, the less each of them costs.
@@ -26,7 +26,6 @@ class Pool:
 
     def __init__(self, poller: Poller, clock: Clock, login: Callable[[Target], Login]) -> None:
         self._poller = poller
-        self.ceiling = MemoryLimit()
         # Seconds: how long a free session is kept, how long one is used; and how many are kept.
         self.kept = 0.0
         self.lifetime = 0.0
@@ -130,7 +129,6 @@ class Pool:
             self._started.append,
             self._run_ended,
             measure,
-            self.ceiling,
         )
         self._sessions.add(session)
         return session

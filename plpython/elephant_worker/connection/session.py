@@ -11,26 +11,13 @@ from enum import Enum
 
 from ..jobs.run import Cost, Outcome, Run, RunState, Target
 from ..system.clock import Clock
-from ..system.memory_limit import MemoryLimit
 from ..system.scheduling_policy import set_batch_policy
-from .libpq import (
-    ConnStatus,
-    Escaping,
-    Login,
-    OperationalError,
-    PGconn,
-    PollingStatus,
-    is_encrypted,
-)
-from .libpq_transport import LibpqTransport
+from .connecting import Connected, Connecting, Wait
+from .login import Login
 from .socket_transport import SocketTransport
 from .transport import Answer, Lost, Statement, Transport
 
 CONNECTION_HINT = "The server's log may say more."
-# Where the connection is encrypted it is libpq that receives a row, as a whole.
-LARGE_ROWS_HINT = (
-    f"{CONNECTION_HINT} Over TLS, rows of more than 16 MB cannot be received; nobody reads what a run returns."
-)
 
 RESET = Statement(b"DISCARD ALL", ())
 BEGIN = Statement(b"BEGIN", ())
@@ -39,7 +26,8 @@ COMMIT = Statement(b"COMMIT", ())
 # A session that was handed back may have changed the role; elsewhere it stays. The rest is for the command to read.
 # Everything is qualified and no operator is used: the search_path is the role's or the database's,
 # whose owner need not be who the run is for.
-SETUP = b"""SELECT pg_catalog.set_config('application_name', $1, false),
+SETUP = b"""SELECT pg_catalog.pg_backend_pid(),
+    pg_catalog.set_config('application_name', $1, false),
     pg_catalog.set_config('elephant_worker.job_id', $2, false),
     pg_catalog.set_config('elephant_worker.run_id', $3, false),
     pg_catalog.set_config('elephant_worker.scheduled_at', $4, false),
@@ -65,14 +53,6 @@ TRIED_ROWS = b"SELECT pg_catalog.current_setting('elephant_worker.row_count')"
 NOT_IN_A_TRIAL = {"0A000", "25001", "2D000"}
 
 
-# Of a server that lets in without a password who must have one: reason, SQLSTATE, hint.
-UNASKED = (
-    "the server did not ask for the password",
-    "2F003",
-    "Its pg_hba.conf must ask this user for one, or a superuser set password_required = false in the mapping.",
-)
-
-
 class State(Enum):
     CONNECTING = "connecting"
     IDLE = "idle"
@@ -88,15 +68,6 @@ class State(Enum):
 NOTHING_TO_COME = (State.IDLE, State.USED, State.READY)
 
 
-class Wait(Enum):
-    """What a session waits for."""
-
-    READ = "read"
-    WRITE = "write"
-    BOTH = "both"
-    NOTHING = "nothing"
-
-
 class Session:
     """One connection; `started` and `ended` are called when its run starts and ends, `measure` before and after."""
 
@@ -108,7 +79,6 @@ class Session:
         started: Callable[[Run], None],
         ended: Callable[[Run, Outcome], None],
         measure: Callable[[int], Cost | None],
-        ceiling: MemoryLimit,
     ) -> None:
         self.target = target
         self.state = State.CONNECTING
@@ -121,39 +91,38 @@ class Session:
         self._started = started
         self._ended = ended
         self._measure = measure
-        self._ceiling = ceiling
         # Whether it has executed the command of an earlier run.
         self._used = False
         # Whether what it has been sent last begins with resetting it.
         self._resets = False
-        self._hint = CONNECTION_HINT
         self._before: Cost | None = None
-        self._lost = ""
-        self._connection = PGconn.connect_start(login.conninfo.encode())
-        # Once it is connected these stay the same.
-        self._socket: int | None = None
+        self._lost: Lost | None = None
+        # The process that executes what it sends: behind a pooler another one than the connection's.
         self.backend_pid = 0
+        self._connected: Connected | None = None
         self._wire: Transport
-        if self._connection.status == ConnStatus.BAD:
-            self._lost = self._connection.get_error_message()
+        self._connecting = Connecting(login)
+        try:
+            self._connecting.step()
+            self.wait = self._connecting.wait
+        except Lost as lost:
+            self._lost = lost
             self.wait = Wait.NOTHING
 
     @property
     def socket(self) -> int:
-        return self._connection.socket if self._socket is None else self._socket
+        return self._connecting.socket if self._connected is None else self._connected.stream.fileno()
 
     @property
     def address(self) -> dict[str, str]:
         """Where it is connected to, of the addresses that there may be; parameters of libpq."""
-        connection = self._connection
-        parts = {"host": connection.host, "hostaddr": connection.hostaddr, "port": connection.port}
-        return {name: value.decode() for name, value in parts.items()}
+        return {} if self._connected is None else self._connected.address
 
     def start(self, run: Run) -> None:
         """Give the session its next run, for which it makes itself ready; what may start by then, starts."""
         self.run = run
-        if self._lost:
-            self._lose(Lost(self._lost))
+        if self._lost is not None:
+            self._lose(self._lost)
         elif self.state in (State.IDLE, State.USED):
             self._prepare()
 
@@ -173,41 +142,32 @@ class Session:
                 self._connect()
             else:
                 self._receive()
-        except (Lost, OperationalError) as error:
-            self._lose(error)
+        except Lost as lost:
+            self._lose(lost)
 
     def close(self) -> None:
         self.state = State.CLOSED
         self.wait = Wait.NOTHING
-        self._connection.finish()
+        self._connecting.close()
+        if self._connected is not None:
+            self._connected.stream.close()
 
     # --- steps ------------------------------------------------------------------------------
 
     def _connect(self) -> None:
-        status = self._connection.connect_poll()
-        if status == PollingStatus.READING:
-            self.wait = Wait.READ
-        elif status == PollingStatus.WRITING:
-            self.wait = Wait.WRITE
-        elif status == PollingStatus.OK and not self._login.accepts(self._connection):
-            self._lose(Lost(UNASKED[0]), *UNASKED[1:])
-        elif status == PollingStatus.OK:
-            self._connection.nonblocking = 1
-            self._socket = self._connection.socket
-            self.backend_pid = self._connection.backend_pid
-            if self.target.server is None:
-                set_batch_policy(self.backend_pid)
-            if is_encrypted(self._connection):
-                self._wire = LibpqTransport(self._connection, self._ceiling)
-                self._hint = LARGE_ROWS_HINT
-            else:
-                self._wire = SocketTransport(self._socket)
-            self.state = State.IDLE
-            self.wait = Wait.READ
-            if self.run is not None:
-                self._prepare()
-        else:
-            raise Lost(self._connection.get_error_message())
+        connected = self._connecting.step()
+        self.wait, self.more = self._connecting.wait, self._connecting.more
+        if connected is None:
+            return
+        self._connected = connected
+        self.backend_pid = connected.backend_pid
+        if self._login.to_postmaster:
+            set_batch_policy(self.backend_pid)
+        self._wire = SocketTransport(connected.stream, connected.rest)
+        self.state = State.IDLE
+        self.wait, self.more = Wait.READ, connected.stream.has_more()
+        if self.run is not None:
+            self._prepare()
 
     def _prepare(self) -> None:
         """Send what goes before the command, and with it the command, if its time has come; to a used session also
@@ -229,8 +189,8 @@ class Session:
             reads = run is not None and run.is_dry_run and run.parameters is None
             self._wire.send(preparation, command, self._begins, read_value=reads)
             self.wait = Wait.BOTH if self._wire.sending else Wait.READ
-        except (Lost, OperationalError) as error:
-            self._lose(error)
+        except Lost as lost:
+            self._lose(lost)
 
     def _command(self, run: Run) -> Statement:
         text = run.command.encode()
@@ -248,15 +208,17 @@ class Session:
         run.started_steady = self._clock.steady()
         self._started(run)
 
-    def _tried(self, command: bytes) -> bytes:
+    @staticmethod
+    def _tried(command: bytes) -> bytes:
         """The command in a form in which it cannot end the transaction that it is tried in."""
-        escaping = Escaping(self._connection)
-        block = TRIAL.replace(b"%s", escaping.escape_literal(command))
-        return b"DO " + escaping.escape_literal(block) + b"; " + TRIED_ROWS
+        block = TRIAL.replace(b"%s", _literal(command))
+        return b"DO " + _literal(block) + b"; " + TRIED_ROWS
 
     def _receive(self) -> None:
         wire = self._wire
         answered = wire.receive()
+        if wire.answer.prepared_value is not None:
+            self.backend_pid = _number(wire.answer.prepared_value) or self.backend_pid
         self.more = wire.more
         self.wait = Wait.BOTH if wire.sending else Wait.READ
         if answered and self.state not in NOTHING_TO_COME:
@@ -320,7 +282,7 @@ class Session:
             )
         self._ended(run, outcome)
 
-    def _lose(self, lost: Exception, sqlstate: str | None = None, hint: str | None = None) -> None:
+    def _lose(self, lost: Lost) -> None:
         """The connection is gone, or was never made."""
         run, state, answer = self.run, self.state, Answer()
         if state in (State.PREPARING, State.RUNNING):
@@ -330,11 +292,10 @@ class Session:
             self._end_unprepared(answer)
             return
         self.close()
-        unread = isinstance(lost, Lost) and lost.unread
         waiting = state in (*NOTHING_TO_COME, State.RESETTING)
         if run is None or waiting:
             return  # a run that it has not begun can have another session
-        if self._used and (state is State.PREPARING or unread) and run.stopping is None:
+        if self._used and (state is State.PREPARING or lost.unread) and run.stopping is None:
             run.started = None
             return
         if answer.error is not None:
@@ -342,10 +303,10 @@ class Session:
         else:
             outcome = Outcome(
                 RunState.FAILED,
-                sqlstate or ("08006" if state is State.RUNNING else "08001"),
+                lost.sqlstate or ("08006" if state is State.RUNNING else "08001"),
                 message=str(lost).strip(),
                 detail=f"The session was for {run.target}.",
-                hint=hint or self._hint,
+                hint=lost.hint or CONNECTION_HINT,
                 notices=_notices(answer),
             )
         self.run = None
@@ -380,6 +341,15 @@ class Session:
             row_count=_number(tag.rpartition(b" ")[2]),
             notices=_notices(answer),
         )
+
+
+def _literal(text: bytes) -> bytes:
+    """A text constant, whatever standard_conforming_strings is.
+
+    >>> _literal(b"it's \\\\")
+    b"E'it''s \\\\\\\\'"
+    """
+    return b"E'" + text.replace(b"\\", b"\\\\").replace(b"'", b"''") + b"'"
 
 
 def _number(text: bytes) -> int | None:

@@ -28,6 +28,8 @@ class Answer:
     # What the last statement of the command did, and the first value of the last row.
     tag: bytes | None = None
     value: bytes | None = None
+    # The first value of the last row of the preparation.
+    prepared_value: bytes | None = None
     notices: bytearray = field(default_factory=bytearray)
     # Whether no transaction is open.
     idle: bool = True
@@ -37,6 +39,11 @@ class Answer:
         """Whether the server has ended the session."""
         return self.error is not None and self.error.get("V") in ("FATAL", "PANIC")
 
+    @property
+    def has_room(self) -> bool:
+        """Whether more of what the server remarks is kept."""
+        return len(self.notices) < NOTICE_BYTES
+
     def notice(self, text: bytes) -> None:
         """Keep what the server remarks, as far as there is room."""
         room = NOTICE_BYTES - len(self.notices)
@@ -45,11 +52,13 @@ class Answer:
 
 
 class Lost(Exception):
-    """The connection is gone; `unread`: before the server has read all of what was sent."""
+    """The connection is gone, or was never made; `unread`: before the server has read all of what was sent."""
 
-    def __init__(self, reason: str, unread: bool = False) -> None:
+    def __init__(self, reason: str, unread: bool = False, sqlstate: str | None = None, hint: str | None = None) -> None:
         super().__init__(reason)
         self.unread = unread
+        self.sqlstate = sqlstate
+        self.hint = hint
 
 
 class Transport(Protocol):

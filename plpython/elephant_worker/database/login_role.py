@@ -17,7 +17,7 @@ def prepare_runner(spi: Spi, role_oid: int, verifier: str) -> str:
 
 
 SERVER_LOGIN = Statement(
-    """SELECT l.obstacle, l.parameters::text AS parameters, l.password_required, l.version
+    """SELECT l.obstacle, l.parameters::text AS parameters, l.password_required, l.is_lenient, l.version
        FROM @extschema@.server_login($1, $2) l""",
     *("name", "oid"),
 )
@@ -31,6 +31,8 @@ class ServerLogin:
     parameters: dict[str, str] = field(repr=False)
     # Whether the server there must ask for the password.
     password_required: bool
+    # Whether a superuser lets it do so in another way than SCRAM.
+    is_lenient: bool
     # Changes whenever something else here does.
     version: str
 

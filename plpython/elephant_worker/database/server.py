@@ -73,15 +73,24 @@ def connections(spi: Spi) -> int:
     return int(spi.execute(CONNECTIONS)[0]["connections"])
 
 
+# A pooler may have given the process to somebody else meanwhile.
 SIGNALS = {
-    "pg_cancel_backend": Statement("SELECT pg_cancel_backend($1)", "int4"),
-    "pg_terminate_backend": Statement("SELECT pg_terminate_backend($1)", "int4"),
+    "pg_cancel_backend": Statement(
+        """SELECT pg_cancel_backend(a.pid) FROM pg_stat_get_activity($1) a
+           WHERE a.usesysid = (SELECT r.oid FROM pg_roles r WHERE r.rolname = $2)""",
+        *("int4", "name"),
+    ),
+    "pg_terminate_backend": Statement(
+        """SELECT pg_terminate_backend(a.pid) FROM pg_stat_get_activity($1) a
+           WHERE a.usesysid = (SELECT r.oid FROM pg_roles r WHERE r.rolname = $2)""",
+        *("int4", "name"),
+    ),
 }
 
 
-def signal(spi: Spi, function: str, pid: int) -> None:
-    """Call pg_cancel_backend or pg_terminate_backend."""
-    spi.execute(SIGNALS[function], pid)
+def signal(spi: Spi, function: str, pid: int, user: str) -> None:
+    """Call pg_cancel_backend or pg_terminate_backend for a process in which this user is logged in."""
+    spi.execute(SIGNALS[function], pid, user)
 
 
 NOTIFY = Statement("SELECT pg_notify('elephant_worker', n.payload) FROM unnest($1) n (payload)", "text[]")

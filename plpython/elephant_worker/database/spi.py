@@ -67,13 +67,16 @@ class Spi:
         self.plpy.warning(text)
 
     def set_session(self, settings: dict[str, str]) -> dict[str, str]:
-        """Change settings of the session and commit that; returns what they were."""
+        """Change those settings of the session that the server knows, and commit that; returns what they were."""
         # Qualified, whatever search_path the owner of the database has given it.
         plan = self.plpy.prepare(
-            "SELECT pg_catalog.current_setting($1) AS before, pg_catalog.set_config($1, $2, false)",
+            """SELECT s.before, pg_catalog.set_config($1, $2, false)
+               FROM (SELECT pg_catalog.current_setting($1, true) AS before) s WHERE s.before IS NOT NULL""",
             ["pg_catalog.text"] * 2,
         )
-        before = {name: self.plpy.execute(plan, [name, value])[0]["before"] for name, value in settings.items()}
+        before = {
+            name: row["before"] for name, value in settings.items() for row in self.plpy.execute(plan, [name, value])
+        }
         self.plpy.commit()
         return before
 

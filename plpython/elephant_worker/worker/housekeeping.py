@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..connection.login import Login
 from ..connection.poller import Poller
 from ..database import server, worker_state
 from ..database.server import Server
@@ -44,8 +45,8 @@ class Housekeeping:
         self._target = Target(own.role_oid, own.rolname, own.datname)
         self._due_jobs = due_jobs
         self._with_spare = with_spare
-        self.listener = Listener(spi, poller, self._conninfo)
-        self._vacuum = Vacuum(spi, poller, self._conninfo)
+        self.listener = Listener(spi, poller, self._login)
+        self._vacuum = Vacuum(spi, poller, self._login)
         self._marks = Every(MARK_INTERVAL, next=steady + MARK_INTERVAL)
         self._kept_objects = Every(KEPT_OBJECTS_INTERVAL, next=steady + PREDECESSOR_TIMEOUT)
         self._spare = Every(SPARE_INTERVAL)
@@ -79,13 +80,13 @@ class Housekeeping:
             if connection is not None:
                 self._poller.watch(connection)
 
-    def _conninfo(self) -> str | None:
+    def _login(self) -> Login | None:
         """How the worker itself connects, if it can."""
         try:
             self._logins.prepare(self._target)
-        except self._spi.Error as error:
+        except (UserError, self._spi.Error) as error:
             self._spi.rollback()
             self._spi.warning(f"elephant_worker cannot connect for itself: {error}")
             return None
         self._spi.commit()
-        return self._logins.conninfo(self._target)
+        return self._logins.login(self._target)

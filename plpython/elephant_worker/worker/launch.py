@@ -9,8 +9,11 @@ import time
 from typing import Any
 
 from ..connection.client import Client
-from ..connection.libpq import Connection, ConnStatus, ExecStatus, OperationalError, PGconn, conninfo
+from ..connection.libpq import Connection, ExecStatus, OperationalError, connect
+from ..connection.login import Login
+from ..connection.passfile import find_password
 from ..errors import UserError
+from .logins import own_address
 
 # How long a worker may take to begin its work.
 START_TIMEOUT = 10.0
@@ -32,12 +35,12 @@ def start(plpy: Any, schema: str, attended: bool) -> dict[str, Any]:
 class Launch(Client):
     """Sends the statement, and lets go."""
 
-    def __init__(self, conninfo: str, statement: str) -> None:
+    def __init__(self, login: Login, statement: str) -> None:
         self._statement = statement
-        super().__init__(conninfo)
+        super().__init__(login)
 
     def begin(self) -> None:
-        self._connection.send_query(self._statement.encode())
+        self.query(self._statement)
         self.close()
 
 
@@ -48,7 +51,9 @@ def launch(plpy: Any, schema: str) -> Client | None:
     if background:
         _launch_in_background(plpy, _call(schema, "pg_background", attended=False), **background)
         return None
-    return Launch(conninfo(_session(plpy)), _call(schema, "session", attended=False))
+    parameters = _session(plpy)
+    login = Login({**parameters, "password": find_password(parameters)}, to_postmaster=True)
+    return Launch(login, _call(schema, "session", attended=False))
 
 
 def _call(schema: str, host: str, attended: bool) -> str:
@@ -97,13 +102,12 @@ def _detached(plpy: Any, statement: str) -> int:
 def own_session(plpy: Any, **parameters: str) -> Connection:
     """A session in this database, as the server's own user. Raises UserError (08001)."""
     parameters = {**_session(plpy), **parameters}
+    if "hostaddr" not in parameters:
+        parameters["requirepeer"] = _system_user()
     try:
-        connection = PGconn.connect(conninfo(parameters).encode())
-        if connection.status != ConnStatus.OK:
-            raise OperationalError(connection.get_error_message())
+        return connect(parameters)
     except OperationalError as error:
         raise _no_session(parameters["user"], error) from None
-    return connection
 
 
 def _no_session(user: str, error: OperationalError) -> UserError:
@@ -119,15 +123,12 @@ def _no_session(user: str, error: OperationalError) -> UserError:
 def _session(plpy: Any) -> dict[str, str]:
     """How to open a session in this database, as the server's own user."""
     row = plpy.execute(
-        """SELECT current_setting('unix_socket_directories') AS directories, current_setting('port') AS port,
-               current_database()::text AS dbname,
+        """SELECT current_database()::text AS dbname,
                (SELECT r.rolname FROM pg_extension e JOIN pg_roles r ON r.oid = e.extowner
                 WHERE e.extname = 'elephant_worker') AS owner"""
     )[0]
-    directory = row["directories"].split(",")[0].strip().strip('"')
     return {
-        "host": directory,
-        "port": row["port"],
+        **own_address(prefer_path=True),
         "dbname": row["dbname"],
         "user": _superuser(plpy, row["owner"]),
         "application_name": "elephant_worker starting",
@@ -137,9 +138,13 @@ def _session(plpy: Any) -> dict[str, str]:
     }
 
 
+def _system_user() -> str:
+    return pwd.getpwuid(os.geteuid()).pw_name
+
+
 def _superuser(plpy: Any, owner: str) -> str:
     """The role that the operating system's user of the server may be: its namesake, else the extension's owner."""
-    user = pwd.getpwuid(os.geteuid()).pw_name
+    user = _system_user()
     found = _rows(
         plpy, "SELECT FROM pg_roles r WHERE r.rolname = $1 AND r.rolsuper AND r.rolcanlogin", ["text"], [user]
     )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..connection.client import Client
+from ..connection.client import NO_TIMEOUTS, Client
+from ..connection.login import Login
 from ..connection.poller import Poller
 from ..database.spi import Spi
 from .timers import Every
 
-CHANNEL = b"elephant_worker_wake"
+CHANNEL = "elephant_worker_wake"
 # How long after its connection has failed it is opened again; the inbox is polled meanwhile.
 RECONNECT_INTERVAL = 30.0  # seconds
 
@@ -20,7 +21,7 @@ class ListenConnection(Client):
     heard = False
 
     def begin(self) -> None:
-        self._connection.send_query(b"LISTEN " + CHANNEL)
+        self.query(f"{NO_TIMEOUTS}; LISTEN {CHANNEL}")
 
     def answered(self) -> None:
         self.heard = True  # something may have come before it listened
@@ -30,12 +31,12 @@ class ListenConnection(Client):
 
 
 class Listener:
-    """Has a connection that listens; `conninfo` says how to connect, if that is possible."""
+    """Has a connection that listens; `login` says how to connect, if that is possible."""
 
-    def __init__(self, spi: Spi, poller: Poller, conninfo: Callable[[], str | None]) -> None:
+    def __init__(self, spi: Spi, poller: Poller, login: Callable[[], Login | None]) -> None:
         self._spi = spi
         self._poller = poller
-        self._conninfo = conninfo
+        self._login = login
         self._connection: ListenConnection | None = None
         self._reconnect = Every(RECONNECT_INTERVAL)
 
@@ -55,12 +56,12 @@ class Listener:
         """Listen, unless it does; the next attempt after a failure comes some time later."""
         if self.is_listening or not self._reconnect.is_due(steady):
             return
-        conninfo = self._conninfo()
-        if conninfo is None:
+        login = self._login()
+        if login is None:
             return
         if self._connection is not None:
             self._spi.warning(f"elephant_worker did not hear of new jobs: {self._connection.failure}")
-        self._connection = ListenConnection(conninfo)
+        self._connection = ListenConnection(login)
         self._poller.watch(self._connection)
 
     def close(self) -> None:

@@ -3,11 +3,15 @@ as the role's user mapping says."""
 
 from __future__ import annotations
 
-import secrets
-from ipaddress import ip_address
+import os
+import socket
+from collections.abc import Mapping
+from functools import lru_cache
 
-from ..connection.libpq import Login, OperationalError, conninfo, parse_conninfo
-from ..connection.scram import verifier
+from ..connection.libpq import OperationalError, parse_conninfo, with_service
+from ..connection.login import Login, required_methods
+from ..connection.passfile import find_password
+from ..connection.scram import Keys, random_keys
 from ..database import login_role
 from ..database.login_role import ServerLogin
 from ..database.server import Server
@@ -15,33 +19,36 @@ from ..database.spi import Spi
 from ..database.worker_setting import Settings
 from ..errors import UserError
 from ..jobs.run import Target
+from ..system import postmaster
 
 # The session of a run ends by itself when the worker has gone: looked for this often.
 CHECK_CLIENT_MILLISECONDS = 1000
 # How long a session may take to connect, in seconds.
 CONNECT_TIMEOUT = 30.0
-# On other servers, unless their options say otherwise: a machine that has vanished is noticed within a
-# minute, and nothing of Kerberos, which libpq would wait for.
+# On other servers, unless their options say otherwise: a machine that has vanished is noticed within a minute.
 ELSEWHERE = {
     "keepalives_idle": "30",
     "keepalives_interval": "10",
     "keepalives_count": "3",
     "tcp_user_timeout": "60000",
-    "gssencmode": "disable",
 }
+# The parameters that lead to another address than the server's own.
+ADDRESS = frozenset(("host", "hostaddr", "port"))
 
 
 class Logins:
-    """The connection strings of places; `prepare` must have been committed before they are used."""
+    """The ways into places; `prepare` must have been committed before they are used."""
 
     def __init__(self, spi: Spi, server: Server) -> None:
         self._spi = spi
         self._server = server
-        self._secret = secrets.token_urlsafe(32)
-        self._verifier = verifier(self._secret, secrets.token_bytes(16))
-        self._logins: dict[int, str] = {}
+        # Of each runner its name, and what it logs in with.
+        self._runners: dict[int, str] = {}
+        self._keys: dict[int, Keys] = {}
         self._elsewhere: dict[tuple[str, int], ServerLogin] = {}
         self._pulse: Settings | None = None
+        self._parameters: dict[str, str] = {}
+        self._wants_tls: set[str] = set()
 
     def use(self, pulse: Settings) -> bool:
         """Follow the settings; returns whether sessions are to connect in another way than before.
@@ -69,18 +76,16 @@ class Logins:
                 )
             self._elsewhere[key] = login
             return before is not None and before.version != login.version
+        if ADDRESS.isdisjoint(self._parameters):
+            own_address()
         if self._settings.connect_as == "runner":
-            self._logins[target.role_oid] = login_role.prepare_runner(self._spi, target.role_oid, self._verifier)
+            keys = self._keys.setdefault(target.role_oid, random_keys())
+            self._runners[target.role_oid] = login_role.prepare_runner(self._spi, target.role_oid, keys.verifier)
         return False
 
     def login(self, target: Target) -> Login:
         """How to connect to a place."""
-        if target.server is None:
-            return Login(self.conninfo(target))
-        login = self._elsewhere[target.server, target.role_oid]
-        parameters = {**ELSEWHERE, "user": target.rolname, **login.parameters, **_session(target)}
-        parameters["options"] += " " + login.parameters.get("options", "")
-        return Login(conninfo(parameters), login.password_required)
+        return self._login_here(target) if target.server is None else self._login_elsewhere(target)
 
     def connect_timeout(self, target: Target) -> float:
         """How long a session for a place may take to connect, in seconds."""
@@ -90,24 +95,41 @@ class Logins:
         seconds = float(given) if given.isdecimal() else 0.0
         return min(seconds or CONNECT_TIMEOUT, CONNECT_TIMEOUT)
 
-    def conninfo(self, target: Target) -> str:
-        """The connection string of a place."""
-        defaults = {
-            "host": loopback(self._server.listen_addresses),
-            "port": self._server.port,
-            "sslmode": "allow",
-            "gssencmode": "disable",
-        }
-        login = {"user": target.rolname}
+    def _login_here(self, target: Target) -> Login:
+        """To this server; only where conninfo names another address it need not be its postmaster that listens."""
+        given = self._parameters
+        to_postmaster = ADDRESS.isdisjoint(given)
+        if to_postmaster:
+            address = own_address()
+        else:
+            address = {"host": "127.0.0.1", "port": self._server.port}
+            if "hostaddr" in given:
+                del address["host"]
+        parameters = {"sslmode": "allow", **address, **given, "user": target.rolname, **_session(target, given)}
+        keys = None
         if self._settings.connect_as == "runner":
-            login = {"user": self._logins[target.role_oid], "password": self._secret}
-        return conninfo(
-            {
-                **defaults,
-                **self._parameters,
-                **login,
-                **_session(target),
-            }
+            parameters["user"], keys = self._runners[target.role_oid], self._keys[target.role_oid]
+        return Login(
+            parameters if keys is not None else _with_password(parameters),
+            keys=keys,
+            to_postmaster=to_postmaster,
+            methods=required_methods(given.get("require_auth", "")),
+            is_lenient="require_auth" in given,
+            wants_tls=self._wants_tls,
+        )
+
+    def _login_elsewhere(self, target: Target) -> Login:
+        assert target.server is not None
+        login = self._elsewhere[target.server, target.role_oid]
+        given = with_service(login.parameters)
+        parameters = {**ELSEWHERE, "user": target.rolname, **given, **_session(target, given)}
+        if ADDRESS.isdisjoint(given):
+            parameters |= own_address(prefer_path=True)
+        return Login(
+            parameters if login.password_required else _with_password(parameters),
+            password_required=login.password_required,
+            methods=required_methods(given.get("require_auth", "")),
+            is_lenient=login.is_lenient,
         )
 
     @property
@@ -116,13 +138,49 @@ class Logins:
         return self._pulse
 
 
-def _session(target: Target) -> dict[str, str]:
+def _session(target: Target, given: Mapping[str, str]) -> dict[str, str]:
+    options = f"-c client_connection_check_interval={CHECK_CLIENT_MILLISECONDS} {given.get('options', '')}"
     return {
         "dbname": target.datname,
         "client_encoding": "UTF8",
         "application_name": "elephant_worker",
-        "options": f"-c client_connection_check_interval={CHECK_CLIENT_MILLISECONDS}",
+        "options": options.rstrip(),
     }
+
+
+def _with_password(parameters: dict[str, str]) -> dict[str, str]:
+    """The same, with the password that a file has for them."""
+    return parameters if parameters.get("password") else {**parameters, "password": find_password(parameters)}
+
+
+@lru_cache(maxsize=2)
+def own_address(prefer_path: bool = False) -> dict[str, str]:
+    """Where the postmaster of this process listens, as parameters of libpq; that stays so as long as it lives.
+    Raises UserError (08001) where it listens nowhere, or the system does not tell."""
+    tcp = [{"host": host, "hostaddr": host, "port": str(port)} for host, port in postmaster.listening_addresses()]
+    paths = [{"host": os.path.dirname(path), "port": path.rpartition(".")[2]} for path in postmaster.listening_paths()]
+    found = paths + tcp if prefer_path else tcp + paths
+    if not found:
+        raise UserError(
+            "the worker finds no address at which this server listens",
+            "It asks the operating system (Linux: /proc/self/net), so that it does not connect to somebody else.",
+            "Set listen_addresses to localhost and restart the server; on another system than Linux, name the "
+            "address in worker_setting.conninfo, as in host=127.0.0.1 port=5432.",
+            "08001",
+        )
+    return found[0]
+
+
+def client_address() -> str | None:
+    """From which address the sessions of runs come, as pg_hba.conf sees them; None: over a socket in the file
+    system. Raises UserError like own_address()."""
+    address = own_address()
+    if "hostaddr" not in address:
+        return None
+    family = socket.AF_INET6 if ":" in address["hostaddr"] else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        probe.connect((address["hostaddr"], int(address["port"])))  # which sends nothing
+        return str(probe.getsockname()[0])
 
 
 def check_conninfo(text: str) -> dict[str, str] | None:
@@ -135,36 +193,12 @@ def check_conninfo(text: str) -> dict[str, str] | None:
 
 
 def _readable(text: str) -> dict[str, str]:
-    """The parameters of a connection string. Raises UserError (22023)."""
+    """The parameters of a connection string, those of a service among them. Raises UserError (22023)."""
     try:
-        return parse_conninfo(text)
+        return with_service(parse_conninfo(text))
     except OperationalError as error:
         raise UserError(
             "worker_setting.conninfo cannot be read",
             str(error).strip(),
             "Write libpq parameters, as in host=/var/run/postgresql port=5432.",
         ) from None
-
-
-def loopback(listen_addresses: str) -> str:
-    """The address at which a server that listens on these addresses can be reached from its own host.
-
-    >>> loopback("localhost"), loopback("*"), loopback("::1"), loopback("10.1.2.3, ::1")
-    ('127.0.0.1', '127.0.0.1', '::1', '::1')
-    >>> loopback("10.1.2.3")
-    '10.1.2.3'
-    """
-    addresses = [address.strip() for address in listen_addresses.split(",") if address.strip()]
-    for address in addresses:
-        if address in ("*", "0.0.0.0", "localhost"):
-            return "127.0.0.1"
-        if address == "::" or _is_loopback(address):
-            return "::1" if address == "::" else address
-    return addresses[0] if addresses else "127.0.0.1"
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        return ip_address(address).is_loopback
-    except ValueError:
-        return False

@@ -309,7 +309,6 @@ class Worker:
         self._housekeeping.run_due(steady, serving=self._life is Life.SERVING)
 
     def _look_at_settings(self) -> None:
-        self._pool.ceiling.refresh()
         self._use(worker_setting.read(self._spi))
         if self._settings.inbox:
             self._inbox.note()

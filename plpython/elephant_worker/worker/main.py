@@ -18,7 +18,9 @@ SESSION = {
     "search_path": "pg_catalog, pg_temp",
     "client_min_messages": "error",
     "client_connection_check_interval": "0",
+    "transaction_timeout": "0",
     "statement_timeout": "0",
+    "idle_session_timeout": "0",
     "lock_timeout": "1s",
     # If it and DROP EXTENSION wait for each other, it is the worker that finds out and gives way.
     "deadlock_timeout": "100ms",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..connection.client import Client
-from ..connection.libpq import Login, OperationalError
+from ..connection.login import Login
 from ..connection.poller import Poller
 from ..system.clock import Clock
 
@@ -14,18 +14,16 @@ PATIENCE = 30.0
 class Signal(Client):
     """Logs in as the session's own user, who may end it, and calls one function."""
 
+    limit = 64 * 1024
+
     def __init__(self, login: Login, function: str, pid: int) -> None:
-        self._login = login
         self._statement = f"SELECT pg_catalog.{function}({pid})"
-        super().__init__(login.conninfo)
+        super().__init__(login)
 
     def begin(self) -> None:
-        if not self._login.accepts(self._connection):
-            raise OperationalError("the server did not ask for the password")
-        self._connection.send_query(self._statement.encode())
+        self.query(self._statement)
 
     def answered(self) -> None:
-        self.connected = False
         self.close()
 
 

@@ -107,7 +107,7 @@ class Timeouts:
 
     def _signal(self, run: Run, function: str, backend: int) -> None:
         if run.target.server is None:
-            server.signal(self._spi, function, backend)
+            server.signal(self._spi, function, backend, self._logins.login(run.target).user)
         else:
             login = self._logins.login(run.target).at(self._pool.address(run))
             self._remote_cancel.send(login, function, backend)

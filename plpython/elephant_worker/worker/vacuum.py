@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..connection.client import Client
+from ..connection.client import NO_TIMEOUTS, Client
+from ..connection.login import Login
 from ..connection.poller import Poller
 from ..database import server
 from ..database.spi import Spi
@@ -25,12 +26,12 @@ SHARE = 0.1
 class VacuumConnection(Client):
     """One connection that vacuums some tables, one after the other."""
 
-    def __init__(self, conninfo: str, tables: list[str]) -> None:
+    def __init__(self, login: Login, tables: list[str]) -> None:
         self._tables = tables
-        super().__init__(conninfo)
+        super().__init__(login)
 
     def begin(self) -> None:
-        self._next()
+        self.query(NO_TIMEOUTS)
 
     def answered(self) -> None:
         self._next()
@@ -39,23 +40,21 @@ class VacuumConnection(Client):
         if self._tables:
             # A table that somebody has locked is passed over; giving pages back would need a lock
             # for which the loop has to wait.
-            command = f"VACUUM (ANALYZE, SKIP_LOCKED, TRUNCATE false) {self._tables.pop()}"
-            self._connection.send_query(command.encode())
+            self.query(f"VACUUM (ANALYZE, SKIP_LOCKED, TRUNCATE false) {self._tables.pop()}")
         else:
-            self.connected = False
             self.close()
 
 
 class Vacuum:
-    """Has them vacuumed when enough has been written; `conninfo` says how to connect, if that is possible.
+    """Has them vacuumed when enough has been written; `login` says how to connect, if that is possible.
 
     Moments are those of the steady clock.
     """
 
-    def __init__(self, spi: Spi, poller: Poller, conninfo: Callable[[], str | None]) -> None:
+    def __init__(self, spi: Spi, poller: Poller, login: Callable[[], Login | None]) -> None:
         self._spi = spi
         self._poller = poller
-        self._conninfo = conninfo
+        self._login = login
         self._connection: VacuumConnection | None = None
         self._begun = 0.0
         self._not_before = 0.0
@@ -69,13 +68,13 @@ class Vacuum:
         self._not_before = steady + INTERVAL
         rows = server.table_rows(self._spi)
         tables = [table for table, dead in written.items() if dead > THRESHOLD + SCALE_FACTOR * rows.get(table, 0.0)]
-        conninfo = self._conninfo() if tables else None
-        if conninfo is None:
+        login = self._login() if tables else None
+        if login is None:
             return
         for table in tables:
             del written[table]
         self._begun = steady
-        self._connection = VacuumConnection(conninfo, tables)
+        self._connection = VacuumConnection(login, tables)
         self._poller.watch(self._connection)
 
     def close(self) -> None:
