@@ -113,5 +113,5 @@ class Alerts:
             self._spi.commit()
         except self._spi.Error as error:
             self._spi.rollback()
-            if self._warn.is_due(steady):
+            if self._warn.begin_if_due(steady):
                 self._spi.warning(f"elephant_worker could not send alerts: {error}")

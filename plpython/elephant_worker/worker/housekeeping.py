@@ -53,13 +53,13 @@ class Housekeeping:
 
     def run_due(self, steady: float, serving: bool) -> None:
         """Do what is due; a worker that is about to end needs neither spare nor VACUUM."""
-        if self._marks.is_due(steady):
+        if self._marks.begin_if_due(steady):
             worker_state.move_lowest_open_run(self._spi)
             self._due_jobs.forget()  # a restore may have put jobs before the one that was due first
         if serving:
-            if self._kept_objects.is_due(steady):
+            if self._kept_objects.begin_if_due(steady):
                 server.drop_kept_objects(self._spi)
-            if self._spare.is_due(steady):
+            if self._spare.begin_if_due(steady):
                 self._ensure_spare()
             self.listener.connect(steady)
             self._vacuum.run_due(steady)

@@ -16,7 +16,7 @@ COUNTED = 5000  # rows
 MOST_JOBS = 50  # jobs
 # How long after a step the next one may follow, and how long a step waits if the worker is busy.
 PAUSE = 0.02  # seconds
-PATIENCE = 0.1  # seconds
+BUSY_WAIT = 0.1  # seconds
 # How often rows that have become too old are looked for.
 AGE_INTERVAL = 60.0  # seconds
 # A step takes some milliseconds: if a job is due within this time, it comes first.
@@ -65,7 +65,7 @@ class LogRetention:
 
     def run_due(self, steady: float, now: float, at_leisure: bool) -> None:
         """Do a little of what there is to do, if its time has come; runs go on if that fails."""
-        if steady < self.next + (0.0 if at_leisure else PATIENCE):
+        if steady < self.next + (0.0 if at_leisure else BUSY_WAIT):
             return
         try:
             self._step(steady, now)

@@ -299,7 +299,7 @@ class Worker:
         if not worker_state.is_registered(self._spi):
             self._step_down()
             return
-        if self._look.is_due(steady) or not is_listening:
+        if self._look.begin_if_due(steady) or not is_listening:
             self._look.restart(steady)
             self._look_at_settings()
         if is_stopping(self._server.data_directory):

@@ -187,7 +187,7 @@ class Starter:
     def _pick_runs(self, now: float, has_news: bool) -> list[QueuedRun]:
         """Which of the waiting runs start now."""
         due_jobs, queue, capacity = self._due_jobs, self._due_jobs.queue, self._capacity()
-        if len(queue) < capacity.slots or self._fill.is_due(self._clock.steady()):
+        if len(queue) < capacity.slots or self._fill.begin_if_due(self._clock.steady()):
             self._fill.restart(self._clock.steady())
             due_jobs.fill(now, capacity.full_roles)
         else:
