@@ -103,7 +103,7 @@ class Alerts:
                 )
 
     def send(self, steady: float) -> None:
-        """Send the alerts, in a transaction of their own: it fails if the server's queue is full because somebody
+        """Send the alerts, in a transaction of their own: it fails while the server's queue is full because a session
         listens and does not read. Runs go on nevertheless."""
         payloads, self._unsent = self._unsent, []
         if not payloads:

@@ -11,7 +11,7 @@ from ..database.worker_setting import Settings
 # How many rows a step may delete, and how many jobs it may look at.
 BATCH = 500  # rows
 SURVEY = 1000  # jobs
-# A step counts the rows that its jobs may keep, which takes time too: this many in all, for this many jobs.
+# Counting the rows that jobs keep takes time too: a step counts this many rows, of this many jobs.
 COUNTED = 5000  # rows
 MOST_JOBS = 50  # jobs
 # How long after a step the next one may follow, and how long a step waits if the worker is busy.

@@ -160,7 +160,7 @@ class Worker:
             self._spi.commit()
 
     def _roll_back(self) -> None:
-        """Undo a transaction that has failed, and know nothing of it any more."""
+        """Undo a transaction that has failed, and forget all that was read in it."""
         self._spi.rollback()
         self._due_jobs.forget()
         self._completion.forget()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class Every:
-    """Something that is to be done every so many seconds, at first at once.
+    """Something to do again and again, that many seconds apart; the first time is now.
 
     >>> look = Every(5.0)
     >>> [look.begin_if_due(steady) for steady in (100.0, 104.9, 105.0, 105.1)]
