@@ -104,7 +104,7 @@ build/regress:
 
 # --- for developers and newcomers: these do all their own set-up (see tools/prepare.sh) ------
 
-DEVELOPER_TARGETS = demo test soak bench lint matrix
+DEVELOPER_TARGETS = demo test soak bench lint matrix pictures
 .PHONY: $(DEVELOPER_TARGETS)
 
 prepare = @tools/prepare.sh && $(MAKE) -s PG_CONFIG="$$(tools/pg_config.sh)" all
@@ -131,6 +131,11 @@ matrix:
 bench:
 	$(prepare)
 	@tools/bench.sh $(if $(QUICK),--quick) $(SCENARIOS)
+
+# The pictures in docs/, but for those of the benchmarks.
+pictures:
+	$(prepare)
+	@tools/pictures.sh
 
 lint:
 	$(prepare)

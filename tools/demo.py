@@ -1,61 +1,85 @@
-"""Shows elephant_worker at work: a throwaway cluster with the pg_hba.conf of a stock server, an
-ordinary role with jobs in two databases, and what they do in fifteen seconds."""
+"""Shows elephant_worker at work: a throwaway cluster with the pg_hba.conf of a stock server, an ordinary role
+that defines jobs in two databases, what they do in fifteen seconds, and the views that tell it.
+
+`python -m tools.demo FILE.svg` also saves what was shown as a picture (`make pictures`).
+"""
 
 from __future__ import annotations
 
+import io
+import re
+import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import psycopg
-from rich import box
 from rich.console import Console
 from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn
-from rich.table import Table
+from rich.syntax import Syntax
+from rich.terminal_theme import MONOKAI
 
 from harness.cluster import Cluster, Installation
 
 SECONDS = 15
+WIDTH = 118  # columns of the picture
 
-JOBS: list[dict[str, Any]] = [
-    {
-        "job_description": "take orders",
-        "datname": "weborder",
-        "schedule": "* * * * * *",
-        "job_command": "INSERT INTO orders (amount) VALUES (random() * 100)",
-    },
-    {
-        "job_description": "archive old orders",
-        "datname": "weborder",
-        "schedule": "5 seconds",
-        "job_command": "DELETE FROM orders WHERE taken < now() - interval '5 seconds'",
-    },
-    {
-        "job_description": "refresh statistics",
-        "datname": "warehouse",
-        "schedule": "*/3 * * * * *",
-        "job_command": "VACUUM (ANALYZE) stock",
-    },
-    {
-        "job_description": "import that fails",
-        "datname": "warehouse",
-        "schedule": "*/4 * * * * *",
-        "job_command": "INSERT INTO stock SELECT 'hay', 1/0",
-    },
-    {
-        "job_description": "report that takes too long",
-        "datname": "warehouse",
-        "schedule": "*/6 * * * * *",
-        "job_command": "SELECT pg_sleep(60)",
-        "job_timeout": "2 seconds",
-    },
+BEFORE = ["CREATE ROLE shop LOGIN PASSWORD 'shop'", "CREATE DATABASE weborder OWNER shop", "CREATE DATABASE warehouse"]
+ADMINISTRATOR = [
+    "CREATE SCHEMA scheduler",
+    "CREATE EXTENSION elephant_worker WITH SCHEMA scheduler CASCADE",
+    "SELECT scheduler.start_worker()",
+    "GRANT job_scheduler TO shop",
+    "ALTER ROLE shop SET search_path = public, scheduler",
 ]
+TABLES = {
+    "weborder": "CREATE TABLE public.orders (taken timestamptz DEFAULT now(), amount numeric);"
+    " ALTER TABLE public.orders OWNER TO shop",
+    "warehouse": "CREATE TABLE public.stock (item text, pieces integer); ALTER TABLE public.stock OWNER TO shop",
+}
+JOBS = {
+    "take an order": """\
+SELECT insert_job('INSERT INTO orders (amount) VALUES (random() * 100)', 'weborder',
+                  schedule => '* * * * * *', job_name => 'take an order')""",
+    "archive old orders": """\
+SELECT insert_job($$DELETE FROM orders WHERE taken < now() - interval '5 seconds'$$, 'weborder',
+                  schedule => '5 seconds', job_name => 'archive old orders')""",
+    "vacuum the stock": """\
+SELECT insert_job('VACUUM (ANALYZE) stock', 'warehouse',
+                  schedule => '*/3 * * * * *', job_name => 'vacuum the stock')""",
+    "import that fails": """\
+SELECT insert_job($$INSERT INTO stock SELECT 'hay', 1/0$$, 'warehouse',
+                  schedule => '*/4 * * * * *', job_name => 'import that fails')""",
+    "report that takes long": """\
+SELECT insert_job('SELECT pg_sleep(60)', 'warehouse', job_timeout => '2 seconds',
+                  schedule => '*/6 * * * * *', job_name => 'report that takes long')""",
+}
+EVERY_DAY = [
+    ("Which jobs are there, and how are they?", "SELECT * FROM job_overview"),
+    ("What has run lately?", "SELECT * FROM recent_runs"),
+    (
+        "Why did it fail?",
+        """\
+SELECT job_started, job_sqlstate, exception_message FROM my_job_log
+WHERE state = 'failed' ORDER BY jl_id DESC LIMIT 1""",
+    ),
+    ("What does a schedule mean?", "SELECT describe_schedule('30 4 * * 1-5')"),
+]
+NEXT = """
+[bold]What next[/]
+  The cluster is gone, and your own were not touched. To use elephant_worker on your server:
+      make && sudo make install           then paste “The first job” of README.md into psql
+  README.md             what it needs, the first job, who starts the worker after a reboot
+  docs/reference.md     every function, view, column and setting
+  examples/             jobs that many need, ready to be pasted
+"""
+STYLES = {"failed": "red", "timed out": "yellow", "running": "cyan"}
 
 
-def main() -> None:
-    console = Console()
+def main(picture: str | None = None) -> None:
+    console = Console(record=True, width=WIDTH, file=io.StringIO()) if picture else Console(highlight=False)
     with tempfile.TemporaryDirectory() as directory:
         with console.status("installing the extension into a copy of the server's files …"):
             installation = Installation(Path(directory))
@@ -64,111 +88,87 @@ def main() -> None:
         try:
             _set_up(cluster, console)
             with cluster.connect_as("shop", "weborder") as shop:
-                for job in JOBS:
-                    arguments = ", ".join(f"{name} := %({name})s" for name in job)
-                    shop.execute(f"SELECT insert_job({arguments})", job)
-                shop.execute("SELECT run_job(job_id) FROM my_job WHERE job_description = 'archive old orders'")
+                if picture:
+                    console.export_text()  # the administrator's part is not in the picture
+                console.print("\n[bold]An ordinary role defines jobs, in two databases[/]\n")
+                for call in JOBS.values():
+                    _show(console, "weborder=> ", call)
+                    shop.execute(call)
                 _watch(shop, console)
-                _print(shop, console)
+                for question, query in EVERY_DAY:
+                    console.print(f"\n[bold]{question}[/]\n")
+                    _show(console, "weborder=> ", query)
+                    _psql(cluster, console, query)
         finally:
             cluster.stop()
+    if picture:
+        svg = console.export_svg(title="make demo", theme=MONOKAI, unique_id="demo")
+        # The viewer's own fonts will do; those that rich names would be fetched from elsewhere.
+        svg = svg.replace('class="demo-matrix"', 'class="demo-matrix" xml:space="preserve"')
+        Path(picture).write_text(re.sub(r"@font-face \{.*?\n    \}\n", "", svg, flags=re.DOTALL))
+    console.print(NEXT, highlight=False)
 
 
 def _set_up(cluster: Cluster, console: Console) -> None:
-    """The administrator's part."""
+    """What the administrator does, and what was there before."""
     with cluster.connect() as admin:
-        for statement in (
-            "CREATE ROLE shop LOGIN PASSWORD 'shop'",
-            "CREATE DATABASE weborder OWNER shop",
-            "CREATE DATABASE warehouse OWNER shop",
-        ):
+        for statement in BEFORE:
             admin.execute(statement)
+    for dbname, statements in TABLES.items():
+        with cluster.connect(dbname) as admin:
+            admin.execute(statements)
+    console.print("[bold]The administrator sets the scheduler up, in one database for the whole server[/]\n")
     with cluster.connect("weborder") as admin:
-        for statement in (
-            "CREATE SCHEMA scheduler",
-            "CREATE EXTENSION elephant_worker WITH SCHEMA scheduler CASCADE",
-            "GRANT job_scheduler TO shop",
-            "SELECT scheduler.start_worker()",
-        ):
-            console.print(f"[dim]weborder=#[/] {statement};")
+        for statement in ADMINISTRATOR:
+            _show(console, "weborder=# ", statement)
             admin.execute(statement)
-    with cluster.connect_as("shop", "weborder") as shop:
-        shop.execute("ALTER ROLE shop SET search_path = public, scheduler")
-        shop.execute("SET search_path = public")
-        shop.execute("CREATE TABLE public.orders (taken timestamptz DEFAULT now(), amount numeric)")
-    with cluster.connect_as("shop", "warehouse") as shop:
-        shop.execute("CREATE TABLE public.stock (item text, pieces integer)")
+
+
+def _show(console: Console, prompt: str, statement: str) -> None:
+    """A statement as it looks in psql."""
+    text = Syntax("", "postgres", theme="ansi_dark", background_color="default").highlight(statement + ";")
+    text.rstrip()
+    first, *others = text.split("\n")
+    console.print(prompt, first, sep="", soft_wrap=True)
+    for line in others:
+        console.print(" " * len(prompt), line, sep="", soft_wrap=True)
 
 
 def _watch(shop: psycopg.Connection[Any], console: Console) -> None:
     """A bar for each job that grows with its runs."""
+    console.print(f"\n[bold]They run, for {SECONDS} seconds[/]\n", highlight=False)
     progress = Progress(
-        TextColumn("{task.description:27}"),
+        TextColumn("{task.description:24}"),
         BarColumn(bar_width=30),
         TextColumn("{task.fields[states]}"),
         console=console,
     )
-    bars = {job["job_description"]: progress.add_task(job["job_description"], total=SECONDS, states="") for job in JOBS}
+    bars = {name: progress.add_task(name, total=SECONDS, states="") for name in JOBS}
     clock = progress.add_task("seconds", total=SECONDS, states="")
-    query = """SELECT j.job_description AS name, count(l.jl_id) AS runs,
+    query = """SELECT j.job_name, count(l.jl_id) AS runs,
                       (SELECT string_agg(s.n || ' ' || s.state, ', ')
                        FROM (SELECT state, count(*) AS n FROM my_job_log
                              WHERE job_id = j.job_id GROUP BY state ORDER BY state) s) AS states
-               FROM my_job j LEFT JOIN my_job_log l USING (job_id) GROUP BY j.job_id, j.job_description"""
+               FROM my_job j LEFT JOIN my_job_log l USING (job_id) GROUP BY j.job_id, j.job_name"""
     began = time.monotonic()
     with Live(progress, console=console, refresh_per_second=8):
         while (elapsed := time.monotonic() - began) < SECONDS:
             for row in shop.execute(query):
-                progress.update(bars[row.name], completed=row.runs, states=row.states or "")
+                progress.update(bars[row.job_name], completed=row.runs, states=row.states or "")
             progress.update(clock, completed=elapsed, states=f"{elapsed:.0f} of {SECONDS}")
             time.sleep(0.2)
         progress.update(clock, completed=SECONDS, states=f"{SECONDS} of {SECONDS}")
+    if not console.is_terminal:
+        console.print()
 
 
-def _print(shop: psycopg.Connection[Any], console: Console) -> None:
-    _table(
-        shop,
-        console,
-        "my_job",
-        """SELECT job_id, datname, schedule, success_count AS ok, failure_count AS failed,
-                  to_char(next_run_at, 'HH24:MI:SS') AS next_run, job_description
-           FROM my_job ORDER BY job_id""",
-    )
-    _table(
-        shop,
-        console,
-        "my_job_log, the last 25 runs",
-        """SELECT * FROM (
-               SELECT jl_id, job_id, datname, to_char(job_started, 'HH24:MI:SS.MS') AS started,
-                      round(1000 * extract(epoch FROM job_finished - job_started), 1) AS ms, state,
-                      coalesce(exception_message, command_tag) AS message
-               FROM my_job_log ORDER BY jl_id DESC LIMIT 25) l
-           ORDER BY jl_id""",
-    )
-
-
-def _table(shop: psycopg.Connection[Any], console: Console, title: str, query: str) -> None:
-    cursor = shop.execute(query)
-    names = [column.name for column in cursor.description or []]
-    rows = [["" if value is None else str(value) for value in row] for row in cursor]
-    table = Table(
-        title=title,
-        title_justify="left",
-        header_style="bold",
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-        pad_edge=False,
-    )
-    for number, name in enumerate(names):
-        width = max(len(name), *(len(row[number]) for row in rows))
-        last = number == len(names) - 1
-        table.add_column(name, no_wrap=True, overflow="ellipsis", min_width=None if last else width)
-    for row in rows:
-        state = dict(zip(names, row)).get("state", "")
-        table.add_row(*row, style={"failed": "red", "timed out": "yellow", "running": "cyan"}.get(state, ""))
-    console.print()
-    console.print(table)
+def _psql(cluster: Cluster, console: Console, query: str) -> None:
+    """What psql shows the role; nothing is cut."""
+    shop = f"host=127.0.0.1 port={cluster.port} dbname=weborder user=shop password=shop"
+    for line in cluster.command("psql", "-X", "-d", shop, "-c", query).stdout.splitlines():
+        style = next((STYLES[state] for state in STYLES if f"| {state} " in line), None)
+        console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

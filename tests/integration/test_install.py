@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
@@ -16,7 +15,6 @@ from psycopg import sql
 
 from harness.cluster import ROOT, Cluster, Installation, pg_config
 from harness.scheduler import Scheduler
-from harness.waiting import until
 
 
 def test_the_oldest_postgresql_is_the_same_everywhere() -> None:
@@ -147,23 +145,6 @@ def test_a_role_that_can_do_more_is_not_adopted(cluster: Cluster, attribute: str
         with pytest.raises(psycopg.errors.DuplicateObject) as raised:
             admin.execute("CREATE EXTENSION elephant_worker SCHEMA elsewhere CASCADE")
     assert raised.value.diag.message_hint == "Rename it: ALTER ROLE job_monitor RENAME TO …;"
-
-
-def test_uninstall_as_the_readme_says(own_cluster: Any) -> None:
-    cluster = own_cluster()
-    readme = (ROOT / "README.md").read_text()
-    commands = readme.split("## Removing it")[1].split("```sql")[1].split("```")[0]
-    with cluster.connect() as admin:
-        admin.execute("DROP DATABASE {}".format('"elephant template"'))
-        admin.execute("CREATE SCHEMA scheduler")
-        admin.execute("CREATE EXTENSION elephant_worker WITH SCHEMA scheduler CASCADE")
-        admin.execute("SELECT scheduler.start_worker()")
-        admin.execute("SELECT scheduler.insert_job('SELECT 1', current_catalog, '* * * * * *')")
-        for command in commands.strip().splitlines():
-            admin.execute(command)
-        roles = "SELECT rolname FROM pg_roles WHERE oid >= 16384"
-        until(lambda: admin.execute(roles).fetchall() == [], "the worker to have gone")
-        assert admin.execute("SELECT FROM pg_namespace WHERE nspname = 'scheduler'").fetchone() is None
 
 
 def test_other_functions_import_what_they_always_did(scheduler: Scheduler) -> None:

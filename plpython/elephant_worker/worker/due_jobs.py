@@ -23,11 +23,10 @@ EXTEND_INTERVAL = 0.1  # seconds
 
 
 class DueJobs:
-    """The queue of waiting runs, and the position from which on the index of due times is read.
+    """The queue of what waits, and from where on to look for more.
 
     What has been due leaves dead entries at the front of the index, which VACUUM removes at its leisure; so the
-    search begins where the first job was found last time. All changes of due times are made here, so that it never
-    begins too late.
+    search begins where the first job was found last time. Whoever changes a due time does it here.
     """
 
     def __init__(self, spi: Spi) -> None:
@@ -123,7 +122,7 @@ class DueJobs:
         return first[0]
 
     def targets(self, until: float, limit: int) -> list[Target]:
-        """The targets of the jobs that are due by then."""
+        """Where the jobs run that are due until then."""
         return job_state.targets_due(self._spi, until, limit, self._scan_start)
 
     def _read_due(
