@@ -21,6 +21,12 @@ $$;
 
 -- A worker of 1.0.0 that runs goes on by these names, until it has seen the new version and has left.
 DO $$
+DECLARE
+    long_runs CONSTANT text := (
+        SELECT string_agg(format('SELECT @extschema@.cancel_run(%s);', l.jl_id), ' ' ORDER BY l.jl_id)
+        FROM @extschema@.job_log l
+        WHERE l.jl_id >= (SELECT w.lowest_open_run FROM @extschema@.worker_state w)
+          AND l.state = 'running' AND l.scheduled_at < clock_timestamp() - interval '10 seconds');
 BEGIN
     IF @extschema@.worker_pid() IS NULL THEN
         DROP VIEW @extschema@.runnable_job;
@@ -33,6 +39,11 @@ BEGIN
         COMMENT ON FUNCTION @extschema@.refuse(@extschema@.user_error) IS 'for the worker of an earlier version';
         COMMENT ON PROCEDURE @extschema@.work(text, boolean, @extschema@.user_error)
             IS 'for the worker of an earlier version';
+        IF long_runs IS NOT NULL THEN
+            RAISE WARNING 'the worker will start nothing until the runs that are active have ended'
+                USING DETAIL = 'Only then is it replaced by one of the new version.',
+                      HINT = 'To end those now that have been active for long: ' || long_runs;
+        END IF;
     END IF;
 END
 $$;

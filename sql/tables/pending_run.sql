@@ -16,3 +16,5 @@ COMMENT ON COLUMN @extschema@.pending_run.due_at IS 'when to try again';
 COMMENT ON COLUMN @extschema@.pending_run.scheduled_at IS 'when the first attempt was due';
 COMMENT ON COLUMN @extschema@.pending_run.attempt IS 'the number of the attempt to come';
 COMMENT ON COLUMN @extschema@.pending_run.caused_by IS 'the run that failed';
+
+SELECT pg_catalog.pg_extension_config_dump('@extschema@.pending_run', '');

@@ -26,7 +26,7 @@ ORIGIN = "1.0.0"
 
 
 @pytest.fixture(scope="module")
-def installation() -> Iterator[Installation]:
+def both() -> Iterator[Installation]:
     """Both releases side by side."""
     directory = Path(tempfile.mkdtemp(prefix="elephant"))
     installation = Installation(directory)
@@ -36,8 +36,8 @@ def installation() -> Iterator[Installation]:
 
 
 @pytest.fixture(scope="module")
-def cluster(installation: Installation) -> Iterator[Cluster]:
-    cluster = Cluster(installation)
+def cluster(both: Installation) -> Iterator[Cluster]:
+    cluster = Cluster(both)
     yield cluster
     cluster.stop()
 
@@ -92,6 +92,7 @@ def assert_same(fresh: Scheduler, upgraded: Scheduler) -> None:
 
 
 def test_fresh_equals_upgraded(database: Callable[..., Scheduler]) -> None:
+    assert f"{UPDATE};" in (ROOT / "README.md").read_text()
     fresh, upgraded = database(), database(ORIGIN)
     upgraded.execute(UPDATE)
     assert_same(fresh, upgraded)
@@ -177,23 +178,23 @@ def rows(scheduler: Scheduler, name: str) -> Any:
         return session.execute("SELECT * FROM check_setup() WHERE check_name = %s", (name,)).fetchone()
 
 
-def execute_remedy(installation: Installation, scheduler: Scheduler, remedy: str) -> None:
+def execute_remedy(both: Installation, scheduler: Scheduler, remedy: str) -> None:
     """Do what check_setup() advises, as SQL or in the shell; who runs the tests needs no sudo for their own files."""
     if not remedy.startswith("#"):
         with scheduler.connect() as session:
             session.execute(remedy.encode())
         return
-    environment = {**os.environ, "PG_CONFIG": str(installation.bindir / "pg_config"), "MAKEFLAGS": ""}
+    environment = {**os.environ, "PG_CONFIG": str(both.bindir / "pg_config"), "MAKEFLAGS": ""}
     subprocess.run(
         ["sh", "-ec", f'sudo() {{ "$@"; }}\n{remedy}'], env=environment, cwd=ROOT, check=True, capture_output=True
     )
 
 
 @pytest.fixture
-def installed(installation: Installation) -> Iterator[Callable[[str], None]]:
+def installed(both: Installation) -> Iterator[Callable[[str], None]]:
     """Makes the files of one version those that are installed, and the only ones."""
-    scripts = installation.moved(pg_config("--sharedir")) / "extension"
-    packages = installation.moved(pg_config("--pkglibdir")) / "elephant_worker"
+    scripts = both.moved(pg_config("--sharedir")) / "extension"
+    packages = both.moved(pg_config("--pkglibdir")) / "elephant_worker"
     control = scripts / "elephant_worker.control"
     present = control.read_text()
 
@@ -211,12 +212,12 @@ def installed(installation: Installation) -> Iterator[Callable[[str], None]]:
     shutil.rmtree(packages)
     for script in scripts.glob("elephant_worker--*.sql"):
         script.unlink()
-    installation.make("install")
-    add_release(installation, ORIGIN)
+    both.make("install")
+    add_release(both, ORIGIN)
 
 
 def test_new_files_under_an_old_version(
-    installation: Installation, database: Callable[..., Scheduler], installed: Callable[[str], None]
+    both: Installation, database: Callable[..., Scheduler], installed: Callable[[str], None]
 ) -> None:
     scheduler = database(ORIGIN)
     before = scheduler.start()
@@ -234,7 +235,7 @@ def test_new_files_under_an_old_version(
     assert rows(scheduler, "package").state == "error"
     row = rows(scheduler, "files")
     assert (row.state, row.remedy) == ("warning", "ALTER EXTENSION elephant_worker UPDATE;")
-    execute_remedy(installation, scheduler, row.remedy)
+    execute_remedy(both, scheduler, row.remedy)
     for name in ("files", "package"):
         assert rows(scheduler, name).state == "ok"
     until(lambda: scheduler.value("SELECT pid FROM worker_status") not in (before, None), "the new worker")
@@ -244,7 +245,7 @@ def test_new_files_under_an_old_version(
 
 
 def test_old_files_under_a_new_version(
-    installation: Installation, database: Callable[..., Scheduler], installed: Callable[[str], None]
+    both: Installation, database: Callable[..., Scheduler], installed: Callable[[str], None]
 ) -> None:
     scheduler = database()
     version = scheduler.value("SELECT extversion FROM pg_extension WHERE extname = 'elephant_worker'")
@@ -268,7 +269,7 @@ def test_old_files_under_a_new_version(
     ]
     with scheduler.connect() as session, pytest.raises(psycopg.errors.InvalidParameterValue):
         session.execute(UPDATE)  # which would be no remedy
-    execute_remedy(installation, scheduler, found["package"].remedy)
+    execute_remedy(both, scheduler, found["package"].remedy)
     for name in found:
         assert rows(scheduler, name).state == "ok"
     assert scheduler.value("SELECT count(*) FROM next_runs('@daily')") > 0
@@ -276,14 +277,31 @@ def test_old_files_under_a_new_version(
 
 
 def test_a_worker_cannot_start_without_its_files(
-    installation: Installation, database: Callable[..., Scheduler], installed: Callable[[str], None]
+    both: Installation, database: Callable[..., Scheduler], installed: Callable[[str], None]
 ) -> None:
     scheduler = database()
     installed(ORIGIN)
     with pytest.raises(psycopg.errors.UndefinedFile):
         scheduler.start()
-    execute_remedy(installation, scheduler, rows(scheduler, "package").remedy)
+    execute_remedy(both, scheduler, rows(scheduler, "package").remedy)
     scheduler.start()
+
+
+def test_long_runs_are_told(database: Callable[..., Scheduler]) -> None:
+    """The worker of 1.0.0 is replaced once its runs have ended: the update says which ones take long."""
+    scheduler = database(ORIGIN)
+    before = scheduler.start()
+    run = scheduler.value("SELECT run_job(%s)", scheduler.insert("SELECT pg_sleep(600)"))
+    until(lambda: scheduler.value("SELECT state FROM job_log WHERE jl_id = %s", run))
+    scheduler.execute("UPDATE job_log SET scheduled_at = scheduled_at - interval '1 minute'")
+    told = []
+    scheduler.admin.add_notice_handler(lambda said: told.append((said.message_primary, said.message_hint or "")))
+    scheduler.execute(UPDATE)
+    ((message, hint),) = told
+    assert message == "the worker will start nothing until the runs that are active have ended"
+    scheduler.execute(hint.partition(": ")[2].encode())
+    assert scheduler.ended(run).state == "cancelled"
+    until(lambda: scheduler.value("SELECT pid FROM worker_status") not in (before, None), "the new worker")
 
 
 def test_whom_an_update_waits_for(database: Callable[..., Scheduler]) -> None:
@@ -317,8 +335,8 @@ def test_whom_an_update_waits_for(database: Callable[..., Scheduler]) -> None:
     assert {row.state for row in scheduler.log(job)} <= {"succeeded", "running"}
 
 
-def test_a_prepared_transaction_is_named(installation: Installation) -> None:
-    cluster = Cluster(installation, {"max_prepared_transactions": "1"})
+def test_a_prepared_transaction_is_named(both: Installation) -> None:
+    cluster = Cluster(both, {"max_prepared_transactions": "1"})
     try:
         with cluster.connect() as admin:
             admin.execute(f"CREATE EXTENSION elephant_worker VERSION '{ORIGIN}' CASCADE")
@@ -397,3 +415,64 @@ def test_another_superuser_updates(database: Callable[..., Scheduler]) -> None:
         said = session.execute("SELECT current_user::text, current_setting('lock_timeout')").fetchone()
         assert tuple(said or ()) == (other, "1h")
     assert_same(fresh, scheduler)
+
+
+@pytest.mark.parametrize("form", ["custom", "plain"])
+def test_old_dumps(
+    form: str, database: Callable[..., Scheduler], own_cluster: Callable[..., Cluster], tmp_path: Path
+) -> None:
+    """What pg_dump has written of 1.0.0 restores into a server that has only this version, and runs."""
+    scheduler = database(ORIGIN)
+    role = scheduler.role("re'port")
+    scheduler.start()
+    every = scheduler.insert("SELECT 1", schedule="* * * * * *", parallel=True, job_name="every")
+    after = scheduler.insert("SELECT 2", run_after=[every], run_when="always")
+    never = scheduler.insert("SELECT 1")
+    scheduler.insert("SELECT 3", run_after=[every, never])
+    failing = scheduler.insert("SELECT 1/0", rolname=role, schedule="@hourly", max_retries=3, retry_delay="1 hour")
+    scheduler.ended(scheduler.value("SELECT run_job(%s)", failing))
+    scheduler.insert("SELECT $1", schedule='{"@daily","0 9 * * 1-5"}', timezone="Europe/Berlin", parameters='["x"]')
+    scheduler.insert("SELECT 1", enabled=False, job_description="üñï\t\n", settings='{"work_mem": "8MB"}')
+    scheduler.value("SELECT run_once('SELECT 3', current_catalog, rolname => %s)", role)
+    scheduler.execute("UPDATE worker_setting SET max_running_jobs = 7, overrun_factor = 4")
+    until(lambda: len(scheduler.log(after)) > 2)
+    scheduler.stop()
+    # Dumps of 1.0.0 have no retries.
+    contents = """SELECT (SELECT json_agg(to_jsonb(j) - 'retry_at' ORDER BY job_id) FROM member_job j) AS jobs,
+        (SELECT json_agg(l ORDER BY jl_id) FROM member_job_log l) AS log,
+        (SELECT json_agg(s ORDER BY job_id) FROM job_statistic s) AS statistics,
+        (SELECT json_agg(s) FROM worker_setting s) AS settings,
+        (SELECT json_agg(d ORDER BY job_id) FROM finished_dependency d) AS dependencies"""
+    before = scheduler.execute(contents).fetchone()
+    assert before is not None
+    assert all(before)
+    dump = tmp_path / "dump"
+    scheduler.cluster.command("pg_dump", f"--format={form}", f"--file={dump}", scheduler.dbname)
+
+    other = own_cluster()
+    with other.connect() as admin:
+        admin.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(role)))
+        admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(scheduler.dbname)))
+    if form == "plain":
+        other.command("psql", "-X", "-v", "ON_ERROR_STOP=1", f"--file={dump}", scheduler.dbname)
+    else:
+        other.command("pg_restore", "--exit-on-error", f"--dbname={scheduler.dbname}", str(dump))
+    restored = Scheduler(other, scheduler.dbname)
+    version = restored.value("SELECT extversion FROM pg_extension WHERE extname = 'elephant_worker'")
+    assert version == restored.value(
+        "SELECT default_version FROM pg_available_extensions WHERE name = 'elephant_worker'"
+    )
+    now = restored.execute(contents).fetchone()
+    for old, new in zip(before, now or ()):
+        kept = [{name: row[name] for name in old[0]} for row in new]  # columns may have been added
+        assert kept == old
+    # It starts when a person starts it; numbers go on, and so do the jobs.
+    assert restored.value("SELECT start_worker(unattended := true)") is None
+    last = restored.value("SELECT max(jl_id) FROM job_log")
+    restored.start()
+    until(lambda: restored.value("SELECT count(*) FROM job_log WHERE job_id = %s AND jl_id > %s", every, last) > 2)
+    until(lambda: restored.value("SELECT count(*) FROM job_log WHERE job_id = %s AND jl_id > %s", after, last) > 0)
+    assert restored.run("SELECT 1", rolname=role).state == "succeeded"
+    assert {row.state for row in restored.log(every) if row.jl_id > last} <= {"succeeded", "running", "missed"}
+    restored.stop()
+    restored.admin.close()
