@@ -288,6 +288,30 @@ def test_columns_that_an_update_adds_reach_neither_worker_nor_spare(scheduler: S
     assert scheduler.value("SELECT worker_pid()") == spare
 
 
+def test_a_worker_that_leaves_for_another_version_can_be_stopped(scheduler: Scheduler) -> None:
+    pid = scheduler.start()
+    run = scheduler.value("SELECT run_job(%s)", scheduler.insert("SELECT pg_sleep(1000)"))
+    until(scheduler.log)
+    version = scheduler.value("SELECT extversion FROM pg_extension WHERE extname = 'elephant_worker'")
+    change = "UPDATE pg_extension SET extversion = {} WHERE extname = 'elephant_worker'"
+
+    def starts_nothing() -> bool:
+        jl_id = scheduler.value("SELECT run_once('SELECT 1')")
+        scheduler.tick()
+        return not scheduler.value("SELECT count(*) FROM job_log WHERE jl_id = %s", jl_id)
+
+    scheduler.execute(change, sql.Literal("another"))
+    try:
+        until(starts_nothing, "the worker to leave")
+        assert scheduler.value("SELECT stop_worker()") is True
+        until(lambda: scheduler.value(ALIVE, pid) == 0, "the worker to end")
+    finally:
+        scheduler.execute(change, sql.Literal(version))
+    assert scheduler.value("SELECT worker_pid()") is None
+    assert scheduler.value("SELECT armed FROM worker_status") is False
+    assert scheduler.ended(run).state == "cancelled"
+
+
 def test_the_spare_leaves_with_the_worker_that_is_stopped(scheduler: Scheduler) -> None:
     scheduler.start()
     spare = until(lambda: scheduler.value("SELECT spare_pid FROM worker_state"), "the spare")

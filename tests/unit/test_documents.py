@@ -60,3 +60,8 @@ def test_the_architecture_names_every_folder_of_the_package() -> None:
         if (folder / "__init__.py").exists():
             assert f"| `{folder.name}/` |" in page
             assert f"\\n{folder.name}/" in picture
+
+
+def test_no_conflict_is_left() -> None:
+    for document in DOCUMENTS:
+        assert not re.search(r"^(<{7} |={7}$|>{7} )", document.read_text(), re.MULTILINE), document

@@ -1,4 +1,4 @@
-"""The table finished_dependency: what jobs with run_after have waited for and has happened."""
+"""The table finished_dependency: how jobs have ended that others with run_after wait for."""
 
 from __future__ import annotations
 
@@ -59,5 +59,5 @@ FORGET_OTHERS = Statement(
 
 
 def forget_others(spi: Spi, job_ids: Sequence[int]) -> None:
-    """Forget what these jobs do not wait for any more."""
+    """Forget what these jobs no longer wait for."""
     spi.execute(FORGET_OTHERS, job_ids)

@@ -26,7 +26,7 @@ DUE = Statement(
 
 
 def due(spi: Spi, until: float, limit: int, first: Position, full_roles: Iterable[str]) -> list[QueuedRun]:
-    """What is due until then, in order, but for the jobs of some roles."""
+    """What is due by then, in order, except for jobs of full roles."""
     return [QueuedRun(**row) for row in spi.execute(DUE, until, limit, *first, list(full_roles))]
 
 
@@ -43,7 +43,7 @@ TARGETS_DUE = Statement(
 
 
 def targets_due(spi: Spi, until: float, limit: int, first: Position) -> list[Target]:
-    """Where the jobs run that are due until then."""
+    """The targets of the jobs that are due by then."""
     return [Target(**row) for row in spi.execute(TARGETS_DUE, until, limit, *first)]
 
 
@@ -64,7 +64,7 @@ NEXT_DUE_OF_OTHERS = Statement(
 
 
 def next_due(spi: Spi, first: Position, full_roles: Iterable[str]) -> Position | None:
-    """The job that is due first, but for those of some roles."""
+    """The job that is due first, except for jobs of full roles."""
     others = list(full_roles)
     rows = spi.execute(NEXT_DUE_OF_OTHERS, *first, others) if others else spi.execute(NEXT_DUE, *first)
     return (rows[0]["due"], rows[0]["job_id"]) if rows else None
@@ -175,7 +175,7 @@ QUARANTINE = Statement(
 
 
 def quarantine(spi: Spi, reasons: dict[int, str | None]) -> None:
-    """Note what keeps jobs from running; None: nothing any more."""
+    """Note what keeps jobs from running; None: nothing does now."""
     spi.execute(QUARANTINE, list(reasons), list(reasons.values()))
 
 

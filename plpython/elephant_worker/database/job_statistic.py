@@ -84,8 +84,8 @@ OVERFULL_JOBS = Statement(
 
 
 def overfull_jobs(spi: Spi, after: int, limit: int) -> tuple[int | None, list[int]]:
-    """Of the jobs after this one, those with more rows in the log than they may keep; and up to which job that
-    has been looked at, None: all of them."""
+    """The jobs after this one that have more rows in the log than they may keep; first the last job that was looked
+    at, None: there are no more."""
     rows = spi.execute(OVERFULL_JOBS, after, limit)
     last = rows[-1]["job_id"] if len(rows) == limit else None
     return last, [row["job_id"] for row in rows if row["overfull"]]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-# After so many rows have been written all statements are planned anew, and then each time after twice as many.
-ROWS_BEFORE_NEW_PLANS = 1000
+# After this many rows have been written all statements are planned anew, then after twice as many, and so on.
+ROWS_BEFORE_NEW_PLANS = 1000  # rows
 
 
 class Statement:
@@ -58,7 +58,7 @@ class Spi:
             self.plpy.commit()
 
     def rollback(self) -> None:
-        """Undo what the transaction has written. What was read in it and kept may be out of date then."""
+        """Undo what the transaction has written. What was read in it may no longer be true."""
         self._in_transaction = False
         self.plpy.rollback()
 

@@ -52,7 +52,7 @@ QUEUED_RUNS = Statement(
 
 
 def queued_runs(spi: Spi, after: int, limit: int, full_roles: Iterable[str]) -> list[QueuedRun]:
-    """The requests to run after this one, but for the jobs of some roles."""
+    """The requests to run after this one, except for jobs of full roles."""
     return [QueuedRun(**row) for row in spi.execute(QUEUED_RUNS, after, limit, list(full_roles))]
 
 

@@ -14,7 +14,7 @@ IS_ARMED = Statement("SELECT @extschema@.is_armed() AS armed")
 REGISTER = Statement(
     """UPDATE @extschema@.worker_state w
        SET pid = a.pid, backend_start = a.backend_start, host = $1, armed = true,
-           spare_pid = NULL, spare_start = NULL,  -- the spare that there may be was an earlier worker's
+           spare_pid = NULL, spare_start = NULL,  -- an earlier worker's, if there is one
            system_identifier = c.system_identifier, data_directory = current_setting('data_directory')
        FROM pg_control_system() c, pg_stat_get_activity(pg_backend_pid()) a""",
     "text",

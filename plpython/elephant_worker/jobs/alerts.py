@@ -1,7 +1,7 @@
 """The alerts that are sent on the channel elephant_worker.
 
-Any role that may connect to the database can listen, so an alert names the job and the run, and
-nothing of what a job's role alone may read: no command, no message.
+Any role that can connect to the database can listen, so an alert names the job and the run, but nothing that only
+the job's role can read: no command, no message.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class SuccessDeadlines:
         self._by: dict[int, float] = {}
 
     def set(self, job_id: int, within: float | None, since: float = 0.0) -> None:
-        """Expect a success of the job within so many seconds from a moment on; None: not any more."""
+        """Expect a success of the job within this many seconds from a moment on; None: expect none."""
         self._within.pop(job_id, None)
         self._by.pop(job_id, None)
         if within is not None:

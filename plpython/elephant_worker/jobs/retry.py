@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from .run import RunState
 
-# No session could be had, or it was taken away.
+# No session could be opened, or it was terminated.
 CONNECTION = {"53300", "57P01", "57P02", "57P03", "57P05"}
 # Another transaction was in the way; the same command may well succeed next time.
 SERIALIZATION = {"40001", "40P01"}
@@ -33,7 +33,7 @@ class Policy:
         return self.disable_after is not None and self.failure_count >= self.disable_after
 
     def retry_after(self, state: RunState, sqlstate: str, attempt: int, chance: float) -> float | None:
-        """How long after this failed attempt the next one is to start, if there is to be one.
+        """In how many seconds after this failed attempt the next one starts, if there is one.
 
         The delay doubles with each attempt up to its limit; `chance`, between 0 and 1, spreads it by
         a quarter to both sides, so that what failed together does not come back together.
@@ -57,7 +57,7 @@ class Policy:
 
 
 def kind(state: RunState, sqlstate: str) -> str | None:
-    """The word that retry_on has for a failure; None for what is none.
+    """The word that retry_on has for a failure; None if the run did not fail.
 
     >>> kind(RunState.FAILED, "40001"), kind(RunState.FAILED, "22012"), kind(RunState.TIMED_OUT, "57014")
     ('serialization', 'error', 'timeout')

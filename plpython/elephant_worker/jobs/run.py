@@ -132,7 +132,7 @@ class Run:
     schedule_set_at: float = 0.0
     # Its command is not sent before this moment of the steady clock.
     not_before: float = 0.0
-    # The job is due again so many seconds after the run has ended, or then at this moment.
+    # The job is due again this many seconds after the run has ended; or at this moment.
     after_end: int | None = None
     resume_at: float | None = None
     # If it was missed: how many due times, and the last of them.

@@ -103,7 +103,7 @@ class Alerts:
                 )
 
     def send(self, steady: float) -> None:
-        """Send the alerts, in a transaction of their own: it fails if the server's queue is full because somebody
+        """Send the alerts, in a transaction of their own: it fails while the server's queue is full because a session
         listens and does not read. Runs go on nevertheless."""
         payloads, self._unsent = self._unsent, []
         if not payloads:
@@ -113,5 +113,5 @@ class Alerts:
             self._spi.commit()
         except self._spi.Error as error:
             self._spi.rollback()
-            if self._warn.is_due(steady):
+            if self._warn.begin_if_due(steady):
                 self._spi.warning(f"elephant_worker could not send alerts: {error}")

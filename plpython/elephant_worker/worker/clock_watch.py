@@ -24,7 +24,7 @@ class ClockWatch:
         self._retries = retries
         # How far the wall clock is ahead of the steady one, in seconds.
         self._difference = clock.now() - clock.steady()
-        # What was due before this moment was due while no worker was there: it may be too late for it.
+        # What was due before this moment was due while no worker was there, so it may be too late for it.
         self.available_since = clock.now()
 
     def compare(self, steady: float, now: float) -> None:
@@ -42,7 +42,7 @@ class ClockWatch:
         self._difference = now - steady
 
     def shift_due_times(self, seconds: float, now: float) -> None:
-        """See to it that no job waits for the clock to come back to where it was."""
+        """Have no job wait until the clock shows again what it showed before."""
         jobs = job_state.scheduled(self._spi, after_only=not is_correction(seconds))
         self._due_jobs.advance({job.job_id: after_set_back(job, seconds, now) for job in jobs})
         self._retries.shift_after_clock_step(seconds)

@@ -45,7 +45,7 @@ class Completion:
         self._follow(job_log.lost_runs(self._spi), now)
 
     def forget(self) -> None:
-        """Know nothing of the transaction any more: it has failed."""
+        """Forget what the transaction was about: it has failed."""
         self.retries.forget()
         self.alerts.forget()
 

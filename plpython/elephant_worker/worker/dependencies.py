@@ -15,7 +15,7 @@ TOOK_PLACE = {RunState.SUCCEEDED, RunState.FAILED, RunState.TIMED_OUT, RunState.
 
 
 class Dependencies:
-    """Asks for them, as users do, by requests in the inbox."""
+    """Enqueues them, as requests in the inbox like those of users."""
 
     def __init__(self, spi: Spi, inbox: Inbox) -> None:
         self._spi = spi

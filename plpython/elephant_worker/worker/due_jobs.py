@@ -23,10 +23,11 @@ EXTEND_INTERVAL = 0.1  # seconds
 
 
 class DueJobs:
-    """The queue of what waits, and from where on to look for more.
+    """The queue of waiting runs, and the position from which on the index of due times is read.
 
     What has been due leaves dead entries at the front of the index, which VACUUM removes at its leisure; so the
-    search begins where the first job was found last time. Whoever changes a due time does it here.
+    search begins where the first job was found last time. All changes of due times are made here, so that it never
+    begins too late.
     """
 
     def __init__(self, spi: Spi) -> None:
@@ -122,7 +123,7 @@ class DueJobs:
         return first[0]
 
     def targets(self, until: float, limit: int) -> list[Target]:
-        """Where the jobs run that are due until then."""
+        """The targets of the jobs that are due by then."""
         return job_state.targets_due(self._spi, until, limit, self._scan_start)
 
     def _read_due(

@@ -18,7 +18,7 @@ from .vacuum import Vacuum
 
 # How often the mark below which all runs have ended is moved, and due jobs are looked for from the very beginning.
 MARK_INTERVAL = 60.0  # seconds
-# How often it is looked for a spare.
+# How often the worker looks for its spare.
 SPARE_INTERVAL = 60.0  # seconds
 # How long after its start a worker drops what an update has left to its predecessor, whose session ends meanwhile;
 # and how often it looks again.
@@ -53,13 +53,13 @@ class Housekeeping:
 
     def run_due(self, steady: float, serving: bool) -> None:
         """Do what is due; a worker that is about to end needs neither spare nor VACUUM."""
-        if self._marks.is_due(steady):
+        if self._marks.begin_if_due(steady):
             worker_state.move_lowest_open_run(self._spi)
-            self._due_jobs.forget()  # a restore may have put jobs before the one that was due first
+            self._due_jobs.forget()  # a restore may have added jobs with earlier due times
         if serving:
-            if self._kept_objects.is_due(steady):
+            if self._kept_objects.begin_if_due(steady):
                 server.drop_kept_objects(self._spi)
-            if self._spare.is_due(steady):
+            if self._spare.begin_if_due(steady):
                 self._ensure_spare()
             self.listener.connect(steady)
             self._vacuum.run_due(steady)
@@ -69,7 +69,7 @@ class Housekeeping:
         self._vacuum.close()
 
     def _ensure_spare(self) -> None:
-        """See to it that there is a spare, which takes over when this process ends unasked."""
+        """Start a spare, which takes over when this process ends unexpectedly, unless there is one."""
         if not self._with_spare or worker_state.spare_pid(self._spi) is not None:
             return
         try:

@@ -8,7 +8,7 @@ from ..database.worker_request import Messages
 
 
 class Inbox:
-    """Knows whether there may be something in it, so that it is read only then."""
+    """Is read only if something may have been put in."""
 
     def __init__(self, spi: Spi) -> None:
         self._spi = spi

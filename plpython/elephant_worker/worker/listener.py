@@ -54,7 +54,7 @@ class Listener:
 
     def connect(self, steady: float) -> None:
         """Listen, unless it does; the next attempt after a failure comes some time later."""
-        if self.is_listening or not self._reconnect.is_due(steady):
+        if self.is_listening or not self._reconnect.begin_if_due(steady):
             return
         login = self._login()
         if login is None:

@@ -11,12 +11,12 @@ from ..database.worker_setting import Settings
 # How many rows a step may delete, and how many jobs it may look at.
 BATCH = 500  # rows
 SURVEY = 1000  # jobs
-# A step counts the rows that its jobs may keep, which takes time too: this many in all, for this many jobs.
+# Counting the rows that jobs keep takes time too: a step counts this many rows, of this many jobs.
 COUNTED = 5000  # rows
 MOST_JOBS = 50  # jobs
 # How long after a step the next one may follow, and how long a step waits if the worker is busy.
 PAUSE = 0.02  # seconds
-PATIENCE = 0.1  # seconds
+BUSY_WAIT = 0.1  # seconds
 # How often rows that have become too old are looked for.
 AGE_INTERVAL = 60.0  # seconds
 # A step takes some milliseconds: if a job is due within this time, it comes first.
@@ -65,7 +65,7 @@ class LogRetention:
 
     def run_due(self, steady: float, now: float, at_leisure: bool) -> None:
         """Do a little of what there is to do, if its time has come; runs go on if that fails."""
-        if steady < self.next + (0.0 if at_leisure else PATIENCE):
+        if steady < self.next + (0.0 if at_leisure else BUSY_WAIT):
             return
         try:
             self._step(steady, now)

@@ -160,7 +160,7 @@ class Worker:
             self._spi.commit()
 
     def _roll_back(self) -> None:
-        """Undo a transaction that has failed, and know nothing of it any more."""
+        """Undo a transaction that has failed, and forget all that was read in it."""
         self._spi.rollback()
         self._due_jobs.forget()
         self._completion.forget()
@@ -299,7 +299,7 @@ class Worker:
         if not worker_state.is_registered(self._spi):
             self._step_down()
             return
-        if self._look.is_due(steady) or not is_listening:
+        if self._look.begin_if_due(steady) or not is_listening:
             self._look.restart(steady)
             self._look_at_settings()
         if is_stopping(self._server.data_directory):

@@ -12,8 +12,8 @@ from .launch import SPARE_NAME
 from .loop import Worker
 from .spare import Spare
 
-# The plans of the loop are for a few rows of large tables, whatever the statistics say; nothing
-# may be sent to a client that is not there, nor may the loop be stopped for taking long.
+# The statements of the loop read a few rows of large tables, whatever the statistics say. Nothing is sent to the
+# client, which has gone, and no timeout stops the loop.
 SESSION = {
     "search_path": "pg_catalog, pg_temp",
     "client_min_messages": "error",
@@ -57,7 +57,7 @@ def run(plpy: Any, schema: str, host: str, attended: bool) -> dict[str, Any]:
         spi.rollback()
         return {"user_error": user_error.as_row() if attended else None}
     finally:
-        spi.set_session(before)  # whoever ran the procedure in a session of their own goes on with it
+        spi.set_session(before)  # the session goes on, if somebody has called the procedure by hand
     return {"user_error": None}
 
 

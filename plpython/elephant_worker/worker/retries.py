@@ -13,9 +13,9 @@ from .inbox import Inbox
 
 
 class Retries:
-    """Writes them; `chance` gives a random number between 0 and 1.
+    """Writes and enqueues retries; `chance` gives a random number between 0 and 1.
 
-    Jobs without retries have no cost: it is known whether there may be some, and when the first one is due.
+    Remembers whether there may be retries and when the first is due, so that jobs without retries cost nothing.
     """
 
     def __init__(self, spi: Spi, inbox: Inbox, chance: Callable[[], float]) -> None:
@@ -69,7 +69,7 @@ class Retries:
         return self._next_due
 
     def drop(self, job_ids: Sequence[int]) -> None:
-        """Forget the retries of these jobs: the next run has begun, or nobody wants them any more."""
+        """Forget the retries of these jobs: a regular run has begun, or the job was cancelled, disabled or deleted."""
         if self._may_exist:
             pending_run.drop(self._spi, job_ids)
 

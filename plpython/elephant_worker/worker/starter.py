@@ -1,4 +1,4 @@
-"""Starts runs: decides when to look for due jobs, claims as many as there is room for, and has sessions ready."""
+"""Starts runs: knows when to look for due jobs, claims as many as can run, and has sessions ready for them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CLAIM_LEAD = 0.005  # seconds
 # The command is sent this much after its due time, so that none sees a time at which it was not due: the wall
 # clock may be slewed meanwhile.
 START_GUARD = 0.0001  # seconds
-# How often all that waits is read anew, at least: a request may come later than one of a higher number.
+# How often all that waits is read anew, at least: a request can be committed after one with a higher number.
 FILL_INTERVAL = 5.0  # seconds
 # How long after the server had no connection left it is asked again.
 NO_CONNECTION_WAIT = 0.05  # seconds
@@ -96,7 +96,7 @@ class Starter:
         return len(self._due_jobs.queue) > 0 or self._is_due_within(CLAIM_LEAD, now)
 
     def is_quiet(self, seconds: float, now: float) -> bool:
-        """Whether nothing waits, and nothing is due within so many seconds."""
+        """Whether nothing waits, and nothing is due within this many seconds."""
         return not len(self._due_jobs.queue) and not self._is_due_within(seconds, now)
 
     def _is_due_within(self, seconds: float, now: float) -> bool:
@@ -153,7 +153,7 @@ class Starter:
                     self._pool.open(target)
 
     def _new_sessions(self) -> int:
-        """How many sessions may be opened; the server does not count those yet that are being opened."""
+        """How many sessions may be opened. The server does not yet count those that are being opened."""
         free = self._max_connections - server.connections(self._spi) - self._pool.connecting
         return max(0, free - self._settings.spare_connections)
 
@@ -187,7 +187,7 @@ class Starter:
     def _pick_runs(self, now: float, has_news: bool) -> list[QueuedRun]:
         """Which of the waiting runs start now."""
         due_jobs, queue, capacity = self._due_jobs, self._due_jobs.queue, self._capacity()
-        if len(queue) < capacity.slots or self._fill.is_due(self._clock.steady()):
+        if len(queue) < capacity.slots or self._fill.begin_if_due(self._clock.steady()):
             self._fill.restart(self._clock.steady())
             due_jobs.fill(now, capacity.full_roles)
         else:
@@ -217,7 +217,7 @@ class Starter:
         )
 
     def _drop_known(self, decisions: Decisions, known: Sequence[Run], now: float) -> None:
-        """Drop the runs for due times that the log has already, whoever has put them there."""
+        """Drop the runs for due times that are in the log already."""
         for run in known:
             (decisions.ended if run in decisions.ended else decisions.runs).remove(run)
             run.finished = now
@@ -226,7 +226,7 @@ class Starter:
     # --- logins -----------------------------------------------------------------------------
 
     def _prepare_logins(self, decisions: Decisions, now: float) -> None:
-        """See to it that the runs can connect; those whose role cannot have ended already."""
+        """Make sure that the runs can connect; if a role cannot, its runs end here."""
         targets = set(self._pool.needs_session([run.target for run in decisions.runs]))
         # Another server, or the user mapping of the role, may have changed since a session was opened.
         targets |= {run.target for run in decisions.runs if run.target.server is not None}
@@ -237,7 +237,7 @@ class Starter:
             run.end(refused[run.target], now)
 
     def _login_refused(self, target: Target) -> Outcome | None:
-        """Give a role a login; returns why that is impossible. Whoever keeps the role locked delays nobody else."""
+        """Give a role a login; returns why that is impossible. A role that somebody keeps locked delays no other."""
         steady = self._clock.steady()
         until, reason = self._locked_roles.get(target.role_oid, (0.0, None))
         if reason is not None and steady < until and target.server is None:

@@ -17,7 +17,7 @@ from .remote_cancel import RemoteCancel
 
 # How long, on top of cancel_grace, a terminated session may take to go away.
 TERMINATE_TIMEOUT = 1.0  # seconds
-# How many timers of ended runs may be kept before they are cleared away.
+# How many timers of ended runs are kept before they are cleared away.
 TIMERS_KEPT = 200  # timers
 
 
@@ -49,7 +49,7 @@ class Timeouts:
             self._set(run, run.timeout)
 
     def await_start(self, run: Run) -> None:
-        """See to it that a run does not wait for its session for ever."""
+        """Limit how long a run waits for its session."""
         if run.started is None:
             self._set(run, self._logins.connect_timeout(run.target))
 

@@ -7,13 +7,18 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class Every:
-    """Something that is to be done every so many seconds, at first at once."""
+    """Something to do again and again, that many seconds apart; the first time is now.
+
+    >>> look = Every(5.0)
+    >>> [look.begin_if_due(steady) for steady in (100.0, 104.9, 105.0, 105.1)]
+    [True, False, True, False]
+    """
 
     seconds: float
     next: float = 0.0
 
-    def is_due(self, steady: float) -> bool:
-        """Whether it is to be done now; asked when it will be, if so: the next time is counted from here."""
+    def begin_if_due(self, steady: float) -> bool:
+        """Whether it is to be done now; if it is, the next time comes that much later."""
         if steady < self.next:
             return False
         self.restart(steady)
@@ -26,7 +31,14 @@ class Every:
 
 @dataclass(slots=True)
 class Backoff:
-    """How long to wait after a failure: twice as long after each one, until one attempt succeeds."""
+    """How long to wait after a failure: twice as long after each one, until an attempt succeeds.
+
+    >>> backoff = Backoff(0.1, 0.3)
+    >>> backoff.fail(100.0), backoff.is_over(100.05), backoff.is_over(100.1)
+    (0.1, False, True)
+    >>> backoff.fail(100.1), backoff.fail(100.3), backoff.succeed(), backoff.fail(200.0)
+    (0.2, 0.3, None, 0.1)
+    """
 
     first: float
     longest: float

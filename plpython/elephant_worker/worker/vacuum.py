@@ -1,7 +1,7 @@
 """Vacuums the tables of the worker.
 
-Autovacuum goes by what sessions report when they become idle, and the worker never does while it works: it has
-to see to what it writes by itself.
+Autovacuum goes by what sessions report when they become idle, which the worker never does while it works; so
+the worker has its own tables vacuumed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ..database.spi import Spi
 # written to all the time.
 THRESHOLD = 1000  # rows
 SCALE_FACTOR = 0.2  # rows for each row of the table
-# How long after a VACUUM the next one may follow, at least, and for what part of the time there may be one.
+# The shortest time between two of them, and the largest part of the time that they may take.
 INTERVAL = 5.0  # seconds
 SHARE = 0.1
 
