@@ -31,7 +31,7 @@ class Attribute(NamedTuple):
 
 def attributes(table: str) -> list[Attribute]:
     """The attributes in the order of their columns."""
-    columns = table.partition("CREATE TABLE @extschema@.job (\n")[2].partition("\n\n")[0]
+    columns = table.partition("CREATE TABLE @extschema@.job (\n")[2].partition("\n);")[0]
     found = []
     for line in columns.splitlines():
         if line.endswith("-- internal"):

@@ -76,8 +76,7 @@ $$;
 -- Views with other names.
 DROP VIEW @extschema@.trial;
 
--- Checks of a job: triggers and constraints said the same twice; now each rule is a constraint, or a function that
--- check_job() calls.
+-- Checks of a job: constraints and triggers said the same twice; now each rule stands once, in what check_job() calls.
 DROP FUNCTION @extschema@.check_alerts();
 DROP FUNCTION @extschema@.check_name();
 DROP FUNCTION @extschema@.check_retries();
@@ -92,11 +91,6 @@ UPDATE @extschema@.job SET retry_delay = '1 minute', max_retry_delay = '1 hour'
 WHERE extract(epoch FROM retry_delay) < 0.1 OR extract(epoch FROM max_retry_delay) < extract(epoch FROM retry_delay);
 UPDATE @extschema@.job SET expect_success_within = NULL
 WHERE extract(epoch FROM expect_success_within) < 1 OR expect_success_within > '1000 years';
--- What the constraints call, until the functions themselves replace these.
-CREATE FUNCTION @extschema@.refuse_value(rule text, VARIADIC given text[] DEFAULT '{}') RETURNS boolean
-LANGUAGE sql SET search_path = pg_catalog, pg_temp AS 'SELECT false';
-CREATE FUNCTION @extschema@.is_window(starts_at timestamptz, ends_at timestamptz) RETURNS boolean
-LANGUAGE sql SET search_path = pg_catalog, pg_temp AS 'SELECT true';
 ALTER TABLE @extschema@.job
     DROP CONSTRAINT job_check,
     DROP CONSTRAINT job_dst_check,
@@ -107,47 +101,3 @@ ALTER TABLE @extschema@.job
     DROP CONSTRAINT job_retry_delay_check,
     DROP CONSTRAINT job_disable_after_check,
     DROP CONSTRAINT job_run_when_check;
-ALTER TABLE @extschema@.job
-    ADD CONSTRAINT job_command_check CHECK (
-        job_command ~ '[^ \t\n\v\f\r]'
-        OR @extschema@.refuse_value('job_command_check')),
-    ADD CONSTRAINT job_timeout_check CHECK (
-        extract(epoch FROM job_timeout) > 0 AND job_timeout <= '1000 years'
-        OR @extschema@.refuse_value('job_timeout_check', job_timeout::text)),
-    ADD CONSTRAINT job_dst_check CHECK (
-        dst IN ('cron', 'skip', 'wall')
-        OR @extschema@.refuse_value('job_dst_check', dst)),
-    ADD CONSTRAINT job_window_check CHECK (
-        @extschema@.is_window(starts_at, ends_at)
-        OR @extschema@.refuse_value('job_window_check', starts_at::text, ends_at::text)),
-    ADD CONSTRAINT job_catch_up_check CHECK (
-        catch_up IN ('skip', 'once', 'all')
-        OR @extschema@.refuse_value('job_catch_up_check', catch_up)),
-    ADD CONSTRAINT job_catch_up_limit_check CHECK (
-        catch_up_limit BETWEEN 1 AND 1000
-        OR @extschema@.refuse_value('job_catch_up_limit_check', catch_up_limit::text)),
-    ADD CONSTRAINT job_start_deadline_check CHECK (
-        (extract(epoch FROM start_deadline) > 0 AND start_deadline <= '1000 years') IS NOT FALSE
-        OR @extschema@.refuse_value('job_start_deadline_check', start_deadline::text)),
-    ADD CONSTRAINT job_max_retries_check CHECK (
-        max_retries BETWEEN 0 AND 100
-        OR @extschema@.refuse_value('job_max_retries_check', max_retries::text)),
-    ADD CONSTRAINT job_retry_delay_check CHECK (
-        extract(epoch FROM retry_delay) >= 0.1 AND extract(epoch FROM max_retry_delay) >= extract(epoch FROM retry_delay)
-        AND max_retry_delay <= '1 year'
-        OR @extschema@.refuse_value('job_retry_delay_check', retry_delay::text, max_retry_delay::text)),
-    ADD CONSTRAINT job_retry_on_check CHECK (
-        retry_on <@ '{connection,serialization,error,timeout,lost}' AND cardinality(retry_on) > 0
-        OR @extschema@.refuse_value('job_retry_on_check', retry_on::text)),
-    ADD CONSTRAINT job_disable_after_check CHECK (
-        (disable_after >= 1) IS NOT FALSE
-        OR @extschema@.refuse_value('job_disable_after_check', disable_after::text)),
-    ADD CONSTRAINT job_run_when_check CHECK (
-        run_when IN ('on_success', 'on_failure', 'always')
-        OR @extschema@.refuse_value('job_run_when_check', run_when)),
-    ADD CONSTRAINT job_on_failure_command_check CHECK (
-        (on_failure_command ~ '[^ \t\n\v\f\r]') IS NOT FALSE
-        OR @extschema@.refuse_value('job_on_failure_command_check')),
-    ADD CONSTRAINT job_expect_success_within_check CHECK (
-        (extract(epoch FROM expect_success_within) >= 1 AND expect_success_within <= '1000 years') IS NOT FALSE
-        OR @extschema@.refuse_value('job_expect_success_within_check', expect_success_within::text));

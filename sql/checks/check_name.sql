@@ -1,6 +1,7 @@
 CREATE FUNCTION @extschema@.check_name(definition @extschema@.job) RETURNS void
 LANGUAGE plpgsql STABLE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off -- the plan that a session keeps may be of a time when there were few jobs
 AS $$
 BEGIN
     IF definition.job_name !~ '^\S(.*\S)?$' OR length(definition.job_name) > 100 OR definition.job_name ~ '^[0-9]+$' THEN

@@ -33,53 +33,7 @@ CREATE TABLE @extschema@.job (
     server name,
     defined_by name NOT NULL, -- internal
     schedule_set_at timestamptz NOT NULL, -- internal
-    first_run_at timestamptz, -- internal
-
-    -- What a value may be is said here alone; refuse_value() has the error for each constraint, by its name.
-    -- Intervals are compared as the seconds that the worker counts: as intervals, -1 year 361 days is longer than 0.
-    CONSTRAINT job_command_check CHECK (
-        job_command ~ '[^ \t\n\v\f\r]'
-        OR @extschema@.refuse_value('job_command_check')),
-    CONSTRAINT job_timeout_check CHECK (
-        extract(epoch FROM job_timeout) > 0 AND job_timeout <= '1000 years'
-        OR @extschema@.refuse_value('job_timeout_check', job_timeout::text)),
-    CONSTRAINT job_dst_check CHECK (
-        dst IN ('cron', 'skip', 'wall')
-        OR @extschema@.refuse_value('job_dst_check', dst)),
-    CONSTRAINT job_window_check CHECK (
-        @extschema@.is_window(starts_at, ends_at)
-        OR @extschema@.refuse_value('job_window_check', starts_at::text, ends_at::text)),
-    CONSTRAINT job_catch_up_check CHECK (
-        catch_up IN ('skip', 'once', 'all')
-        OR @extschema@.refuse_value('job_catch_up_check', catch_up)),
-    CONSTRAINT job_catch_up_limit_check CHECK (
-        catch_up_limit BETWEEN 1 AND 1000
-        OR @extschema@.refuse_value('job_catch_up_limit_check', catch_up_limit::text)),
-    CONSTRAINT job_start_deadline_check CHECK (
-        (extract(epoch FROM start_deadline) > 0 AND start_deadline <= '1000 years') IS NOT FALSE
-        OR @extschema@.refuse_value('job_start_deadline_check', start_deadline::text)),
-    CONSTRAINT job_max_retries_check CHECK (
-        max_retries BETWEEN 0 AND 100
-        OR @extschema@.refuse_value('job_max_retries_check', max_retries::text)),
-    CONSTRAINT job_retry_delay_check CHECK (
-        extract(epoch FROM retry_delay) >= 0.1 AND extract(epoch FROM max_retry_delay) >= extract(epoch FROM retry_delay)
-        AND max_retry_delay <= '1 year'
-        OR @extschema@.refuse_value('job_retry_delay_check', retry_delay::text, max_retry_delay::text)),
-    CONSTRAINT job_retry_on_check CHECK (
-        retry_on <@ '{connection,serialization,error,timeout,lost}' AND cardinality(retry_on) > 0
-        OR @extschema@.refuse_value('job_retry_on_check', retry_on::text)),
-    CONSTRAINT job_disable_after_check CHECK (
-        (disable_after >= 1) IS NOT FALSE
-        OR @extschema@.refuse_value('job_disable_after_check', disable_after::text)),
-    CONSTRAINT job_run_when_check CHECK (
-        run_when IN ('on_success', 'on_failure', 'always')
-        OR @extschema@.refuse_value('job_run_when_check', run_when)),
-    CONSTRAINT job_on_failure_command_check CHECK (
-        (on_failure_command ~ '[^ \t\n\v\f\r]') IS NOT FALSE
-        OR @extschema@.refuse_value('job_on_failure_command_check')),
-    CONSTRAINT job_expect_success_within_check CHECK (
-        (extract(epoch FROM expect_success_within) >= 1 AND expect_success_within <= '1000 years') IS NOT FALSE
-        OR @extschema@.refuse_value('job_expect_success_within_check', expect_success_within::text))
+    first_run_at timestamptz -- internal
 );
 
 CREATE INDEX job_reboot ON @extschema@.job (job_id) WHERE schedule LIKE '%@reboot%';

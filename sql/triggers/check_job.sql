@@ -4,11 +4,13 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF TG_OP = 'INSERT' AND @extschema@.is_restored(NEW) THEN
-        RETURN @extschema@.repair_restored(NEW);
+        NEW := @extschema@.repair_restored(NEW);
+        PERFORM @extschema@.check_values(NEW);
+        RETURN NEW;
     END IF;
 
-    -- OLD is all NULL for a new job. The ranges of values are constraints of the table.
-    PERFORM @extschema@.check_required(NEW);
+    -- OLD is all NULL for a new job.
+    PERFORM @extschema@.check_values(NEW);
     IF (NEW.job_name, NEW.rolname) IS DISTINCT FROM (OLD.job_name, OLD.rolname) AND NEW.job_name IS NOT NULL THEN
         PERFORM @extschema@.check_name(NEW);
     END IF;
@@ -31,8 +33,8 @@ BEGIN
        IS DISTINCT FROM
        (OLD.job_command, OLD.on_failure_command, OLD.settings, OLD.parameters, OLD.datname, OLD.rolname, OLD.server) THEN
         NEW.defined_by := current_user;
-    ELSE
-        PERFORM @extschema@.check_definer(NEW, OLD);
+    ELSIF NEW.defined_by IS DISTINCT FROM OLD.defined_by THEN
+        PERFORM @extschema@.check_definer(NEW);
     END IF;
     RETURN NEW;
 END

@@ -1,22 +1,22 @@
 CREATE FUNCTION @extschema@.set_schedule() RETURNS trigger
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off -- the plan that a session keeps may be of a time when there were few jobs
 AS $$
 DECLARE
     answer record;
 BEGIN
-    -- A window that is not valid is refused by a constraint of the table.
-    IF TG_OP = 'INSERT' AND @extschema@.is_restored(NEW) OR NOT @extschema@.is_window(NEW.starts_at, NEW.ends_at) THEN
-        NEW.schedule_set_at := coalesce(NEW.schedule_set_at, clock_timestamp());
-        RETURN NEW;
-    END IF;
-    IF TG_OP = 'UPDATE' AND (NEW.schedule, NEW.timezone, NEW.dst, NEW.starts_at, NEW.ends_at, NEW.enabled)
-                            IS NOT DISTINCT FROM
-                            (OLD.schedule, OLD.timezone, OLD.dst, OLD.starts_at, OLD.ends_at, OLD.enabled)
-       -- One that was disabled by disable_after starts afresh.
-       AND NOT EXISTS (SELECT FROM @extschema@.member_job m WHERE m.job_id = OLD.job_id AND m.disabled_at IS NOT NULL)
-    THEN
-        RETURN NEW;
+    IF TG_OP = 'INSERT' THEN
+        IF @extschema@.is_restored(NEW) THEN
+            RETURN NEW;
+        END IF;
+    ELSIF (NEW.schedule, NEW.timezone, NEW.dst, NEW.starts_at, NEW.ends_at, NEW.enabled)
+          IS NOT DISTINCT FROM
+          (OLD.schedule, OLD.timezone, OLD.dst, OLD.starts_at, OLD.ends_at, OLD.enabled) THEN
+        -- A job that was disabled by disable_after starts afresh.
+        IF NOT EXISTS (SELECT FROM @extschema@.member_job m WHERE m.job_id = OLD.job_id AND m.disabled_at IS NOT NULL) THEN
+            RETURN NEW;
+        END IF;
     END IF;
     NEW.schedule_set_at := clock_timestamp();
     SELECT * INTO answer FROM @extschema@.due_times(

@@ -21,9 +21,7 @@ CREATE TABLE @extschema@.job (
     enabled boolean NOT NULL DEFAULT true,
     retry_on text[] NOT NULL DEFAULT '{error,timeout}',
     server name,
-    defined_by name NOT NULL, -- internal
-
-    CONSTRAINT a CHECK (true)
+    defined_by name NOT NULL -- internal
 );
 """
 
