@@ -24,6 +24,8 @@ FOLDERS = {
 }
 PURE = ("schedule", "jobs")
 IMPURE_IMPORTS = {"time", "socket", "select", "os", "psycopg", "plpy", "random", "subprocess", "threading"}
+# Modules of database/ that stand for no table.
+NO_TABLES = {"__init__", "spi", "server", "login_role"}
 MODULES = sorted(str(path.relative_to(PACKAGE)) for path in PACKAGE.rglob("*.py"))
 
 
@@ -76,3 +78,16 @@ def test_only_tests_import_tests() -> None:
     assert [
         str(file) for file in others if re.search(r"^ *(from|import) tests\b", file.read_text(), re.MULTILINE)
     ] == []
+
+
+def test_the_modules_of_the_database_are_called_as_its_tables() -> None:
+    tables = {path.stem for path in (ROOT / "sql/tables").glob("*.sql")}
+    modules = {path.stem for path in (PACKAGE / "database").glob("*.py")}
+    assert modules - NO_TABLES <= tables
+    assert modules >= NO_TABLES
+
+
+def test_statements_stand_in_the_modules_of_the_database() -> None:
+    for module in MODULES:
+        if folder_of(module) == "worker":
+            assert "Statement(" not in (PACKAGE / module).read_text(), module

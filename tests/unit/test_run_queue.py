@@ -7,7 +7,7 @@ from collections import Counter
 from elephant_worker.jobs.run_queue import OVERTAKING, OVERTAKING_MOST, Capacity, QueuedRun, RunQueue
 
 
-def backlog(*jobs: tuple[int, float, str]) -> RunQueue:
+def queue(*jobs: tuple[int, float, str]) -> RunQueue:
     filled = RunQueue()
     filled.fill((QueuedRun(job_id, due, rolname, "weborder") for job_id, due, rolname in jobs), (), (0.0, 0))
     return filled
@@ -26,50 +26,50 @@ def taken(
     """`idle`, `recent` and `running`: a letter for each session or run, the name of its role."""
     targets = Counter((rolname, "weborder", None) for rolname in idle)
     lately = {(rolname, "weborder", None) for rolname in recent}
-    room = Capacity(slots, lambda: new_sessions, targets, lately, Counter(running), per_role)
-    return [entry.job_id for entry in waiting.take(room, now)]
+    capacity = Capacity(slots, lambda: new_sessions, targets, lately, Counter(running), per_role)
+    return [entry.job_id for entry in waiting.take(capacity, now)]
 
 
 def test_the_order_of_due_times() -> None:
-    waiting = backlog((3, 1.0, "a"), (2, 3.0, "a"), (1, 2.0, "b"))
+    waiting = queue((3, 1.0, "a"), (2, 3.0, "a"), (1, 2.0, "b"))
     assert taken(waiting, 2) == [3, 1]
     assert taken(waiting, 2) == [2]
     assert taken(waiting, 2) == []
 
 
 def test_an_open_session_lets_a_job_overtake_by_a_little() -> None:
-    waiting = backlog((1, 0.0, "a"), (2, OVERTAKING, "b"), (3, OVERTAKING + 0.01, "b"))
+    waiting = queue((1, 0.0, "a"), (2, OVERTAKING, "b"), (3, OVERTAKING + 0.01, "b"))
     assert taken(waiting, 1, idle="bb") == [2]
     assert taken(waiting, 1, idle="bb") == [1]
     assert taken(waiting, 1, idle="bb") == [3]
 
 
 def test_the_later_what_waits_is_the_more_may_overtake_it() -> None:
-    waiting = backlog((1, 0.0, "a"), (2, 5.0, "b"), (3, 5.5, "b"))
+    waiting = queue((1, 0.0, "a"), (2, 5.0, "b"), (3, 5.5, "b"))
     assert taken(waiting, 1, idle="b", now=10.0) == [2]
     assert taken(waiting, 1, idle="b", now=10.9) == [1]
     assert taken(waiting, 1, idle="b", now=11.0) == [3]
 
 
 def test_nobody_is_overtaken_by_more_than_some_seconds() -> None:
-    waiting = backlog((1, 0.0, "a"), (2, OVERTAKING_MOST, "b"), (3, OVERTAKING_MOST + 0.01, "b"))
+    waiting = queue((1, 0.0, "a"), (2, OVERTAKING_MOST, "b"), (3, OVERTAKING_MOST + 0.01, "b"))
     assert taken(waiting, 1, idle="b", now=1000.0) == [2]
     assert taken(waiting, 1, idle="b", now=1000.0) == [1]
 
 
 def test_more_sessions_of_a_place_come_after_the_first_ones_of_others() -> None:
     jobs = (1, 0.0, "a"), (2, 0.1, "a"), (3, 0.2, "b")
-    assert taken(backlog(*jobs), 2) == [1, 2]
-    assert taken(backlog(*jobs), 2, idle="a") == [1, 3]
-    assert taken(backlog(*jobs), 2, recent="a") == [1, 3]
-    assert taken(backlog(*jobs), 1, recent="a") == [3]
-    assert taken(backlog(*jobs), 3, recent="a") == [1, 2, 3]
+    assert taken(queue(*jobs), 2) == [1, 2]
+    assert taken(queue(*jobs), 2, idle="a") == [1, 3]
+    assert taken(queue(*jobs), 2, recent="a") == [1, 3]
+    assert taken(queue(*jobs), 1, recent="a") == [3]
+    assert taken(queue(*jobs), 3, recent="a") == [1, 2, 3]
 
 
 def test_nobody_waits_for_what_will_have_its_session_again_in_a_moment() -> None:
     jobs = (1, 0.0, "a"), (2, 5.0, "b")
-    assert taken(backlog(*jobs), 1, idle="b") == [1]
-    assert taken(backlog(*jobs), 1, idle="b", recent="a") == [2]
+    assert taken(queue(*jobs), 1, idle="b") == [1]
+    assert taken(queue(*jobs), 1, idle="b", recent="a") == [2]
 
 
 def test_connections_are_counted_only_where_one_is_needed() -> None:
@@ -78,22 +78,22 @@ def test_connections_are_counted_only_where_one_is_needed() -> None:
         return 1
 
     counted: list[str] = []
-    waiting = backlog((1, 0.0, "a"), (2, 0.0, "b"), (3, 0.0, "c"))
-    room = Capacity(1, count, Counter({("b", "weborder", None): 1}), set(), Counter())
-    assert [entry.job_id for entry in waiting.take(room, 0.0)] == [2]
+    waiting = queue((1, 0.0, "a"), (2, 0.0, "b"), (3, 0.0, "c"))
+    capacity = Capacity(1, count, Counter({("b", "weborder", None): 1}), set(), Counter())
+    assert [entry.job_id for entry in waiting.take(capacity, 0.0)] == [2]
     assert not counted
-    room = Capacity(9, count, Counter(), set(), Counter())
-    assert [entry.job_id for entry in waiting.take(room, 0.0)] == [1]
+    capacity = Capacity(9, count, Counter(), set(), Counter())
+    assert [entry.job_id for entry in waiting.take(capacity, 0.0)] == [1]
     assert counted == ["connections"]
 
 
 def test_an_open_session_serves_one_job() -> None:
-    waiting = backlog((1, 0.0, "a"), (2, 0.0, "b"), (3, 0.0, "b"))
+    waiting = queue((1, 0.0, "a"), (2, 0.0, "b"), (3, 0.0, "b"))
     assert taken(waiting, 2, idle="b") == [1, 2]
 
 
 def test_without_connections_those_start_that_have_a_session() -> None:
-    waiting = backlog((1, 0.0, "a"), (2, 5.0, "b"), (3, 6.0, "a"))
+    waiting = queue((1, 0.0, "a"), (2, 5.0, "b"), (3, 6.0, "a"))
     assert taken(waiting, 3, idle="b", new_sessions=0) == [2]
     assert taken(waiting, 3, new_sessions=0) == []
     assert taken(waiting, 3, new_sessions=1) == [1]
@@ -101,7 +101,7 @@ def test_without_connections_those_start_that_have_a_session() -> None:
 
 
 def test_a_role_with_all_the_runs_that_it_may_have_does_not_hold_up_others() -> None:
-    waiting = backlog((1, 0.0, "a"), (2, 1.0, "a"), (3, 2.0, "a"), (4, 3.0, "b"))
+    waiting = queue((1, 0.0, "a"), (2, 1.0, "a"), (3, 2.0, "a"), (4, 3.0, "b"))
     assert taken(waiting, 3, running="a", per_role=2) == [1, 4]
     assert taken(waiting, 3, running="aa", per_role=2) == []
     assert taken(waiting, 3, running="a", per_role=2) == [2]
@@ -109,7 +109,7 @@ def test_a_role_with_all_the_runs_that_it_may_have_does_not_hold_up_others() -> 
 
 
 def test_what_has_come_since_is_put_in_order() -> None:
-    waiting = backlog((1, 1.0, "a"), (2, 3.0, "a"))
+    waiting = queue((1, 1.0, "a"), (2, 3.0, "a"))
     waiting.add([QueuedRun(3, 2.0, "a", "weborder", request_id=8)])
     assert waiting.last_request == 8
     assert taken(waiting, 3) == [1, 3, 2]
@@ -119,13 +119,13 @@ def test_other_servers_take_no_connection_of_this_one() -> None:
     waiting = RunQueue()
     waiting.fill((QueuedRun(number, 1.0, "a", "weborder", f"berlin {number}") for number in (1, 2)), (), (0.0, 0))
     waiting.add([QueuedRun(3, 2.0, "a", "weborder")])
-    room = Capacity(9, lambda: 0, Counter(), set(), Counter(), new_remote_sessions=1)
-    assert waiting.needs_sessions(room) == 1
-    assert [entry.job_id for entry in waiting.take(room, 2.0)] == [1]
-    room = Capacity(9, lambda: 1, Counter(), set(), Counter(), new_remote_sessions=0)
-    assert [entry.job_id for entry in waiting.take(room, 2.0)] == [3]
-    room = Capacity(9, lambda: 0, Counter({("a", "weborder", "berlin 2"): 1}), set(), Counter(), new_remote_sessions=0)
-    assert [entry.job_id for entry in waiting.take(room, 2.0)] == [2]
+    capacity = Capacity(9, lambda: 0, Counter(), set(), Counter(), new_remote_sessions=1)
+    assert waiting.needs_sessions(capacity) == 1
+    assert [entry.job_id for entry in waiting.take(capacity, 2.0)] == [1]
+    capacity = Capacity(9, lambda: 1, Counter(), set(), Counter(), new_remote_sessions=0)
+    assert [entry.job_id for entry in waiting.take(capacity, 2.0)] == [3]
+    capacity = Capacity(9, lambda: 0, Counter({("a", "weborder", "berlin 2"): 1}), set(), Counter(), new_remote_sessions=0)
+    assert [entry.job_id for entry in waiting.take(capacity, 2.0)] == [2]
 
 
 def test_a_job_that_is_due_again_is_put_in_order_where_what_is_due_by_then_has_been_read() -> None:

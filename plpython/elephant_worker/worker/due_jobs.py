@@ -13,7 +13,7 @@ from ..jobs.run_queue import QueuedRun, RunQueue
 
 LONG_AGO: Position = float("-inf"), 0
 # Above all numbers of jobs.
-NO_JOB = 2**63 - 2
+NO_JOB = 2**63 - 2  # a job_id
 # How much of what waits is read at once: the more it is, the more runs of one role follow each other in its
 # sessions. While roles are full, it is read anew for each of their runs that ends.
 LOOKAHEAD = 10000  # rows

@@ -21,10 +21,10 @@ from ..errors import UserError
 from ..jobs.run import Target
 from ..system import postmaster
 
-# The session of a run ends by itself when the worker has gone: looked for this often.
-CHECK_CLIENT_MILLISECONDS = 1000
-# How long a session may take to connect, in seconds.
-CONNECT_TIMEOUT = 30.0
+# The session of a run ends by itself when the worker has gone: it looks for that this often.
+CHECK_CLIENT_INTERVAL = 1000  # milliseconds
+# How long a session may take to connect.
+CONNECT_TIMEOUT = 30.0  # seconds
 # On other servers, unless their options say otherwise: a machine that has vanished is noticed within a minute.
 ELSEWHERE = {
     "keepalives_idle": "30",
@@ -139,7 +139,7 @@ class Logins:
 
 
 def _session(target: Target, given: Mapping[str, str]) -> dict[str, str]:
-    options = f"-c client_connection_check_interval={CHECK_CLIENT_MILLISECONDS} {given.get('options', '')}"
+    options = f"-c client_connection_check_interval={CHECK_CLIENT_INTERVAL} {given.get('options', '')}"
     return {
         "dbname": target.datname,
         "client_encoding": "UTF8",

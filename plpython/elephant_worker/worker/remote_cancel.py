@@ -7,8 +7,8 @@ from ..connection.login import Login
 from ..connection.poller import Poller
 from ..system.clock import Clock
 
-# How long a server may take to be told, in seconds.
-PATIENCE = 30.0
+# How long another server may take to accept a cancellation.
+ANSWER_TIMEOUT = 30.0  # seconds
 
 
 class Signal(Client):
@@ -41,7 +41,7 @@ class RemoteCancel:
         self._poller.watch(signal)
         self._sent.append((self._clock.steady(), signal))
 
-    def sweep(self, patience: float = PATIENCE) -> None:
+    def sweep(self, patience: float = ANSWER_TIMEOUT) -> None:
         """Forget those that have arrived, and give up those that take too long."""
         for sent, signal in self._sent.copy():
             if signal.ended or self._clock.steady() - sent >= patience:

@@ -38,7 +38,7 @@ LOCKED_ROLE_WAIT = 5.0  # seconds
 # A session whose run began less than this ago may be free again in a moment.
 RECENT_START = 0.05  # seconds
 # What part of max_running_jobs may wait for other servers to answer.
-REMOTE_SHARE = 0.5
+REMOTE_SHARE = 0.5  # of max_running_jobs
 
 
 class Starter:

@@ -20,7 +20,7 @@ THRESHOLD = 1000  # rows
 SCALE_FACTOR = 0.2  # rows for each row of the table
 # The shortest time between two of them, and the largest part of the time that they may take.
 INTERVAL = 5.0  # seconds
-SHARE = 0.1
+SHARE = 0.1  # of the time
 
 
 class VacuumConnection(Client):

@@ -32,7 +32,7 @@ def jobs(scheduler: Scheduler) -> list[int]:
         "return elephant("
     )[0]
     scheduler.admin.execute(
-        "CREATE FUNCTION read_backlog(schema text, lookahead int, moments float8[]) RETURNS bigint[] "
+        "CREATE FUNCTION read_due_jobs(schema text, lookahead int, moments float8[]) RETURNS bigint[] "
         f"LANGUAGE plpython3u AS $body${loader}{READ}$body$"
     )
     numbers = [scheduler.insert("SELECT 1") for _ in range(5)]
@@ -45,7 +45,7 @@ def jobs(scheduler: Scheduler) -> list[int]:
 
 
 def read(scheduler: Scheduler, lookahead: int, moments: list[float]) -> list[int]:
-    taken: list[int] = scheduler.value("SELECT read_backlog(%s, %s, %s)", f'"{SCHEMA}"', lookahead, moments)
+    taken: list[int] = scheduler.value("SELECT read_due_jobs(%s, %s, %s)", f'"{SCHEMA}"', lookahead, moments)
     return taken
 
 
