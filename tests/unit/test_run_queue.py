@@ -124,7 +124,8 @@ def test_other_servers_take_no_connection_of_this_one() -> None:
     assert [entry.job_id for entry in waiting.take(capacity, 2.0)] == [1]
     capacity = Capacity(9, lambda: 1, Counter(), set(), Counter(), new_remote_sessions=0)
     assert [entry.job_id for entry in waiting.take(capacity, 2.0)] == [3]
-    capacity = Capacity(9, lambda: 0, Counter({("a", "weborder", "berlin 2"): 1}), set(), Counter(), new_remote_sessions=0)
+    idle = Counter([("a", "weborder", "berlin 2")])
+    capacity = Capacity(9, lambda: 0, idle, set(), Counter(), new_remote_sessions=0)
     assert [entry.job_id for entry in waiting.take(capacity, 2.0)] == [2]
 
 
