@@ -95,7 +95,6 @@ class Worker:
             exit_if_dead()
             try:
                 self.tick()
-                self._backoff.succeed()
             except self._spi.exceptions.QueryCanceled:
                 self._roll_back()
                 self._leave("the worker was cancelled")
@@ -221,6 +220,7 @@ class Worker:
         self._spi.commit()
         exit_if_dead()
 
+        self._backoff.succeed()
         self._unlogged.clear()
         self._pool.saturated = len(self._due_jobs.queue) > 0
         for run in runs:
