@@ -26,12 +26,15 @@ from .lookup import Lookup
 from .messages import (
     AUTHENTICATION,
     BACKEND_KEY_DATA,
+    COMMAND_COMPLETE,
+    DATA_ROW,
     ERROR_RESPONSE,
     NEGOTIATE_PROTOCOL_VERSION,
     NOTICE_RESPONSE,
     NOTIFICATION_RESPONSE,
     PARAMETER_STATUS,
     READY_FOR_QUERY,
+    ROW_DESCRIPTION,
 )
 from .scram import Derivation, Exchange, Keys, Untrusted
 from .stream import PlainStream, Stream, TlsStream
@@ -125,10 +128,13 @@ READABLE, WRITABLE, BUSY = (Wait.READ, False), (Wait.WRITE, False), (Wait.READ, 
 class Connecting:
     """A connection that is being made."""
 
-    def __init__(self, login: Login) -> None:
+    def __init__(self, login: Login, asks_process: bool = False) -> None:
+        """`asks_process`: whether to ask which process executes what is sent; behind a pooler it is another one than
+        the connection's."""
         self.wait = Wait.WRITE
         self.more = False
         self._login = login
+        self._asks_process = asks_process
         self._parameters = login.parameters
         self._source: Socket | Stream | Lookup | None = None
         self._steps = self._connect()
@@ -247,6 +253,8 @@ class Connecting:
             if encrypted is not None:
                 self._source = attempt.stream = encrypted
         yield from attempt.log_in()
+        if self._asks_process:
+            yield from attempt.ask_process()
         attempt.address = endpoint.parameters
         return attempt
 
@@ -393,6 +401,26 @@ class _Attempt:
                 raise self._error(content)
             elif kind not in UNASKED:
                 raise messages.Garbled(messages.NOT_THE_PROTOCOL)
+        self._check_rest()
+
+    def ask_process(self) -> Steps[None]:
+        yield from self.write(messages.query(b"SELECT pg_catalog.pg_backend_pid()"))
+        while True:
+            kind, content = yield from self._read()
+            if kind == DATA_ROW:
+                number = messages.first_value(content) or b""
+                if number.isdigit() and len(number) < 10:
+                    self._backend_pid = int(number)
+            elif kind == READY_FOR_QUERY:
+                break
+            elif kind == ERROR_RESPONSE:
+                raise self._error(content)
+            elif kind not in (*UNASKED, ROW_DESCRIPTION, COMMAND_COMPLETE):
+                raise messages.Garbled(messages.NOT_THE_PROTOCOL)
+        self._check_rest()
+
+    def _check_rest(self) -> None:
+        """See that a server that has answered says no more."""
         if any(kind not in UNASKED for kind, _ in self._messages):
             raise messages.Garbled(messages.NOT_THE_PROTOCOL)
 

@@ -88,6 +88,16 @@ def bind(values: Sequence[bytes | None]) -> bytes:
     return message(b"B", b"".join(parts))
 
 
+def first_value(row: bytes) -> bytes | None:
+    """The first value of a row.
+
+    >>> first_value(b"\\0\\1\\0\\0\\0\\2it"), first_value(b"\\0\\1\\xff\\xff\\xff\\xff")
+    (b'it', None)
+    """
+    length = int.from_bytes(row[2:6], "big", signed=True)
+    return row[6 : 6 + length] if length >= 0 else None
+
+
 def copy_fail(reason: bytes) -> bytes:
     """There is nothing to copy from the client."""
     return message(b"f", reason + b"\0")

@@ -6,17 +6,22 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 
-from ..jobs.run import Cost, Names, Outcome, Run, Target
+from ..jobs.run import Cost, Names, Outcome, Run, RunState, Target
 from ..system.clock import Clock
 from ..system.process_usage import reading
 from .connecting import Wait
 from .login import Login
-from .poller import Poller
+from .poller import Poller, Socket
 from .session import Session, State
 
 # For so many seconds the steps that need no waiting are taken one after another, before what has ended is
 # logged: the more runs a transaction logs, the less each of them costs.
 GATHERING = 0.001
+# For so many seconds sockets are served before the server is called in between. Whatever other servers send, nobody's
+# run starts later than by this and one step.
+LONGEST_TURN = 0.02
+# How often a run gets another session for one that was lost before the command could be sent.
+MOST_SESSIONS = 5
 # A used session is reset after so many seconds, even if it may be given another run soon.
 RESET_AFTER = 0.05
 
@@ -45,6 +50,10 @@ class Pool:
         self._active: dict[int, Session] = {}
         self._started: list[Run] = []
         self._restarted: list[Run] = []
+        # Of active runs, how many sessions have been lost before the command could be sent.
+        self._sessions_lost: Counter[int] = Counter()
+        # The sockets for which there was no time in the last turn.
+        self._left: list[Socket] = []
         self._ended: list[Run] = []
 
     # --- what there is ----------------------------------------------------------------------
@@ -170,6 +179,7 @@ class Pool:
 
     def _run_ended(self, run: Run, outcome: Outcome) -> None:
         del self._active[run.jl_id]
+        self._sessions_lost.pop(run.jl_id, None)
         run.end(outcome, self._clock.now())
         self._ended.append(run)
 
@@ -177,10 +187,14 @@ class Pool:
 
     def turn(self, seconds: float) -> None:
         """Wait at most so many seconds for something to do, and do it."""
-        ready = self._poller.ready(min(seconds, self._until_begin(), self._reset_used()))
-        until = self._clock.steady() + min(GATHERING, self._until_begin())
+        left, self._left = self._left, []
+        ready = self._poller.ready(0.0 if left else min(seconds, self._until_begin(), self._reset_used()))
+        begun = self._clock.steady()
+        until = begun + min(GATHERING, self._until_begin())
+        # Those for which there was no time go first.
+        ready = left + [socket for socket in ready if socket not in left] if left else ready
         while ready:
-            for socket in ready:
+            for number, socket in enumerate(ready):
                 if socket.wait is Wait.NOTHING:
                     continue  # it has ended since
                 socket.step()
@@ -188,6 +202,9 @@ class Pool:
                     self._after_step(socket)
                 else:
                     self._poller.watch(socket)
+                if self._clock.steady() - begun >= LONGEST_TURN:
+                    self._left = ready[number + 1 :]
+                    break
             ready = self._poller.ready(0.0) if self._clock.steady() < until else []
         self._begin()
 
@@ -230,6 +247,10 @@ class Pool:
             self._remove(session)
             if session.run is not None:  # which it had not begun
                 run, session.run = session.run, None
+                self._sessions_lost[run.jl_id] += 1
+                if self._sessions_lost[run.jl_id] >= MOST_SESSIONS:
+                    self._run_ended(run, _lost_too_often(run))
+                    return
                 del self._active[run.jl_id]
                 self._restarted.append(run)
                 self.start(run, fresh=True)  # where one has ended, others may have
@@ -282,6 +303,16 @@ class Pool:
         session.close()
         self._poller.watch(session)
         self._remove(session)
+
+
+def _lost_too_often(run: Run) -> Outcome:
+    return Outcome(
+        RunState.FAILED,
+        "08006",
+        message=f"{MOST_SESSIONS} sessions were lost before the command could be sent",
+        detail=f"They were for {run.target}.",
+        hint="The server's log may say more.",
+    )
 
 
 def _emptied(runs: list[Run]) -> list[Run]:

@@ -26,8 +26,7 @@ COMMIT = Statement(b"COMMIT", ())
 # A session that was handed back may have changed the role; elsewhere it stays. The rest is for the command to read.
 # Everything is qualified and no operator is used: the search_path is the role's or the database's,
 # whose owner need not be who the run is for.
-SETUP = b"""SELECT pg_catalog.pg_backend_pid(),
-    pg_catalog.set_config('application_name', $1, false),
+SETUP = b"""SELECT pg_catalog.set_config('application_name', $1, false),
     pg_catalog.set_config('elephant_worker.job_id', $2, false),
     pg_catalog.set_config('elephant_worker.run_id', $3, false),
     pg_catalog.set_config('elephant_worker.scheduled_at', $4, false),
@@ -97,11 +96,10 @@ class Session:
         self._resets = False
         self._before: Cost | None = None
         self._lost: Lost | None = None
-        # The process that executes what it sends: behind a pooler another one than the connection's.
         self.backend_pid = 0
         self._connected: Connected | None = None
         self._wire: Transport
-        self._connecting = Connecting(login)
+        self._connecting = Connecting(login, asks_process=not login.to_postmaster)
         try:
             self._connecting.step()
             self.wait = self._connecting.wait
@@ -217,8 +215,6 @@ class Session:
     def _receive(self) -> None:
         wire = self._wire
         answered = wire.receive()
-        if wire.answer.prepared_value is not None:
-            self.backend_pid = _number(wire.answer.prepared_value) or self.backend_pid
         self.more = wire.more
         self.wait = Wait.BOTH if wire.sending else Wait.READ
         if answered and self.state not in NOTHING_TO_COME:

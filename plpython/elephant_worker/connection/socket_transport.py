@@ -142,10 +142,8 @@ class SocketTransport:
             self._is_asked = False
             return True
         elif kind == DATA_ROW:
-            if self._prepared < self._preparation:
-                answer.prepared_value = _first_value(content)
-            elif self._read_value:
-                answer.value = _first_value(content)
+            if self._read_value and self._prepared == self._preparation:
+                answer.value = messages.first_value(content)
         elif kind == ERROR_RESPONSE:
             if answer.error is None:
                 answer.error = messages.fields(content)
@@ -164,11 +162,6 @@ class SocketTransport:
             with suppress(Lost):  # which is found again when there is no more to be read
                 self._write(messages.copy_fail(NO_INPUT) + (messages.SYNC if self._with_values else b""))
         return False
-
-
-def _first_value(row: bytes) -> bytes | None:
-    length = int.from_bytes(row[2:6], "big", signed=True)
-    return row[6 : 6 + length] if length >= 0 else None
 
 
 @lru_cache(maxsize=16)

@@ -28,8 +28,6 @@ class Answer:
     # What the last statement of the command did, and the first value of the last row.
     tag: bytes | None = None
     value: bytes | None = None
-    # The first value of the last row of the preparation.
-    prepared_value: bytes | None = None
     notices: bytearray = field(default_factory=bytearray)
     # Whether no transaction is open.
     idle: bool = True
