@@ -104,7 +104,7 @@ build/regress:
 
 # --- for developers and newcomers: these do all their own set-up (see tools/prepare.sh) ------
 
-DEVELOPER_TARGETS = demo test soak bench lint matrix pictures
+DEVELOPER_TARGETS = demo test surface soak bench lint matrix pictures
 .PHONY: $(DEVELOPER_TARGETS)
 
 prepare = @tools/prepare.sh && $(MAKE) -s PG_CONFIG="$$(tools/pg_config.sh)" all
@@ -117,6 +117,11 @@ demo:
 # Everything that CI runs, with two clusters side by side, since most of the time a test waits for something.
 test: lint
 	@tools/sandbox.sh python -m pytest --numprocesses=2 --dist=worksteal $(PYTEST)
+
+# What the extension offers, written anew into tests/expected/surface.txt.
+surface:
+	$(prepare)
+	@KEEP=tests/expected tools/sandbox.sh env WRITE_SURFACE=1 python -m pytest --quiet tests/integration/test_surface.py
 
 # Many jobs and faults at random, then an audit: make soak MINUTES=10 SEED=4711
 soak:
@@ -137,9 +142,13 @@ pictures:
 	$(prepare)
 	@tools/pictures.sh
 
+PGSPOT = --ignore-lang plpython3u --proc-without-search-path 'extschema.run_worker(host text,attended boolean)'
+# Updates replace what is there; PostgreSQL itself refuses to replace what is not the extension's own.
+REPLACES = $(foreach code,PS002 PS012 PS014 PS015,--ignore $(code))
 lint:
 	$(prepare)
 	build/venv/bin/python -m ruff check .
 	build/venv/bin/python -m ruff format --check .
 	build/venv/bin/python -m mypy
-	build/venv/bin/python -m pgspot --ignore-lang plpython3u --proc-without-search-path 'extschema.run_worker(host text,attended boolean)' $(SCRIPT)
+	build/venv/bin/python -m pgspot $(PGSPOT) $(SCRIPT)
+	build/venv/bin/python -m pgspot $(PGSPOT) $(REPLACES) $(UPDATES)

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from psycopg import sql
 
 from harness.cluster import Cluster, Installation
 from harness.scheduler import SCHEMA, Scheduler, new_scheduler, with_template
 from harness.waiting import until
+from tests.releases import ORIGIN, add_release
 
 __all__ = ["SCHEMA", "Scheduler", "new_scheduler", "until", "with_template"]
 
@@ -61,3 +63,43 @@ def scheduler(cluster: Cluster) -> Iterator[Scheduler]:
     scheduler = new_scheduler(cluster)
     yield scheduler
     scheduler.close()
+
+
+@pytest.fixture(scope="session")
+def releases() -> Iterator[Installation]:
+    """Both releases side by side."""
+    directory = Path(tempfile.mkdtemp(prefix="elephant"))
+    installation = Installation(directory)
+    add_release(installation, ORIGIN)
+    yield installation
+    shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="session")
+def cluster_of_releases(releases: Installation) -> Iterator[Cluster]:
+    cluster = Cluster(releases)
+    yield cluster
+    cluster.stop()
+
+
+@pytest.fixture
+def database(cluster_of_releases: Cluster) -> Iterator[Callable[..., Scheduler]]:
+    """Databases with the extension, each in a version."""
+    schedulers: list[Scheduler] = []
+
+    def make(version: str | None = None) -> Scheduler:
+        dbname = f"database {len(schedulers)}"
+        with cluster_of_releases.connect() as admin:
+            admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(dbname)))
+        with cluster_of_releases.connect(dbname) as admin:
+            admin.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(SCHEMA)))
+            wanted = sql.SQL("VERSION {}").format(version) if version else sql.SQL("")
+            admin.execute(
+                sql.SQL("CREATE EXTENSION elephant_worker SCHEMA {} {} CASCADE").format(sql.Identifier(SCHEMA), wanted)
+            )
+        schedulers.append(Scheduler(cluster_of_releases, dbname))
+        return schedulers[-1]
+
+    yield make
+    for scheduler in schedulers:
+        scheduler.close()

@@ -8,6 +8,9 @@ from pathlib import Path
 from harness.cluster import Installation, pg_config
 
 DIRECTORY = Path(__file__).resolve().parent
+# What updates start from.
+ORIGIN = "1.0.0"
+UPDATE = "ALTER EXTENSION elephant_worker UPDATE"
 
 
 def add_release(installation: Installation, version: str) -> Path:
