@@ -39,5 +39,6 @@ $$;
 
 COMMENT ON COLUMN @extschema@.job_for_worker.role_oid IS 'the role, NULL where it is gone';
 COMMENT ON COLUMN @extschema@.job_for_worker.database_oid IS 'the database, NULL where it is gone or on another server';
+COMMENT ON COLUMN @extschema@.job_for_worker.obstacle_error IS 'the error that the log gets for the obstacle';
 COMMENT ON COLUMN @extschema@.job_for_worker.obstacle IS
     'what is in its way, NULL: nothing; role, database: is gone; closed: the database accepts no connections; server: is gone; usage: the role has no USAGE on it; mapping: the role has no user mapping for it; option: it would make the worker use files or services of its own; password: the mapping has none; connect: the role may not connect to it; login: it may not log in, with connect_as = ''role''; definer: is gone; scheduler: the definer is not a member of job_scheduler; member: the definer could not SET ROLE to the role';

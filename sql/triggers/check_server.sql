@@ -7,41 +7,15 @@ DECLARE
     obstacle CONSTANT text := (
         SELECT @extschema@.server_obstacle(NEW.server, r.oid) FROM pg_roles r WHERE r.rolname = NEW.rolname);
 BEGIN
-    IF obstacle IS NULL THEN
-        RETURN NEW;
+    IF obstacle IS NOT NULL THEN
+        PERFORM @extschema@.raise_error(o.error)
+        FROM @extschema@.describe_obstacle(obstacle, NEW.rolname, NEW.datname, NEW.server, NULL) o;
     END IF;
-    CASE obstacle
-        WHEN 'server' THEN
-            RAISE EXCEPTION 'foreign server "%" does not exist', NEW.server
-                USING ERRCODE = 'undefined_object',
-                      DETAIL = 'server names one of this database, on which the job is to run; NULL is the server itself.',
-                      HINT = 'SELECT srvname FROM pg_foreign_server; lists them; CREATE SERVER … makes one.';
-        WHEN 'usage' THEN
-            RAISE EXCEPTION 'role "%" may not use foreign server "%"', NEW.rolname, NEW.server
-                USING ERRCODE = 'insufficient_privilege',
-                      DETAIL = 'The role of a job must have USAGE on the server that the job runs on.',
-                      HINT = format('Its owner can GRANT USAGE ON FOREIGN SERVER %I TO %I;', NEW.server, NEW.rolname);
-        WHEN 'mapping' THEN
-            RAISE EXCEPTION 'role "%" has no user mapping for foreign server "%"', NEW.rolname, NEW.server
-                USING ERRCODE = 'undefined_object',
-                      DETAIL = 'A mapping of the role, or one for PUBLIC, says as whom the job logs in there.',
-                      HINT = format('CREATE USER MAPPING FOR %I SERVER %I OPTIONS (user ''…'', password ''…'');',
-                                    NEW.rolname, NEW.server);
-        WHEN 'option' THEN
-            RAISE EXCEPTION 'foreign server "%" would make the worker use what is its own', NEW.server
-                USING ERRCODE = 'insufficient_privilege',
-                      DETAIL = 'It, or the user mapping, has an option that names a file or service of this server, or lends credentials.',
-                      HINT = 'Drop that option, or have a superuser own the foreign server.';
-        WHEN 'password' THEN
-            RAISE EXCEPTION 'the user mapping of role "%" for foreign server "%" has no password', NEW.rolname, NEW.server
-                USING ERRCODE = '2F003',
-                      DETAIL = 'Without one the worker would log in by what it is itself, not by what the role has.',
-                      HINT = 'Give it one; or a superuser can set its option password_required to false (postgres_fdw).';
-    END CASE;
+    RETURN NEW;
 END
 $$;
 COMMENT ON FUNCTION @extschema@.check_server() IS
-    'trigger: refuses a foreign server that is not there or on which the role of the job cannot log in (2F003, 42501, 42704)';
+    'trigger: refuses a foreign server that does not exist or on which the role of the job cannot log in (2F003, 42501, 42704)';
 REVOKE ALL ON FUNCTION @extschema@.check_server() FROM PUBLIC;
 
 -- Triggers fire in the order of their names: after check_job and check_dry_run, before set_schedule and try_now.

@@ -24,24 +24,30 @@ SELECT j.job_id,
        j.server,
        d.oid AS database_oid,
        j.defined_by,
-       CASE WHEN r.oid IS NULL THEN 'role'
-            WHEN j.server IS NULL AND d.oid IS NULL THEN 'database'
-            WHEN NOT d.datallowconn THEN 'closed'
-            WHEN NOT has_database_privilege(r.oid, d.oid, 'CONNECT') THEN 'connect'
-            WHEN j.server IS NOT NULL AND @extschema@.server_obstacle(j.server, r.oid) IS NOT NULL
-                THEN @extschema@.server_obstacle(j.server, r.oid)
-            WHEN j.server IS NULL AND NOT r.rolcanlogin AND (SELECT s.connect_as = 'role' FROM @extschema@.worker_setting s) THEN 'login'
-            WHEN u.oid IS NULL THEN 'definer'
-            WHEN u.rolsuper THEN NULL
-            WHEN pg_has_role(u.oid, (SELECT g.oid FROM pg_roles g WHERE g.rolname = 'job_scheduler'), 'MEMBER')
-                 IS NOT TRUE THEN 'scheduler'
-            WHEN u.oid <> r.oid
-                 AND NOT pg_has_role(u.oid, r.oid, CASE WHEN current_setting('server_version_num')::integer >= 160000
-                                                        THEN 'SET' ELSE 'MEMBER' END) THEN 'member'
-            END AS obstacle
+       o.obstacle,
+       CASE WHEN o.obstacle IS NOT NULL
+            THEN (SELECT d.error FROM @extschema@.describe_obstacle(o.obstacle, j.rolname, j.datname, j.server, j.defined_by) d)
+            END AS obstacle_error
 FROM @extschema@.job j
 LEFT JOIN pg_roles r ON r.rolname = j.rolname
 LEFT JOIN pg_roles u ON u.rolname = j.defined_by
-LEFT JOIN pg_database d ON d.datname = j.datname AND j.server IS NULL;
+LEFT JOIN pg_database d ON d.datname = j.datname AND j.server IS NULL
+CROSS JOIN LATERAL (
+    SELECT CASE WHEN r.oid IS NULL THEN 'role'
+                WHEN j.server IS NULL AND d.oid IS NULL THEN 'database'
+                WHEN NOT d.datallowconn THEN 'closed'
+                WHEN NOT has_database_privilege(r.oid, d.oid, 'CONNECT') THEN 'connect'
+                WHEN j.server IS NOT NULL AND @extschema@.server_obstacle(j.server, r.oid) IS NOT NULL
+                    THEN @extschema@.server_obstacle(j.server, r.oid)
+                WHEN j.server IS NULL AND NOT r.rolcanlogin AND (SELECT s.connect_as = 'role' FROM @extschema@.worker_setting s) THEN 'login'
+                WHEN u.oid IS NULL THEN 'definer'
+                WHEN u.rolsuper THEN NULL
+                WHEN pg_has_role(u.oid, (SELECT g.oid FROM pg_roles g WHERE g.rolname = 'job_scheduler'), 'MEMBER')
+                     IS NOT TRUE THEN 'scheduler'
+                WHEN u.oid <> r.oid
+                     AND NOT pg_has_role(u.oid, r.oid, CASE WHEN current_setting('server_version_num')::integer >= 160000
+                                                            THEN 'SET' ELSE 'MEMBER' END) THEN 'member'
+           END AS obstacle
+    OFFSET 0) o; -- evaluated once
 
 COMMENT ON VIEW @extschema@.job_for_worker IS 'the jobs as the worker reads them';

@@ -7,3 +7,4 @@ WHERE j.rolname = ANY ((SELECT @extschema@.permitted_roles())::name[])
 COMMENT ON VIEW @extschema@.job_grid IS
     'where the grid of the intervals of each job begins, for upcoming_runs(); the same jobs as in visible_job';
 GRANT SELECT ON @extschema@.job_grid TO job_scheduler, job_monitor;
+COMMENT ON COLUMN @extschema@.job_grid.begins_at IS 'the moment that intervals are counted from';

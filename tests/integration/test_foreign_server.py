@@ -180,7 +180,7 @@ def test_who_may_not(fleet: Fleet) -> None:
     scheduler.execute("ALTER SERVER {} OWNER TO {}", server, owner)
     session.execute("SELECT insert_job('SELECT 1', 'far shop', server := 'berlin')")
     scheduler.execute("ALTER SERVER {} OPTIONS (ADD passfile '/etc/passwd')", server)
-    refused("42501", "use what is its own")
+    refused("42501", "use its own files or credentials")
 
     # Nobody tells others what is in the mapping.
     for query in ("SELECT server_login('berlin', {})", "SELECT server_obstacle('berlin', {})"):

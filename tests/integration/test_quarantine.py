@@ -29,7 +29,7 @@ REASONS = {
         "ALTER DATABASE {database} ALLOW_CONNECTIONS false",
         "ALTER DATABASE {database} ALLOW_CONNECTIONS true",
         "55000",
-        "accepts no connections",
+        "does not accept connections",
     ),
     "no CONNECT": (
         "REVOKE CONNECT ON DATABASE {database} FROM PUBLIC",
@@ -48,7 +48,7 @@ REASONS = {
         "ALTER ROLE {definer} RENAME TO somebody_else",
         "ALTER ROLE somebody_else RENAME TO {definer}",
         "42704",
-        "which has defined the job, does not exist",
+        "which defined the job, does not exist",
     ),
     "no LOGIN": (
         "UPDATE worker_setting SET connect_as = 'role', conninfo = {socket}; ALTER ROLE {role} NOLOGIN",
@@ -131,7 +131,7 @@ def test_a_job_is_taken_over(scheduler: Scheduler) -> None:
     session = scheduler.connect_as(heir)
     session.execute("UPDATE member_job SET job_description = 'touched, not taken over'")
     assert scheduler.value("SELECT defined_by FROM all_job") == leaver
-    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="can only be set to oneself"):
+    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="can only be set to yourself"):
         session.execute("UPDATE member_job SET defined_by = %s", (team,))
     session.execute("UPDATE member_job SET defined_by = current_user WHERE defined_by = %s", (leaver,))
     until(lambda: scheduler.log(job_id)[-1].state == "succeeded", "the job to run")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -312,13 +313,13 @@ def test_what_is_in_the_way_of_jobs(scheduler: Scheduler) -> None:
     assert {row.state for row in rows} == {"error"}
     assert sorted(row.found.split(" cannot run: ")[1] for row in rows) == sorted(
         [
-            "the role does not exist",
-            "the database does not exist",
-            "the database accepts no connections",
-            "the database has CONNECTION LIMIT 0",
-            "the role may not connect to the database",
-            f'the role "{definer}" that defined them is not a member of job_scheduler',
-            f'the role "{boss}" that defined them is not a member of the role',
+            f'role "{dropped}" does not exist',
+            f'database "{gone}" does not exist',
+            f'database "{closed}" does not accept connections',
+            f'database "{full}" has CONNECTION LIMIT 0',
+            f'role "{kept}" may not connect to database "{private}"',
+            f'role "{definer}", which defined the job, is not a member of job_scheduler',
+            f'role "{boss}", which defined the job, may not act as role "{team}"',
         ]
     )
     for row in rows:
@@ -329,10 +330,37 @@ def test_what_is_in_the_way_of_jobs(scheduler: Scheduler) -> None:
     scheduler.execute("UPDATE worker_setting SET connect_as = 'role'")
     scheduler.execute("DELETE FROM member_job WHERE rolname = {}", sql.Literal(team))
     row = finding(scheduler, "jobs")
-    assert row.found.endswith("the role cannot log in, and connect_as is 'role'")
+    assert row.found.endswith("is not permitted to log in")
     mend(scheduler, row.remedy)
     assert finding(scheduler, "jobs").state == "ok"
     scheduler.execute("REVOKE CONNECT ON DATABASE {} FROM {}", sql.Identifier(private), sql.Identifier(kept))
+
+
+def test_no_remedy_gives_back_what_was_revoked(scheduler: Scheduler) -> None:
+    """Whoever lost a role on purpose must not get it back by the command that check_setup() shows."""
+    for obstacle in ("scheduler", "member", "definer", "option"):
+        remedy = scheduler.value("SELECT remedy FROM describe_obstacle(%s, 'victim', 'shop', 'far', 'thief')", obstacle)
+        assert remedy.startswith("UPDATE ")
+        assert " SET enabled = false WHERE " in remedy.partition("--")[0]
+
+
+def test_every_obstacle_is_described(scheduler: Scheduler) -> None:
+    sources = scheduler.value("SELECT pg_get_viewdef('job_for_worker'::regclass)").partition("LATERAL")[2]
+    sources += scheduler.value("SELECT prosrc FROM pg_proc WHERE proname = 'server_login'")
+    codes = set(re.findall(r"THEN '([a-z]+)'", sources)) | {"full"}
+    assert len(codes) > 10
+    described = scheduler.value("SELECT prosrc FROM pg_proc WHERE proname = 'describe_obstacle'")
+    assert codes == set(re.findall(r"^ +\('(\w+)', '\w{5}'", described, re.MULTILINE))
+    for code in codes:
+        row = scheduler.admin.execute(
+            "SELECT (d.error).*, d.remedy FROM describe_obstacle(%s, 'team', 'shop', 'far', 'definer') d",
+            (code,),
+        ).fetchone()
+        assert row is not None
+        assert all(row), code
+        assert "%" not in "".join(row), code
+        assert row.message[0].islower(), code
+        assert row.detail.endswith("."), code
 
 
 def test_who_defined_a_job_is_gone(scheduler: Scheduler) -> None:
@@ -343,7 +371,7 @@ def test_who_defined_a_job_is_gone(scheduler: Scheduler) -> None:
     session.close()
     scheduler.execute("DROP ROLE {}", sql.Identifier(definer))
     row = finding(scheduler, "jobs")
-    assert row.found.endswith(f'the role "{definer}" that defined them does not exist')
+    assert row.found.endswith(f'role "{definer}", which defined the job, does not exist')
     mend(scheduler, row.remedy)
     assert finding(scheduler, "jobs").state == "ok"
 

@@ -8,7 +8,6 @@ from itertools import count
 
 from elephant_worker.jobs.dispatch import Decisions, DispatchContext, after_set_back, decide, due_again
 from elephant_worker.jobs.job import Job
-from elephant_worker.jobs.obstacles import OBSTACLES
 from elephant_worker.jobs.run import Run
 
 NOON = 1_800_000_000.0
@@ -190,22 +189,29 @@ def test_a_request_for_a_job_that_was_deleted_is_dropped() -> None:
     assert decisions == Decisions()
 
 
+def obstacle(message: str) -> dict[str, str]:
+    return {"sqlstate": "42704", "message": message, "detail": "It has been dropped.", "hint": "Create it again."}
+
+
+NO_ROLE, NO_DATABASE = obstacle('role "app" does not exist'), obstacle('database "weborder" does not exist')
+
+
 def test_nowhere_to_run() -> None:
-    for obstacle, (sqlstate, *_) in OBSTACLES.items():
-        decisions = decided(replace(JOB, obstacle=obstacle))
-        (run,) = decisions.ended
-        assert run.outcome is not None
-        assert (run.outcome.state, run.outcome.sqlstate) == ("failed", sqlstate)
-        assert decisions.next_run_at == {7: NOON + 400}
-        assert decisions.quarantined == {7: run.outcome.message}
+    decisions = decided(replace(JOB, obstacle_error=NO_ROLE))
+    (run,) = decisions.ended
+    assert run.outcome is not None
+    assert (run.outcome.state, run.outcome.sqlstate) == ("failed", "42704")
+    assert (run.outcome.detail, run.outcome.hint) == ("It has been dropped.", "Create it again.")
+    assert decisions.next_run_at == {7: NOON + 400}
+    assert decisions.quarantined == {7: run.outcome.message}
 
 
 def test_quarantine_is_logged_once_for_each_reason() -> None:
-    job = replace(JOB, obstacle="role", quarantined_reason='role "app" does not exist')
+    job = replace(JOB, obstacle_error=NO_ROLE, quarantined_reason='role "app" does not exist')
     decisions = decided(job)
     assert (decisions.ended, decisions.runs, decisions.quarantined) == ([], [], {})
     assert decisions.next_run_at == {7: NOON + 400}
-    decisions = decided(replace(job, obstacle="database"))
+    decisions = decided(replace(job, obstacle_error=NO_DATABASE))
     assert len(decisions.ended) == 1
     assert decisions.quarantined == {7: 'database "weborder" does not exist'}
 
@@ -213,7 +219,7 @@ def test_quarantine_is_logged_once_for_each_reason() -> None:
 def test_a_job_that_is_asked_for_in_quarantine_fails() -> None:
     reason = 'role "app" does not exist'
     for known in (None, reason):
-        decisions = decided(replace(JOB, cause="request", obstacle="role", quarantined_reason=known))
+        decisions = decided(replace(JOB, cause="request", obstacle_error=NO_ROLE, quarantined_reason=known))
         (run,) = decisions.ended
         assert run.outcome is not None
         assert run.outcome.message == reason

@@ -35,8 +35,8 @@ class JobDefinition:
     server: str | None = None
     database_oid: int | None = None
     defined_by: str = ""
-    # What keeps it from running now, a key of OBSTACLES.
-    obstacle: str | None = None
+    # What keeps it from running now: sqlstate, message, detail, hint.
+    obstacle_error: dict[str, str] | None = None
 
 
 COLUMNS = tuple(column.name for column in fields(JobDefinition))
