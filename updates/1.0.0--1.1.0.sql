@@ -48,6 +48,30 @@ BEGIN
 END
 $$;
 
+-- The type of the parameter schedule; its functions are replaced by themselves below.
+CREATE TYPE @extschema@.job_schedule;
+CREATE FUNCTION @extschema@.job_schedule_in(cstring) RETURNS @extschema@.job_schedule
+LANGUAGE internal IMMUTABLE STRICT SECURITY INVOKER PARALLEL SAFE
+AS 'textin';
+CREATE FUNCTION @extschema@.job_schedule_out(@extschema@.job_schedule) RETURNS cstring
+LANGUAGE internal IMMUTABLE STRICT SECURITY INVOKER PARALLEL SAFE
+AS 'textout';
+CREATE FUNCTION @extschema@.job_schedule_recv(internal) RETURNS @extschema@.job_schedule
+LANGUAGE internal STABLE STRICT SECURITY INVOKER PARALLEL SAFE
+AS 'textrecv';
+CREATE FUNCTION @extschema@.job_schedule_send(@extschema@.job_schedule) RETURNS bytea
+LANGUAGE internal STABLE STRICT SECURITY INVOKER PARALLEL SAFE
+AS 'textsend';
+CREATE TYPE @extschema@.job_schedule (
+    INPUT = @extschema@.job_schedule_in,
+    OUTPUT = @extschema@.job_schedule_out,
+    RECEIVE = @extschema@.job_schedule_recv,
+    SEND = @extschema@.job_schedule_send,
+    LIKE = text,
+    CATEGORY = 'S',
+    COLLATABLE = true
+);
+
 -- Functions with other names, parameters or results.
 ALTER FUNCTION @extschema@.shortened(text, integer) RENAME TO abbreviate;
 DROP FUNCTION @extschema@.check_chain();

@@ -43,7 +43,22 @@ BEGIN
     RETURN answer.words;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.describe_schedule IS
+COMMENT ON FUNCTION @extschema@.describe_schedule(text, text, text) IS
     'a schedule in plain English: when it is due, when next, and what becomes of it where clocks are changed within a year; 22023 for an invalid schedule, time zone or dst, 22004 where one of the last two is NULL';
-REVOKE ALL ON FUNCTION @extschema@.describe_schedule FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION @extschema@.describe_schedule TO job_scheduler, job_monitor;
+REVOKE ALL ON FUNCTION @extschema@.describe_schedule(text, text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.describe_schedule(text, text, text) TO job_scheduler, job_monitor;
+
+CREATE FUNCTION @extschema@.describe_schedule(
+    schedule @extschema@.job_schedule,
+    timezone text DEFAULT current_setting('TimeZone'),
+    dst text DEFAULT 'cron'
+) RETURNS text
+LANGUAGE sql STABLE SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT @extschema@.describe_schedule(schedule::text, timezone, dst);
+$$;
+COMMENT ON FUNCTION @extschema@.describe_schedule(@extschema@.job_schedule, text, text) IS
+    'the same for an array, a moment or an interval';
+REVOKE ALL ON FUNCTION @extschema@.describe_schedule(@extschema@.job_schedule, text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.describe_schedule(@extschema@.job_schedule, text, text) TO job_scheduler, job_monitor;

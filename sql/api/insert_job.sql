@@ -1,7 +1,7 @@
 CREATE FUNCTION @extschema@.insert_job(
     job_command text,
     datname name,
-    schedule text DEFAULT NULL,
+    schedule @extschema@.job_schedule DEFAULT NULL,
     rolname name DEFAULT current_user,
     job_description text DEFAULT NULL,
     enabled boolean DEFAULT true,

@@ -30,7 +30,24 @@ BEGIN
     RETURN QUERY SELECT to_timestamp(due) FROM unnest(answer.due) AS due;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.next_runs IS
+COMMENT ON FUNCTION @extschema@.next_runs(text, text, timestamptz, integer, text) IS
     'when a schedule is due next, read in a time zone, later than a moment (intervals are counted from it, H stands for the slots of no job in particular); 22023 for an invalid schedule, time zone or dst, 22004 for NULL';
-REVOKE ALL ON FUNCTION @extschema@.next_runs FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION @extschema@.next_runs TO job_scheduler, job_monitor;
+REVOKE ALL ON FUNCTION @extschema@.next_runs(text, text, timestamptz, integer, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.next_runs(text, text, timestamptz, integer, text) TO job_scheduler, job_monitor;
+
+CREATE FUNCTION @extschema@.next_runs(
+    schedule @extschema@.job_schedule,
+    timezone text DEFAULT current_setting('TimeZone'),
+    after timestamptz DEFAULT now(),
+    count integer DEFAULT 5,
+    dst text DEFAULT 'cron'
+) RETURNS SETOF timestamptz
+LANGUAGE sql STABLE SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT @extschema@.next_runs(schedule::text, timezone, after, count, dst);
+$$;
+COMMENT ON FUNCTION @extschema@.next_runs(@extschema@.job_schedule, text, timestamptz, integer, text) IS
+    'the same for an array, a moment or an interval';
+REVOKE ALL ON FUNCTION @extschema@.next_runs(@extschema@.job_schedule, text, timestamptz, integer, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.next_runs(@extschema@.job_schedule, text, timestamptz, integer, text) TO job_scheduler, job_monitor;

@@ -2,7 +2,7 @@ CREATE FUNCTION @extschema@.update_job(
     job_id bigint,
     job_command text DEFAULT NULL,
     datname name DEFAULT NULL,
-    schedule text DEFAULT NULL,
+    schedule @extschema@.job_schedule DEFAULT NULL,
     rolname name DEFAULT NULL,
     job_description text DEFAULT NULL,
     enabled boolean DEFAULT NULL,
@@ -26,16 +26,16 @@ BEGIN
     RETURN changed;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.update_job(bigint, text, name, text, name, text, boolean, @attributes after job_description: {type}{,}@) IS
+COMMENT ON FUNCTION @extschema@.update_job(bigint, text, name, @extschema@.job_schedule, name, text, boolean, @attributes after job_description: {type}{,}@) IS
     'changes what is not NULL of a job; to set something to NULL, UPDATE member_job; runs that are active go on unchanged';
-REVOKE ALL ON FUNCTION @extschema@.update_job(bigint, text, name, text, name, text, boolean, @attributes after job_description: {type}{,}@) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION @extschema@.update_job(bigint, text, name, text, name, text, boolean, @attributes after job_description: {type}{,}@) TO job_scheduler;
+REVOKE ALL ON FUNCTION @extschema@.update_job(bigint, text, name, @extschema@.job_schedule, name, text, boolean, @attributes after job_description: {type}{,}@) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.update_job(bigint, text, name, @extschema@.job_schedule, name, text, boolean, @attributes after job_description: {type}{,}@) TO job_scheduler;
 
 CREATE FUNCTION @extschema@.update_job(
     job text,
     job_command text DEFAULT NULL,
     datname name DEFAULT NULL,
-    schedule text DEFAULT NULL,
+    schedule @extschema@.job_schedule DEFAULT NULL,
     rolname name DEFAULT NULL,
     job_description text DEFAULT NULL,
     enabled boolean DEFAULT NULL,
@@ -48,7 +48,7 @@ AS $$
         job_id => @extschema@.find_job(update_job.job),
         @attributes: {name} => update_job.{name}{,}@);
 $$;
-COMMENT ON FUNCTION @extschema@.update_job(text, text, name, text, name, text, boolean, @attributes after job_description: {type}{,}@) IS
+COMMENT ON FUNCTION @extschema@.update_job(text, text, name, @extschema@.job_schedule, name, text, boolean, @attributes after job_description: {type}{,}@) IS
     'the same for a job that is named';
-REVOKE ALL ON FUNCTION @extschema@.update_job(text, text, name, text, name, text, boolean, @attributes after job_description: {type}{,}@) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION @extschema@.update_job(text, text, name, text, name, text, boolean, @attributes after job_description: {type}{,}@) TO job_scheduler;
+REVOKE ALL ON FUNCTION @extschema@.update_job(text, text, name, @extschema@.job_schedule, name, text, boolean, @attributes after job_description: {type}{,}@) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.update_job(text, text, name, @extschema@.job_schedule, name, text, boolean, @attributes after job_description: {type}{,}@) TO job_scheduler;

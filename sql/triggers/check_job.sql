@@ -28,6 +28,13 @@ BEGIN
        AND (NEW.settings IS NOT NULL OR NEW.parameters IS NOT NULL) THEN
         PERFORM @extschema@.check_settings(NEW);
     END IF;
+    -- Another server may know other SQL.
+    IF NEW.server IS NULL AND NEW.job_command IS DISTINCT FROM OLD.job_command THEN
+        PERFORM @extschema@.warn_of_syntax('job_command', NEW.job_command);
+    END IF;
+    IF NEW.server IS NULL AND NEW.on_failure_command IS DISTINCT FROM OLD.on_failure_command THEN
+        PERFORM @extschema@.warn_of_syntax('on_failure_command', NEW.on_failure_command);
+    END IF;
     IF TG_OP = 'INSERT'
        OR (NEW.job_command, NEW.on_failure_command, NEW.settings, NEW.parameters, NEW.datname, NEW.rolname, NEW.server)
        IS DISTINCT FROM

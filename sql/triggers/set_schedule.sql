@@ -30,6 +30,9 @@ BEGIN
                   DETAIL = answer.never,
                   HINT = 'Look at SELECT * FROM next_runs(…); use NULL for a job that runs only when run_job() asks for it.';
     END IF;
+    IF TG_OP = 'INSERT' OR NEW.schedule IS DISTINCT FROM OLD.schedule THEN
+        PERFORM @extschema@.doubt_schedule(NEW.schedule);
+    END IF;
     NEW.first_run_at := CASE WHEN NEW.enabled THEN to_timestamp(answer.due[1]) END;
     RETURN NEW;
 END

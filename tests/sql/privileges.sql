@@ -16,6 +16,7 @@ ORDER BY 1, p.proname;
 SELECT * FROM pg_default_acl;
 -- Functions that run with the owner's rights.
 SELECT p.proname FROM pg_proc p WHERE p.pronamespace = '"Elephant Test"'::regnamespace AND p.prosecdef ORDER BY p.proname;
--- Functions whose search_path is the caller's: none but the two that must commit.
+-- Functions whose search_path is the caller's: none but the two that must commit, and the server's own in C.
 SELECT p.proname FROM pg_proc p WHERE p.pronamespace = '"Elephant Test"'::regnamespace
-AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY (p.proconfig), false) ORDER BY p.proname;
+AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY (p.proconfig), false)
+AND p.prolang <> (SELECT l.oid FROM pg_language l WHERE l.lanname = 'internal') ORDER BY p.proname;

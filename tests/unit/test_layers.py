@@ -25,7 +25,7 @@ FOLDERS = {
 PURE = ("schedule", "jobs")
 IMPURE_IMPORTS = {"time", "socket", "select", "os", "psycopg", "plpy", "random", "subprocess", "threading"}
 # Modules of database/ that stand for no table.
-NO_TABLES = {"__init__", "spi", "server", "login_role"}
+NO_TABLES = {"command_syntax", "__init__", "spi", "server", "login_role"}
 MODULES = sorted(str(path.relative_to(PACKAGE)) for path in PACKAGE.rglob("*.py"))
 
 

@@ -144,6 +144,8 @@ def test_hashes_are_stable_and_spread() -> None:
         ("2 hrs", Interval(7200)),
         ("3 d", Interval(259200)),
         ("1 day 02:03:04", Interval(93784)),
+        ("@every 00:05:00", Interval(300)),
+        ("@after 01:30", After(5400)),
         ("2 days 00:00:00.000", Interval(172800)),
         ("@ 5 mins", Interval(300)),
         ("@ 1 day 2 hours 3 mins 4 secs", Interval(93784)),

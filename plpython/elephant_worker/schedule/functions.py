@@ -94,26 +94,21 @@ def _interruptible(moments: Iterator[float], let_interrupt: Callable[[], object]
         yield moment
 
 
-def schedule_doubt(schedule: str) -> dict[str, Any] | None:
-    """The function `schedule_doubt`."""
+def doubt_schedule(schedule: str, notice: Callable[..., object]) -> None:
+    """The function `doubt_schedule`."""
     if "/" not in schedule and len(schedule.split()) < 6:
-        return None
+        return
     from .doubts import doubt
 
     try:
         doubted = doubt(schedule)
     except UserError:
-        return None
-    if doubted is None:
-        return None
-    from .description import entry_in_words
+        return
+    if doubted is not None:
+        from .description import entry_in_words
 
-    return {
-        "sqlstate": "00000",
-        "message": f'schedule "{doubted.entry}" means: {entry_in_words(doubted.entry)}',
-        "detail": doubted.detail,
-        "hint": doubted.hint,
-    }
+        words = entry_in_words(doubted.entry)
+        notice(f'schedule "{doubted.entry}" means: {words}', detail=doubted.detail, hint=doubted.hint)
 
 
 def zone_offsets(name: str, moments: list[float]) -> list[float] | None:

@@ -57,10 +57,10 @@ def _in_words(text: str) -> int:
             raise Mistake(f'"{shown(unit)}" is not a unit of an interval.', _unit_hint(number, unit))
         total += _microseconds(number, seconds)
         position = match.end()
-    if position and (match := _CLOCK.fullmatch(rest, position)):
+    if match := _CLOCK.fullmatch(rest, position):
         total += sum(_microseconds(number or "0", unit) for number, unit in zip(match.groups(), (3_600, 60, 1)))
         position = match.end()
-    if not position or position != len(rest):
+    if not rest or position != len(rest):
         raise Mistake(
             f'"{shown(text)}" is not an interval.',
             "Write numbers and units, as in 30 seconds, @every 90 minutes or @after 1 hour 30 minutes.",

@@ -1,0 +1,57 @@
+"""Whether a command is SQL, as far as that can be told without executing anything or looking anything up."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+# Statements are parsed all together and then analysed one after the other. The analysis ends at this one, whatever
+# follows it: no table is locked, no type or function of the control database plays a part.
+GUARD = "SELECT elephant_worker_looks_at_the_syntax_only;\n"
+UNDEFINED_COLUMN = "42703"  # of the guard: what follows it has been parsed
+SYNTAX_ERRORS = ("42", "22", "0A")  # classes of SQLSTATEs that the parser has
+# Characters; parsing takes some 20 ms for as many. Longer commands are taken as they are.
+LONGEST = 1_000_000
+SHOWN = 60  # characters of the command on either side of the mistake
+
+
+def warn(plpy: Any, attribute: str, command: str) -> None:
+    """Warn of a command that cannot be parsed."""
+    mistake = syntax_error(plpy, command)
+    if mistake is not None:
+        message, detail = mistake
+        plpy.warning(
+            f"{attribute} is not valid SQL: {message}",
+            detail=detail,
+            hint="It is kept as it is, and its runs will fail; update_job() corrects it, try_job() tries it.",
+        )
+
+
+def syntax_error(plpy: Any, command: str) -> tuple[str, str] | None:
+    """The message of the parser, and the place of the mistake; None if there is none."""
+    if len(command) > LONGEST:
+        return None
+    try:
+        plpy.prepare(GUARD + command)
+    except plpy.SPIError as error:
+        position = (error.spidata[4] or 0) - len(GUARD)
+        if error.sqlstate == UNDEFINED_COLUMN or error.sqlstate[:2] not in SYNTAX_ERRORS or position <= 0:
+            return None
+        return str(error), place(command, position)
+    return None
+
+
+def place(command: str, position: int) -> str:
+    """Where in a command a character is, counted from 1.
+
+    >>> place("SELECT 1;\\nSELEC 2", 11)
+    'Line 2, character 1: SELEC 2'
+    """
+    before = command[: position - 1]
+    line_start = before.rfind("\n") + 1
+    column = position - line_start
+    line = command[line_start:].partition("\n")[0].rstrip("\r")
+    start = max(0, column - 1 - SHOWN)
+    shown = ("…" if start else "") + line[start : column - 1 + SHOWN] + ("…" if len(line) > column - 1 + SHOWN else "")
+    return f"Line {before.count(chr(10)) + 1}, character {column}: {shown}"
