@@ -480,6 +480,7 @@ def test_names_that_are_none() -> None:
             {"host": "x" * 300},
             {"port": "http"},
             {"host": "a,b", "port": "1,2,3"},
+            {"gssencmode": "require"},
         ):
             assert end(login(server, **wrong)).state == "failed"
 

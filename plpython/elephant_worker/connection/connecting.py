@@ -170,6 +170,8 @@ class Connecting:
     # --- where to ---------------------------------------------------------------------------
 
     def _connect(self) -> Steps[Connected]:
+        if self._parameters.get("gssencmode") == "require":
+            raise Lost("Kerberos is not spoken here, which gssencmode = require asks for")
         failures: list[str] = []
         endpoints: list[Endpoint] = []
         for named in self._named():
@@ -188,6 +190,8 @@ class Connecting:
     def _named(self) -> list[Endpoint]:
         """What host, hostaddr and port say, each one or several with commas between them."""
         hosts, addresses, ports = (self._parameters.get(name, "").split(",") for name in ("host", "hostaddr", "port"))
+        if len(hosts) == len(addresses) == len(ports) == 1 and ports[0].isdecimal():
+            return [Endpoint(hosts[0] or addresses[0] or "localhost", addresses[0], int(ports[0]))]
         count = max(len(hosts), len(addresses))
         if any(len(part) not in (1, count) for part in (hosts, addresses, ports)):
             raise Lost("the numbers of hosts, addresses and ports do not fit")
@@ -203,6 +207,8 @@ class Connecting:
 
     def _look_up(self, named: Endpoint) -> Steps[list[Endpoint]]:
         host = named.host
+        if self._login.to_postmaster and named.address:
+            return [named]
         if host.startswith(("/", "@")):
             return [named._replace(address=f"{host}/.s.PGSQL.{named.port}")]
         with suppress(ValueError):
@@ -267,7 +273,9 @@ class Connecting:
             if endpoint.is_path:
                 made.connect("\0" + endpoint.address[1:] if endpoint.address.startswith("@") else endpoint.address)
             else:
-                self._keep_alive(made)
+                made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                if not self._login.to_postmaster:
+                    self._keep_alive(made)
                 made.connect((endpoint.address, endpoint.port))
         except BlockingIOError:
             yield WRITABLE
@@ -293,7 +301,6 @@ class Connecting:
         return True
 
     def _keep_alive(self, made: Socket) -> None:
-        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, self._parameters.get("keepalives") != "0")
         for name, option in (
             ("keepalives_idle", "TCP_KEEPIDLE"),
@@ -365,7 +372,9 @@ class _Attempt:
         self.address: dict[str, str] = {}
         self._login = login
         self._parameters = login.parameters
-        self._reader = messages.Reader()
+        # What the server's settings are matters only where it must be a certain kind of server.
+        wanted = self._parameters.get("target_session_attrs", "any")
+        self._reader = messages.Reader((PARAMETER_STATUS,) if wanted == "any" else ())
         self._messages: Iterator[tuple[int, bytes]] = iter(())
         self._received = 0
         self._backend_pid = 0

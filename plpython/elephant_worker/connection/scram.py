@@ -124,7 +124,7 @@ class Exchange:
         exchanged = f"{self._first},{self._server_first},{final}".encode()
         signature = hmac.digest(hashlib.sha256(keys.client_key).digest(), exchanged, "sha256")
         self._expected = hmac.digest(keys.server_key, exchanged, "sha256")
-        proof = bytes(one ^ other for one, other in zip(keys.client_key, signature))
+        proof = (int.from_bytes(keys.client_key, "big") ^ int.from_bytes(signature, "big")).to_bytes(32, "big")
         return f"{final},p={_text(proof)}".encode()
 
     def check_signature(self, content: bytes) -> None:
