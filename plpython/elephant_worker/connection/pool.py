@@ -14,27 +14,27 @@ from .login import Login
 from .poller import Poller, Socket
 from .session import Session, State
 
-# For so many seconds the steps that need no waiting are taken one after another, before what has ended is
-# logged: the more runs a transaction logs, the less each of them costs.
-GATHERING = 0.001
-# For so many seconds sockets are served before the server is called in between. Whatever other servers send, nobody's
-# run starts later than by this and one step.
-LONGEST_TURN = 0.02
+# For this long the steps that need no waiting are taken one after another, before what has ended is logged: the more
+# runs a transaction logs, the less each of them costs.
+GATHERING = 0.001  # seconds
+# For this long sockets are served before the server is called in between. Whatever other servers send, no run starts
+# later than by this and one step.
+LONGEST_TURN = 0.02  # seconds
 # How often a run gets another session for one that was lost before the command could be sent.
-MOST_SESSIONS = 5
-# A used session is reset after so many seconds, even if it may be given another run soon.
-RESET_AFTER = 0.05
+MOST_SESSIONS = 5  # sessions
+# A used session is reset after this time, even if it may be given another run soon.
+RESET_AFTER = 0.05  # seconds
 
 
 class Pool:
-    """Runs get a session that is kept for their place, or a new one."""
+    """Runs get an idle session of their target, or a new one."""
 
     def __init__(self, poller: Poller, clock: Clock, login: Callable[[Target], Login]) -> None:
         self._poller = poller
-        # Seconds: how long a free session is kept, how long one is used; and how many are kept.
-        self.kept = 0.0
-        self.lifetime = 0.0
-        self.max_idle = 0
+        # How long an idle session is kept, and how long a session is used.
+        self.idle_timeout = 0.0  # seconds
+        self.lifetime = 0.0  # seconds
+        self.max_idle = 0  # sessions
         self._clock = clock
         # Whether to measure what runs cost.
         self.track_usage = False
@@ -42,11 +42,11 @@ class Pool:
         self.saturated = False
         self._login = login
         self._sessions: set[Session] = set()
-        # The sessions that wait for a run, and since when, the longest first; by place, the one last used at the
-        # end; and how many there are of each role, database and server.
+        # The idle sessions and since when they are, the longest first; by target, the one used last at the end; and
+        # how many there are of each role, database and server.
         self._idle: dict[Session, float] = {}
         self._free: dict[Target, list[Session]] = defaultdict(list)
-        self._kept: Counter[Names] = Counter()
+        self._idle_count: Counter[Names] = Counter()
         self._active: dict[int, Session] = {}
         self._started: list[Run] = []
         self._restarted: list[Run] = []
@@ -75,11 +75,11 @@ class Pool:
             session.state is State.CONNECTING and session.target.server is not None for session in self._active.values()
         )
 
-    def kept_targets(self) -> Counter[Names]:
+    def idle_sessions(self) -> Counter[Names]:
         """How many sessions wait for a run, by role, database and server."""
-        return self._kept.copy()
+        return self._idle_count.copy()
 
-    def kept_by_target(self) -> dict[Target, int]:
+    def idle_by_target(self) -> dict[Target, int]:
         """How many sessions wait for a run."""
         return {target: len(sessions) for target, sessions in self._free.items()}
 
@@ -145,17 +145,17 @@ class Pool:
     def _set_free(self, session: Session) -> None:
         self._idle[session] = self._clock.steady()
         self._free[session.target].append(session)
-        self._kept[session.target.names] += 1
+        self._idle_count[session.target.names] += 1
 
     def _take_free(self, session: Session) -> None:
         target = session.target
         del self._idle[session]
         self._free[target].remove(session)
-        self._kept[target.names] -= 1
+        self._idle_count[target.names] -= 1
         if not self._free[target]:
             del self._free[target]
-        if not self._kept[target.names]:
-            del self._kept[target.names]
+        if not self._idle_count[target.names]:
+            del self._idle_count[target.names]
 
     def take_started(self) -> list[Run]:
         """The runs whose command has been sent since this was last asked."""
@@ -271,8 +271,8 @@ class Pool:
         now = self._clock.steady()
         while self._idle:
             session, since = next(iter(self._idle.items()))
-            if len(self._idle) <= self.max_idle and now - since < self.kept:
-                return since + self.kept - now
+            if len(self._idle) <= self.max_idle and now - since < self.idle_timeout:
+                return since + self.idle_timeout - now
             self._close(session)
         return math.inf
 

@@ -323,7 +323,7 @@ class Worker:
         self._settings = settings
         if self._logins.use(settings):
             self._pool.replace_sessions()
-        self._pool.kept = settings.session_idle_time
+        self._pool.idle_timeout = settings.session_idle_time
         self._pool.lifetime = settings.session_lifetime
         self._pool.max_idle = settings.max_idle_sessions
         self._pool.track_usage = settings.measure_cost

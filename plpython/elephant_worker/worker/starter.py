@@ -139,10 +139,10 @@ class Starter:
         if due is None or not self._is_due_within(PRECONNECT_LEAD, now):
             return
         self._preconnected_for = due
-        if due == before or not self._pool.kept:
+        if due == before or not self._pool.idle_timeout:
             return
         missing = Counter(self._due_jobs.targets(due, self._settings.max_running_jobs - self._pool.active))
-        missing.subtract(self._pool.kept_by_target())
+        missing.subtract(self._pool.idle_by_target())
         targets = [*missing.elements()]
         if targets:
             targets = targets[: self._new_sessions()]
@@ -209,7 +209,7 @@ class Starter:
         return Capacity(
             slots=settings.max_running_jobs - self._pool.active,
             new_sessions=self._new_sessions,
-            idle=self._pool.kept_targets(),
+            idle=self._pool.idle_sessions(),
             recent={run.target.names for run in self._pool.runs() if steady - run.not_before < RECENT_START},
             running=Counter(run.target.rolname for run in self._pool.runs()),
             per_role=settings.max_running_jobs_per_role,
