@@ -370,9 +370,9 @@ def test_a_session_that_is_not_asked_and_talks_is_closed() -> None:
 
     with fake_server(script) as server:
         loop = Loop(login(server))
-        loop.pool.kept, loop.pool.max_idle = 3600.0, 10
+        loop.pool.idle_timeout, loop.pool.max_idle = 3600.0, 10
         run = loop.start()
-        while run.outcome is None or loop.pool.kept_by_target():
+        while run.outcome is None or loop.pool.idle_by_target():
             loop.turn()
         assert run.outcome.state == "succeeded"
         loop.pool.close_all()

@@ -101,7 +101,7 @@ class Pool:
         return self._active[run.jl_id].address
 
     def needs_session(self, targets: list[Target]) -> list[Target]:
-        """Those of the places for whose runs a new session must be opened."""
+        """Those of the targets whose runs need a new session."""
         needed = []
         for target, count in Counter(targets).items():
             needed += [target] * (count - len(self._free.get(target, ())))
@@ -186,7 +186,7 @@ class Pool:
     # --- sessions ---------------------------------------------------------------------------
 
     def turn(self, seconds: float) -> None:
-        """Wait at most so many seconds for something to do, and do it."""
+        """Wait at most this many seconds for something to do, and do it."""
         left, self._left = self._left, []
         ready = self._poller.ready(0.0 if left else min(seconds, self._until_begin(), self._reset_used()))
         begun = self._clock.steady()
@@ -253,7 +253,7 @@ class Pool:
                     return
                 del self._active[run.jl_id]
                 self._restarted.append(run)
-                self.start(run, fresh=True)  # where one has ended, others may have
+                self.start(run, fresh=True)  # if one has ended, others may have, too
         elif session.run is None and session not in self._idle:
             if self._clock.steady() - session.opened >= self.lifetime:
                 self._close(session)
