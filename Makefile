@@ -13,7 +13,7 @@ DATA_built = $(SCRIPT) $(UPDATES)
 # The order in which things are created; within a folder that of the file names, but for the views.
 FOLDERS = roles types internal tables worker views api checks triggers diagnostics privileges
 # Each comes after those that it reads.
-VIEWS = all_job all_job_log job_for_worker worker_status \
+VIEWS = replaced_role all_job all_job_log job_for_worker worker_status \
 	member_job member_job_log member_once_job my_job my_job_log visible_job job_grid view_owner job_stats job_request \
 	job_chain job_overview recent_runs dry_run
 ORDERED_views = $(VIEWS:%=sql/views/%.sql)

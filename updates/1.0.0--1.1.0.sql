@@ -125,3 +125,20 @@ ALTER TABLE @extschema@.job
     DROP CONSTRAINT job_retry_delay_check,
     DROP CONSTRAINT job_disable_after_check,
     DROP CONSTRAINT job_run_when_check;
+
+-- Indexes and constraints that keep what is others' to them.
+DROP INDEX @extschema@.job_name;
+DELETE FROM @extschema@.worker_request WHERE jl_id IS NOT NULL AND kind <> 'cancel run';
+ALTER TABLE @extschema@.worker_request
+    ADD CONSTRAINT worker_request_jl_id_check CHECK (jl_id IS NULL OR kind = 'cancel run');
+
+-- What the names in jobs mean now.
+ALTER TABLE @extschema@.job ADD COLUMN database_oid oid;
+UPDATE @extschema@.job j SET database_oid = coalesce((SELECT d.oid FROM pg_database d WHERE d.datname = j.datname), 0)
+WHERE j.server IS NULL;
+CREATE TABLE @extschema@.known_role (rolname name NOT NULL, role_oid oid NOT NULL);
+INSERT INTO @extschema@.known_role (rolname, role_oid)
+SELECT n.rolname, coalesce(r.oid, 0)
+FROM (SELECT j.rolname FROM @extschema@.job j UNION SELECT j.defined_by FROM @extschema@.job j
+      UNION SELECT l.rolname FROM @extschema@.job_log l) n
+LEFT JOIN pg_roles r ON r.rolname = n.rolname;

@@ -22,6 +22,12 @@ BEGIN
                 USING ERRCODE = 'insufficient_privilege',
                       DETAIL = 'You can define jobs for yourself and for roles that you are a member of.',
                       HINT = format('An administrator can GRANT %I TO %I;', definition.rolname, current_user);
+        ELSIF EXISTS (SELECT FROM @extschema@.replaced_role x WHERE x.rolname = definition.rolname) THEN
+            RAISE EXCEPTION 'role "%" is not the role that it was', definition.rolname
+                USING ERRCODE = 'object_not_in_prerequisite_state',
+                      DETAIL = 'An earlier role of this name has left jobs or runs.',
+                      HINT = format('If they may be this role''s, a superuser can say so: SELECT confirm_role(%L);',
+                                    definition.rolname);
         ELSIF definition.rolname = 'pg_database_owner' THEN
             RAISE EXCEPTION 'jobs cannot run as "pg_database_owner"'
                 USING ERRCODE = 'invalid_parameter_value',

@@ -27,7 +27,9 @@ AS $$
 DECLARE
     needed CONSTANT text := @extschema@.acting_privilege();
 BEGIN
-    RETURN ARRAY(SELECT r.rolname FROM pg_roles r WHERE pg_has_role(r.oid, needed));
+    RETURN ARRAY(SELECT r.rolname FROM pg_roles r
+                 WHERE pg_has_role(r.oid, needed)
+                   AND NOT EXISTS (SELECT FROM @extschema@.replaced_role x WHERE x.rolname = r.rolname));
 END
 $$;
 COMMENT ON FUNCTION @extschema@.permitted_roles() IS 'the roles that the current role may define jobs for';
@@ -46,3 +48,14 @@ COMMENT ON FUNCTION @extschema@.is_superuser() IS
     'whether the current role is a superuser, who also sees the jobs of roles that are gone';
 REVOKE ALL ON FUNCTION @extschema@.is_superuser() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.is_superuser() TO job_scheduler, job_monitor;
+
+CREATE FUNCTION @extschema@.is_only_monitor() RETURNS boolean
+LANGUAGE sql STABLE SECURITY INVOKER PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT pg_has_role('job_monitor', 'USAGE') AND NOT @extschema@.is_superuser();
+$$;
+COMMENT ON FUNCTION @extschema@.is_only_monitor() IS
+    'whether the current role sees jobs that it may not touch';
+REVOKE ALL ON FUNCTION @extschema@.is_only_monitor() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.is_only_monitor() TO job_scheduler, job_monitor;

@@ -33,11 +33,14 @@ CREATE TABLE @extschema@.job (
     server name,
     defined_by name NOT NULL, -- internal
     schedule_set_at timestamptz NOT NULL, -- internal
-    first_run_at timestamptz -- internal
+    first_run_at timestamptz, -- internal
+    database_oid oid -- internal
 );
 
 CREATE INDEX job_reboot ON @extschema@.job (job_id) WHERE schedule LIKE '%@reboot%';
-CREATE UNIQUE INDEX job_name ON @extschema@.job (rolname, job_name);
+-- Of an expression that is not leakproof: through a view, a condition on job_name alone would be looked up in the
+-- index before the view's own, and EXPLAIN ANALYZE would tell whether another role has a job of that name.
+CREATE UNIQUE INDEX job_name ON @extschema@.job (rolname, (job_name || ''));
 CREATE INDEX job_expected ON @extschema@.job (job_id) WHERE expect_success_within IS NOT NULL;
 CREATE INDEX job_dependent ON @extschema@.job (job_id) WHERE run_after IS NOT NULL;
 CREATE INDEX job_run_after ON @extschema@.job USING gin (run_after) WHERE run_after IS NOT NULL;
@@ -94,6 +97,8 @@ COMMENT ON COLUMN @extschema@.job.defined_by IS 'the role that answers for the j
 COMMENT ON COLUMN @extschema@.job.schedule_set_at IS
     'when the schedule was last set; intervals are counted from here, unless there is a starts_at';
 COMMENT ON COLUMN @extschema@.job.first_run_at IS 'the first due time after schedule_set_at';
+COMMENT ON COLUMN @extschema@.job.database_oid IS
+    'the database that datname meant when the job was defined, restored or confirmed; see remember_target()';
 
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.job', '');
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.job_job_id_seq', '');

@@ -11,7 +11,8 @@ CREATE TABLE @extschema@.worker_request (
     caused_by bigint,
     withdrawn boolean NOT NULL DEFAULT false,
     requested_by name NOT NULL DEFAULT current_user,
-    requested_at timestamptz NOT NULL DEFAULT clock_timestamp()
+    requested_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT worker_request_jl_id_check CHECK (jl_id IS NULL OR kind = 'cancel run')
 );
 
 CREATE INDEX worker_request_retry ON @extschema@.worker_request (job_id) WHERE cause = 'retry';

@@ -25,7 +25,10 @@ SELECT l.jl_id,
        l.missed_count,
        l.missed_until,
        l.server
-FROM @extschema@.job_log l;
+FROM @extschema@.job_log l
+-- See all_job.
+WHERE (SELECT pg_has_role('job_monitor', 'USAGE'))
+   OR array_position((SELECT @extschema@.permitted_roles()), l.rolname) IS NOT NULL;
 
-COMMENT ON VIEW @extschema@.all_job_log IS 'all runs, for job_monitor';
+COMMENT ON VIEW @extschema@.all_job_log IS 'all runs for job_monitor; for others, those of the roles that the current role is a member of';
 GRANT SELECT ON @extschema@.all_job_log TO job_monitor;

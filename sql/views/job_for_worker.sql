@@ -34,13 +34,18 @@ LEFT JOIN pg_roles u ON u.rolname = j.defined_by
 LEFT JOIN pg_database d ON d.datname = j.datname AND j.server IS NULL
 CROSS JOIN LATERAL (
     SELECT CASE WHEN r.oid IS NULL THEN 'role'
+                WHEN EXISTS (SELECT FROM @extschema@.known_role k WHERE k.rolname = j.rolname AND k.role_oid <> r.oid)
+                    THEN 'other role'
                 WHEN j.server IS NULL AND d.oid IS NULL THEN 'database'
+                WHEN d.oid <> j.database_oid OR d.oid IS NOT NULL AND j.database_oid IS NULL THEN 'other database'
                 WHEN NOT d.datallowconn THEN 'closed'
                 WHEN NOT has_database_privilege(r.oid, d.oid, 'CONNECT') THEN 'connect'
                 WHEN j.server IS NOT NULL AND @extschema@.server_obstacle(j.server, r.oid) IS NOT NULL
                     THEN @extschema@.server_obstacle(j.server, r.oid)
                 WHEN j.server IS NULL AND NOT r.rolcanlogin AND (SELECT s.connect_as = 'role' FROM @extschema@.worker_setting s) THEN 'login'
                 WHEN u.oid IS NULL THEN 'definer'
+                WHEN EXISTS (SELECT FROM @extschema@.known_role k WHERE k.rolname = j.defined_by AND k.role_oid <> u.oid)
+                    THEN 'other definer'
                 WHEN u.rolsuper THEN NULL
                 WHEN pg_has_role(u.oid, (SELECT g.oid FROM pg_roles g WHERE g.rolname = 'job_scheduler'), 'MEMBER')
                      IS NOT TRUE THEN 'scheduler'

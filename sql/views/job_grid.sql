@@ -1,10 +1,12 @@
 CREATE VIEW @extschema@.job_grid WITH (security_barrier) AS
 SELECT j.job_id, coalesce(j.starts_at, j.schedule_set_at) AS begins_at
 FROM ONLY @extschema@.job j
-WHERE j.rolname = ANY ((SELECT @extschema@.permitted_roles())::name[])
-   OR (SELECT pg_has_role('job_monitor', 'USAGE'));
+-- See all_job.
+WHERE (SELECT pg_has_role('job_monitor', 'USAGE'))
+   OR array_position((SELECT @extschema@.permitted_roles()), j.rolname) IS NOT NULL;
 
 COMMENT ON VIEW @extschema@.job_grid IS
     'where the grid of the intervals of each job begins, for upcoming_runs(); the same jobs as in visible_job';
+COMMENT ON COLUMN @extschema@.job_grid.begins_at IS 'the moment from which intervals are counted';
 GRANT SELECT ON @extschema@.job_grid TO job_scheduler, job_monitor;
 COMMENT ON COLUMN @extschema@.job_grid.begins_at IS 'the moment that intervals are counted from';

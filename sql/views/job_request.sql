@@ -1,5 +1,5 @@
 CREATE VIEW @extschema@.waiting_run WITH (security_barrier) AS
-SELECT i.request_id AS jl_id, i.cause, i.job_id, CAST(i.requested_by AS name) AS requested_by,
+SELECT i.request_id AS jl_id, i.cause, i.job_id, CAST(i.requested_by || '' AS name) AS requested_by,
        CAST(i.requested_at AS timestamptz) AS requested_at
 FROM @extschema@.worker_request i
 WHERE i.kind = 'run'
@@ -11,9 +11,10 @@ COMMENT ON VIEW @extschema@.waiting_run IS
 COMMENT ON COLUMN @extschema@.waiting_run.jl_id IS 'identifies the run';
 GRANT SELECT ON @extschema@.waiting_run TO job_scheduler;
 
--- The door to the inbox: run_job(), run_once() and the like put requests here as the role that calls them.
+-- The door to the inbox: run_job(), run_once() and the like put requests here as the role that calls them, and
+-- check_request() looks whether it may.
 CREATE VIEW @extschema@.job_request WITH (security_barrier) AS
-SELECT i.request_id, i.kind, i.cause, i.job_id, i.jl_id, CAST(i.requested_by AS name) AS requested_by,
+SELECT i.request_id, i.kind, i.cause, i.job_id, i.jl_id, CAST(i.requested_by || '' AS name) AS requested_by,
        CAST(i.requested_at AS timestamptz) AS requested_at
 FROM @extschema@.worker_request i
 WHERE (i.kind = 'cancel' OR i.kind = 'run' AND i.cause = 'request')
@@ -21,8 +22,7 @@ WHERE (i.kind = 'cancel' OR i.kind = 'run' AND i.cause = 'request')
    OR i.kind = 'run' AND i.cause = 'once'
       AND EXISTS (SELECT FROM @extschema@.member_once_job o WHERE o.job_id = i.job_id)
    OR i.kind = 'cancel run' AND (EXISTS (SELECT FROM @extschema@.member_job_log l WHERE l.jl_id = i.jl_id)
-                                 OR EXISTS (SELECT FROM @extschema@.waiting_run w WHERE w.jl_id = i.jl_id))
-WITH CASCADED CHECK OPTION;
+                                 OR EXISTS (SELECT FROM @extschema@.waiting_run w WHERE w.jl_id = i.jl_id));
 
 COMMENT ON VIEW @extschema@.job_request IS
     'what the worker has been asked for and has not yet done, for jobs and runs that the current role may touch';

@@ -34,8 +34,9 @@ FROM ONLY @extschema@.job j
 LEFT JOIN @extschema@.job_statistic s ON s.job_id = j.job_id
 LEFT JOIN LATERAL @extschema@.percentiles(s.durations) d ON true
 LEFT JOIN LATERAL @extschema@.percentiles(s.delays) l ON true
-WHERE j.rolname = ANY ((SELECT @extschema@.permitted_roles())::name[])
-   OR (SELECT pg_has_role('job_monitor', 'USAGE'));
+-- See all_job.
+WHERE (SELECT pg_has_role('job_monitor', 'USAGE'))
+   OR array_position((SELECT @extschema@.permitted_roles()), j.rolname) IS NOT NULL;
 
 COMMENT ON VIEW @extschema@.job_stats IS
     'how the runs of each job went, also those that the log has no more: for the jobs of all roles that the current role is a member of, and for job_monitor all jobs';

@@ -1,7 +1,8 @@
 CREATE VIEW @extschema@.member_job WITH (security_barrier) AS
 SELECT * FROM @extschema@.all_job j
-WHERE j.rolname = ANY ((SELECT @extschema@.permitted_roles())::name[])
-   OR (SELECT @extschema@.is_superuser())
+-- What is below shows job_monitor more than that.
+WHERE NOT (SELECT @extschema@.is_only_monitor())
+   OR array_position((SELECT @extschema@.permitted_roles()), j.rolname) IS NOT NULL
 WITH CASCADED CHECK OPTION;
 ALTER VIEW @extschema@.member_job OWNER TO job_view_owner; -- see view_owner.sql
 

@@ -9,8 +9,9 @@ SELECT o.job_id,
        o.parameters,
        o.server
 FROM @extschema@.once_job o
-WHERE o.rolname = ANY ((SELECT @extschema@.permitted_roles())::name[])
-   OR (SELECT @extschema@.is_superuser())
+-- See all_job.
+WHERE (SELECT @extschema@.is_superuser())
+   OR array_position((SELECT @extschema@.permitted_roles()), o.rolname) IS NOT NULL
 WITH CASCADED CHECK OPTION;
 
 COMMENT ON VIEW @extschema@.member_once_job IS

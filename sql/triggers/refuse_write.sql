@@ -1,0 +1,40 @@
+CREATE FUNCTION @extschema@.refuse_write() RETURNS trigger
+LANGUAGE plpgsql STABLE SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RAISE EXCEPTION 'permission denied for table %', TG_TABLE_NAME
+        USING ERRCODE = 'insufficient_privilege',
+              DETAIL = 'The worker acts on it with the rights of a superuser, so only superusers may write to it; '
+                       'pg_write_all_data is not enough.',
+              HINT = 'Define jobs through my_job or member_job, and call run_job(), cancel_job() and the like.';
+END
+$$;
+COMMENT ON FUNCTION @extschema@.refuse_write() IS
+    'trigger: refuses to write to what the worker trusts (42501)';
+REVOKE ALL ON FUNCTION @extschema@.refuse_write() FROM PUBLIC;
+
+-- pg_has_role() is true of superusers, and of who could become the first one; asking costs the worker nothing.
+CREATE TRIGGER refuse_write BEFORE INSERT OR UPDATE OR DELETE ON @extschema@.job_log
+    FOR EACH STATEMENT WHEN (NOT pg_has_role(10::oid, 'MEMBER')) EXECUTE FUNCTION @extschema@.refuse_write();
+CREATE TRIGGER refuse_write BEFORE INSERT OR UPDATE OR DELETE ON @extschema@.job_state
+    FOR EACH STATEMENT WHEN (NOT pg_has_role(10::oid, 'MEMBER')) EXECUTE FUNCTION @extschema@.refuse_write();
+CREATE TRIGGER refuse_write BEFORE INSERT OR UPDATE OR DELETE ON @extschema@.job_statistic
+    FOR EACH STATEMENT WHEN (NOT pg_has_role(10::oid, 'MEMBER')) EXECUTE FUNCTION @extschema@.refuse_write();
+CREATE TRIGGER refuse_write BEFORE INSERT OR UPDATE OR DELETE ON @extschema@.pending_run
+    FOR EACH STATEMENT WHEN (NOT pg_has_role(10::oid, 'MEMBER')) EXECUTE FUNCTION @extschema@.refuse_write();
+CREATE TRIGGER refuse_write BEFORE INSERT OR UPDATE OR DELETE ON @extschema@.finished_dependency
+    FOR EACH STATEMENT WHEN (NOT pg_has_role(10::oid, 'MEMBER')) EXECUTE FUNCTION @extschema@.refuse_write();
+CREATE TRIGGER refuse_write BEFORE INSERT OR UPDATE OR DELETE ON @extschema@.dependency_lock
+    FOR EACH STATEMENT WHEN (NOT pg_has_role(10::oid, 'MEMBER')) EXECUTE FUNCTION @extschema@.refuse_write();
+CREATE TRIGGER refuse_write BEFORE INSERT OR UPDATE OR DELETE ON @extschema@.worker_state
+    FOR EACH STATEMENT WHEN (NOT pg_has_role(10::oid, 'MEMBER')) EXECUTE FUNCTION @extschema@.refuse_write();
+CREATE TRIGGER refuse_write BEFORE INSERT OR UPDATE OR DELETE ON @extschema@.worker_setting
+    FOR EACH STATEMENT WHEN (NOT pg_has_role(10::oid, 'MEMBER')) EXECUTE FUNCTION @extschema@.refuse_write();
+CREATE TRIGGER refuse_write BEFORE INSERT OR UPDATE OR DELETE ON @extschema@.known_role
+    FOR EACH STATEMENT WHEN (NOT pg_has_role(10::oid, 'MEMBER')) EXECUTE FUNCTION @extschema@.refuse_write();
+CREATE TRIGGER refuse_write BEFORE UPDATE OR DELETE ON @extschema@.worker_request
+    FOR EACH STATEMENT WHEN (NOT pg_has_role(10::oid, 'MEMBER')) EXECUTE FUNCTION @extschema@.refuse_write();
+-- For each row, since a statement that names the table's parent fires no trigger for statements here.
+CREATE TRIGGER refuse_write BEFORE UPDATE OR DELETE ON @extschema@.once_job
+    FOR EACH ROW WHEN (NOT pg_has_role(10::oid, 'MEMBER')) EXECUTE FUNCTION @extschema@.refuse_write();

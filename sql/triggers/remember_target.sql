@@ -1,0 +1,34 @@
+CREATE FUNCTION @extschema@.remember_target() RETURNS trigger
+LANGUAGE plpgsql VOLATILE
+SECURITY DEFINER -- what a name meant is not for users to write; it is taken from the catalogs alone
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    -- The row that belongs to a failed run has the database of its job already.
+    IF TG_TABLE_NAME = 'job' OR NEW.database_oid IS NULL THEN
+        NEW.database_oid := CASE WHEN NEW.server IS NULL THEN
+            coalesce((SELECT d.oid FROM pg_database d WHERE d.datname = NEW.datname), 0) END;
+    END IF;
+    INSERT INTO @extschema@.known_role (rolname, role_oid)
+    SELECT n.rolname, coalesce(r.oid, 0)
+    FROM (SELECT NEW.rolname UNION SELECT NEW.defined_by) n (rolname) LEFT JOIN pg_roles r ON r.rolname = n.rolname
+    WHERE n.rolname IS NOT NULL AND NOT EXISTS (SELECT FROM @extschema@.known_role k WHERE k.rolname = n.rolname);
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.remember_target() IS
+    'trigger: notes what role and database the names in a definition mean now, so that others of the same names do not take their place';
+REVOKE ALL ON FUNCTION @extschema@.remember_target() FROM PUBLIC;
+
+-- After all that changes the row, since triggers fire in the order of their names.
+CREATE TRIGGER track_target BEFORE INSERT ON @extschema@.job
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.remember_target();
+CREATE TRIGGER track_target BEFORE INSERT ON @extschema@.once_job
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.remember_target();
+CREATE TRIGGER track_changed_target BEFORE UPDATE ON @extschema@.job
+    FOR EACH ROW WHEN ((NEW.datname, NEW.rolname, NEW.server, NEW.defined_by)
+                       IS DISTINCT FROM (OLD.datname, OLD.rolname, OLD.server, OLD.defined_by))
+    EXECUTE FUNCTION @extschema@.remember_target();
+-- SET defined_by = current_user takes a job over, or says once more that it is right as it is.
+CREATE TRIGGER track_confirmed_target BEFORE UPDATE OF defined_by ON @extschema@.job
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.remember_target();

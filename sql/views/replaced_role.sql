@@ -1,0 +1,9 @@
+CREATE VIEW @extschema@.replaced_role WITH (security_barrier) AS
+SELECT DISTINCT k.rolname
+FROM @extschema@.known_role k JOIN pg_roles r ON r.rolname = k.rolname
+WHERE r.oid <> k.role_oid;
+
+COMMENT ON VIEW @extschema@.replaced_role IS
+    'names of roles that have jobs or runs of an earlier role of the same name, which are not theirs; see confirm_role()';
+COMMENT ON COLUMN @extschema@.replaced_role.rolname IS 'the name of both';
+GRANT SELECT ON @extschema@.replaced_role TO job_scheduler, job_monitor;

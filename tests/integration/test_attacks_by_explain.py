@@ -1,0 +1,180 @@
+"""EXPLAIN tells of others' jobs and runs no more than a query does: neither by counts of rows, nor by what has been
+executed, nor by estimates."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from harness.cluster import USER
+from harness.scheduler import SCHEMA, Scheduler
+from tests.conftest import new_scheduler
+
+VIEWS = (
+    "my_job", "member_job", "visible_job", "my_job_log", "member_job_log", "job_stats", "member_once_job",
+    "job_overview", "recent_runs", "job_chain", "waiting_run", "job_request",
+)  # fmt: skip
+# Of the secret, which lies between them, and of what is nobody's.
+SECRET, BELOW, ABOVE, NOBODYS = "secret of the victim", "s", "t", "secret of nobody"
+CONDITIONS = (
+    ("{column} >= {}", BELOW, ABOVE),
+    ("{column} = {}", SECRET, NOBODYS),
+    ("{column} IN ({}, 'x')", SECRET, NOBODYS),
+    ("{column} = {} AND rolname = {victim}", SECRET, NOBODYS),
+    ("{column} LIKE {} || '%%'", SECRET, NOBODYS),
+)
+PLANS = (
+    "RESET ALL",
+    "SET cpu_operator_cost = 0",
+    "SET enable_seqscan = off",
+)
+
+
+class Theatre:
+    """Jobs, runs and requests of a victim, whose texts are secret, and some of mallory's own."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self.scheduler = scheduler
+        self.victim, mallory = scheduler.role("victim"), scheduler.role("mallory")
+        scheduler.start()
+        scheduler.execute("SET client_min_messages = error")
+        for role, text in ((self.victim, SECRET), (mallory, "own")):
+            command = f"SELECT '{text}'"
+            session = scheduler.connect_as(role)
+            first = session.execute(
+                "SELECT job_id FROM insert_job(%s, current_catalog, job_name := %s, job_description := %s, "
+                "on_failure_command := %s, timezone := 'UTC')", (command, text, text, command)
+            ).fetchone()  # fmt: skip
+            assert first is not None
+            session.execute(
+                "SELECT insert_job(%s, current_catalog, run_after := ARRAY[%s]::bigint[])", (command, first.job_id)
+            )
+            scheduler.ended(scheduler.value("SELECT run_job(%s)", first.job_id))
+        scheduler.value("SELECT pause_jobs()")
+        # As the comparison is made: with the value itself.
+        columns = "job_command, job_description, on_failure_command"
+        with scheduler.admin.transaction():
+            scheduler.execute("SET LOCAL session_replication_role = replica")
+            scheduler.execute(
+                f"UPDATE job SET ({columns}) = ({', '.join(['job_name'] * 3)}) WHERE job_name IS NOT NULL"
+            )
+            messages = "exception_message, exception_detail, exception_hint, exception_context, notices, command_tag"
+            text = "CASE rolname WHEN {} THEN {} ELSE 'own' END"
+            scheduler.execute(
+                f"UPDATE job_log SET ({messages}, job_command) = ({', '.join([text] * 7)})",
+                *[sql.Literal(value) for value in (self.victim, SECRET)] * 7,
+            )
+        for role, text in ((self.victim, SECRET), (mallory, "own")):
+            scheduler.connect_as(role).execute("SELECT run_once(%s)", (text,))
+        scheduler.execute("SELECT run_job(job_id) FROM member_job")
+        scheduler.execute("ANALYZE")
+        self.session = scheduler.connect_as(mallory)
+
+    def columns(self, view: str) -> list[str]:
+        """Those with text. Roles, whose names everybody may know, are shown to be rows of somebody by an index."""
+        rows = self.scheduler.execute(
+            """SELECT c.attname AS name FROM pg_attribute c WHERE c.attrelid = {}::regclass AND c.attnum > 0
+               AND c.atttypid IN ('text'::regtype, 'name'::regtype) AND c.attname <> 'rolname'
+               AND ({} <> 'job_request' OR c.attname NOT IN ('kind', 'cause'))
+               AND ({} <> 'waiting_run' OR c.attname <> 'cause')""",
+            *(sql.Literal(text) for text in (f'"{SCHEMA}".{view}', view, view)),
+        )
+        return [row.name for row in rows]
+
+    def query(self, view: str, column: str, condition: str, value: str) -> sql.Composed:
+        where = sql.SQL(condition).format(
+            sql.Literal(value), column=sql.Identifier(column), victim=sql.Literal(self.victim)
+        )
+        return sql.SQL("SELECT 1 FROM {} WHERE {}").format(sql.Identifier(view), where)
+
+    def count(self, view: str, column: str, condition: str, value: str) -> int:
+        return self.session.execute(self.query(view, column, condition, value)).rowcount
+
+    def explain(self, options: str, view: str, column: str, condition: str, value: str) -> str:
+        query = sql.SQL("EXPLAIN ({}) {}").format(sql.SQL(options), self.query(view, column, condition, value))
+        lines = [row[0] for row in self.session.execute(query).fetchall()]
+        return re.sub(r"'(?:[^']|'')*'", "'…'", "\n".join(lines))
+
+
+@pytest.fixture(scope="module")
+def theatre(cluster: Any) -> Iterator[Theatre]:
+    scheduler = new_scheduler(cluster)
+    yield Theatre(scheduler)
+    scheduler.close()
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_explain_does_not_tell_what_is_in_rows_of_others(theatre: Theatre, view: str) -> None:
+    has_role = "rolname" in {row.attname for row in theatre.scheduler.execute(
+        "SELECT attname FROM pg_attribute WHERE attrelid = {}::regclass", sql.Literal(f'"{SCHEMA}".{view}')
+    )}  # fmt: skip
+    compared: set[tuple[str, str]] = set()
+    for plan in PLANS:
+        theatre.session.execute(plan)
+        theatre.session.execute(f'SET search_path = "{SCHEMA}"')
+        for column in theatre.columns(view):
+            for condition, one, other in CONDITIONS:
+                if "rolname" in condition and not has_role:
+                    continue
+                if plan == PLANS[0] and theatre.count(view, column, condition, one) == theatre.count(
+                    view, column, condition, other
+                ):  # else rows of one's own differ too
+                    compared.add((column, condition))
+                if (column, condition) not in compared:
+                    continue
+                for options in ("ANALYZE, VERBOSE, TIMING OFF, SUMMARY OFF", "COSTS"):
+                    found = [theatre.explain(options, view, column, condition, value) for value in (one, other)]
+                    assert found[0] == found[1], (plan, column, condition)
+    theatre.session.execute(f'RESET ALL; SET search_path = "{SCHEMA}"')
+    assert {column for column, _ in compared} == set(theatre.columns(view))
+
+
+@pytest.mark.parametrize("view", ["my_job", "member_job"])
+@pytest.mark.parametrize("statement", ["UPDATE {} SET enabled = true WHERE {}", "DELETE FROM {} WHERE {}"])
+def test_nor_does_explain_of_a_change(theatre: Theatre, view: str, statement: str) -> None:
+    for column in ("job_name", "job_command", "job_description", "defined_by"):
+        found = []
+        for value in (BELOW, ABOVE):
+            query = sql.SQL("EXPLAIN (ANALYZE, TIMING OFF, SUMMARY OFF) " + statement).format(
+                sql.SQL(view), sql.SQL(column + " >= {}").format(sql.Literal(value))
+            )
+            with theatre.session.transaction(force_rollback=True):
+                lines = theatre.session.execute(query).fetchall()
+            found.append(re.sub(r"'(?:[^']|'')*'", "'…'", "\n".join(row[0] for row in lines)))
+        assert found[0] == found[1], column
+
+
+def test_no_statistics_are_kept_of_what_users_write(theatre: Theatre) -> None:
+    sampled = {row.column for row in theatre.scheduler.execute(
+        """SELECT tablename || '.' || attname AS column FROM pg_stats
+           WHERE schemaname = {} AND concat(most_common_vals::text, histogram_bounds::text) LIKE '%secret%'""",
+        sql.Literal(SCHEMA),
+    )}  # fmt: skip
+    assert not sampled
+    for view in ("pg_stats", "pg_stats_ext"):
+        assert theatre.session.execute(
+            f"SELECT FROM {view} WHERE schemaname = %s AND tablename <> 'worker_setting'", (SCHEMA,)
+        ).fetchall() == []  # fmt: skip
+
+
+def test_a_member_sees_what_a_monitor_does_not_touch(theatre: Theatre) -> None:
+    """Who sees all jobs may touch those of its own roles alone."""
+    scheduler = theatre.scheduler
+    role = scheduler.role("monitor")
+    scheduler.execute("GRANT job_monitor TO {}", sql.Identifier(role))
+    session = scheduler.connect_as(role)
+    assert len(session.execute("SELECT FROM all_job").fetchall()) == 4
+    assert len(session.execute("SELECT FROM all_job_log").fetchall()) == 4
+    assert len(session.execute("SELECT FROM visible_job").fetchall()) == 4
+    for view in ("my_job", "member_job", "my_job_log", "member_job_log", "member_once_job"):
+        assert session.execute(f"SELECT FROM {view}").fetchall() == []
+    assert session.execute("UPDATE member_job SET enabled = false").rowcount == 0
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        session.execute("UPDATE visible_job SET enabled = false")
+    assert len(scheduler.execute("SELECT FROM member_job").fetchall()) == 4
+    assert scheduler.value("SELECT count(*) FROM pg_roles WHERE rolname = %s AND rolsuper", USER) == 1

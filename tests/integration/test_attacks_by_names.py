@@ -1,0 +1,299 @@
+"""Roles and databases that take the names of others: by being created anew, renamed, or made beforehand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from harness.cluster import Cluster
+from harness.scheduler import Scheduler
+from tests.conftest import until
+
+
+def state(scheduler: Scheduler, job_id: int) -> Any:
+    return scheduler.execute("SELECT * FROM all_job WHERE job_id = {}", sql.Literal(job_id)).fetchone()
+
+
+def create_anew(scheduler: Scheduler, name: str, options: str = "LOGIN") -> None:
+    scheduler.execute("DROP OWNED BY {}", sql.Identifier(name))
+    scheduler.execute("DROP ROLE {}", sql.Identifier(name))
+    scheduler.execute("CREATE ROLE {} PASSWORD {} " + options, sql.Identifier(name), sql.Literal(name))
+    scheduler.execute("GRANT job_scheduler TO {}", sql.Identifier(name))
+
+
+def test_a_role_that_is_created_anew_inherits_nothing(scheduler: Scheduler) -> None:
+    role = scheduler.role("victim")
+    with scheduler.connect_as(role) as session:
+        session.execute("SELECT insert_job('SELECT 1', current_catalog, '1 second', job_name := 'old')")
+    job_id = scheduler.value("SELECT job_id FROM all_job")
+    scheduler.start()
+    until(lambda: scheduler.log(job_id), "a run")
+    create_anew(scheduler, role)
+    until(lambda: "is not the role that it was" in (state(scheduler, job_id).quarantined_reason or ""), "quarantine")
+    session = scheduler.connect_as(role)
+    for view in ("my_job", "member_job", "visible_job", "my_job_log", "member_job_log", "job_stats", "job_overview",
+                 "recent_runs", "waiting_run"):  # fmt: skip
+        assert session.execute(f"SELECT FROM {view}").fetchall() == [], view
+    for statement in (
+        f"SELECT run_job({job_id})",
+        f"SELECT delete_job({job_id})",
+        f"SELECT update_job({job_id}, job_command := 'SELECT 2')",
+        "SELECT insert_job('SELECT 1', current_catalog)",
+        "SELECT run_once('SELECT 1')",
+        "SELECT confirm_role(current_user)",
+    ):
+        with pytest.raises(psycopg.Error) as raised:
+            session.execute(statement)
+        assert raised.value.sqlstate in {"P0002", "55000", "42501"}
+    assert session.execute("UPDATE member_job SET defined_by = current_user").rowcount == 0
+    (row,) = [
+        row for row in scheduler.log(job_id) if row.exception_message == state(scheduler, job_id).quarantined_reason
+    ]
+    assert (row.job_sqlstate, row.state) == ("55000", "failed")
+    assert f"SELECT confirm_role('{role}');" in row.exception_hint
+
+    scheduler.value("SELECT confirm_role(%s)", role)
+    until(lambda: scheduler.log(job_id)[-1].state == "succeeded", "the job to run")
+    assert state(scheduler, job_id).quarantined_reason is None
+    assert session.execute("SELECT job_name FROM my_job").fetchall() == [("old",)]
+    session.execute("SELECT insert_job('SELECT 1', current_catalog)")
+    with pytest.raises(psycopg.errors.UndefinedObject):
+        scheduler.value("SELECT confirm_role('nobody at all')")
+
+
+def test_roles_that_swap_their_names(scheduler: Scheduler) -> None:
+    roles = [scheduler.role("one"), scheduler.role("two")]
+    jobs = []
+    for role in roles:
+        with scheduler.connect_as(role) as session:
+            row = session.execute("SELECT job_id FROM insert_job('SELECT 1', current_catalog, '1 second')").fetchone()
+            assert row is not None
+            jobs.append(row.job_id)
+    one, two = map(sql.Identifier, roles)
+    scheduler.execute("ALTER ROLE {} RENAME TO swapped", one)
+    scheduler.execute("ALTER ROLE {} RENAME TO {}", two, one)
+    scheduler.execute("ALTER ROLE swapped RENAME TO {}", two)
+    scheduler.start()
+    for job_id in jobs:
+        until(lambda job_id=job_id: state(scheduler, job_id).quarantined_reason, "quarantine")
+    assert {run.state for run in scheduler.log()} == {"failed"}
+    scheduler.execute("ALTER ROLE {} RENAME TO swapped", one)
+    scheduler.execute("ALTER ROLE {} RENAME TO {}", two, one)
+    scheduler.execute("ALTER ROLE swapped RENAME TO {}", two)
+    for job_id in jobs:
+        until(lambda job_id=job_id: scheduler.log(job_id)[-1].state == "succeeded", "the job to run again")
+
+
+def test_a_definer_that_is_created_anew_answers_for_nothing(scheduler: Scheduler) -> None:
+    team, definer = scheduler.role("team"), scheduler.role("definer")
+    scheduler.execute("GRANT {} TO {}", sql.Identifier(team), sql.Identifier(definer))
+    with scheduler.connect_as(definer) as session:
+        session.execute("SELECT insert_job('SELECT 1', current_catalog, '1 second', %s)", (team,))
+    job_id = scheduler.value("SELECT job_id FROM all_job")
+    create_anew(scheduler, definer)
+    scheduler.execute("GRANT {} TO {}", sql.Identifier(team), sql.Identifier(definer))
+    scheduler.start()
+    until(
+        lambda: "is not the role that defined" in (state(scheduler, job_id).quarantined_reason or ""), "quarantine"
+    )
+    with scheduler.connect_as(team) as session:
+        session.execute("UPDATE member_job SET defined_by = current_user")
+    until(lambda: scheduler.log(job_id)[-1].state == "succeeded", "the job to run")
+
+
+TRAP = """CREATE FUNCTION public.spring() RETURNS trigger LANGUAGE plpgsql AS
+    $$BEGIN INSERT INTO public.sprung SELECT current_user; RETURN NEW; END$$"""
+
+
+def test_a_database_that_is_created_anew_is_another(scheduler: Scheduler) -> None:
+    """Who creates it under the old name would be the superuser whose job goes on in it."""
+    mallory, database = scheduler.role("mallory", "LOGIN CREATEDB"), scheduler.database("shop")
+    job_id = scheduler.insert(
+        "DO $$BEGIN PERFORM 1 / (count(*) - 1) FROM public.orders; END$$", database, schedule="1 second", max_retries=3,
+        retry_delay="0.1", on_failure_command="INSERT INTO public.orders DEFAULT VALUES"
+    )  # fmt: skip
+    other = scheduler.insert("SELECT 1", schedule="1 second")
+    with scheduler.cluster.connect(database) as admin:
+        admin.execute("CREATE TABLE public.orders (n integer)")
+    scheduler.start()
+    until(lambda: scheduler.log(job_id), "a run")
+    scheduler.execute("DROP DATABASE {} WITH (FORCE)", sql.Identifier(database))
+    session = scheduler.connect_as(mallory)
+    session.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
+    with scheduler.cluster.connect_as(mallory, database) as owner:
+        owner.execute("CREATE TABLE public.orders (n integer); CREATE TABLE public.sprung (who name)")
+        owner.execute("GRANT ALL ON public.sprung TO PUBLIC")
+        owner.execute(TRAP)
+        owner.execute(
+            "CREATE TRIGGER spring BEFORE INSERT ON public.orders FOR EACH ROW EXECUTE FUNCTION public.spring()"
+        )
+        until(
+            lambda: "is not the database that it was" in (state(scheduler, job_id).quarantined_reason or ""),
+            "quarantine",
+        )
+        scheduler.value("SELECT run_job(%s)", job_id)
+        before = len(scheduler.log(other))
+        until(lambda: len(scheduler.log(other)) > before + 2, "the other job to go on")
+        until(lambda: scheduler.value("SELECT count(*) = 0 FROM worker_request"), "all that is to follow")
+        assert owner.execute("SELECT FROM public.sprung").fetchall() == []
+        with pytest.raises(psycopg.Error):
+            session.execute("UPDATE all_job SET defined_by = current_user")
+        assert session.execute("UPDATE member_job SET defined_by = current_user").rowcount == 0
+        # A change of something else is no answer to the question.
+        scheduler.execute("UPDATE member_job SET job_description = 'x', job_command = 'SELECT 1' WHERE job_id = {}",
+                          sql.Literal(job_id))  # fmt: skip
+        run = scheduler.ended(scheduler.value("SELECT run_job(%s)", job_id))
+        assert run.job_sqlstate == "55000"
+        scheduler.execute("UPDATE member_job SET defined_by = current_user WHERE job_id = {}", sql.Literal(job_id))
+        until(lambda: scheduler.log(job_id)[-1].state == "succeeded", "the job to run")
+        assert state(scheduler, job_id).quarantined_reason is None
+    # Its own jobs in its own database need nobody's word.
+    with scheduler.connect_as(mallory) as own:
+        run_id = own.execute("SELECT run_once('SELECT 1', %s)", (database,)).fetchone()
+    assert run_id is not None
+    assert scheduler.ended(run_id[0]).state == "succeeded"
+
+
+def test_a_database_that_is_renamed_and_back_is_the_same(scheduler: Scheduler) -> None:
+    database, other = scheduler.database("shop"), scheduler.database("another")
+    job_id = scheduler.insert("SELECT 1", database)
+    scheduler.start()
+    name, temporary = sql.Identifier(database), sql.Identifier("out of the way")
+    scheduler.execute("ALTER DATABASE {} RENAME TO {}", name, temporary)
+    scheduler.execute("ALTER DATABASE {} RENAME TO {}", sql.Identifier(other), name)
+    assert scheduler.ended(scheduler.value("SELECT run_job(%s)", job_id)).job_sqlstate == "55000"
+    scheduler.execute("ALTER DATABASE {} RENAME TO {}", name, sql.Identifier(other))
+    scheduler.execute("ALTER DATABASE {} RENAME TO {}", temporary, name)
+    assert scheduler.ended(scheduler.value("SELECT run_job(%s)", job_id)).state == "succeeded"
+
+
+def test_a_restore_takes_the_names_for_what_they_mean_there(
+    scheduler: Scheduler, own_cluster: Callable[..., Cluster], tmp_path: Path
+) -> None:
+    """In another cluster all oids are others; the dump has names. What is not there yet is confirmed once it is."""
+    there, missing, database, late = (
+        scheduler.role("there"), scheduler.role("missing"), scheduler.database("there"), scheduler.database("late")
+    )  # fmt: skip
+    for role, target in ((there, database), (missing, database), (there, late)):
+        scheduler.insert("SELECT 1", target, rolname=role)
+    scheduler.execute("SELECT nextval('worker_inbox_request_id_seq') FROM generate_series(1, 9)")
+    dump = tmp_path / "dump"
+    scheduler.cluster.command("pg_dump", "--format=custom", f"--file={dump}", scheduler.dbname)
+    cluster = own_cluster()
+    with cluster.connect() as admin:
+        for number in range(30):
+            admin.execute(f"CREATE ROLE unrelated_{number}")
+        admin.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(there)))
+        for name in (scheduler.dbname, database):
+            admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    cluster.command("pg_restore", "--exit-on-error", f"--dbname={scheduler.dbname}", str(dump))
+    restored = Scheduler(cluster, scheduler.dbname)
+    with cluster.connect() as admin:
+        admin.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(missing)))
+        admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(late)))
+    restored.start()
+    jobs = [row.job_id for row in restored.execute("SELECT job_id FROM member_job ORDER BY job_id").fetchall()]
+
+    def run() -> list[str]:
+        runs = [restored.ended(restored.value("SELECT run_job(%s)", job_id)) for job_id in jobs]
+        return [run.job_sqlstate or run.state for run in runs]
+
+    assert run() == ["00000", "55000", "55000"]
+    restored.value("SELECT confirm_role(%s)", missing)
+    restored.execute("UPDATE member_job SET defined_by = current_user")
+    assert run() == ["00000"] * 3
+    restored.stop()
+    restored.admin.close()
+
+
+# --- before CREATE EXTENSION -----------------------------------------------------------------
+
+
+@pytest.fixture
+def fresh(own_cluster: Callable[..., Cluster]) -> Iterator[Any]:
+    """A superuser in a database without the extension, on a server that has never had it."""
+    cluster = own_cluster()
+    with cluster.connect() as admin:
+        admin.execute('DROP DATABASE "elephant template"')
+        for name in ("job_view_owner", "job_monitor", "job_scheduler"):
+            admin.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
+        admin.execute("CREATE EXTENSION plpython3u; CREATE SCHEMA scheduler")
+        admin.execute("CREATE ROLE mallory LOGIN CREATEROLE PASSWORD 'mallory'")
+        yield cluster, admin
+
+
+CREATE = "CREATE EXTENSION elephant_worker SCHEMA scheduler"
+
+
+@pytest.mark.parametrize("role", ["job_scheduler", "job_monitor"])
+def test_a_role_made_beforehand_is_not_adopted(fresh: Any, role: str) -> None:
+    cluster, admin = fresh
+    with cluster.connect_as("mallory") as mallory:
+        mallory.execute(f"CREATE ROLE {role}; CREATE ROLE accomplice")
+        mallory.execute(f"GRANT {role} TO mallory, accomplice WITH ADMIN OPTION")
+        with pytest.raises(psycopg.errors.DuplicateObject) as raised:
+            admin.execute(CREATE)
+        diag = raised.value.diag
+        assert '"mallory" by' in (diag.message_detail or "")
+        assert '"accomplice" by' in (diag.message_detail or "")
+        # The first remedy.
+        admin.execute((diag.message_hint or "").partition("database has elephant_worker: ")[2].partition(";")[0])
+        admin.execute(CREATE)
+        admin.execute("CREATE DATABASE other")
+        admin.execute("CREATE ROLE lead LOGIN PASSWORD 'lead'; CREATE ROLE developer")
+        # What superusers have given stays, also through others.
+        admin.execute(f"GRANT {role} TO lead WITH ADMIN OPTION; GRANT {role} TO mallory")
+    with cluster.connect_as("lead") as lead:
+        lead.execute(f"GRANT {role} TO developer")
+    with cluster.connect("other") as other:
+        other.execute("CREATE EXTENSION plpython3u; CREATE SCHEMA scheduler")
+        other.execute(CREATE)
+
+
+LEFT = {
+    "a function": "CREATE FUNCTION scheduler.abbreviate(name, integer) RETURNS text LANGUAGE sql AS 'SELECT 1'",
+    "a table": "CREATE TABLE scheduler.job_of_mine ()",
+    "a type": "CREATE TYPE scheduler.mood AS ENUM ('bad')",
+    "an operator": "CREATE OPERATOR scheduler.=== (LEFTARG = text, RIGHTARG = text, FUNCTION = texteq)",
+    "a domain": "CREATE DOMAIN scheduler.number AS integer",
+    "a collation": "CREATE COLLATION scheduler.mine (locale = 'C')",
+    "a text search configuration": "CREATE TEXT SEARCH CONFIGURATION scheduler.mine (COPY = pg_catalog.simple)",
+}
+
+
+@pytest.mark.parametrize("name", LEFT)
+def test_a_schema_in_which_others_have_left_something(fresh: Any, name: str) -> None:
+    cluster, admin = fresh
+    admin.execute("CREATE FUNCTION scheduler.mine() RETURNS text LANGUAGE sql AS 'SELECT 1'")  # a superuser's
+    admin.execute("GRANT CREATE ON SCHEMA scheduler TO mallory; GRANT USAGE ON SCHEMA scheduler TO mallory")
+    with cluster.connect_as("mallory") as mallory:
+        mallory.execute(LEFT[name])
+    admin.execute("REVOKE CREATE ON SCHEMA scheduler FROM mallory")
+    with pytest.raises(psycopg.errors.InvalidSchemaDefinition, match='of role "mallory"') as raised:
+        admin.execute(CREATE)
+    assert (raised.value.diag.message_hint or "").startswith("Use a schema of its own")
+    admin.execute("DROP OWNED BY mallory")
+    admin.execute(CREATE)
+
+
+def test_a_database_that_is_dumped_and_restored_with_its_roles(fresh: Any, tmp_path: Path) -> None:
+    """What has been granted in the first cluster does not keep the extension out of the second."""
+    cluster, admin = fresh
+    admin.execute(CREATE)
+    admin.execute("CREATE ROLE lead LOGIN; CREATE ROLE app LOGIN")
+    admin.execute(
+        "GRANT job_scheduler TO lead WITH ADMIN OPTION; SET ROLE lead; GRANT job_scheduler TO app; RESET ROLE"
+    )
+    (tmp_path / "roles").write_text(cluster.command("pg_dumpall", "--roles-only").stdout)
+    cluster.command("pg_dump", f"--file={tmp_path / 'dump'}", "postgres")
+    admin.execute("DROP EXTENSION elephant_worker; DROP SCHEMA scheduler; DROP EXTENSION plpython3u")
+    for role in ("app", "lead", "job_scheduler", "job_monitor", "job_view_owner", "mallory"):
+        admin.execute(f"DROP ROLE {role}")
+    cluster.command("psql", "-X", "-d", "postgres", f"--file={tmp_path / 'roles'}")
+    cluster.command("psql", "-X", "-v", "ON_ERROR_STOP=1", "-d", "postgres", f"--file={tmp_path / 'dump'}")
+    assert admin.execute("SELECT pg_has_role('app', 'job_scheduler', 'MEMBER')").fetchone()[0]

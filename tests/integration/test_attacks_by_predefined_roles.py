@@ -1,0 +1,187 @@
+"""Roles that may write or read all data gain no more than data: they cannot have the worker act for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from harness.cluster import USER
+from harness.scheduler import Scheduler
+from tests.conftest import new_scheduler
+
+# What each of them would have the worker do, or hide what it did. {superuser} and {me} are literals, {job} and
+# {run} are the superuser's.
+WRITES = {
+    "a row of a dump, in once_job": """INSERT INTO once_job (job_command, datname, rolname, defined_by, schedule_set_at)
+        VALUES ('CREATE TABLE public.owned ()', current_catalog, {superuser}, {superuser}, now())""",
+    "a row of a dump, in job": """INSERT INTO job (job_command, datname, rolname, defined_by, schedule, schedule_set_at,
+        first_run_at) VALUES ('CREATE TABLE public.owned ()', current_catalog, {superuser}, {superuser}, '1 second',
+        now(), now())""",
+    "COPY": "COPY once_job (job_command, datname, rolname, defined_by, schedule_set_at) FROM STDIN",
+    "a new job, through the view below": """INSERT INTO all_job (job_command, datname, rolname, defined_by)
+        VALUES ('CREATE TABLE public.owned ()', current_catalog, {superuser}, {superuser})""",
+    "a new job, through visible_job": """INSERT INTO visible_job (job_command, datname, rolname, defined_by)
+        VALUES ('CREATE TABLE public.owned ()', current_catalog, {superuser}, {superuser})""",
+    "the command": "UPDATE job SET job_command = 'CREATE TABLE public.owned ()'",
+    "the command, through the view below": "UPDATE all_job SET job_command = 'CREATE TABLE public.owned ()'",
+    "the description": "UPDATE all_job SET job_description = 'x' WHERE job_id = {job}",
+    "the schedule": "UPDATE all_job SET schedule = '1 second', enabled = true WHERE job_id = {job}",
+    "the schedule, in the table": "UPDATE job SET schedule = '1 second', enabled = true WHERE job_id = {job}",
+    "when it was set": "UPDATE job SET schedule_set_at = now(), first_run_at = now()",
+    "who answers for it": "UPDATE job SET defined_by = {superuser}",
+    "another's job, deleted": "DELETE FROM job WHERE job_id = {job}",
+    "another's job, deleted through the view below": "DELETE FROM all_job WHERE job_id = {job}",
+    "another's job, deleted through visible_job": "DELETE FROM visible_job WHERE job_id = {job}",
+    "what waits, through its parent": "UPDATE job SET job_command = 'CREATE TABLE public.owned ()' WHERE job_id < 0",
+    "what waits, deleted through its parent": "DELETE FROM job WHERE job_id < 0",
+    "what waits": "UPDATE once_job SET job_command = 'CREATE TABLE public.owned ()'",
+    "a run": "INSERT INTO worker_request (kind, job_id) VALUES ('run', {job})",
+    "a run, through the view": "INSERT INTO job_request (kind, job_id) VALUES ('run', {job})",
+    "a retry": "INSERT INTO worker_request (kind, cause, job_id, attempt) VALUES ('run', 'retry', {job}, 1)",
+    "a stop": "INSERT INTO worker_request (kind) VALUES ('stop')",
+    "a definition": "INSERT INTO worker_request (kind, job_id) VALUES ('define', {job})",
+    "a cancel": "INSERT INTO worker_request (kind, jl_id) VALUES ('cancel run', {run})",
+    "a retry to come": "INSERT INTO pending_run VALUES ({job}, now(), now(), 1, 1)",
+    "an end that others wait for": "INSERT INTO finished_dependency VALUES ({job}, {job}, 1, true)",
+    "when it is due": "UPDATE job_state SET next_run_at = now(), disabled_at = NULL",
+    "that it is not due": "UPDATE job_state SET next_run_at = NULL",
+    "a state": "INSERT INTO job_state VALUES ({job}, now(), now())",
+    "quarantine": "UPDATE job_state SET quarantined_reason = NULL",
+    "counters": "UPDATE job_statistic SET success_count = 0",
+    "the settings": "UPDATE worker_setting SET conninfo = 'host=example.com'",
+    "new settings": "INSERT INTO worker_setting (conninfo) VALUES ('host=example.com')",
+    "no settings": "DELETE FROM worker_setting",
+    "who the worker is": "UPDATE worker_state SET pid = pg_backend_pid(), armed = true",
+    "the log, forged": """INSERT INTO job_log (jl_id, job_id, rolname, datname, cause, scheduled_at, state, job_command)
+        VALUES (1000000000, {job}, {me}, 'x', 'request', now(), 'succeeded', '')""",
+    "the log, changed": "UPDATE job_log SET state = 'succeeded'",
+    "the log, changed through the view below": "UPDATE all_job_log SET state = 'succeeded'",
+    "the log, changed through one's own view": "UPDATE my_job_log SET state = 'failed'",
+    "the log, deleted": "DELETE FROM all_job_log",
+    "the lock of dependencies": "UPDATE dependency_lock SET changes = 0",
+    "a trial": "INSERT INTO dry_run (job_id, rolname, datname, job_command, job_timeout) "
+    "VALUES (1, {superuser}, current_catalog, 'CREATE TABLE public.owned ()', '1 minute')",
+}
+TABLES = (
+    "job", "once_job", "job_log", "job_state", "job_statistic", "pending_run", "finished_dependency", "worker_request",
+    "worker_setting", "dependency_lock",
+)  # fmt: skip
+
+
+class Stage:
+    """A worker, paused, with a job, a run and a request of the superuser; and roles that may write all data."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self.scheduler = scheduler
+        self.job = scheduler.insert("SELECT 1", schedule="@yearly")
+        scheduler.start()
+        self.run = scheduler.ended(scheduler.value("SELECT run_job(%s)", self.job)).jl_id
+        scheduler.tick()
+        scheduler.value("SELECT pause_jobs()")
+        scheduler.value("SELECT run_once('SELECT 1')")
+        # With job_scheduler or job_monitor it may also call what checks a definition.
+        self.sessions: dict[str, Any] = {}
+        for name, roles in {
+            "writer": ["pg_write_all_data", "pg_read_all_data"],
+            "scheduling writer": ["pg_write_all_data", "pg_read_all_data", "job_scheduler"],
+            "monitoring writer": ["pg_write_all_data", "pg_read_all_data", "job_monitor"],
+            "writer of everything": ["pg_write_all_data", "pg_read_all_data", "job_scheduler", "job_monitor"],
+        }.items():
+            role = scheduler.role(name, "LOGIN BYPASSRLS", scheduler=False)
+            for member_of in roles:
+                scheduler.execute("GRANT {} TO {}", sql.Identifier(member_of), sql.Identifier(role))
+            self.sessions[role] = scheduler.connect_as(role)
+
+    def contents(self) -> list[Any]:
+        return [self.scheduler.execute(f"SELECT * FROM {table} ORDER BY 1").fetchall() for table in TABLES]
+
+
+@pytest.fixture(scope="module")
+def stage(cluster: Any) -> Iterator[Stage]:
+    scheduler = new_scheduler(cluster)
+    yield Stage(scheduler)
+    scheduler.close()
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_who_may_write_all_data_may_not_write_what_the_worker_does(stage: Stage, name: str) -> None:
+    before = stage.contents()
+    for role, session in stage.sessions.items():
+        statement = sql.SQL(WRITES[name]).format(
+            superuser=sql.Literal(USER), me=sql.Literal(role), job=stage.job, run=stage.run
+        )
+        changed = 0
+        try:
+            if name == "COPY":
+                with session.cursor().copy(statement) as copy:
+                    copy.write(f"SELECT 1\t{stage.scheduler.dbname}\t{USER}\t{USER}\t2020-01-01\n")
+            else:
+                changed = session.execute(statement).rowcount
+        except psycopg.Error as error:
+            assert error.sqlstate in {"42501", "P0002", "0A000"}, error  # noqa: PT017 - what does not fail changes nothing
+        assert changed == 0, role
+    assert stage.contents() == before
+    assert stage.scheduler.value("SELECT armed AND pid <> ALL (%s) FROM worker_state", [
+        session.info.backend_pid for session in stage.sessions.values()
+    ])  # fmt: skip
+
+
+def test_what_they_write_as_themselves_is_checked_as_a_definition(scheduler: Scheduler) -> None:
+    """A row that pretends to come from a dump becomes a job of the role's own, complete and due as it says."""
+    role = scheduler.role("writer")
+    scheduler.execute("GRANT pg_write_all_data, pg_read_all_data TO {}", sql.Identifier(role))
+    session = scheduler.connect_as(role)
+    session.execute(
+        """INSERT INTO job (job_command, datname, rolname, defined_by, schedule, schedule_set_at, first_run_at)
+           VALUES ('SELECT 1', current_catalog, current_user, %s, '@yearly', '-infinity', '2020-01-01')""",
+        (USER,),
+    )
+    row = scheduler.execute("SELECT * FROM job").fetchone()
+    assert row is not None
+    assert (row.rolname, row.defined_by) == (role, role)
+    assert scheduler.value("SELECT first_run_at > now() AND schedule_set_at > now() - interval '1 minute' FROM job")
+    for statement in (
+        "UPDATE job SET first_run_at = now(), schedule_set_at = '-infinity'",
+        "UPDATE job SET defined_by = current_user",
+    ):
+        session.execute(statement)
+    assert scheduler.execute("SELECT * FROM job").fetchone() == row
+    for command, timeout in (("SELECT 1", "-1 second"), ("", "1 second")):
+        with pytest.raises(psycopg.errors.InvalidParameterValue):
+            session.execute(
+                "INSERT INTO job (job_command, datname, job_timeout, defined_by, schedule_set_at) "
+                "VALUES (%s, current_catalog, %s, current_user, now())",
+                (command, timeout),
+            )
+    for table, number in (("job", -7), ("once_job", 7)):
+        with pytest.raises(psycopg.errors.NoDataFound):
+            session.execute(
+                f"INSERT INTO {table} (job_id, job_command, datname, defined_by, schedule_set_at) "
+                "OVERRIDING SYSTEM VALUE VALUES (%s, 'SELECT 1', current_catalog, current_user, now())",
+                (number,),
+            )
+
+
+def test_who_may_read_all_data_can_dump_it(scheduler: Scheduler, tmp_path: Path) -> None:
+    role = scheduler.role("backup", scheduler=False)
+    scheduler.execute("GRANT pg_read_all_data TO {}", sql.Identifier(role))
+    scheduler.insert("SELECT 'in the dump'")
+    conninfo = (
+        f"host=127.0.0.1 port={scheduler.cluster.port} user='{role}' password='{role}' dbname='{scheduler.dbname}'"
+    )
+    scheduler.cluster.command("pg_dump", f"--file={tmp_path / 'dump'}", f"--dbname={conninfo}")
+    assert "in the dump" in (tmp_path / "dump").read_text()
+    session = scheduler.connect_as(role)
+    for statement in (
+        "SELECT insert_job('SELECT 1', current_catalog)",
+        "SELECT run_once('SELECT 1')",
+        "SELECT * FROM server_login('x', 10)",
+        "CALL run_worker()",
+    ):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            session.execute(statement)
