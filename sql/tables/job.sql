@@ -93,7 +93,7 @@ COMMENT ON COLUMN @extschema@.job.expect_success_within IS
     'how long the job may go without success before an alert (overdue) says so; NULL: no such alert';
 COMMENT ON COLUMN @extschema@.job.server IS
     'the foreign server to run on, as its user mapping for the role says; NULL: this server';
-COMMENT ON COLUMN @extschema@.job.defined_by IS 'the role that answers for the job, which runs only while this role may define it: who last set the command, the role or the database, or took it over by setting this to current_user';
+COMMENT ON COLUMN @extschema@.job.defined_by IS 'the role that answers for the job, which runs only while this role may define it: who last set the command, the role, the database or run_after, or took it over by setting this to current_user';
 COMMENT ON COLUMN @extschema@.job.schedule_set_at IS
     'when the schedule was last set; intervals are counted from here, unless there is a starts_at';
 COMMENT ON COLUMN @extschema@.job.first_run_at IS 'the first due time after schedule_set_at';

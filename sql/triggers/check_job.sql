@@ -36,9 +36,11 @@ BEGIN
         PERFORM @extschema@.warn_of_syntax('on_failure_command', NEW.on_failure_command);
     END IF;
     IF TG_OP = 'INSERT'
-       OR (NEW.job_command, NEW.on_failure_command, NEW.settings, NEW.parameters, NEW.datname, NEW.rolname, NEW.server)
+       OR (NEW.job_command, NEW.on_failure_command, NEW.settings, NEW.parameters, NEW.datname, NEW.rolname, NEW.server,
+           NEW.run_after)
        IS DISTINCT FROM
-       (OLD.job_command, OLD.on_failure_command, OLD.settings, OLD.parameters, OLD.datname, OLD.rolname, OLD.server) THEN
+       (OLD.job_command, OLD.on_failure_command, OLD.settings, OLD.parameters, OLD.datname, OLD.rolname, OLD.server,
+        OLD.run_after) THEN
         NEW.defined_by := current_user;
     ELSIF NEW.defined_by IS DISTINCT FROM OLD.defined_by THEN
         PERFORM @extschema@.check_definer(NEW);

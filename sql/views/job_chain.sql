@@ -1,8 +1,8 @@
 CREATE VIEW @extschema@.job_chain WITH (security_barrier) AS
 WITH RECURSIVE mine AS MATERIALIZED (
-    SELECT j.job_id, j.job_name, j.run_after, j.run_when FROM @extschema@.member_job j),
+    SELECT j.job_id, j.job_name, j.run_after, j.run_when, j.defined_by FROM @extschema@.member_job j),
 link AS (
-    SELECT m.job_id, m.job_name, m.run_when, a.after_job_id
+    SELECT m.job_id, m.job_name, m.run_when, m.defined_by, a.after_job_id
     FROM mine m CROSS JOIN LATERAL unnest(m.run_after) a (after_job_id)),
 level AS (
     SELECT l.job_id, 1 AS level FROM link l
@@ -15,6 +15,8 @@ SELECT (SELECT max(v.level) FROM level v WHERE v.job_id = l.job_id) AS level,
        l.after_job_id,
        (SELECT @extschema@.abbreviate(m.job_name, 24) FROM mine m WHERE m.job_id = l.after_job_id) AS after_job_name,
        CASE WHEN NOT EXISTS (SELECT FROM ONLY @extschema@.job j WHERE j.job_id = l.after_job_id) THEN 'deleted'
+            WHEN NOT @extschema@.may_follow(l.defined_by, (SELECT j.rolname FROM ONLY @extschema@.job j
+                                                           WHERE j.job_id = l.after_job_id)) THEN 'not permitted'
             WHEN d.fulfilled IS NULL THEN 'waiting'
             WHEN d.fulfilled THEN 'fulfilled'
             ELSE 'not fulfilled' END AS state,
@@ -28,6 +30,6 @@ COMMENT ON COLUMN @extschema@.job_chain.level IS 'how many jobs there are before
 COMMENT ON COLUMN @extschema@.job_chain.after_job_id IS 'a job that it runs after';
 COMMENT ON COLUMN @extschema@.job_chain.after_job_name IS 'the name of that job';
 COMMENT ON COLUMN @extschema@.job_chain.state IS
-    'since the job was started last for what it runs after, has that job ended? waiting: not yet; fulfilled, not fulfilled: its last end is as run_when wants, or not; deleted: it never will';
+    'since the job was started last for what it runs after, has that job ended? waiting: not yet; fulfilled, not fulfilled: its last end is as run_when wants, or not; deleted: it never will; not permitted: the role that answers for the job may not act as that of the other any more';
 COMMENT ON COLUMN @extschema@.job_chain.jl_id IS 'the run of that job that has ended last';
 GRANT SELECT ON @extschema@.job_chain TO job_scheduler;

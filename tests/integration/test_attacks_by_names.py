@@ -11,7 +11,7 @@ import pytest
 from psycopg import sql
 
 from harness.cluster import Cluster
-from harness.scheduler import Scheduler
+from harness.scheduler import SCHEMA, Scheduler
 from tests.conftest import until
 
 
@@ -98,9 +98,7 @@ def test_a_definer_that_is_created_anew_answers_for_nothing(scheduler: Scheduler
     create_anew(scheduler, definer)
     scheduler.execute("GRANT {} TO {}", sql.Identifier(team), sql.Identifier(definer))
     scheduler.start()
-    until(
-        lambda: "is not the role that defined" in (state(scheduler, job_id).quarantined_reason or ""), "quarantine"
-    )
+    until(lambda: "is not the role that defined" in (state(scheduler, job_id).quarantined_reason or ""), "quarantine")
     with scheduler.connect_as(team) as session:
         session.execute("UPDATE member_job SET defined_by = current_user")
     until(lambda: scheduler.log(job_id)[-1].state == "succeeded", "the job to run")
@@ -297,3 +295,86 @@ def test_a_database_that_is_dumped_and_restored_with_its_roles(fresh: Any, tmp_p
     cluster.command("psql", "-X", "-d", "postgres", f"--file={tmp_path / 'roles'}")
     cluster.command("psql", "-X", "-v", "ON_ERROR_STOP=1", "-d", "postgres", f"--file={tmp_path / 'dump'}")
     assert admin.execute("SELECT pg_has_role('app', 'job_scheduler', 'MEMBER')").fetchone()[0]
+
+
+# --- functions of the extension's names, of whoever may create some in its schema later -----------
+
+OTHER_TYPES = {
+    "text": ["name", "varchar", "bpchar"], "name": ["text", "varchar"], "bigint": ["integer", "numeric"],
+    "integer": ["smallint", "bigint"], "double precision": ["numeric", "real"], "oid": ["bigint", "regclass"],
+    "timestamp with time zone": ["timestamp", "date"], "boolean": ["text"], "jsonb": ["json", "text"],
+    "interval": ["text", "time"], "text[]": ["name[]", "varchar[]"], "name[]": ["text[]"], "bigint[]": ["integer[]"],
+}  # fmt: skip
+
+
+def overloads(scheduler: Scheduler) -> list[sql.Composed]:
+    """Functions like the extension's, with arguments of types that could suit a careless call better."""
+    rows = scheduler.execute(
+        """SELECT p.proname, p.prokind, ARRAY(SELECT format_type(t, NULL) FROM unnest(p.proargtypes) t) AS types
+           FROM pg_proc p WHERE p.pronamespace = {}::regnamespace AND p.prorettype <> 'trigger'::regtype""",
+        sql.Literal(f'"{SCHEMA}"'),
+    ).fetchall()
+    known = {(row.proname, tuple(row.types)) for row in rows}
+    wanted = set()
+    for row in rows:
+        for position, known_type in enumerate(row.types):
+            for other in OTHER_TYPES.get(known_type, ()):
+                wanted.add((row.proname, (*row.types[:position], other, *row.types[position + 1 :])))
+        for known_type, others in OTHER_TYPES.items():
+            wanted |= {
+                (row.proname, tuple(other if name == known_type else name for name in row.types)) for other in others
+            }
+    return [
+        sql.SQL("CREATE FUNCTION {}.{}({}) RETURNS integer LANGUAGE plpgsql AS {}").format(
+            sql.Identifier(SCHEMA),
+            sql.Identifier(name),
+            sql.SQL(", ".join(types)),
+            sql.Literal("BEGIN RAISE EXCEPTION 'trapped'; END"),
+        )
+        for name, types in sorted(wanted - known)
+        if types
+    ]
+
+
+def test_functions_of_the_same_names_are_not_called(scheduler: Scheduler) -> None:
+    mallory, role = scheduler.role("mallory"), scheduler.role("app")
+    first = scheduler.insert("SELECT 1", rolname=role, job_name="first", schedule="@hourly")
+    scheduler.execute("GRANT CREATE ON SCHEMA {} TO {}", sql.Identifier(SCHEMA), sql.Identifier(mallory))
+    session = scheduler.connect_as(mallory)
+    created = 0
+    for statement in overloads(scheduler):
+        session.execute(statement)
+        created += 1
+    assert created > 400
+    pid = scheduler.value("SELECT start_worker(false)")
+    assert pid
+    for view in scheduler.execute(
+        "SELECT c.relname FROM pg_class c WHERE c.relkind = 'v' AND c.relnamespace = {}::regnamespace",
+        sql.Literal(f'"{SCHEMA}"'),
+    ).fetchall():
+        scheduler.execute("SELECT * FROM {}", sql.Identifier(view.relname))
+    for found in scheduler.execute("SELECT * FROM check_setup()").fetchall():
+        assert "trapped" not in f"{found.found} {found.remedy}"
+    app = scheduler.connect_as(role)
+    for connection in (scheduler.admin, app):
+        second = connection.execute(
+            """INSERT INTO member_job
+                   (job_command, datname, job_name, settings, parameters, run_after, timezone, schedule)
+               VALUES ('SELECT $1', current_catalog, 'second', '{"work_mem": "1MB"}', '[1]', ARRAY[%s], 'UTC', '@daily')
+               RETURNING job_id""",
+            (first,),
+        ).fetchone()
+        assert second is not None
+        connection.execute(
+            "UPDATE member_job SET schedule = '1 hour', enabled = true WHERE job_id = %s", (second.job_id,)
+        )
+        run = connection.execute("SELECT run_job('second'::text)").fetchone()
+        assert run is not None
+        assert scheduler.ended(run[0]).state == "succeeded"
+        connection.execute("SELECT * FROM upcoming_runs('1 day'::interval)")
+        connection.execute("SELECT * FROM next_runs('@daily'::text, 'UTC'::text, now(), 5, 'cron'::text)")
+        connection.execute("SELECT describe_schedule('@daily'::text, 'UTC'::text, 'cron'::text)")
+        connection.execute("SELECT try_job(%s::bigint)", (first,))
+        connection.execute("SELECT cancel_job('second'::text)")
+        connection.execute("SELECT delete_job('second'::text)")
+    assert "trapped" not in scheduler.cluster.log

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from harness.cluster import USER
 from harness.scheduler import Scheduler
 from harness.waiting import until
 
@@ -247,3 +248,37 @@ def test_deleting_a_job_that_others_run_after(scheduler: Scheduler) -> None:
         f"WARNING: job {second} runs after job {first}, which is deleted: it will not start for that any more"
     ]
     assert scheduler.value("SELECT state FROM job_chain") == "deleted"
+
+
+def test_a_right_that_is_taken_away_ends_the_chain(scheduler: Scheduler) -> None:
+    """Who may not touch a job any more does not learn when it ends."""
+    owner, follower = scheduler.role("owner"), scheduler.role("follower")
+    names = sql.Identifier(owner), sql.Identifier(follower)
+    scheduler.execute("GRANT {} TO {}", *names)
+    first = scheduler.insert("SELECT 1", rolname=owner)
+    session = scheduler.connect_as(follower)
+    row = session.execute(
+        "SELECT job_id FROM insert_job('SELECT 1', current_catalog, run_after := ARRAY[%s]::bigint[])", (first,)
+    ).fetchone()
+    assert row is not None
+    scheduler.start()
+
+    def chain() -> list[str]:
+        return [link.state for link in session.execute("SELECT state FROM job_chain").fetchall()]
+
+    scheduler.ended(scheduler.value("SELECT run_job(%s)", first))
+    until(lambda: len(scheduler.log(row.job_id)) == 1, "the job that runs after it")
+    scheduler.execute("REVOKE {} FROM {}", *names)
+    assert chain() == ["not permitted"]
+    scheduler.ended(scheduler.value("SELECT run_job(%s)", first))
+    assert scheduler.value("SELECT count(*) FROM finished_dependency") == 0
+    # A superuser who sets what it runs after answers for that.
+    scheduler.execute(
+        "UPDATE member_job SET run_after = '{}' WHERE job_id = {}", sql.SQL("{}"), sql.Literal(row.job_id)
+    )
+    scheduler.execute("UPDATE member_job SET run_after = ARRAY[{}]::bigint[] WHERE job_id = {}",
+                      sql.Literal(first), sql.Literal(row.job_id))  # fmt: skip
+    assert scheduler.value("SELECT defined_by FROM all_job WHERE job_id = %s", row.job_id) == USER
+    assert chain() == ["waiting"]
+    scheduler.ended(scheduler.value("SELECT run_job(%s)", first))
+    until(lambda: len(scheduler.log(row.job_id)) == 2, "the job that runs after it again")

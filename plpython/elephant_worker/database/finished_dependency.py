@@ -13,18 +13,20 @@ RECORD = Statement(
        SELECT j.job_id, e.job_id, e.jl_id,
               CASE j.run_when WHEN 'always' THEN true WHEN 'on_success' THEN e.state = 'succeeded'
                               ELSE e.state IN ('failed', 'timed out', 'lost') END
-       FROM unnest($1, $2, $3) e (job_id, jl_id, state)
+       FROM unnest($1, $2, $3, $4) e (job_id, jl_id, state, rolname)
        JOIN ONLY @extschema@.job j ON j.run_after @> ARRAY[e.job_id]
+       -- The right may have been taken away since run_after was set.
+       WHERE @extschema@.may_follow(j.defined_by, e.rolname)
        ON CONFLICT (job_id, after_job_id) DO UPDATE SET jl_id = excluded.jl_id, fulfilled = excluded.fulfilled
        RETURNING job_id""",
-    *("int8[]", "int8[]", "text[]"),
+    *("int8[]", "int8[]", "text[]", "name[]"),
 )
 
 
 def record(spi: Spi, runs: Sequence[EndedRun]) -> list[int]:
     """Note how runs, one of each job, have ended; returns the jobs that wait for them."""
-    columns = [run.job_id for run in runs], [run.jl_id for run in runs], [run.state for run in runs]
-    return [row["job_id"] for row in spi.execute(RECORD, *columns)]
+    ended = [(run.job_id, run.jl_id, run.state, run.rolname) for run in runs]
+    return [row["job_id"] for row in spi.execute(RECORD, *(list(column) for column in zip(*ended)))]
 
 
 ENQUEUE_READY = Statement(
