@@ -51,11 +51,11 @@ repeatable = sed -E -e '/^(CREATE TYPE|ALTER TABLE) .*;$$/d' -e '/^(CREATE TYPE|
 	-e 's/^CREATE (FUNCTION|PROCEDURE|VIEW) /CREATE OR REPLACE \1 /' \
 	-e 's/^CREATE ((UNIQUE )?INDEX|TABLE) /CREATE \1 IF NOT EXISTS /'
 
-$(SCRIPT): $(PARTS) sql/expand.py plpython/loader.py elephant_worker.control Makefile $(BUILD)/pkglibdir
+$(SCRIPT): $(PARTS) sql/expand.py sql/one_line_of_context.sql plpython/loader.py elephant_worker.control Makefile $(BUILD)/pkglibdir
 	$(call joined,$(PARTS)) | $(filled_in) > $@.new
 	mv $@.new $@
 
-$(BUILD)/$(EXTENSION)--%--$(EXTVERSION).sql: $(STEPS) updates/begin.sql updates/end.sql $(REPEATED) sql/expand.py plpython/loader.py \
+$(BUILD)/$(EXTENSION)--%--$(EXTVERSION).sql: $(STEPS) updates/begin.sql updates/end.sql $(REPEATED) sql/expand.py sql/one_line_of_context.sql plpython/loader.py \
 		elephant_worker.control Makefile $(BUILD)/pkglibdir
 	{ $(call joined,updates/begin.sql $$(printf '%s\n' $(STEPS) | sed -n '\|^updates/$*--|,$$p')); \
 	    $(call joined,$(REPEATED)) | $(repeatable); $(call joined,updates/end.sql); } | $(filled_in) > $@.new

@@ -7,6 +7,8 @@ The attributes are the columns of tables/job.sql that do not end in `-- internal
 repeats the text between `:` and the last `@` for each attribute: `{name}`, `{type}` and `{default}` are those of the
 column, and `{,}` is a comma after each but the last. `@required attributes` are NOT NULL, `@optional attributes` are
 not; `@attributes after enabled` are the columns that follow this one in the table.
+
+A line `@one line of context@` at the end of a function in PL/pgSQL becomes what stands in one_line_of_context.sql.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 TABLE = Path(__file__).parent / "tables/job.sql"
+CONTEXT = Path(__file__).parent / "one_line_of_context.sql"
 COLUMN = re.compile(r" {4}(?P<name>\w+) (?P<type>[\w\[\]]+)(?P<required> NOT NULL)?(?: DEFAULT (?P<default>.+?))?,?")
 MARKER = re.compile(r"@(?P<which>required |optional )?attributes(?: after (?P<after>\w+))?:(?P<text>[^@]*)@")
 WIDTH = 120
@@ -64,7 +67,7 @@ def expand(sql: str, known: list[Attribute]) -> str:
                 output, column = output + piece, column + len(piece)
         return output
 
-    return MARKER.sub(repeat, sql)
+    return MARKER.sub(repeat, sql).replace("@one line of context@\n", CONTEXT.read_text())
 
 
 if __name__ == "__main__":

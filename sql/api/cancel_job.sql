@@ -11,6 +11,7 @@ BEGIN
     INSERT INTO @extschema@.job_request (kind, job_id) VALUES ('cancel', cancel_job.job_id);
     RETURN (SELECT count(*) FROM @extschema@.member_job_log l
             WHERE l.job_id = cancel_job.job_id AND l.state = 'running');
+@one line of context@
 END
 $$;
 COMMENT ON FUNCTION @extschema@.cancel_job(bigint) IS
@@ -19,10 +20,13 @@ REVOKE ALL ON FUNCTION @extschema@.cancel_job(bigint) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.cancel_job(bigint) TO job_scheduler;
 
 CREATE FUNCTION @extschema@.cancel_job(job text) RETURNS integer
-LANGUAGE sql VOLATILE SECURITY INVOKER
+LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT @extschema@.cancel_job(@extschema@.find_job(job));
+BEGIN
+    RETURN @extschema@.cancel_job(@extschema@.find_job(job));
+@one line of context@
+END
 $$;
 COMMENT ON FUNCTION @extschema@.cancel_job(text) IS 'the same for a job that is named';
 REVOKE ALL ON FUNCTION @extschema@.cancel_job(text) FROM PUBLIC;

@@ -11,6 +11,7 @@ BEGIN
         PERFORM @extschema@.raise_no_such_job(delete_job.job_id);
     END IF;
     RETURN deleted;
+@one line of context@
 END
 $$;
 COMMENT ON FUNCTION @extschema@.delete_job(bigint) IS
@@ -19,10 +20,13 @@ REVOKE ALL ON FUNCTION @extschema@.delete_job(bigint) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.delete_job(bigint) TO job_scheduler;
 
 CREATE FUNCTION @extschema@.delete_job(job text) RETURNS @extschema@.member_job
-LANGUAGE sql VOLATILE SECURITY INVOKER
+LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT * FROM @extschema@.delete_job(@extschema@.find_job(job));
+BEGIN
+    RETURN @extschema@.delete_job(@extschema@.find_job(job));
+@one line of context@
+END
 $$;
 COMMENT ON FUNCTION @extschema@.delete_job(text) IS 'the same for a job that is named';
 REVOKE ALL ON FUNCTION @extschema@.delete_job(text) FROM PUBLIC;

@@ -41,6 +41,7 @@ BEGIN
         schedule, timezone, dst, extract(epoch FROM now())::float8, '');
     PERFORM @extschema@.raise_error(answer.user_error);
     RETURN answer.words;
+@one line of context@
 END
 $$;
 COMMENT ON FUNCTION @extschema@.describe_schedule(text, text, text) IS
@@ -53,10 +54,13 @@ CREATE FUNCTION @extschema@.describe_schedule(
     timezone text DEFAULT current_setting('TimeZone'),
     dst text DEFAULT 'cron'
 ) RETURNS text
-LANGUAGE sql STABLE SECURITY INVOKER
+LANGUAGE plpgsql STABLE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT @extschema@.describe_schedule(schedule::text, timezone, dst);
+BEGIN
+    RETURN @extschema@.describe_schedule(schedule::text, timezone, dst);
+@one line of context@
+END
 $$;
 COMMENT ON FUNCTION @extschema@.describe_schedule(@extschema@.job_schedule, text, text) IS
     'the same for an array, a moment or an interval';

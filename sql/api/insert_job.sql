@@ -20,6 +20,7 @@ BEGIN
         (@attributes: {name}{,}@)
     RETURNING * INTO new_job;
     RETURN new_job;
+@one line of context@
 END
 $$;
 COMMENT ON FUNCTION @extschema@.insert_job IS

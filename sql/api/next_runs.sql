@@ -28,6 +28,7 @@ BEGIN
         schedule, timezone, dst, NULL, NULL, extract(epoch FROM after)::float8, NULL, count, '');
     PERFORM @extschema@.raise_error(answer.user_error);
     RETURN QUERY SELECT to_timestamp(due) FROM unnest(answer.due) AS due;
+@one line of context@
 END
 $$;
 COMMENT ON FUNCTION @extschema@.next_runs(text, text, timestamptz, integer, text) IS
@@ -42,10 +43,13 @@ CREATE FUNCTION @extschema@.next_runs(
     count integer DEFAULT 5,
     dst text DEFAULT 'cron'
 ) RETURNS SETOF timestamptz
-LANGUAGE sql STABLE SECURITY INVOKER
+LANGUAGE plpgsql STABLE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT @extschema@.next_runs(schedule::text, timezone, after, count, dst);
+BEGIN
+    RETURN QUERY SELECT @extschema@.next_runs(schedule::text, timezone, after, count, dst);
+@one line of context@
+END
 $$;
 COMMENT ON FUNCTION @extschema@.next_runs(@extschema@.job_schedule, text, timestamptz, integer, text) IS
     'the same for an array, a moment or an interval';

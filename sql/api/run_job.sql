@@ -12,6 +12,7 @@ BEGIN
     END IF;
     INSERT INTO @extschema@.job_request (kind, job_id) VALUES ('run', run_job.job_id) RETURNING request_id INTO run;
     RETURN run;
+@one line of context@
 END
 $$;
 COMMENT ON FUNCTION @extschema@.run_job(bigint) IS
@@ -20,10 +21,13 @@ REVOKE ALL ON FUNCTION @extschema@.run_job(bigint) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.run_job(bigint) TO job_scheduler;
 
 CREATE FUNCTION @extschema@.run_job(job text) RETURNS bigint
-LANGUAGE sql VOLATILE SECURITY INVOKER
+LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT @extschema@.run_job(@extschema@.find_job(job));
+BEGIN
+    RETURN @extschema@.run_job(@extschema@.find_job(job));
+@one line of context@
+END
 $$;
 COMMENT ON FUNCTION @extschema@.run_job(text) IS 'the same for a job that is named';
 REVOKE ALL ON FUNCTION @extschema@.run_job(text) FROM PUBLIC;

@@ -21,6 +21,7 @@ BEGIN
     RETURNING job_id INTO number;
     INSERT INTO @extschema@.job_request (kind, cause, job_id) VALUES ('run', 'once', number) RETURNING request_id INTO run;
     RETURN run;
+@one line of context@
 END
 $$;
 COMMENT ON FUNCTION @extschema@.run_once IS

@@ -38,6 +38,7 @@ BEGIN
     row_count := answer.row_count;
     duration := answer.job_finished - answer.job_started;
     notices := answer.notices;
+@one line of context@
 END
 $$;
 COMMENT ON FUNCTION @extschema@.try_job(bigint) IS
@@ -57,10 +58,15 @@ CREATE FUNCTION @extschema@.try_job(
     OUT duration interval,
     OUT notices text
 )
-LANGUAGE sql VOLATILE SECURITY INVOKER
+LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT * FROM @extschema@.try_job(@extschema@.find_job(job));
+BEGIN
+    SELECT t.* INTO state, job_sqlstate, exception_message, exception_detail, exception_hint, exception_context, row_count,
+                    duration, notices
+    FROM @extschema@.try_job(@extschema@.find_job(job)) t;
+@one line of context@
+END
 $$;
 COMMENT ON FUNCTION @extschema@.try_job(text) IS 'the same for a job that is named';
 REVOKE ALL ON FUNCTION @extschema@.try_job(text) FROM PUBLIC;

@@ -24,6 +24,7 @@ BEGIN
         PERFORM @extschema@.raise_no_such_job(update_job.job_id);
     END IF;
     RETURN changed;
+@one line of context@
 END
 $$;
 COMMENT ON FUNCTION @extschema@.update_job(bigint, text, name, @extschema@.job_schedule, name, text, boolean, @attributes after job_description: {type}{,}@) IS
@@ -41,12 +42,15 @@ CREATE FUNCTION @extschema@.update_job(
     enabled boolean DEFAULT NULL,
     @attributes after job_description: {name} {type} DEFAULT NULL{,}@
 ) RETURNS @extschema@.member_job
-LANGUAGE sql VOLATILE SECURITY INVOKER
+LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT * FROM @extschema@.update_job(
+BEGIN
+    RETURN @extschema@.update_job(
         job_id => @extschema@.find_job(update_job.job),
         @attributes: {name} => update_job.{name}{,}@);
+@one line of context@
+END
 $$;
 COMMENT ON FUNCTION @extschema@.update_job(text, text, name, @extschema@.job_schedule, name, text, boolean, @attributes after job_description: {type}{,}@) IS
     'the same for a job that is named';

@@ -46,6 +46,7 @@ BEGIN
         PERFORM @extschema@.check_definer(NEW);
     END IF;
     RETURN NEW;
+@one line of context@
 END
 $$;
 COMMENT ON FUNCTION @extschema@.check_job() IS

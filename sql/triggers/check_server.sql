@@ -12,6 +12,7 @@ BEGIN
         FROM @extschema@.describe_obstacle(obstacle, NEW.rolname, NEW.datname, NEW.server, NULL) o;
     END IF;
     RETURN NEW;
+@one line of context@
 END
 $$;
 COMMENT ON FUNCTION @extschema@.check_server() IS

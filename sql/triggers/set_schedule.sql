@@ -35,6 +35,7 @@ BEGIN
     END IF;
     NEW.first_run_at := CASE WHEN NEW.enabled THEN to_timestamp(answer.due[1]) END;
     RETURN NEW;
+@one line of context@
 END
 $$;
 COMMENT ON FUNCTION @extschema@.set_schedule() IS
