@@ -88,6 +88,23 @@ def test_the_script_is_built_for_the_server_that_it_is_installed_in(installation
     assert script.stat().st_mtime_ns == built
 
 
+def test_versions_lie_side_by_side(installation: Installation, tmp_path: Path) -> None:
+    """Neither installing nor removing a version touches the files of another."""
+    installation.make("install", f"DESTDIR={tmp_path}")
+    (package,) = tmp_path.rglob(f"elephant_worker/{version()}")
+    (script,) = tmp_path.rglob(f"elephant_worker--{version()}.sql")
+    earlier = [
+        package.with_name("1.0.0") / "elephant_worker/__init__.py",
+        script.with_name("elephant_worker--1.0.0.sql"),
+    ]
+    for path in earlier:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    for target in ("install", "uninstall"):
+        installation.make(target, f"DESTDIR={tmp_path}")
+    assert files_below(tmp_path) == sorted(str(path.relative_to(tmp_path)) for path in earlier)
+
+
 def test_pgxn_client(cluster: Cluster, installation: Installation, tmp_path: Path) -> None:
     """Run as a module: the script in a virtual environment names the interpreter where that was made."""
     checkout = tmp_path / "checkout"
