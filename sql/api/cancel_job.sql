@@ -15,7 +15,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.cancel_job(bigint) IS
-    'has the worker stop the active runs of a job as soon as this transaction commits: their statement is cancelled, after worker_setting.cancel_grace their session terminated; returns how many there are';
+    'asks the worker to stop the active runs of a job as soon as this transaction commits: it cancels their statements and, after worker_setting.cancel_grace, terminates their sessions; returns the number of active runs';
 REVOKE ALL ON FUNCTION @extschema@.cancel_job(bigint) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.cancel_job(bigint) TO job_scheduler;
 
@@ -28,6 +28,6 @@ BEGIN
 @one line of context@
 END
 $$;
-COMMENT ON FUNCTION @extschema@.cancel_job(text) IS 'the same for a job that is named';
+COMMENT ON FUNCTION @extschema@.cancel_job(text) IS 'the same for a job given by name';
 REVOKE ALL ON FUNCTION @extschema@.cancel_job(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.cancel_job(text) TO job_scheduler;

@@ -12,8 +12,8 @@ BEGIN
         RAISE EXCEPTION 'there is no run % that role "%" may touch',
                         coalesce(cancel_run.jl_id::text, 'NULL'), current_user
             USING ERRCODE = 'no_data_found',
-                  DETAIL = 'It does not exist, or belongs to a role that you are not a member of.',
-                  HINT = 'member_job_log lists the runs that have started, waiting_run those that have not.';
+                  DETAIL = 'It does not exist, or it belongs to a role that you are not a member of.',
+                  HINT = 'The view member_job_log lists runs that have started, waiting_run those that have not.';
     END IF;
     IF state NOT IN ('running', 'waiting') THEN
         RETURN false;
@@ -23,6 +23,6 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.cancel_run(bigint) IS
-    'has the worker stop one run, or not start it, as soon as this transaction commits; returns false where it has ended already';
+    'asks the worker to stop one run, or not to start it, as soon as this transaction commits; returns false if the run has already ended';
 REVOKE ALL ON FUNCTION @extschema@.cancel_run(bigint) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.cancel_run(bigint) TO job_scheduler;

@@ -28,6 +28,6 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.check_setup() IS
-    'looks for what keeps jobs from running on this server, and says what mends it; job_monitor sees less of pg_hba.conf';
+    'reports why jobs do not run on this server and how to fix it; job_monitor sees less of pg_hba.conf';
 REVOKE ALL ON FUNCTION @extschema@.check_setup() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.check_setup() TO job_monitor;

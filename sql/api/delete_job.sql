@@ -15,7 +15,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.delete_job(bigint) IS
-    'deletes a job; its log is kept, and a run that is active goes on (cancel_job() stops it)';
+    'deletes a job; its log is kept, and active runs continue (cancel_job() stops them)';
 REVOKE ALL ON FUNCTION @extschema@.delete_job(bigint) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.delete_job(bigint) TO job_scheduler;
 
@@ -28,6 +28,6 @@ BEGIN
 @one line of context@
 END
 $$;
-COMMENT ON FUNCTION @extschema@.delete_job(text) IS 'the same for a job that is named';
+COMMENT ON FUNCTION @extschema@.delete_job(text) IS 'the same for a job given by name';
 REVOKE ALL ON FUNCTION @extschema@.delete_job(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.delete_job(text) TO job_scheduler;

@@ -32,9 +32,9 @@ BEGIN
         RETURN 'only when run_job() asks for it';
     END IF;
     IF timezone IS NULL OR dst IS NULL THEN
-        RAISE EXCEPTION 'describe_schedule() takes no NULL but for the schedule'
+        RAISE EXCEPTION 'describe_schedule() does not accept NULL except for the schedule'
             USING ERRCODE = 'null_value_not_allowed',
-                  DETAIL = 'timezone and dst each need a value.',
+                  DETAIL = 'timezone and dst require a value.',
                   HINT = 'Leave a parameter out to use its default.';
     END IF;
     SELECT * INTO answer FROM @extschema@.schedule_in_words(
@@ -45,7 +45,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.describe_schedule(text, text, text) IS
-    'a schedule in plain English: when it is due, when next, and what becomes of it where clocks are changed within a year; 22023 for an invalid schedule, time zone or dst, 22004 where one of the last two is NULL';
+    'describes a schedule in plain English: when it is due, when next, and what happens when clocks change within a year; 22023 for an invalid schedule, time zone or dst, 22004 if one of the last two is NULL';
 REVOKE ALL ON FUNCTION @extschema@.describe_schedule(text, text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.describe_schedule(text, text, text) TO job_scheduler, job_monitor;
 

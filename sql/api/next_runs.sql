@@ -13,15 +13,15 @@ DECLARE
 BEGIN
     IF schedule IS NULL OR timezone IS NULL OR after IS NULL OR count IS NULL
        OR dst IS NULL THEN
-        RAISE EXCEPTION 'next_runs() takes no NULL'
+        RAISE EXCEPTION 'next_runs() does not accept NULL'
             USING ERRCODE = 'null_value_not_allowed',
-                  DETAIL = 'schedule, timezone, after, count and dst each need a value.',
+                  DETAIL = 'schedule, timezone, after, count and dst require a value.',
                   HINT = 'Leave a parameter out to use its default.';
     END IF;
     IF NOT isfinite(after) OR count NOT BETWEEN 0 AND 10000 THEN
         RAISE EXCEPTION 'next_runs() cannot count % times after %', count, after
             USING ERRCODE = 'invalid_parameter_value',
-                  DETAIL = 'after must be finite, count between 0 and 10000.',
+                  DETAIL = 'after must be finite, and count between 0 and 10000.',
                   HINT = 'For more, call it again with the last result as after.';
     END IF;
     SELECT * INTO answer FROM @extschema@.due_times(
@@ -32,7 +32,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.next_runs(text, text, timestamptz, integer, text) IS
-    'when a schedule is due next, read in a time zone, later than a moment (intervals are counted from it, H stands for the slots of no job in particular); 22023 for an invalid schedule, time zone or dst, 22004 for NULL';
+    'the next due times of a schedule after a given moment, read in a time zone (intervals are counted from that moment, H stands for the slots of no particular job); 22023 for an invalid schedule, time zone or dst, 22004 for NULL';
 REVOKE ALL ON FUNCTION @extschema@.next_runs(text, text, timestamptz, integer, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.next_runs(text, text, timestamptz, integer, text) TO job_scheduler, job_monitor;
 

@@ -7,7 +7,7 @@ AS $$
     SELECT EXISTS (SELECT FROM paused);
 $$;
 COMMENT ON FUNCTION @extschema@.pause_jobs() IS
-    'has the worker start nothing more, until resume_jobs(); runs that are active go on; returns false where it was paused already';
+    'stops the worker from starting anything until resume_jobs() is called; active runs continue; returns false if jobs were already paused';
 REVOKE ALL ON FUNCTION @extschema@.pause_jobs() FROM PUBLIC;
 
 CREATE FUNCTION @extschema@.resume_jobs() RETURNS boolean
@@ -19,5 +19,5 @@ AS $$
     SELECT EXISTS (SELECT FROM resumed);
 $$;
 COMMENT ON FUNCTION @extschema@.resume_jobs() IS
-    'ends pause_jobs(): what was due meanwhile counts as missed, so that catch_up says what becomes of it; requests are started now; returns false where it was not paused';
+    'ends pause_jobs(): due times that passed meanwhile count as missed, so catch_up decides about them; requested runs start now; returns false if jobs were not paused';
 REVOKE ALL ON FUNCTION @extschema@.resume_jobs() FROM PUBLIC;

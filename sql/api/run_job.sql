@@ -16,7 +16,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.run_job(bigint) IS
-    'has the worker start a job as soon as this transaction commits, also one that is not enabled; returns the jl_id of the run';
+    'asks the worker to start a job as soon as this transaction commits, even if the job is not enabled; returns the jl_id of the run';
 REVOKE ALL ON FUNCTION @extschema@.run_job(bigint) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.run_job(bigint) TO job_scheduler;
 
@@ -29,6 +29,6 @@ BEGIN
 @one line of context@
 END
 $$;
-COMMENT ON FUNCTION @extschema@.run_job(text) IS 'the same for a job that is named';
+COMMENT ON FUNCTION @extschema@.run_job(text) IS 'the same for a job given by name';
 REVOKE ALL ON FUNCTION @extschema@.run_job(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.run_job(text) TO job_scheduler;

@@ -25,6 +25,6 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.run_once IS
-    'has the worker run a command in the background as soon as this transaction commits; leaves no job; returns the jl_id of the run, with which the log has it and cancel_run() stops it';
+    'asks the worker to run a command in the background as soon as this transaction commits, without defining a job; returns the jl_id of the run, which identifies it in the log and for cancel_run()';
 REVOKE ALL ON FUNCTION @extschema@.run_once FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.run_once TO job_scheduler;

@@ -42,7 +42,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.try_job(bigint) IS
-    'has the worker execute a job''s command now, as its role in its database, in a transaction that is rolled back; waits for it and returns how it went, also for a job that this transaction has defined; 55000 where no worker runs';
+    'has the worker execute the command of a job now, as its role in its database, in a transaction that is rolled back; waits for the result and returns it, even for a job that this transaction defined; 55000 if no worker is running';
 REVOKE ALL ON FUNCTION @extschema@.try_job(bigint) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.try_job(bigint) TO job_scheduler;
 
@@ -68,6 +68,6 @@ BEGIN
 @one line of context@
 END
 $$;
-COMMENT ON FUNCTION @extschema@.try_job(text) IS 'the same for a job that is named';
+COMMENT ON FUNCTION @extschema@.try_job(text) IS 'the same for a job given by name';
 REVOKE ALL ON FUNCTION @extschema@.try_job(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.try_job(text) TO job_scheduler;

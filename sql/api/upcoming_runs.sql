@@ -15,8 +15,8 @@ BEGIN
     IF ahead IS NULL OR NOT extract(epoch FROM ahead) BETWEEN 0.000001 AND 366 * 86400 THEN
         RAISE EXCEPTION 'upcoming_runs() cannot look ahead %', coalesce(ahead::text, 'NULL')
             USING ERRCODE = 'invalid_parameter_value',
-                  DETAIL = 'It shows the due times from now until so much later.',
-                  HINT = 'Choose an interval up to 1 year, as in upcoming_runs(''12 hours'').';
+                  DETAIL = 'The interval says how far ahead of now to look.',
+                  HINT = 'Choose an interval of up to 1 year, for example upcoming_runs(''12 hours'').';
     END IF;
     RETURN QUERY
     SELECT to_timestamp(d.due), j.job_id, j.rolname, j.datname, j.job_description,
@@ -33,6 +33,6 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.upcoming_runs IS
-    'what is due in the time ahead, of all jobs that the current role may see: at most 10,001 runs a job; due_together counts those of the same moment';
+    'the due times within the given interval from now, of all jobs that the current role may see: at most 10,001 for each job; due_together is the number of runs due at the same moment';
 REVOKE ALL ON FUNCTION @extschema@.upcoming_runs FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.upcoming_runs TO job_scheduler, job_monitor;

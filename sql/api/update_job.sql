@@ -28,7 +28,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.update_job(bigint, text, name, @extschema@.job_schedule, name, text, boolean, @attributes after job_description: {type}{,}@) IS
-    'changes what is not NULL of a job; to set something to NULL, UPDATE member_job; runs that are active go on unchanged';
+    'sets the given attributes of a job; NULL leaves an attribute as it is, so use UPDATE member_job to set one to NULL; active runs continue unchanged';
 REVOKE ALL ON FUNCTION @extschema@.update_job(bigint, text, name, @extschema@.job_schedule, name, text, boolean, @attributes after job_description: {type}{,}@) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.update_job(bigint, text, name, @extschema@.job_schedule, name, text, boolean, @attributes after job_description: {type}{,}@) TO job_scheduler;
 
@@ -53,6 +53,6 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.update_job(text, text, name, @extschema@.job_schedule, name, text, boolean, @attributes after job_description: {type}{,}@) IS
-    'the same for a job that is named';
+    'the same for a job given by name';
 REVOKE ALL ON FUNCTION @extschema@.update_job(text, text, name, @extschema@.job_schedule, name, text, boolean, @attributes after job_description: {type}{,}@) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.update_job(text, text, name, @extschema@.job_schedule, name, text, boolean, @attributes after job_description: {type}{,}@) TO job_scheduler;

@@ -9,16 +9,16 @@ BEGIN
     IF jsonb_typeof(definition.settings) <> 'object' THEN
         RAISE EXCEPTION 'settings of a job cannot be %', left(definition.settings::text, 100)
             USING ERRCODE = 'invalid_parameter_value',
-                  DETAIL = 'They are a JSON object: names of parameters of PostgreSQL, and values.',
-                  HINT = 'As in {"work_mem": "256MB", "statement_timeout": "5min"}.';
+                  DETAIL = 'They are a JSON object of PostgreSQL settings: names and values.',
+                  HINT = 'For example: {"work_mem": "256MB", "statement_timeout": "5min"}.';
     END IF;
     IF jsonb_typeof(definition.parameters) <> 'array' OR jsonb_array_length(definition.parameters) > 1000 THEN
         RAISE EXCEPTION 'parameters of a job cannot be %', left(definition.parameters::text, 100)
             USING ERRCODE = 'invalid_parameter_value',
-                  DETAIL = 'They are a JSON array with the values of $1, $2 and so on, 1000 at the most.',
-                  HINT = 'As in ["Berlin", 42, null].';
+                  DETAIL = 'They are a JSON array of the values of $1, $2 and so on, at most 1000.',
+                  HINT = 'For example: ["Berlin", 42, null].';
     END IF;
-    -- Each is set as the role of the job may set it, and all of it undone.
+    -- Each is set as the role of the job, and all of it is undone.
     BEGIN
         IF definition.settings IS NOT NULL AND definition.rolname <> current_user THEN
             PERFORM pg_catalog.set_config('role', definition.rolname, true);
@@ -29,12 +29,12 @@ BEGIN
             JOIN pg_catalog.jsonb_each_text(coalesce(definition.settings, '{}')) v ON v.key = s.key
         LOOP
             IF setting.name ~* '^(role|session_authorization|client_encoding|elephant_worker[.].*)$' THEN
-                RAISE EXCEPTION USING MESSAGE = 'it belongs to the session that the worker makes';
+                RAISE EXCEPTION USING MESSAGE = 'it is reserved for the sessions of the worker';
             ELSIF setting.type NOT IN ('string', 'number', 'boolean') THEN
-                RAISE EXCEPTION USING MESSAGE = 'it is no string, number or boolean';
+                RAISE EXCEPTION USING MESSAGE = 'it is not a string, number or boolean';
             END IF;
-            -- With another search_path what follows here would mean something else; another server has settings
-            -- of its own.
+            -- With another search_path the following statements would mean something else; another server has
+            -- settings of its own.
             IF definition.server IS NULL AND lower(setting.name) <> 'search_path' THEN
                 PERFORM pg_catalog.set_config(setting.name, setting.text, true);
             END IF;
@@ -50,7 +50,7 @@ BEGIN
                     coalesce(setting.value::text, definition.rolname)
         USING ERRCODE = 'invalid_parameter_value',
               DETAIL = format('For role "%s": %s.', definition.rolname, reason),
-              HINT = 'Give what this role could SET itself, as in {"work_mem": "256MB"}.';
+              HINT = 'Give settings that this role can SET itself, for example {"work_mem": "256MB"}.';
 END
 $$;
 COMMENT ON FUNCTION @extschema@.check_settings(@extschema@.job) IS

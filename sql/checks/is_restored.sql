@@ -8,6 +8,6 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.is_restored(@extschema@.job) IS
-    'whether a new row comes from a dump or from the worker, complete and checked before; it is stored as it is';
+    'whether a new row comes from a dump or from the worker, complete and checked before';
 REVOKE ALL ON FUNCTION @extschema@.is_restored(@extschema@.job) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.is_restored(@extschema@.job) TO job_scheduler;

@@ -5,6 +5,7 @@ AS $$
     SELECT CASE WHEN length(l.flat) > width THEN left(l.flat, width - 1) || '…' ELSE l.flat END
     FROM (SELECT btrim(regexp_replace(line, '\s+', ' ', 'g'))) l (flat);
 $$;
-COMMENT ON FUNCTION @extschema@.abbreviate(text, integer) IS 'a text as one line of so many characters at the most';
+COMMENT ON FUNCTION @extschema@.abbreviate(text, integer) IS
+    'the text on one line, cut to the given number of characters';
 REVOKE ALL ON FUNCTION @extschema@.abbreviate(text, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.abbreviate(text, integer) TO job_scheduler;

@@ -22,6 +22,6 @@ return elephant("schedule.functions").due_times(
     schedule, timezone, dst, starts_at, ends_at, after, until, count, seed, anchor, lambda: plpy.execute("SELECT"))
 $python$;
 COMMENT ON FUNCTION @extschema@.due_times IS
-    'the next due times of a schedule in seconds since 1970 (as many as count, not after until), why it is never due (NULL where it is), or what is wrong with it; the seed (the job) chooses the slots of H, intervals are counted from anchor or, if that is NULL, from after';
+    'the next due times of a schedule as seconds since 1970 (at most count of them, none after until), why it is never due (NULL if it is), or what is wrong with it; seed, the job, chooses the slots of H; intervals are counted from anchor, or from after if that is NULL';
 REVOKE ALL ON FUNCTION @extschema@.due_times FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.due_times TO job_scheduler, job_monitor;

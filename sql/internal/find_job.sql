@@ -17,19 +17,19 @@ BEGIN
     IF found IS NULL THEN
         RAISE EXCEPTION 'there is no job named "%" that role "%" may touch', job, current_user
             USING ERRCODE = 'no_data_found',
-                  DETAIL = 'It does not exist, or belongs to a role that you are not a member of.',
-                  HINT = 'member_job lists the jobs that you may touch.';
+                  DETAIL = 'It does not exist, or it belongs to a role that you are not a member of.',
+                  HINT = 'The view member_job lists the jobs that you may touch.';
     ELSIF cardinality(found) > 1 THEN
         RAISE EXCEPTION 'several jobs are named "%"', job
             USING ERRCODE = 'too_many_rows',
-                  DETAIL = format('Roles that "%s" is a member of have given the name to the jobs %s.',
+                  DETAIL = format('Roles that "%s" is a member of use this name for the jobs %s.',
                                   current_user, array_to_string(found, ', ')),
-                  HINT = 'Give the job_id.';
+                  HINT = 'Use the job_id.';
     END IF;
     RETURN found[1];
 END
 $$;
 COMMENT ON FUNCTION @extschema@.find_job(text) IS
-    'the job_id of the job of this name: one of the current role, else one of a role that it is a member of (P0002 where there is none, P0003 where there are several); a number is a job_id already';
+    'the job_id of the job with this name: of the current role, else of a role that it is a member of (P0002 if there is no such job, P0003 if there are several); a number is taken for a job_id';
 REVOKE ALL ON FUNCTION @extschema@.find_job(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.find_job(text) TO job_scheduler;

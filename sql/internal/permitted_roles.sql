@@ -5,7 +5,7 @@ AS $$
     SELECT CASE WHEN current_setting('server_version_num')::integer >= 160000 THEN 'SET' ELSE 'MEMBER' END;
 $$;
 COMMENT ON FUNCTION @extschema@.acting_privilege() IS
-    'what pg_has_role() is to be asked for: since PostgreSQL 16 a membership can come without the right to SET ROLE';
+    'the privilege to ask pg_has_role() for: since PostgreSQL 16 a member of a role may lack the right to SET ROLE to it';
 REVOKE ALL ON FUNCTION @extschema@.acting_privilege() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.acting_privilege() TO job_scheduler, job_monitor;
 
@@ -16,7 +16,7 @@ AS $$
     SELECT pg_has_role(role, @extschema@.acting_privilege());
 $$;
 COMMENT ON FUNCTION @extschema@.may_act_as(oid) IS
-    'whether the current role could SET ROLE to this one, and so may define jobs for it';
+    'whether the current role can SET ROLE to this one, and so can define jobs for it';
 REVOKE ALL ON FUNCTION @extschema@.may_act_as(oid) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.may_act_as(oid) TO job_scheduler, job_monitor;
 
@@ -32,7 +32,7 @@ BEGIN
                    AND NOT EXISTS (SELECT FROM @extschema@.replaced_role x WHERE x.rolname = r.rolname));
 END
 $$;
-COMMENT ON FUNCTION @extschema@.permitted_roles() IS 'the roles that the current role may define jobs for';
+COMMENT ON FUNCTION @extschema@.permitted_roles() IS 'the roles that the current role can define jobs for';
 REVOKE ALL ON FUNCTION @extschema@.permitted_roles() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.permitted_roles() TO job_scheduler, job_monitor;
 
@@ -45,7 +45,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.is_superuser() IS
-    'whether the current role is a superuser, who also sees the jobs of roles that are gone';
+    'whether the current role is a superuser, who also sees the jobs of roles that no longer exist';
 REVOKE ALL ON FUNCTION @extschema@.is_superuser() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.is_superuser() TO job_scheduler, job_monitor;
 

@@ -11,6 +11,6 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.raise_error(@extschema@.user_error) IS
-    'raises the error that the Python package has found; does nothing where there is none';
+    'raises an error that the Python package has returned; does nothing if there is none';
 REVOKE ALL ON FUNCTION @extschema@.raise_error(@extschema@.user_error) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.raise_error(@extschema@.user_error) TO job_scheduler, job_monitor;

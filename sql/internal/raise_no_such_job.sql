@@ -5,8 +5,8 @@ AS $$
 BEGIN
     RAISE EXCEPTION 'there is no job % that role "%" may touch', coalesce(job_id::text, 'NULL'), current_user
         USING ERRCODE = 'no_data_found',
-              DETAIL = 'It does not exist, or belongs to a role that you are not a member of.',
-              HINT = 'member_job lists the jobs that you may touch.';
+              DETAIL = 'It does not exist, or it belongs to a role that you are not a member of.',
+              HINT = 'The view member_job lists the jobs that you may touch.';
 END
 $$;
 COMMENT ON FUNCTION @extschema@.raise_no_such_job(bigint) IS 'raises the error for an unknown job (P0002)';

@@ -37,8 +37,9 @@ BEGIN
 END
 $$;
 
-COMMENT ON COLUMN @extschema@.job_for_worker.role_oid IS 'the role, NULL where it is gone';
-COMMENT ON COLUMN @extschema@.job_for_worker.database_oid IS 'the database, NULL where it is gone or on another server';
-COMMENT ON COLUMN @extschema@.job_for_worker.obstacle_error IS 'the error that the log gets for the obstacle';
+COMMENT ON COLUMN @extschema@.job_for_worker.role_oid IS 'the role; NULL if it does not exist';
+COMMENT ON COLUMN @extschema@.job_for_worker.database_oid IS
+    'the database; NULL if it does not exist or is on another server';
+COMMENT ON COLUMN @extschema@.job_for_worker.obstacle_error IS 'the error that is logged for the obstacle';
 COMMENT ON COLUMN @extschema@.job_for_worker.obstacle IS
-    'what is in its way, NULL: nothing; role, database: is gone; other role, other database, other definer: has the name of one that was there before; closed: the database accepts no connections; server: is gone; usage: the role has no USAGE on it; mapping: the role has no user mapping for it; option: it would make the worker use files or services of its own; password: the mapping has none; connect: the role may not connect to it; login: it may not log in, with connect_as = ''role''; definer: is gone; scheduler: the definer is not a member of job_scheduler; member: the definer could not SET ROLE to the role';
+    'what keeps the job from running, a code that describe_obstacle() explains; NULL: nothing';

@@ -1,4 +1,4 @@
--- What jobs with run_after wait for and has happened. Only the worker writes it.
+-- Which of the jobs in run_after have ended. Only the worker writes it.
 CREATE TABLE @extschema@.finished_dependency (
     job_id bigint,
     after_job_id bigint,
@@ -8,10 +8,10 @@ CREATE TABLE @extschema@.finished_dependency (
 );
 
 COMMENT ON TABLE @extschema@.finished_dependency IS
-    'how jobs that others run after have ended, since those were started for that; see job_chain';
+    'how the jobs in run_after have ended since the dependent job was last started for them; see job_chain';
 COMMENT ON COLUMN @extschema@.finished_dependency.job_id IS 'the job that runs after another';
-COMMENT ON COLUMN @extschema@.finished_dependency.after_job_id IS 'the other';
-COMMENT ON COLUMN @extschema@.finished_dependency.jl_id IS 'the run of the other that has ended last';
-COMMENT ON COLUMN @extschema@.finished_dependency.fulfilled IS 'whether it ended as run_when wants';
+COMMENT ON COLUMN @extschema@.finished_dependency.after_job_id IS 'the other job';
+COMMENT ON COLUMN @extschema@.finished_dependency.jl_id IS 'the run of the other job that ended last';
+COMMENT ON COLUMN @extschema@.finished_dependency.fulfilled IS 'whether it ended as run_when requires';
 
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.finished_dependency', '');

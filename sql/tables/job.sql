@@ -1,4 +1,4 @@
--- What users define. The worker only reads it, so that no transaction of a user's makes it wait.
+-- What users define. The worker only reads it, so that it never waits for a transaction of a user.
 -- A column is an attribute that users set, in everything that ../expand.py writes out, unless it ends in: -- internal.
 -- New columns come last, and have a default: dumps of earlier versions do without them.
 CREATE TABLE @extschema@.job (
@@ -46,56 +46,58 @@ CREATE INDEX job_dependent ON @extschema@.job (job_id) WHERE run_after IS NOT NU
 CREATE INDEX job_run_after ON @extschema@.job USING gin (run_after) WHERE run_after IS NOT NULL;
 CREATE INDEX job_rolname ON @extschema@.job (rolname);
 
-COMMENT ON TABLE @extschema@.job IS 'the jobs, as they were defined; users see and change them through my_job and member_job';
+COMMENT ON TABLE @extschema@.job IS
+    'the definitions of the jobs; users see and change them through my_job and member_job';
 COMMENT ON COLUMN @extschema@.job.job_id IS 'identifies the job';
-COMMENT ON COLUMN @extschema@.job.datname IS 'the database to run in, on the server named by server';
+COMMENT ON COLUMN @extschema@.job.datname IS 'the database to run in, on the given server';
 COMMENT ON COLUMN @extschema@.job.rolname IS 'the role to run as';
 COMMENT ON COLUMN @extschema@.job.schedule IS
-    'when to run: a crontab line, nickname, interval or timestamp, or an array of these; NULL: only when asked to by run_job()';
+    'when to run: a crontab line, nickname, interval or timestamp, or an array of these; NULL: only when run_job() asks for it';
 COMMENT ON COLUMN @extschema@.job.enabled IS 'whether the schedule is followed';
-COMMENT ON COLUMN @extschema@.job.job_command IS 'what to run: SQL, one statement or several, as psql -c would';
+COMMENT ON COLUMN @extschema@.job.job_command IS 'what to run: one or more SQL statements, sent as psql -c would';
 COMMENT ON COLUMN @extschema@.job.job_description IS 'what the job is for';
-COMMENT ON COLUMN @extschema@.job.job_timeout IS 'how long a run may take before it is cancelled';
-COMMENT ON COLUMN @extschema@.job.parallel IS 'whether a run may start while an earlier one of the same job is active';
-COMMENT ON COLUMN @extschema@.job.timezone IS 'the time zone that the schedule is read in';
+COMMENT ON COLUMN @extschema@.job.job_timeout IS 'maximum duration of a run, after which it is cancelled';
+COMMENT ON COLUMN @extschema@.job.parallel IS
+    'whether a run may start while an earlier one of the same job is still active';
+COMMENT ON COLUMN @extschema@.job.timezone IS 'the time zone in which the schedule is read';
 COMMENT ON COLUMN @extschema@.job.dst IS
-    'where clocks are changed, for entries whose hour and minute do not begin with *; cron: a time that is skipped is made up right after the gap, a time that comes twice counts once; skip: not made up, once; wall: not made up, twice';
-COMMENT ON COLUMN @extschema@.job.starts_at IS 'not due before this moment, from which intervals are counted';
-COMMENT ON COLUMN @extschema@.job.ends_at IS 'not due after this moment';
+    'what happens when clocks change, for entries whose hour and minute do not begin with *; cron: a skipped time is made up for right after the gap, a repeated time counts once; skip: not made up for, once; wall: not made up for, twice';
+COMMENT ON COLUMN @extschema@.job.starts_at IS
+    'first moment at which the job can be due; intervals are counted from here';
+COMMENT ON COLUMN @extschema@.job.ends_at IS 'last moment at which the job can be due';
 COMMENT ON COLUMN @extschema@.job.catch_up IS
-    'what becomes of due times at which no worker was there: skip: nothing; once: one run for all of them; all: one run for each, the oldest first';
-COMMENT ON COLUMN @extschema@.job.catch_up_limit IS 'with catch_up = all: how many of them at the most, the latest ones';
+    'what happens to due times that pass while no worker is running; skip: nothing; once: one run for all of them; all: one run for each, the oldest first';
+COMMENT ON COLUMN @extschema@.job.catch_up_limit IS
+    'with catch_up = all: maximum number of due times to make up for, the latest ones';
 COMMENT ON COLUMN @extschema@.job.start_deadline IS
-    'how late a run may start, for whatever reason; later it is missed; NULL: no limit';
-COMMENT ON COLUMN @extschema@.job.job_name IS
-    'a name for the job, by which functions can be told it; each role gives a name once';
-COMMENT ON COLUMN @extschema@.job.max_retries IS
-    'how often a run that fails is tried again';
+    'how late a run may start, for whatever reason; after that it is missed; NULL: no limit';
+COMMENT ON COLUMN @extschema@.job.job_name IS 'name that functions accept in place of job_id; unique per role';
+COMMENT ON COLUMN @extschema@.job.max_retries IS 'maximum number of times a failed run is retried';
 COMMENT ON COLUMN @extschema@.job.retry_delay IS
-    'how long after a failure the first retry starts; each further one waits twice as long, give or take a quarter';
-COMMENT ON COLUMN @extschema@.job.max_retry_delay IS
-    'how long a retry waits at the most';
+    'delay between a failure and the first retry; it doubles with each further retry, give or take a quarter';
+COMMENT ON COLUMN @extschema@.job.max_retry_delay IS 'maximum delay between retries';
 COMMENT ON COLUMN @extschema@.job.retry_on IS
-    'after which failures: connection: no session, or it broke; serialization: also a deadlock; error: any other error; timeout: job_timeout; lost: the worker or the server ended during the run, which may have done its work';
+    'failures after which a run is retried; connection: no session, or a lost one; serialization: also a deadlock; error: any other error; timeout: job_timeout; lost: the worker or the server ended during the run, which may have done its work';
 COMMENT ON COLUMN @extschema@.job.disable_after IS
-    'after how many failures in a row, retries counted, the schedule is not followed any more; NULL: never';
+    'number of failures in a row, retries included, after which the schedule is no longer followed; NULL: never';
 COMMENT ON COLUMN @extschema@.job.settings IS
-    'parameters of PostgreSQL for the run, an object: names and values that the role may set, as {"work_mem": "256MB"}';
+    'PostgreSQL settings for the run, an object of names and values that the role is allowed to set, such as {"work_mem": "256MB"}';
 COMMENT ON COLUMN @extschema@.job.parameters IS
-    'the values of $1, $2 … in the command, an array; the command is one statement then';
+    'values of $1, $2 … in the command, an array; the command must then be a single statement';
 COMMENT ON COLUMN @extschema@.job.run_after IS
-    'the jobs after which it runs, once each of them has ended as run_when wants';
+    'jobs after which this one runs, once each of them has ended as run_when requires';
 COMMENT ON COLUMN @extschema@.job.run_when IS
-    'how the jobs of run_after must have ended: on_success; on_failure: failed, timed out or lost, with no retry to come; always: also cancelled';
+    'how the jobs in run_after must have ended; on_success; on_failure: failed, timed out or lost, with no retry to come; always: also cancelled';
 COMMENT ON COLUMN @extschema@.job.on_failure_command IS
-    'what to run, as the same role in the same database, when a run has failed and is not tried again';
+    'what to run, as the same role in the same database, when a run has failed and is not retried';
 COMMENT ON COLUMN @extschema@.job.expect_success_within IS
-    'how long the job may go without success before an alert (overdue) says so; NULL: no such alert';
+    'how long the job may go without success before an alert (overdue) is sent; NULL: no such alert';
 COMMENT ON COLUMN @extschema@.job.server IS
-    'the foreign server to run on, as its user mapping for the role says; NULL: this server';
-COMMENT ON COLUMN @extschema@.job.defined_by IS 'the role that answers for the job, which runs only while this role may define it: who last set the command, the role, the database or run_after, or took it over by setting this to current_user';
+    'the foreign server to run on, logged in by the user mapping of the role; NULL: this server';
+COMMENT ON COLUMN @extschema@.job.defined_by IS
+    'the role that answers for the job, which runs only while this role is permitted to define it: the last one to set the command, role or database, or to take the job over by setting this to current_user';
 COMMENT ON COLUMN @extschema@.job.schedule_set_at IS
-    'when the schedule was last set; intervals are counted from here, unless there is a starts_at';
+    'when the schedule was last set; intervals are counted from here unless starts_at is set';
 COMMENT ON COLUMN @extschema@.job.first_run_at IS 'the first due time after schedule_set_at';
 COMMENT ON COLUMN @extschema@.job.database_oid IS
     'the database that datname meant when the job was defined, restored or confirmed; see remember_target()';

@@ -1,13 +1,13 @@
--- What run_once() has asked for and the worker has not yet begun. It has the columns of job, so that
--- one check and one way to run serve both; the worker deletes a row when it takes it, which it could
--- not where a user holds a lock on it: here nobody may change or delete.
+-- What run_once() has requested and the worker has not yet started. It has the columns of job, so that the same
+-- checks and the same way to run serve both. The worker deletes a row when it starts the run; it must not find it
+-- locked by a user, so nobody else may change or delete rows here.
 CREATE TABLE @extschema@.once_job (PRIMARY KEY (job_id)) INHERITS (@extschema@.job);
 -- Counted down, so that none of these numbers is ever a job's.
 ALTER TABLE @extschema@.once_job ALTER COLUMN job_id
     ADD GENERATED ALWAYS AS IDENTITY (INCREMENT BY -1 START WITH -1 MAXVALUE -1);
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.once_job_job_id_seq', '');
 
-COMMENT ON TABLE @extschema@.once_job IS 'runs that were asked for by run_once() and have not started; see member_once_job';
+COMMENT ON TABLE @extschema@.once_job IS 'runs requested by run_once() that have not started; see member_once_job';
 DO $$
 DECLARE
     command text;

@@ -1,4 +1,4 @@
--- What the worker will run later, apart from schedules: kept here so that it outlives the worker.
+-- What the worker will run later, apart from schedules, kept here so that it outlives the worker.
 CREATE TABLE @extschema@.pending_run (
     job_id bigint PRIMARY KEY,
     due_at timestamptz NOT NULL,
@@ -9,8 +9,7 @@ CREATE TABLE @extschema@.pending_run (
 
 CREATE INDEX pending_run_due_at ON @extschema@.pending_run (due_at);
 
-COMMENT ON TABLE @extschema@.pending_run IS
-    'the retries to come, one a job at the most; only the worker writes it';
+COMMENT ON TABLE @extschema@.pending_run IS 'retries to come, at most one for each job; only the worker writes it';
 COMMENT ON COLUMN @extschema@.pending_run.job_id IS 'the job';
 COMMENT ON COLUMN @extschema@.pending_run.due_at IS 'when to try again';
 COMMENT ON COLUMN @extschema@.pending_run.scheduled_at IS 'when the first attempt was due';

@@ -1,5 +1,5 @@
--- How transactions tell the worker something: an insert that it sees once they commit. Nobody
--- waits for anybody, and nothing is lost while no worker runs.
+-- How transactions tell the worker something: a row that it sees once they commit. Nobody waits for anybody,
+-- and nothing is lost while no worker is running.
 CREATE TABLE @extschema@.worker_request (
     request_id bigint GENERATED ALWAYS AS IDENTITY (SEQUENCE NAME @extschema@.worker_inbox_request_id_seq) PRIMARY KEY,
     kind text NOT NULL CHECK (kind IN ('define', 'set', 'run', 'cancel', 'cancel run', 'stop')),
@@ -17,20 +17,21 @@ CREATE TABLE @extschema@.worker_request (
 
 CREATE INDEX worker_request_retry ON @extschema@.worker_request (job_id) WHERE cause = 'retry';
 
-COMMENT ON TABLE @extschema@.worker_request IS 'what the worker has been told and not yet done';
+COMMENT ON TABLE @extschema@.worker_request IS 'requests that the worker has not yet dealt with';
 COMMENT ON COLUMN @extschema@.worker_request.request_id IS
     'identifies the request; for ''run'' it becomes the run''s jl_id, and scheduled runs draw theirs from the same sequence';
 COMMENT ON COLUMN @extschema@.worker_request.kind IS
-    'define: a job was defined, changed or deleted; set: worker_setting was changed; run: something is to be run now; cancel, cancel run: by cancel_job(), cancel_run(); stop: by stop_worker()';
-COMMENT ON COLUMN @extschema@.worker_request.job_id IS 'the job, where it is about one';
-COMMENT ON COLUMN @extschema@.worker_request.jl_id IS 'the run, for cancel run';
-COMMENT ON COLUMN @extschema@.worker_request.cause IS 'why something is to be run; see job_log.cause';
-COMMENT ON COLUMN @extschema@.worker_request.scheduled_at IS 'when the run was due, where that is not when it was asked for';
-COMMENT ON COLUMN @extschema@.worker_request.attempt IS 'counts the tries for one due time, from 1';
+    'define: a job was defined, changed or deleted; set: worker_setting was changed; run: run something now; cancel, cancel run: by cancel_job(), cancel_run(); stop: by stop_worker()';
+COMMENT ON COLUMN @extschema@.worker_request.job_id IS 'the job, if the request is about one';
+COMMENT ON COLUMN @extschema@.worker_request.jl_id IS 'the run to cancel';
+COMMENT ON COLUMN @extschema@.worker_request.cause IS 'why something is to run; see job_log.cause';
+COMMENT ON COLUMN @extschema@.worker_request.scheduled_at IS
+    'when the run was due, if that is not when it was requested';
+COMMENT ON COLUMN @extschema@.worker_request.attempt IS 'number of this attempt for one due time, from 1';
 COMMENT ON COLUMN @extschema@.worker_request.caused_by IS 'the run that led to this one';
-COMMENT ON COLUMN @extschema@.worker_request.withdrawn IS 'whether a run has been cancelled before it started';
-COMMENT ON COLUMN @extschema@.worker_request.requested_by IS 'the role that asked';
-COMMENT ON COLUMN @extschema@.worker_request.requested_at IS 'when it asked';
+COMMENT ON COLUMN @extschema@.worker_request.withdrawn IS 'whether the run was cancelled before it started';
+COMMENT ON COLUMN @extschema@.worker_request.requested_by IS 'the role that made the request';
+COMMENT ON COLUMN @extschema@.worker_request.requested_at IS 'when it was made';
 
--- The numbers of runs must go on after a restore; the requests need not: restored jobs make their own.
+-- The numbers of runs must continue after a restore. The requests need not: restored jobs make their own.
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.worker_inbox_request_id_seq', '');

@@ -22,47 +22,46 @@ CREATE TABLE @extschema@.worker_setting (
 );
 
 COMMENT ON TABLE @extschema@.worker_setting IS
-    'the settings of the worker, one row; a change holds at once, without reload or restart';
+    'the settings of the worker, one row; changes take effect at once, without reload or restart';
 COMMENT ON COLUMN @extschema@.worker_setting.only_row IS
-    'always true: there is one row; inserting another replaces it';
-COMMENT ON COLUMN @extschema@.worker_setting.max_running_jobs IS
-    'how many runs may be active at once';
+    'always true: there is one row, and inserting another replaces it';
+COMMENT ON COLUMN @extschema@.worker_setting.max_running_jobs IS 'maximum number of concurrent runs';
 COMMENT ON COLUMN @extschema@.worker_setting.max_running_jobs_per_role IS
-    'how many of them may be of the same role; its other jobs wait, and hold up nobody else''s; NULL: no limit but max_running_jobs';
+    'maximum number of concurrent runs per role; further jobs of that role wait without delaying others; NULL: no limit but max_running_jobs';
 COMMENT ON COLUMN @extschema@.worker_setting.max_jobs_per_role IS
-    'how many jobs there may be for a role; superusers may define more; NULL: no limit';
+    'maximum number of jobs per role; superusers can define more; NULL: no limit';
 COMMENT ON COLUMN @extschema@.worker_setting.max_idle_sessions IS
-    'how many sessions are kept for a next run at the most, beside those of active runs';
+    'maximum number of sessions kept for a next run, in addition to those of active runs';
 COMMENT ON COLUMN @extschema@.worker_setting.spare_connections IS
-    'how many connections the worker leaves to others, beside superuser_reserved_connections and reserved_connections';
+    'number of connections that the worker leaves to others, in addition to superuser_reserved_connections and reserved_connections';
 COMMENT ON COLUMN @extschema@.worker_setting.session_idle_time IS
-    'how long a session is kept after a run for the next run of the same role in the same database; DROP DATABASE and CREATE DATABASE … TEMPLATE wait 5 seconds for sessions to go';
+    'how long a session is kept for the next run of the same role in the same database; DROP DATABASE and CREATE DATABASE … TEMPLATE wait 5 seconds for sessions to end';
 COMMENT ON COLUMN @extschema@.worker_setting.session_lifetime IS
-    'how long a session is used for one run after another before it is replaced, so that changed defaults of its role and database hold';
+    'how long a session is reused before it is replaced, so that changed defaults of its role and database take effect';
 COMMENT ON COLUMN @extschema@.worker_setting.cancel_grace IS
-    'how long a run that has been cancelled may take to end before its session is terminated';
+    'how long a cancelled run may take to end before its session is terminated';
 COMMENT ON COLUMN @extschema@.worker_setting.start_grace IS
-    'how late a run may start after its due time when the worker was not there; what is older is logged as missed';
+    'how late a run may start if no worker was running when it was due; later ones are logged as missed';
 COMMENT ON COLUMN @extschema@.worker_setting.log_max_age IS
-    'how long a run stays in the log after it has ended; NULL: for ever';
+    'how long a run is kept in the log after it has ended; NULL: forever';
 COMMENT ON COLUMN @extschema@.worker_setting.log_max_rows IS
-    'how many rows each job keeps in the log, the latest; they are pruned when there are a tenth more, or 10; NULL: all';
+    'number of log rows kept for each job, the latest; pruned once a tenth more, or 10, have accumulated; NULL: all';
 COMMENT ON COLUMN @extschema@.worker_setting.measure_cost IS
-    'whether the log says what CPU time each run takes, and how much it reads and writes; on Linux';
+    'whether to log the CPU time of each run and how much it reads and writes; on Linux';
 COMMENT ON COLUMN @extschema@.worker_setting.connect_as IS
-    '''runner'': runs connect as a login role that can do nothing but be the job''s role (needs SCRAM on the loopback address, as stock pg_hba.conf files allow); ''role'': runs connect as the job''s role itself, by whatever pg_hba.conf and conninfo allow';
+    '''runner'': runs connect as a login role that can only become the job''s role (needs SCRAM on the loopback address, which stock pg_hba.conf files allow); ''role'': runs connect as the job''s role itself, in whatever way pg_hba.conf and conninfo allow';
 COMMENT ON COLUMN @extschema@.worker_setting.conninfo IS
     'libpq connection parameters (keyword=value …) for the sessions of runs, instead of the loopback address: host, port, sslmode, passfile …';
 COMMENT ON COLUMN @extschema@.worker_setting.standby_directories IS
-    'the data directories of standbys, where they are not at the same path as the primary''s: there, too, launchers may start the worker, after a promotion';
+    'data directories of standbys that differ from the primary''s path: launchers may start the worker there, too, after a promotion';
 COMMENT ON COLUMN @extschema@.worker_setting.overrun_factor IS
-    'how many times as long as 95 of 100 earlier runs of its job a run may take before an alert (overrun) says so; NULL: no such alerts';
+    'an alert (overrun) is sent when a run takes this many times as long as 95 of 100 earlier runs of its job; NULL: no such alerts';
 COMMENT ON COLUMN @extschema@.worker_setting.paused_since IS
-    'since when nothing is started, by pause_jobs(); NULL: not paused';
+    'when pause_jobs() was called, since when nothing is started; NULL: not paused';
 
 INSERT INTO @extschema@.worker_setting (only_row) SELECT true WHERE NOT EXISTS (SELECT FROM @extschema@.worker_setting);
 
--- CREATE EXTENSION inserts the row, and so does the restore of a dump: the latter must win.
+-- CREATE EXTENSION inserts the row, and so does the restore of a dump, which must win.
 CREATE FUNCTION @extschema@.replace_worker_setting() RETURNS trigger
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp

@@ -1,4 +1,4 @@
--- Belongs to this cluster and this data directory: never dumped.
+-- Describes this cluster and this data directory, so it is never dumped.
 CREATE TABLE @extschema@.worker_state (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     armed boolean NOT NULL DEFAULT false,
@@ -15,28 +15,28 @@ CREATE TABLE @extschema@.worker_state (
 );
 
 COMMENT ON TABLE @extschema@.worker_state IS
-    'the worker of this database, one row; a worker is the server process that stands here for as long as it lives';
+    'the worker of this database, one row; a worker is the server process recorded here for as long as it lives';
 COMMENT ON COLUMN @extschema@.worker_state.only_row IS 'always true: there is one row';
 COMMENT ON COLUMN @extschema@.worker_state.armed IS
     'whether launchers may start a worker: set by start_worker(), cleared by stop_worker()';
 COMMENT ON COLUMN @extschema@.worker_state.system_identifier IS
     'the cluster where it was armed (pg_control_system())';
 COMMENT ON COLUMN @extschema@.worker_state.data_directory IS
-    'the data directory where it was armed: in a copy of it elsewhere, launchers start nothing';
+    'the data directory where it was armed: launchers start nothing in a copy elsewhere';
 COMMENT ON COLUMN @extschema@.worker_state.pid IS 'process id of the worker''s backend';
 COMMENT ON COLUMN @extschema@.worker_state.backend_start IS
     'when that backend started; with pid it names one process, which no other role can forge or block';
 COMMENT ON COLUMN @extschema@.worker_state.host IS
     'what hosts the worker: session (detached), pg_background or foreground';
 COMMENT ON COLUMN @extschema@.worker_state.server_started IS
-    'when the server was started that @reboot jobs have last been run for';
+    'start time of the server for which @reboot jobs were last run';
 COMMENT ON COLUMN @extschema@.worker_state.spare_pid IS
-    'process id of the backend that becomes the worker when the worker''s process ends unasked';
+    'process id of the backend that takes over when the worker''s process ends unexpectedly';
 COMMENT ON COLUMN @extschema@.worker_state.spare_start IS
     'when that backend started';
 COMMENT ON COLUMN @extschema@.worker_state.lowest_open_run IS
     'all runs with a lower jl_id have ended';
 COMMENT ON COLUMN @extschema@.worker_state.launcher_seen IS
-    'when start_worker(unattended := true) was last called, noted every 5 minutes at the most';
+    'when start_worker(unattended := true) was last called, recorded at most every 5 minutes';
 
 INSERT INTO @extschema@.worker_state (only_row) SELECT true WHERE NOT EXISTS (SELECT FROM @extschema@.worker_state);

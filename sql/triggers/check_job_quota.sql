@@ -1,6 +1,6 @@
 CREATE FUNCTION @extschema@.check_job_quota() RETURNS trigger
 LANGUAGE plpgsql VOLATILE
-SECURITY DEFINER -- counts in the table: by way of a view it takes four times as long
+SECURITY DEFINER -- counts in the table: through a view that takes four times as long
 SET search_path = pg_catalog, pg_temp
 SET jit = off -- compiling takes longer than counting
 AS $$
@@ -21,10 +21,10 @@ BEGIN
         -- Counted no further than up to the limit.
         PERFORM FROM ONLY @extschema@.job j WHERE j.rolname = role OFFSET most LIMIT 1;
         IF FOUND THEN
-            RAISE EXCEPTION 'there are enough jobs for role "%"', role
+            RAISE EXCEPTION 'role "%" has reached max_jobs_per_role', role
                 USING ERRCODE = 'configuration_limit_exceeded',
                       DETAIL = format('worker_setting.max_jobs_per_role is %s.', most),
-                      HINT = 'Delete some; or a superuser can raise the limit, or define the job.';
+                      HINT = 'Delete some of its jobs. A superuser can raise the limit, or define the job.';
         END IF;
     END LOOP;
     RETURN NULL;

@@ -1,6 +1,6 @@
 CREATE FUNCTION @extschema@.refuse_cycle() RETURNS trigger
 LANGUAGE plpgsql VOLATILE
-SECURITY DEFINER -- a cycle may lead through jobs that are hidden from who defines this one; nothing of them is shown
+SECURITY DEFINER -- a cycle may lead through jobs that the current role cannot see; nothing of them is shown
 SET search_path = pg_catalog, pg_temp
 SET lock_timeout = '5s'
 AS $$
@@ -22,15 +22,15 @@ BEGIN
     ) THEN
         RAISE EXCEPTION 'job % would run after itself', NEW.job_id
             USING ERRCODE = 'invalid_parameter_value',
-                  DETAIL = format('Of the jobs %s one runs, directly or not, after job %s.',
+                  DETAIL = format('One of the jobs %s runs, directly or indirectly, after job %s.',
                                   array_to_string(NEW.run_after, ', '), NEW.job_id),
-                  HINT = 'job_chain shows what runs after what.';
+                  HINT = 'The view job_chain shows which jobs run after which.';
     END IF;
     RETURN NEW;
 END
 $$;
 COMMENT ON FUNCTION @extschema@.refuse_cycle() IS
-    'trigger: refuses a change by which a job would run after itself (22023; 55P03 where another such change is not committed)';
+    'trigger: refuses a change that would make a job run after itself (22023; 55P03 if another such change is not committed in time)';
 REVOKE ALL ON FUNCTION @extschema@.refuse_cycle() FROM PUBLIC;
 
 -- Only a change can close a cycle: nothing runs after a job that is new.

@@ -1,6 +1,6 @@
 CREATE FUNCTION @extschema@.report_definition() RETURNS trigger
 LANGUAGE plpgsql VOLATILE
-SECURITY DEFINER -- who may write to the views may not write to the inbox as they like
+SECURITY DEFINER -- whoever may write to the views may not write arbitrary requests
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN

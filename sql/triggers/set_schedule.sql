@@ -28,7 +28,7 @@ BEGIN
         RAISE EXCEPTION 'schedule "%" is never due', left(NEW.schedule, 60)
             USING ERRCODE = 'invalid_parameter_value',
                   DETAIL = answer.never,
-                  HINT = 'Look at SELECT * FROM next_runs(…); use NULL for a job that runs only when run_job() asks for it.';
+                  HINT = 'Try SELECT * FROM next_runs(…); use NULL for a job that runs only when run_job() asks for it.';
     END IF;
     IF TG_OP = 'INSERT' OR NEW.schedule IS DISTINCT FROM OLD.schedule THEN
         PERFORM @extschema@.doubt_schedule(NEW.schedule);
@@ -39,7 +39,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.set_schedule() IS
-    'trigger: finds the first due time of a new or changed schedule; refuses one that cannot be read or is never due (22023)';
+    'trigger: finds the first due time of a new or changed schedule; refuses one that is invalid or never due (22023)';
 REVOKE ALL ON FUNCTION @extschema@.set_schedule() FROM PUBLIC;
 
 CREATE TRIGGER set_schedule BEFORE INSERT OR UPDATE ON @extschema@.job

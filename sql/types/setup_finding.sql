@@ -1,10 +1,10 @@
 CREATE TYPE @extschema@.setup_finding AS (check_name text, state text, found text, remedy text);
 
 COMMENT ON TYPE @extschema@.setup_finding IS
-    'what check_setup() has found: state is ok, warning or error; remedy is SQL, or a command for the shell';
-COMMENT ON COLUMN @extschema@.setup_finding.check_name IS 'what was looked at';
+    'a finding of check_setup(): state is ok, warning or error; remedy is SQL or a shell command';
+COMMENT ON COLUMN @extschema@.setup_finding.check_name IS 'what was checked';
 COMMENT ON COLUMN @extschema@.setup_finding.state IS
     'ok; warning: works, but not as it should, or not in every case; error: jobs do not run';
 COMMENT ON COLUMN @extschema@.setup_finding.found IS 'what was found';
 COMMENT ON COLUMN @extschema@.setup_finding.remedy IS
-    'what mends it: SQL for a superuser in this database, or a command for the shell; NULL for ok';
+    'how to fix it: SQL for a superuser in this database, or a shell command; NULL for ok';

@@ -12,4 +12,4 @@ CREATE TYPE @extschema@.started_run AS (
 );
 
 COMMENT ON TYPE @extschema@.started_run IS
-    'what the worker writes into job_log when a run begins; moments are seconds since 1970';
+    'what the worker writes to job_log when a run begins; moments are seconds since 1970';

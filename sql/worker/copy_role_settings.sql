@@ -12,7 +12,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.runner_settings(oid) IS
-    'the defaults that the sessions of a role''s runner should have, by database (0: all), as pg_db_role_setting keeps them';
+    'the defaults that sessions of a role''s runner should have, by database (0: all), as pg_db_role_setting stores them';
 REVOKE ALL ON FUNCTION @extschema@.runner_settings(oid) FROM PUBLIC;
 
 CREATE FUNCTION @extschema@.copy_role_settings(role oid, runner oid) RETURNS void
@@ -33,5 +33,5 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.copy_role_settings(oid, oid) IS
-    'gives a runner the defaults that ALTER ROLE … SET has given its role, so that they hold in runs as if the role had logged in';
+    'copies the defaults that ALTER ROLE … SET gave a role to its runner, so that runs have them as if the role had logged in';
 REVOKE ALL ON FUNCTION @extschema@.copy_role_settings(oid, oid) FROM PUBLIC;

@@ -83,6 +83,6 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.server_obstacle(name, oid) IS
-    'why a role cannot log in on a foreign server, see server_login(); NULL: nothing is in the way';
+    'why a role cannot log in on a foreign server, see server_login(); NULL: it can';
 REVOKE ALL ON FUNCTION @extschema@.server_obstacle(name, oid) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.server_obstacle(name, oid) TO job_monitor;

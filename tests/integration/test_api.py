@@ -121,7 +121,7 @@ BAD = {
     "unknown job to run": ("run_job(4711)", "P0002", "there is no job 4711"),
     "unknown job to cancel": ("cancel_job(4711)", "P0002", "there is no job 4711"),
     "NULL job": ("run_job(NULL)", "P0002", "there is no job NULL"),
-    "NULL schedule to preview": ("next_runs(NULL)", "22004", "takes no NULL"),
+    "NULL schedule to preview": ("next_runs(NULL)", "22004", "does not accept NULL"),
     "bad schedule to preview": ("next_runs('* * * *')", "22023", "invalid schedule"),
     "bad count": ("next_runs('@daily', count := -1)", "22023", "cannot count -1 times"),
     "infinity": ("next_runs('@daily', after := 'infinity')", "22023", "cannot count 5 times after infinity"),

@@ -150,7 +150,7 @@ def test_cycles(scheduler: Scheduler) -> None:
     for job, after in ((jobs[0], jobs[0]), (jobs[0], jobs[1]), (jobs[0], jobs[3]), (jobs[1], jobs[3])):
         with pytest.raises(psycopg.errors.InvalidParameterValue, match="would run after itself") as raised:
             app.execute("UPDATE my_job SET run_after = %s WHERE job_id = %s", ([after], job))
-        assert raised.value.diag.message_hint == "job_chain shows what runs after what."
+        assert raised.value.diag.message_hint == "The view job_chain shows which jobs run after which."
     with pytest.raises(psycopg.errors.InvalidParameterValue, match="would run after itself"):
         app.execute("UPDATE my_job SET run_after = ARRAY[%s::bigint, %s::bigint]", (jobs[0], jobs[1]))
     app.execute("SELECT update_job(%s, run_after := %s)", (jobs[3], [jobs[0]]))
@@ -245,7 +245,7 @@ def test_deleting_a_job_that_others_run_after(scheduler: Scheduler) -> None:
     scheduler.admin.add_notice_handler(lambda diag: heard.append(f"{diag.severity}: {diag.message_primary}"))
     scheduler.execute(f"SELECT delete_job({first})")
     assert heard == [
-        f"WARNING: job {second} runs after job {first}, which is deleted: it will not start for that any more"
+        f"WARNING: job {second} runs after job {first}, which has been deleted: that will no longer start it"
     ]
     assert scheduler.value("SELECT state FROM job_chain") == "deleted"
 

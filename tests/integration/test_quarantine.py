@@ -196,7 +196,7 @@ def test_no_more_jobs_than_max_jobs_per_role(scheduler: Scheduler) -> None:
         ("SELECT insert_job('SELECT 1', current_catalog, rolname := %s)", (role,)),
         ("UPDATE member_job SET rolname = %s", (second,)),
     ):
-        with pytest.raises(psycopg.errors.ConfigurationLimitExceeded, match="there are enough jobs for role") as raised:
+        with pytest.raises(psycopg.errors.ConfigurationLimitExceeded, match="has reached max_jobs_per_role") as raised:
             session.execute(statement, values)
         assert raised.value.diag.message_hint
     session.execute("UPDATE member_job SET rolname = %s WHERE job_id = (SELECT min(job_id) FROM my_job)", (second,))

@@ -64,7 +64,7 @@ def test_a_name_is_given_once_by_each_role(scheduler: Scheduler) -> None:
     session.execute("UPDATE member_job SET rolname = %s WHERE rolname = %s", (other, app))
     with pytest.raises(psycopg.Error) as several:
         session.execute("SELECT run_job('nightly')")
-    assert (several.value.sqlstate, several.value.diag.message_hint) == ("P0003", "Give the job_id.")
+    assert (several.value.sqlstate, several.value.diag.message_hint) == ("P0003", "Use the job_id.")
 
 
 @pytest.mark.parametrize("name", ["", " nightly", "nightly ", "4711", "x" * 101, "\n"])
