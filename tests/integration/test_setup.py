@@ -347,10 +347,10 @@ def test_no_remedy_gives_back_what_was_revoked(scheduler: Scheduler) -> None:
 def test_every_obstacle_is_described(scheduler: Scheduler) -> None:
     sources = scheduler.value("SELECT pg_get_viewdef('job_for_worker'::regclass)").partition("LATERAL")[2]
     sources += scheduler.value("SELECT prosrc FROM pg_proc WHERE proname = 'server_login'")
-    codes = set(re.findall(r"THEN '([a-z]+)'", sources)) | {"full"}
+    codes = set(re.findall(r"THEN '([a-z ]+)'", sources)) | {"full"}
     assert len(codes) > 10
     described = scheduler.value("SELECT prosrc FROM pg_proc WHERE proname = 'describe_obstacle'")
-    assert codes == set(re.findall(r"^ +\('(\w+)', '\w{5}'", described, re.MULTILINE))
+    assert codes == set(re.findall(r"^ +\('([a-z ]+)', '\w{5}'", described, re.MULTILINE))
     for code in codes:
         row = scheduler.admin.execute(
             "SELECT (d.error).*, d.remedy FROM describe_obstacle(%s, 'team', 'shop', 'far', 'definer') d",
