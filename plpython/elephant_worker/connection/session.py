@@ -67,6 +67,27 @@ class State(Enum):
 NOTHING_TO_COME = (State.IDLE, State.USED, State.READY)
 
 
+class OnLost(Enum):
+    """When the run of a session that is lost gets another session, because nothing of its command was executed."""
+
+    ALWAYS = "nothing of it has been sent"
+    IF_USED = "the session had been used for another run before, and may have been ended since"
+    IF_USED_AND_UNREAD = "so, and the server has not read the command"
+    NEVER = "the run fails"
+
+
+ON_LOST = {
+    State.CONNECTING: OnLost.NEVER,
+    State.IDLE: OnLost.ALWAYS,
+    State.USED: OnLost.ALWAYS,
+    State.RESETTING: OnLost.ALWAYS,
+    State.PREPARING: OnLost.IF_USED,
+    State.READY: OnLost.ALWAYS,
+    State.RUNNING: OnLost.IF_USED_AND_UNREAD,
+    State.CLOSED: OnLost.NEVER,
+}
+
+
 class Session:
     """One connection; `started` and `ended` are called when its run starts and ends, `measure` before and after."""
 
@@ -288,10 +309,9 @@ class Session:
             self._end_unprepared(answer)
             return
         self.close()
-        waiting = state in (*NOTHING_TO_COME, State.RESETTING)
-        if run is None or waiting:
-            return  # a run that it has not begun can have another session
-        if self._used and (state is State.PREPARING or lost.unread) and run.stopping is None:
+        if run is None:
+            return
+        if self._gets_another(run, ON_LOST[state], lost.unread):
             run.started = None
             return
         if answer.error is not None:
@@ -307,6 +327,13 @@ class Session:
             )
         self.run = None
         self._ended(run, outcome)
+
+    def _gets_another(self, run: Run, rule: OnLost, unread: bool) -> bool:
+        """Whether the pool gives the run another session."""
+        if rule is OnLost.ALWAYS:
+            return True
+        again = rule is OnLost.IF_USED or (rule is OnLost.IF_USED_AND_UNREAD and unread)
+        return again and self._used and run.stopping is None
 
     # --- what the server says ---------------------------------------------------------------
 
