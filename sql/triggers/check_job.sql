@@ -9,6 +9,9 @@ BEGIN
         RETURN NEW;
     END IF;
 
+    -- Drivers send None as the JSON null.
+    NEW.settings := nullif(NEW.settings, 'null');
+    NEW.parameters := nullif(NEW.parameters, 'null');
     -- OLD is all NULL for a new job.
     PERFORM @extschema@.check_values(NEW);
     IF (NEW.job_name, NEW.rolname) IS DISTINCT FROM (OLD.job_name, OLD.rolname) AND NEW.job_name IS NOT NULL THEN

@@ -103,6 +103,19 @@ def test_values_of_a_driver(scheduler: Scheduler, value: Any, stored: str | None
     assert [row.schedule for row in scheduler.execute("SELECT schedule FROM member_job").fetchall()] == [stored] * 2
 
 
+def test_the_json_null_is_none(scheduler: Scheduler) -> None:
+    job = scheduler.insert("SELECT 1", settings="null", parameters="null")
+    seen = "SELECT settings, parameters FROM member_job"
+    assert scheduler.execute(seen).fetchone() == (None, None)
+    for call in (
+        """SELECT update_job({}, settings := '{{"work_mem": "64MB"}}', parameters := '[1]')""",
+        "UPDATE member_job SET settings = 'null', parameters = 'null' WHERE job_id = {}",
+    ):
+        scheduler.execute(call.format(job))
+    assert scheduler.execute(seen).fetchone() == (None, None)
+    assert scheduler.value("SELECT run_once('SELECT 1', settings := 'null', parameters := 'null')")
+
+
 # --- NOTICE and WARNING ---------------------------------------------------------------------
 
 

@@ -153,6 +153,7 @@ def test_hashes_are_stable_and_spread() -> None:
         ("P1DT2H3M4S", Interval(93784)),
         ("P1W", Interval(604800)),
         ("P0DT0H5M0.0S", Interval(300)),
+        ("0 days 300 seconds 0 microseconds", Interval(300)),
         # With what stands around them in files and strings.
         ("  5 minutes\n", Interval(300)),
         ("5 minutes # not more often", Interval(300)),
@@ -275,6 +276,7 @@ INVALID = [
     ("5 minuts", '"minuts" is not a unit', "Did you mean minutes?"),
     ("30q", '"q" is not a unit', "seconds, minutes"),
     ("5M", '"M" is not a unit', "Did you mean 5 minutes, or @monthly?"),
+    ("500 ms", "no whole number of seconds", "1 second"),
     ("1 mon", '"mon" is not a unit', "Did you mean @monthly?"),
     ("3 mons", '"mons" is not a unit', "0 0 1 */3 *"),
     ("1 year", '"year" is not a unit', "Did you mean @yearly?"),

@@ -22,7 +22,9 @@ _UNITS = (
     (("days", "day", "d"), 86_400),
     (("weeks", "week", "w"), 604_800),
 )
-UNITS = {name: seconds for names, seconds in _UNITS for name in names}
+UNITS = {name: seconds * 1_000_000 for names, seconds in _UNITS for name in names}
+# Drivers write these, as a rest of none.
+UNITS |= {"milliseconds": 1_000, "millisecond": 1_000, "ms": 1_000, "microseconds": 1, "microsecond": 1, "us": 1}
 # Units that are no fixed number of seconds, and the schedule that is meant instead.
 _CALENDAR_UNITS = {"mon": "@monthly", "month": "@monthly", "year": "@yearly", "yr": "@yearly", "y": "@yearly"}
 
@@ -33,13 +35,13 @@ _CLOCK = re.compile(r"(\d{1,6}):([0-5]\d)(?::([0-5]\d(?:\.\d{1,9})?))?", re.ASCI
 _ISO = re.compile(
     rf"P(?:({_NUMBER})W)?(?:({_NUMBER})D)?(?:T(?:({_NUMBER})H)?(?:({_NUMBER})M)?(?:({_NUMBER})S)?)?", re.ASCII
 )
-_ISO_SECONDS = (604_800, 86_400, 3_600, 60, 1)
+_ISO_UNITS = (UNITS["w"], UNITS["d"], UNITS["h"], UNITS["m"], UNITS["s"])
 
 
 def read_period(text: str) -> int:
     """The seconds of a length of time, 1 second to 400 days. Raises Mistake."""
     if match := _ISO.fullmatch(text):
-        microseconds = sum(_microseconds(number, unit) for number, unit in zip(match.groups(), _ISO_SECONDS) if number)
+        microseconds = sum(_microseconds(number, unit) for number, unit in zip(match.groups(), _ISO_UNITS) if number)
     else:
         microseconds = _in_words(text)
     return _whole_seconds(text, microseconds)
@@ -52,13 +54,13 @@ def _in_words(text: str) -> int:
     while match := _PART.match(rest, position):
         number, unit = match.groups()
         # M is a month to ISO 8601 and systemd, a minute to PostgreSQL.
-        seconds = None if unit == "M" else UNITS.get(unit.lower())
-        if seconds is None:
+        length = None if unit == "M" else UNITS.get(unit.lower())
+        if length is None:
             raise Mistake(f'"{shown(unit)}" is not a unit of an interval.', _unit_hint(number, unit))
-        total += _microseconds(number, seconds)
+        total += _microseconds(number, length)
         position = match.end()
     if match := _CLOCK.fullmatch(rest, position):
-        total += sum(_microseconds(number or "0", unit) for number, unit in zip(match.groups(), (3_600, 60, 1)))
+        total += sum(_microseconds(number or "0", unit) for number, unit in zip(match.groups(), _ISO_UNITS[2:]))
         position = match.end()
     if not rest or position != len(rest):
         raise Mistake(
@@ -68,9 +70,9 @@ def _in_words(text: str) -> int:
     return total
 
 
-def _microseconds(number: str, seconds: int) -> int:
+def _microseconds(number: str, length: int) -> int:
     whole, _, fraction = number.partition(".")
-    return int(whole or 0) * seconds * 1_000_000 + int(fraction.ljust(9, "0")) * seconds // 1000
+    return int(whole or 0) * length + int(fraction.ljust(9, "0")) * length // 1_000_000_000
 
 
 def _whole_seconds(text: str, microseconds: int) -> int:
