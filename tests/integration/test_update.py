@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 
+import psycopg
+import pytest
 from psycopg import sql
 
 from harness.cluster import ROOT, Cluster
-from harness.scheduler import Scheduler
+from harness.scheduler import SCHEMA, Scheduler
 from harness.waiting import until
-from tests.catalog import assert_same
+from tests.catalog import assert_same, catalogs
 from tests.releases import DIRECTORY, ORIGIN, UPDATE
 
 
@@ -30,6 +32,67 @@ def test_fresh_equals_upgraded(database: Callable[..., Scheduler]) -> None:
     fresh, upgraded = database(), database(ORIGIN)
     upgraded.execute(UPDATE)
     assert_same(fresh, upgraded)
+
+
+# What a session, or a role or database by ALTER … SET, may have set, and a script must not depend on.
+OTHERS_SETTINGS = {
+    "standard_conforming_strings": "off",
+    "escape_string_warning": "off",
+    "backslash_quote": "off",
+    "quote_all_identifiers": "on",
+    "transform_null_equals": "on",
+    "array_nulls": "off",
+    "check_function_bodies": "on",
+    "client_encoding": "LATIN1",
+    "DateStyle": "SQL, DMY",
+    "IntervalStyle": "sql_standard",
+    "TimeZone": "EST5",
+    "search_path": "pg_temp, public",
+    "default_transaction_isolation": "serializable",
+    "default_transaction_deferrable": "on",
+    "row_security": "off",
+    "lock_timeout": "1h",
+    "jit_above_cost": "0",
+    "plan_cache_mode": "force_generic_plan",
+}
+
+
+@pytest.mark.parametrize("version", [None, ORIGIN])
+def test_whatever_the_session_is_set_to(database: Callable[..., Scheduler], version: str | None) -> None:
+    fresh, scheduler = database(), database()
+    scheduler.execute("DROP EXTENSION elephant_worker")
+    for name, value in OTHERS_SETTINGS.items():
+        scheduler.execute("SET {} = {}", sql.Identifier(name), sql.SQL(value) if "," in value else sql.Literal(value))
+    wanted = sql.SQL("VERSION {}").format(version) if version else sql.SQL("")
+    scheduler.execute("CREATE EXTENSION elephant_worker SCHEMA {} {}", sql.Identifier(SCHEMA), wanted)
+    if version:
+        scheduler.execute(UPDATE)
+    scheduler.admin.close()
+    scheduler.admin = scheduler.connect()
+    assert_same(fresh, scheduler)
+
+
+def test_an_update_that_is_rolled_back_changes_nothing(database: Callable[..., Scheduler]) -> None:
+    """Also one that is rolled back to a savepoint, or fails half-way; then it can be done still."""
+    fresh, scheduler = database(), database(ORIGIN)
+    before = catalogs(scheduler.admin)
+    with scheduler.admin.transaction():
+        with scheduler.admin.transaction(force_rollback=True):
+            scheduler.execute(UPDATE)
+        scheduler.execute("CREATE TABLE other ()")
+    assert catalogs(scheduler.admin) == before
+    # It finds out late that it cannot be done.
+    scheduler.execute("CREATE VIEW mine AS SELECT * FROM trial")
+    with pytest.raises(psycopg.errors.DependentObjectsStillExist):
+        scheduler.execute(UPDATE)
+    assert catalogs(scheduler.admin) == before
+    scheduler.execute("DROP VIEW mine")
+    scheduler.execute("BEGIN")
+    scheduler.execute("SAVEPOINT one")
+    scheduler.execute(UPDATE)
+    scheduler.execute("RELEASE one")
+    scheduler.execute("COMMIT")
+    assert_same(fresh, scheduler)
 
 
 def test_the_path_is_known(cluster_of_releases: Cluster) -> None:
