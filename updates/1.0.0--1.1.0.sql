@@ -19,6 +19,17 @@ BEGIN
 END
 $$;
 
+-- What the worker knows of a job.
+ALTER TABLE @extschema@.finished_dependency ADD COLUMN state text;
+ALTER TABLE @extschema@.job_state
+    ADD COLUMN schedule text,
+    ADD COLUMN timezone text,
+    ADD COLUMN dst text,
+    ADD COLUMN starts_at timestamptz,
+    ADD COLUMN ends_at timestamptz,
+    ADD COLUMN overdue_told_at timestamptz,
+    ADD COLUMN resume_at timestamptz;
+
 -- A worker of 1.0.0 that runs goes on by these names, until it has seen the new version and has left.
 DO $$
 DECLARE

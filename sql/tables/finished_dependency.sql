@@ -4,6 +4,7 @@ CREATE TABLE @extschema@.finished_dependency (
     after_job_id bigint,
     jl_id bigint NOT NULL,
     fulfilled boolean NOT NULL,
+    state text,
     PRIMARY KEY (job_id, after_job_id)
 );
 
@@ -13,5 +14,8 @@ COMMENT ON COLUMN @extschema@.finished_dependency.job_id IS 'the job that runs a
 COMMENT ON COLUMN @extschema@.finished_dependency.after_job_id IS 'the other job';
 COMMENT ON COLUMN @extschema@.finished_dependency.jl_id IS 'the run of the other job that ended last';
 COMMENT ON COLUMN @extschema@.finished_dependency.fulfilled IS 'whether it ended as run_when requires';
+
+COMMENT ON COLUMN @extschema@.finished_dependency.state IS
+    'how it ended: run_when is asked when the job could start; NULL in rows of version 1.0.0: fulfilled counts';
 
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.finished_dependency', '');

@@ -5,9 +5,17 @@ CREATE TABLE @extschema@.job_state (
     next_run_at timestamptz,
     quarantined_reason text,
     quarantined_since timestamptz,
-    disabled_at timestamptz
+    disabled_at timestamptz,
+    schedule text,
+    timezone text,
+    dst text,
+    starts_at timestamptz,
+    ends_at timestamptz,
+    overdue_told_at timestamptz,
+    resume_at timestamptz
 ) WITH (fillfactor = 70);
 
+CREATE INDEX job_state_resume_at ON @extschema@.job_state (job_id) WHERE resume_at IS NOT NULL;
 CREATE INDEX job_state_next_run_at ON @extschema@.job_state (next_run_at, job_id) WHERE next_run_at IS NOT NULL;
 
 COMMENT ON TABLE @extschema@.job_state IS
@@ -21,5 +29,15 @@ COMMENT ON COLUMN @extschema@.job_state.quarantined_reason IS
 COMMENT ON COLUMN @extschema@.job_state.quarantined_since IS 'when it was first kept from running for this reason';
 COMMENT ON COLUMN @extschema@.job_state.disabled_at IS
     'when the job had failed disable_after times, since when its schedule is not followed; any change of the job ends this';
+
+COMMENT ON COLUMN @extschema@.job_state.schedule IS
+    'the schedule that next_run_at follows, with timezone, dst, starts_at and ends_at: due times that wait when the job is given another schedule are logged as missed by this one';
+COMMENT ON COLUMN @extschema@.job_state.timezone IS 'see schedule';
+COMMENT ON COLUMN @extschema@.job_state.dst IS 'see schedule';
+COMMENT ON COLUMN @extschema@.job_state.starts_at IS 'see schedule';
+COMMENT ON COLUMN @extschema@.job_state.ends_at IS 'see schedule';
+COMMENT ON COLUMN @extschema@.job_state.overdue_told_at IS 'when the last alert said that the job is overdue';
+COMMENT ON COLUMN @extschema@.job_state.resume_at IS
+    'the due time that waits until the active run of the job has ended; next_run_at is NULL then';
 
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.job_state', '');

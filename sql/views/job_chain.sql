@@ -17,8 +17,8 @@ SELECT (SELECT max(v.level) FROM level v WHERE v.job_id = l.job_id) AS level,
        CASE WHEN NOT EXISTS (SELECT FROM ONLY @extschema@.job j WHERE j.job_id = l.after_job_id) THEN 'deleted'
             WHEN NOT @extschema@.may_follow(l.defined_by, (SELECT j.rolname FROM ONLY @extschema@.job j
                                                            WHERE j.job_id = l.after_job_id)) THEN 'not permitted'
-            WHEN d.fulfilled IS NULL THEN 'waiting'
-            WHEN d.fulfilled THEN 'fulfilled'
+            WHEN d.jl_id IS NULL THEN 'waiting'
+            WHEN coalesce(@extschema@.is_fulfilled(l.run_when, d.state), d.fulfilled) THEN 'fulfilled'
             ELSE 'not fulfilled' END AS state,
        d.jl_id
 FROM link l

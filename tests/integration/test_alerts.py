@@ -130,6 +130,7 @@ def test_a_job_that_has_not_succeeded_in_time(worker: Scheduler, ear: Ear) -> No
     assert ear.hears() == []
     worker.stop()
     worker.execute("UPDATE job_statistic SET last_success = now() - interval '2 h'")
+    worker.execute("UPDATE job_state SET overdue_told_at = overdue_told_at - interval '2 h'")
     worker.execute("ALTER TABLE job DISABLE TRIGGER USER")
     worker.execute("UPDATE job SET schedule_set_at = now() - interval '3 h'")
     worker.start()

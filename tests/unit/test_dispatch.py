@@ -6,9 +6,18 @@ from collections import Counter
 from dataclasses import replace
 from itertools import count
 
-from elephant_worker.jobs.dispatch import Decisions, DispatchContext, after_set_back, decide, due_again
+import pytest
+
+from elephant_worker.jobs.dispatch import (
+    Decisions,
+    DispatchContext,
+    after_set_back,
+    decide,
+    due_again,
+    missed_by_change,
+)
 from elephant_worker.jobs.job import Job
-from elephant_worker.jobs.run import Run
+from elephant_worker.jobs.run import EndedRun, Run
 
 NOON = 1_800_000_000.0
 JOB = Job(
@@ -31,10 +40,14 @@ JOB = Job(
 
 
 def decided(
-    *jobs: Job, active: dict[int, int] | None = None, now: float = NOON, available_since: float = 0.0
+    *jobs: Job,
+    active: dict[int, int] | None = None,
+    now: float = NOON,
+    available_since: float = 0.0,
+    grace: float = 60.0,
 ) -> Decisions:
     numbers = count(1000)
-    return decide(jobs, Counter(active or {}), DispatchContext(now, available_since, 60.0), lambda: next(numbers))
+    return decide(jobs, Counter(active or {}), DispatchContext(now, available_since, grace), lambda: next(numbers))
 
 
 def missed(run: Run) -> tuple[float, int | None, float | None]:
@@ -62,9 +75,73 @@ def test_one_run_at_a_time() -> None:
     (run,) = decided(JOB, active={7: 1}).ended
     assert run.outcome is not None
     assert run.outcome.state == "skipped"
+    # What was asked for comes first; the reason holds for what was due at the same time.
     decisions = decided(JOB, replace(JOB, jl_id=2, cause="request"))
-    assert [run.jl_id for run in decisions.runs] == [1]
-    assert [run.jl_id for run in decisions.ended] == [2]
+    assert [run.jl_id for run in decisions.runs] == [2]
+    (skipped,) = decisions.ended
+    assert skipped.jl_id == 1
+    assert skipped.outcome is not None
+    assert skipped.outcome.message == "an earlier run of the job had not ended"
+
+
+@pytest.mark.parametrize("cause", ["retry", "dependency", "reboot"])
+def test_what_the_worker_asks_for_waits_until_the_job_is_idle(cause: str) -> None:
+    job = replace(JOB, cause=cause)
+    decisions = decided(job, active={7: 1})
+    assert decisions.postponed == [1]
+    assert not decisions.runs
+    assert not decisions.ended
+    assert len(decided(replace(job, parallel=True), active={7: 1}).runs) == 1
+    assert len(decided(job).runs) == 1
+
+
+@pytest.mark.parametrize("cause", ["retry", "dependency", "reboot"])
+@pytest.mark.parametrize("disabled", [{"enabled": False}, {"disabled": True}])
+def test_a_disabled_job_runs_only_when_a_user_asks(cause: str, disabled: dict[str, bool]) -> None:
+    (run,) = decided(replace(JOB, cause=cause, **disabled), active={7: 1}).ended
+    assert run.outcome is not None
+    assert (run.outcome.state, run.outcome.message) == ("cancelled", "the job was disabled before the run started")
+    assert len(decided(replace(JOB, cause="request", **disabled)).runs) == 1
+
+
+def test_missed_time_waits_until_the_job_is_idle() -> None:
+    job = replace(JOB, catch_up="all")
+    decisions = decided(job, active={7: 1}, now=NOON + 999, available_since=NOON + 990)
+    assert decisions.next_run_at == {7: None}
+    assert decisions.due_after_run == {7: NOON}
+    assert not decisions.ended
+    # Also for a run that begins at the same time.
+    decisions = decided(job, replace(JOB, jl_id=2, cause="request"), now=NOON + 999, available_since=NOON + 990)
+    assert [run.jl_id for run in decisions.runs] == [2]
+    assert decisions.due_after_run == {7: NOON}
+
+
+@pytest.mark.parametrize("cause", ["schedule", "request", "retry"])
+def test_a_quarantine_is_no_failure(cause: str) -> None:
+    (run,) = decided(replace(JOB, cause=cause, obstacle="role")).ended
+    assert run.quarantined
+    assert not EndedRun.of(run).failed
+
+
+@pytest.mark.parametrize(
+    ("catch_up", "runs", "skipped"),
+    [("all", [NOON], None), ("once", [NOON + 400], (NOON, 1, NOON)), ("skip", [NOON + 400], (NOON, 1, NOON))],
+)
+def test_catch_up_within_the_grace(catch_up: str, runs: list[float], skipped: object) -> None:
+    decisions = decided(
+        replace(JOB, catch_up=catch_up, catch_up_limit=9), now=NOON + 410, available_since=NOON + 405, grace=1000.0
+    )
+    assert [run.scheduled_at for run in decisions.runs] == runs
+    assert [missed(run) for run in decisions.ended] == ([] if skipped is None else [skipped])
+    # all: the others follow one by one.
+    assert decisions.due_after_run == ({7: NOON + 400} if catch_up == "all" else {})
+
+
+def test_due_times_that_wait_when_the_schedule_is_changed_are_missed() -> None:
+    run = missed_by_change(JOB, NOON + 450, NOON + 500, 99)
+    assert (run.jl_id, *missed(run)) == (99, NOON, 2, NOON + 400)
+    unreadable = missed_by_change(replace(JOB, schedule="no more"), NOON + 450, NOON + 500, 99)
+    assert missed(unreadable) == (NOON, 1, NOON)
 
 
 def test_parallel_runs() -> None:
@@ -98,17 +175,19 @@ def test_catch_up_all_runs_one_after_the_other() -> None:
     decisions = decided(job, now=NOON + 5000, available_since=NOON + 4990)
     assert [missed(run) for run in decisions.ended] == [(NOON, 6, NOON + 2800)]
     (run,) = decisions.runs
-    assert (run.scheduled_at, run.resume_at) == (NOON + 3400, NOON + 4000)
+    assert (run.scheduled_at, decisions.due_after_run) == (NOON + 3400, {7: NOON + 4000})
     assert decisions.next_run_at == {7: None}
     decisions = decided(replace(job, scheduled_at=NOON + 4000), now=NOON + 5001, available_since=NOON + 4990)
     assert not decisions.ended
-    assert [(run.scheduled_at, run.resume_at) for run in decisions.runs] == [(NOON + 4000, NOON + 4600)]
+    assert [run.scheduled_at for run in decisions.runs] == [NOON + 4000]
+    assert decisions.due_after_run == {7: NOON + 4600}
 
 
 def test_catch_up_all_of_a_parallel_job() -> None:
     job = replace(JOB, catch_up="all", catch_up_limit=3, parallel=True)
     decisions = decided(job, now=NOON + 5000, available_since=NOON + 4990)
-    assert [(run.scheduled_at, run.resume_at) for run in decisions.runs] == [(NOON + 3400, None)]
+    assert [run.scheduled_at for run in decisions.runs] == [NOON + 3400]
+    assert not decisions.due_after_run
     assert decisions.next_run_at == {7: NOON + 4000}
 
 

@@ -141,5 +141,5 @@ def test_missed_time(row: list[str]) -> None:
                 found[run.scheduled_at + number * 3600] = False
         for run in decisions.runs:
             found[run.scheduled_at] = True
-        next_run_at = decisions.next_run_at[1] or next(run.resume_at for run in decisions.runs)
+        next_run_at = decisions.next_run_at[1] or decisions.due_after_run[1]
     assert found == expected

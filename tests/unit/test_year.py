@@ -155,6 +155,8 @@ class World:
             assert not decisions.quarantined
             for job_id, due in decisions.next_run_at.items():
                 self.set_due(job_id, due)
+            for run in [*(run for _, _, run in self.active), *decisions.runs]:
+                run.resume_at = decisions.due_after_run.get(run.job_id, run.resume_at)
             for run in [*decisions.runs, *decisions.ended]:
                 key = (run.job_id, run.scheduled_at)
                 assert key not in self.keys, f"{key} comes twice"
@@ -175,7 +177,9 @@ class World:
         self.available_since = self.now
         for run in lost:
             run.end(Outcome("lost", "57P02"), self.now)
-            if self.next_run_at[run.job_id] is None:
+            if run.resume_at is not None:
+                self.set_due(run.job_id, run.resume_at)
+            elif self.next_run_at[run.job_id] is None:
                 self.set_due(run.job_id, due_again(self.jobs[run.job_id], run.scheduled_at, self.now))
 
     def set_clock(self, seconds: float) -> None:

@@ -7,17 +7,17 @@ from collections.abc import Sequence
 from ..jobs.run import EndedRun
 from .spi import Spi, Statement
 
-# Of several runs of a job the last one counts.
+# Of several runs of a job the last one counts. A job that is disabled waits for nothing.
 RECORD = Statement(
-    """INSERT INTO @extschema@.finished_dependency (job_id, after_job_id, jl_id, fulfilled)
-       SELECT j.job_id, e.job_id, e.jl_id,
-              CASE j.run_when WHEN 'always' THEN true WHEN 'on_success' THEN e.state = 'succeeded'
-                              ELSE e.state IN ('failed', 'timed out', 'lost') END
+    """INSERT INTO @extschema@.finished_dependency (job_id, after_job_id, jl_id, fulfilled, state)
+       SELECT j.job_id, e.job_id, e.jl_id, @extschema@.is_fulfilled(j.run_when, e.state), e.state
        FROM unnest($1, $2, $3, $4) e (job_id, jl_id, state, rolname)
-       JOIN ONLY @extschema@.job j ON j.run_after @> ARRAY[e.job_id]
-       -- The right may have been taken away since run_after was set.
-       WHERE @extschema@.may_follow(j.defined_by, e.rolname)
-       ON CONFLICT (job_id, after_job_id) DO UPDATE SET jl_id = excluded.jl_id, fulfilled = excluded.fulfilled
+       JOIN ONLY @extschema@.job j ON j.run_after @> ARRAY[e.job_id] AND j.enabled
+       WHERE NOT EXISTS (SELECT FROM @extschema@.job_state s WHERE s.job_id = j.job_id AND s.disabled_at IS NOT NULL)
+           -- The right may have been taken away since run_after was set.
+           AND @extschema@.may_follow(j.defined_by, e.rolname)
+       ON CONFLICT (job_id, after_job_id) DO UPDATE
+           SET jl_id = excluded.jl_id, fulfilled = excluded.fulfilled, state = excluded.state
        RETURNING job_id""",
     *("int8[]", "int8[]", "text[]", "name[]"),
 )
@@ -31,16 +31,24 @@ def record(spi: Spi, runs: Sequence[EndedRun]) -> list[int]:
 
 ENQUEUE_READY = Statement(
     """WITH ready AS (
-           SELECT j.job_id, max(d.jl_id) AS jl_id
+           SELECT j.job_id, array_agg(d.jl_id) AS jl_ids
            FROM ONLY @extschema@.job j
            JOIN @extschema@.finished_dependency d ON d.job_id = j.job_id AND d.after_job_id = ANY (j.run_after)
            WHERE j.job_id = ANY ($1) AND j.enabled
              AND NOT EXISTS (SELECT FROM @extschema@.job_state s
                              WHERE s.job_id = j.job_id AND s.disabled_at IS NOT NULL)
-           GROUP BY j.job_id HAVING bool_and(d.fulfilled) AND count(*) = cardinality(j.run_after)),
+             AND NOT EXISTS (SELECT FROM unnest(j.run_after) a (job_id)
+                             WHERE NOT EXISTS (SELECT FROM ONLY @extschema@.job p WHERE p.job_id = a.job_id))
+           GROUP BY j.job_id
+           HAVING bool_and(coalesce(@extschema@.is_fulfilled(j.run_when, d.state), d.fulfilled))
+              AND count(*) = cardinality(j.run_after)),
        begun AS (DELETE FROM @extschema@.finished_dependency d USING ready r WHERE d.job_id = r.job_id)
        INSERT INTO @extschema@.worker_request (kind, cause, job_id, caused_by)
-       SELECT 'run', 'dependency', r.job_id, r.jl_id FROM ready r ORDER BY r.job_id
+       SELECT 'run', 'dependency', r.job_id,
+              coalesce((SELECT l.jl_id FROM @extschema@.job_log l WHERE l.jl_id = ANY (r.jl_ids)
+                        ORDER BY l.job_finished DESC, l.jl_id DESC LIMIT 1),
+                       r.jl_ids[1])
+       FROM ready r ORDER BY r.job_id
        RETURNING job_id""",
     "int8[]",
 )
@@ -55,11 +63,11 @@ FORGET_OTHERS = Statement(
     """DELETE FROM @extschema@.finished_dependency d
        WHERE d.job_id = ANY ($1)
          AND NOT EXISTS (SELECT FROM ONLY @extschema@.job j
-                         WHERE j.job_id = d.job_id AND d.after_job_id = ANY (j.run_after))""",
+                         WHERE j.job_id = d.job_id AND d.after_job_id = ANY (j.run_after) AND j.enabled)""",
     "int8[]",
 )
 
 
 def forget_others(spi: Spi, job_ids: Sequence[int]) -> None:
-    """Forget what these jobs no longer wait for."""
+    """Forget what these jobs no longer wait for; those that are disabled wait for nothing."""
     spi.execute(FORGET_OTHERS, job_ids)

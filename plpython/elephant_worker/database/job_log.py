@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..jobs.job import Job
@@ -111,7 +111,12 @@ END_ORPHANED = Statement(
     "int4",
 )
 STALLED = Statement(
-    f"""SELECT {DEFINITION}, l.job_id, 0 AS jl_id, date_part('epoch', l.scheduled_at) AS scheduled_at
+    # Due times that are not in the log yet come after the last one that is.
+    f"""SELECT {DEFINITION}, l.job_id, 0 AS jl_id,
+           date_part('epoch', coalesce(
+               (SELECT coalesce(d.missed_until, d.scheduled_at) FROM @extschema@.job_log d
+                WHERE d.job_id = l.job_id AND d.cause = 'schedule' ORDER BY d.scheduled_at DESC LIMIT 1),
+               l.scheduled_at)) AS scheduled_at
        FROM (SELECT r.job_id, max(r.scheduled_at) AS scheduled_at FROM @extschema@.job_log r
              WHERE r.state = 'lost' AND r.jl_id >= (SELECT w.lowest_open_run FROM @extschema@.worker_state w)
              GROUP BY r.job_id) l
@@ -128,18 +133,35 @@ def recover_orphaned_runs(spi: Spi) -> list[Job]:
     return read_jobs(spi.execute(STALLED), cause="schedule")
 
 
+ENDED_RUN = """l.jl_id, l.job_id, l.cause, l.attempt, date_part('epoch', l.scheduled_at) AS scheduled_at,
+           l.rolname::text, l.datname::text, l.state, l.job_sqlstate AS sqlstate, l.exception_message AS message"""
 LOST_RUNS = Statement(
-    """SELECT l.jl_id, l.job_id, l.cause, l.attempt, date_part('epoch', l.scheduled_at) AS scheduled_at,
-           l.rolname::text, l.datname::text, l.state, l.job_sqlstate AS sqlstate, l.exception_message AS message
+    f"""SELECT {ENDED_RUN}
        FROM @extschema@.job_log l
        WHERE l.state = 'lost' AND l.job_finished >= now()
-         AND l.jl_id >= (SELECT w.lowest_open_run FROM @extschema@.worker_state w)"""
+         AND l.jl_id >= (SELECT w.lowest_open_run FROM @extschema@.worker_state w)"""  # noqa: S608 - names of columns
+)
+FAILED_RUNS = Statement(
+    f"""SELECT {ENDED_RUN}
+       FROM @extschema@.job_log l
+       WHERE l.jl_id = ANY ($1) AND l.state IN ('failed', 'timed out', 'lost')
+       ORDER BY l.jl_id""",  # noqa: S608 - names of columns
+    "int8[]",
 )
 
 
 def lost_runs(spi: Spi) -> list[EndedRun]:
     """The runs that this transaction has ended as lost."""
-    return [EndedRun(**{**row, "state": RunState(row["state"])}) for row in spi.execute(LOST_RUNS)]
+    return _ended_runs(spi.execute(LOST_RUNS))
+
+
+def failed_runs(spi: Spi, jl_ids: Sequence[int]) -> list[EndedRun]:
+    """Those of these runs that failed and are still in the log."""
+    return _ended_runs(spi.execute(FAILED_RUNS, jl_ids))
+
+
+def _ended_runs(rows: Iterable[dict[str, Any]]) -> list[EndedRun]:
+    return [EndedRun(**{**row, "state": RunState(row["state"])}) for row in rows]
 
 
 NEWEST_MOMENT = Statement(

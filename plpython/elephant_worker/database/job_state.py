@@ -101,17 +101,43 @@ def scheduled(spi: Spi, after_only: bool) -> list[Job]:
 
 
 DEFINE = Statement(
-    """INSERT INTO @extschema@.job_state (job_id, schedule_set_at, next_run_at)
-       SELECT j.job_id, j.schedule_set_at, j.first_run_at FROM @extschema@.job j WHERE j.job_id = ANY ($1)
+    """INSERT INTO @extschema@.job_state
+           (job_id, schedule_set_at, next_run_at, schedule, timezone, dst, starts_at, ends_at)
+       SELECT j.job_id, j.schedule_set_at, j.first_run_at, j.schedule, j.timezone, j.dst, j.starts_at, j.ends_at
+       FROM @extschema@.job j WHERE j.job_id = ANY ($1)
        ON CONFLICT (job_id) DO UPDATE
-           SET schedule_set_at = excluded.schedule_set_at,
-               next_run_at = CASE WHEN job_state.schedule_set_at = excluded.schedule_set_at
-                                  THEN job_state.next_run_at ELSE excluded.next_run_at END,
-               disabled_at = CASE WHEN job_state.schedule_set_at = excluded.schedule_set_at
-                                  THEN job_state.disabled_at END,
-               quarantined_reason = NULL, quarantined_since = NULL
-           WHERE job_state.schedule_set_at <> excluded.schedule_set_at OR job_state.quarantined_reason IS NOT NULL
-       RETURNING date_part('epoch', next_run_at) AS due""",
+           SET schedule_set_at = excluded.schedule_set_at, next_run_at = excluded.next_run_at, resume_at = NULL,
+               disabled_at = NULL,
+               schedule = excluded.schedule, timezone = excluded.timezone, dst = excluded.dst,
+               starts_at = excluded.starts_at, ends_at = excluded.ends_at
+           WHERE job_state.schedule_set_at <> excluded.schedule_set_at
+       RETURNING job_id, date_part('epoch', next_run_at) AS due""",
+    "int8[]",
+)
+# The job as it is now, with the schedule that has been followed until now.
+REPLACED = Statement(
+    f"""SELECT {DEFINITION}, s.job_id, 0 AS jl_id, 'schedule' AS cause,
+           date_part('epoch', coalesce(s.next_run_at, s.resume_at)) AS scheduled_at,
+           s.schedule AS old_schedule, s.timezone AS old_timezone, s.dst AS old_dst,
+           date_part('epoch', s.starts_at) AS old_starts_at, date_part('epoch', s.ends_at) AS old_ends_at,
+           date_part('epoch', s.schedule_set_at) AS old_schedule_set_at,
+           w.schedule_set_at AS replaced_at
+       FROM @extschema@.job_state s JOIN @extschema@.job_for_worker w ON w.job_id = s.job_id
+       WHERE s.job_id = ANY ($1) AND w.schedule_set_at <> date_part('epoch', s.schedule_set_at)
+           AND coalesce(s.next_run_at, s.resume_at) < to_timestamp(w.schedule_set_at)""",  # noqa: S608 - names of columns
+    "int8[]",
+)
+QUARANTINED = Statement(
+    f"""SELECT {DEFINITION}, s.job_id, 0 AS jl_id, 'schedule' AS cause, 0 AS scheduled_at, s.quarantined_reason
+       FROM @extschema@.job_state s JOIN @extschema@.job_for_worker w ON w.job_id = s.job_id
+       WHERE s.job_id = ANY ($1) AND s.quarantined_reason IS NOT NULL""",  # noqa: S608 - names of columns
+    "int8[]",
+)
+DEFINED = Statement(
+    f"""SELECT {DEFINITION}, s.job_id, 0 AS jl_id, 'schedule' AS cause,
+           date_part('epoch', s.next_run_at) AS scheduled_at
+       FROM @extschema@.job_state s JOIN @extschema@.job_for_worker w ON w.job_id = s.job_id
+       WHERE s.job_id = ANY ($1)""",  # noqa: S608 - names of columns
     "int8[]",
 )
 FORGET = Statement(
@@ -124,11 +150,42 @@ FORGET = Statement(
 )
 
 
-def define(spi: Spi, job_ids: Sequence[int]) -> list[float | None]:
-    """Follow the definition of jobs that are new or changed; returns when those are due whose state has changed."""
-    due_times = [row["due"] for row in spi.execute(DEFINE, job_ids)]
-    spi.count_writes("job_state", len(job_ids))
+def define(spi: Spi, job_ids: Sequence[int]) -> dict[int, float | None]:
+    """Follow the definition of jobs that are new, or have another schedule; returns when these are due."""
+    due_times = {row["job_id"]: row["due"] for row in spi.execute(DEFINE, job_ids)}
+    spi.count_writes("job_state", len(due_times))
     return due_times
+
+
+def replaced(spi: Spi, job_ids: Sequence[int]) -> list[tuple[Job, float]]:
+    """Those of the jobs that were due when they were given another schedule: with the old one, and when that was."""
+    old = ("schedule", "timezone", "dst", "starts_at", "ends_at", "schedule_set_at")
+    rows = [{**row} for row in spi.execute(REPLACED, job_ids)]
+    for row in rows:
+        row.update({name: row.pop(f"old_{name}") for name in old})
+    moments = [row.pop("replaced_at") for row in rows]
+    return [*zip(read_jobs(rows), moments)]
+
+
+def quarantined(spi: Spi, job_ids: Sequence[int]) -> list[Job]:
+    """Those of the jobs that are in quarantine."""
+    return read_jobs(spi.execute(QUARANTINED, job_ids))
+
+
+def defined(spi: Spi, job_ids: Sequence[int]) -> list[Job]:
+    """These jobs, and when they are due."""
+    return read_jobs(spi.execute(DEFINED, job_ids))
+
+
+NOTE_OVERDUE = Statement(
+    "UPDATE @extschema@.job_state s SET overdue_told_at = to_timestamp($2) WHERE s.job_id = ANY ($1)",
+    *("int8[]", "float8"),
+)
+
+
+def note_overdue(spi: Spi, job_ids: Sequence[int], now: float) -> None:
+    """Note that an alert has said of these jobs that they are overdue."""
+    spi.execute(NOTE_OVERDUE, job_ids, now)
 
 
 def forget(spi: Spi, job_ids: Sequence[int]) -> None:
@@ -137,7 +194,7 @@ def forget(spi: Spi, job_ids: Sequence[int]) -> None:
 
 
 ADVANCE = Statement(
-    """UPDATE @extschema@.job_state s SET next_run_at = to_timestamp(n.due)
+    """UPDATE @extschema@.job_state s SET next_run_at = to_timestamp(n.due), resume_at = NULL
        FROM unnest($1, $2) n (job_id, due) WHERE s.job_id = n.job_id AND s.job_id = ANY ($1)""",
     *("int8[]", "float8[]"),
 )
@@ -149,8 +206,31 @@ def advance(spi: Spi, next_run_at: dict[int, float | None]) -> None:
     spi.count_writes("job_state", len(next_run_at))
 
 
+WAIT_FOR_RUN = Statement(
+    """UPDATE @extschema@.job_state s SET next_run_at = NULL, resume_at = to_timestamp(n.due)
+       FROM unnest($1, $2) n (job_id, due) WHERE s.job_id = n.job_id AND s.job_id = ANY ($1)""",
+    *("int8[]", "float8[]"),
+)
+
+
+def wait_for_run(spi: Spi, due_after_run: dict[int, float]) -> None:
+    """Have jobs be due when their active runs have ended, for these due times."""
+    spi.execute(WAIT_FOR_RUN, list(due_after_run), list(due_after_run.values()))
+    spi.count_writes("job_state", len(due_after_run))
+
+
+RESUME = Statement(
+    "UPDATE @extschema@.job_state s SET next_run_at = s.resume_at, resume_at = NULL WHERE s.resume_at IS NOT NULL"
+)
+
+
+def resume(spi: Spi) -> None:
+    """Have all jobs be due that waited for a run: none is active."""
+    spi.execute(RESUME)
+
+
 RUN_AGAIN = Statement(
-    """UPDATE @extschema@.job_state s SET next_run_at = least(s.next_run_at, to_timestamp(r.due))
+    """UPDATE @extschema@.job_state s SET next_run_at = least(s.next_run_at, to_timestamp(r.due)), resume_at = NULL
        FROM unnest($1, $2, $3) r (job_id, due, schedule_set_at)
        WHERE s.job_id = r.job_id AND s.job_id = ANY ($1) AND s.schedule_set_at = to_timestamp(r.schedule_set_at)
            AND s.disabled_at IS NULL""",
@@ -180,7 +260,7 @@ def quarantine(spi: Spi, reasons: dict[int, str | None]) -> None:
 
 
 DISABLE = Statement(
-    """UPDATE @extschema@.job_state s SET disabled_at = clock_timestamp(), next_run_at = NULL
+    """UPDATE @extschema@.job_state s SET disabled_at = clock_timestamp(), next_run_at = NULL, resume_at = NULL
        WHERE s.job_id = ANY ($1) AND s.disabled_at IS NULL RETURNING s.job_id""",
     "int8[]",
 )

@@ -68,7 +68,7 @@ def counted_runs(job_id: int, counts: Tally) -> tuple[Any, ...]:
         counts.cancelled,
         counts.skipped,
         counts.missed,
-        len(counts.states),
+        counts.rows,
         counts.states[: -LAST_STATES - 1 : -1],
         counts.durations[-SAMPLES:],
         counts.delays[-SAMPLES:],

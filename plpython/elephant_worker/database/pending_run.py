@@ -18,33 +18,37 @@ class PendingRun(NamedTuple):
     caused_by: int
 
 
+# A retry that is due may be in the inbox already.
 ADD = Statement(
     """INSERT INTO @extschema@.pending_run (job_id, due_at, scheduled_at, attempt, caused_by)
        SELECT r.job_id, to_timestamp(r.due), to_timestamp(r.scheduled), r.attempt, r.caused_by
        FROM unnest($1, $2, $3, $4, $5) r (job_id, due, scheduled, attempt, caused_by)
-       ON CONFLICT (job_id) DO UPDATE
-           SET due_at = excluded.due_at, scheduled_at = excluded.scheduled_at,
-               attempt = excluded.attempt, caused_by = excluded.caused_by""",
+       WHERE NOT EXISTS (SELECT FROM @extschema@.worker_request i
+                         WHERE i.job_id = r.job_id AND i.cause = 'retry' AND i.kind = 'run')
+       ON CONFLICT (job_id) DO NOTHING
+       RETURNING caused_by""",
     *("int8[]", "float8[]", "float8[]", "int4[]", "int8[]"),
 )
 
 
-def add(spi: Spi, retries: Sequence[PendingRun]) -> None:
-    """Have runs tried again; each job at most once."""
-    spi.execute(ADD, *(list(column) for column in zip(*retries)))
+def add(spi: Spi, retries: Sequence[PendingRun]) -> set[int]:
+    """Have runs tried again, one of each job at a time; returns the jl_id of those that are."""
+    return {row["caused_by"] for row in spi.execute(ADD, *(list(column) for column in zip(*retries)))}
 
 
 # A retry may be in the inbox already.
 DROP = Statement(
-    """WITH dropped AS (DELETE FROM @extschema@.pending_run p WHERE p.job_id = ANY ($1))
-       DELETE FROM @extschema@.worker_request i WHERE i.kind = 'run' AND i.cause = 'retry' AND i.job_id = ANY ($1)""",
+    """WITH pending AS (DELETE FROM @extschema@.pending_run p WHERE p.job_id = ANY ($1) RETURNING p.caused_by),
+           requested AS (DELETE FROM @extschema@.worker_request i
+                         WHERE i.kind = 'run' AND i.cause = 'retry' AND i.job_id = ANY ($1) RETURNING i.caused_by)
+       SELECT caused_by FROM pending UNION ALL SELECT caused_by FROM requested""",
     "int8[]",
 )
 
 
-def drop(spi: Spi, job_ids: Sequence[int]) -> None:
-    """Forget the retries of these jobs."""
-    spi.execute(DROP, job_ids)
+def drop(spi: Spi, job_ids: Sequence[int]) -> list[int]:
+    """Forget the retries of these jobs; returns the jl_id of the runs that are not tried again now."""
+    return [row["caused_by"] for row in spi.execute(DROP, job_ids)]
 
 
 ENQUEUE_DUE = Statement(

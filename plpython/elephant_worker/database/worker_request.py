@@ -58,7 +58,8 @@ def queued_runs(spi: Spi, after: int, limit: int, full_roles: Iterable[str]) -> 
 
 CLAIM = Statement(
     f"""SELECT {DEFINITION}, i.job_id, i.request_id AS jl_id, i.cause, i.attempt, i.caused_by, i.withdrawn,
-           date_part('epoch', coalesce(i.scheduled_at, i.requested_at)) AS scheduled_at, s.quarantined_reason
+           date_part('epoch', coalesce(i.scheduled_at, i.requested_at)) AS scheduled_at,
+           s.job_id IS NOT NULL AS has_state, s.disabled_at IS NOT NULL AS disabled, s.quarantined_reason
        FROM @extschema@.worker_request i LEFT JOIN @extschema@.job_for_worker w ON w.job_id = i.job_id
        LEFT JOIN @extschema@.job_state s ON s.job_id = i.job_id
        WHERE i.request_id = ANY ($1)""",  # noqa: S608 - names of columns
@@ -73,11 +74,14 @@ TAKE = Statement(
 
 
 def claim(spi: Spi, request_ids: Sequence[int]) -> list[Job]:
-    """The jobs of those of the requests that are still there; they are taken out of the inbox."""
-    jobs = read_jobs(spi.execute(CLAIM, request_ids))
+    """The jobs of those of the requests that are still there."""
+    return read_jobs(spi.execute(CLAIM, request_ids))
+
+
+def take(spi: Spi, request_ids: Sequence[int]) -> None:
+    """Take requests out of the inbox."""
     spi.execute(TAKE, request_ids)
     spi.count_writes("worker_request", len(request_ids))
-    return jobs
 
 
 WITHDRAW = Statement(
@@ -108,7 +112,9 @@ ENQUEUE_REBOOT_JOBS = Statement(
        INSERT INTO @extschema@.worker_request (kind, cause, job_id)
        SELECT 'run', 'reboot', j.job_id FROM @extschema@.job j, seen
        WHERE j.schedule LIKE '%@reboot%' AND j.enabled
-           AND (j.starts_at <= clock_timestamp()) IS NOT FALSE AND (j.ends_at >= clock_timestamp()) IS NOT FALSE"""
+           AND (j.starts_at <= clock_timestamp()) IS NOT FALSE AND (j.ends_at >= clock_timestamp()) IS NOT FALSE
+           AND NOT EXISTS (SELECT FROM @extschema@.job_state s
+                           WHERE s.job_id = j.job_id AND s.disabled_at IS NOT NULL)"""
 )
 
 

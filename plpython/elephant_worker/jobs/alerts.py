@@ -25,6 +25,7 @@ class AlertEvent(str, Enum):
     DISABLED = "disabled"
     OVERDUE = "overdue"
     OVERRUN = "overrun"
+    QUARANTINED = "quarantined"
 
 
 # The ends of a run that always make an alert.

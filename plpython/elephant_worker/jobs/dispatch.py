@@ -37,6 +37,10 @@ class Decisions:
     ended: list[Run] = field(default_factory=list)
     # When jobs are due next, by job_id.
     next_run_at: dict[int, float | None] = field(default_factory=dict)
+    # job_id: when it is due once its active run has ended; until then it is not due.
+    due_after_run: dict[int, float] = field(default_factory=dict)
+    # Requests that stay where they are until their job is idle, by jl_id.
+    postponed: list[int] = field(default_factory=list)
     # Jobs whose schedule has changed since they became due.
     changed: list[int] = field(default_factory=list)
     # By job_id, why jobs are in quarantine from now on; None: they leave it.
@@ -51,7 +55,7 @@ def decide(jobs: Iterable[Job], active: Counter[int], context: DispatchContext, 
     """
     decisions = Decisions()
     active = Counter(active)
-    for job in jobs:
+    for job in _requests_first(jobs):
         if job.cause == "schedule":
             try:
                 run = _due(job, active, context, decisions, new_id)
@@ -61,11 +65,15 @@ def decide(jobs: Iterable[Job], active: Counter[int], context: DispatchContext, 
                 continue
         else:
             run = _run(job) if job.schedule_set_at is not None else None  # else deleted since
+            if run is not None and _waits(job, active):
+                decisions.postponed.append(job.jl_id)
+                continue
         if run is None:
             continue
         reason = _refusal(job, active)
         if reason is None:
             reason = obstacle_of(job)
+            run.quarantined = reason is not None
             _quarantine(job, reason, decisions)
         if reason is None:
             decisions.runs.append(run)
@@ -95,6 +103,11 @@ def _due(
         _pass_over(job, obstacle, context, decisions)
         return None
 
+    if job.scheduled_at < context.available_since and active[job.job_id] and not job.parallel:
+        # Missed time is looked at when the job is idle: what is made up for then runs one after the other.
+        decisions.next_run_at[job.job_id] = None
+        decisions.due_after_run[job.job_id] = job.scheduled_at
+        return None
     chosen, following = _due_times_to_run(job, timing, context)
     first = chosen[0] if chosen else following
     if first != job.scheduled_at:
@@ -106,7 +119,7 @@ def _due(
     run.after_end = timing.schedule.after_end
     if len(chosen) > 1 and not job.parallel:
         # One after the other: the job is due again when this run has ended.
-        run.resume_at, following = following, None
+        decisions.due_after_run[job.job_id], following = chosen[1], None
     decisions.next_run_at[job.job_id] = following
     return run
 
@@ -115,8 +128,7 @@ def _due_times_to_run(job: Job, timing: Timing, context: DispatchContext) -> tup
     """The due times up to now that get a run, and when the job is due after the first of them."""
     due, now = job.scheduled_at, context.now
     oldest = -float("inf") if job.start_deadline is None else now - job.start_deadline
-    away = due < context.available_since and now - due > context.grace
-    if not away:
+    if due >= context.available_since:
         if due >= oldest:
             return [due], timing.next(due)
         return [], due_again(job, oldest - TICK, now)
@@ -153,6 +165,7 @@ def _pass_over(job: Job, reason: Outcome | None, context: DispatchContext, decis
     """Let a due time go by; one row of the log says why, for as long as the reason stays the same."""
     if reason is not None and reason.message != job.quarantined_reason:
         run = _run(job)
+        run.quarantined = True
         run.end(reason, context.now)
         decisions.ended.append(run)
     _quarantine(job, reason, decisions)
@@ -167,28 +180,37 @@ def _quarantine(job: Job, reason: Outcome | None, decisions: Decisions) -> None:
 def _missed(job: Job, timing: Timing, first: float | None, context: DispatchContext, new_id: Callable[[], int]) -> Run:
     """One row of the log for all due times before the first that gets a run or is still to come."""
     end = context.now if first is None else min(context.now, first - TICK)
-    count = 1 + timing.count(job.scheduled_at, end)
-    (last,) = (timing.latest(job.scheduled_at, end, 1) if count > 1 else []) or [job.scheduled_at]
-    run = _run(job)
-    run.jl_id = new_id()
-    run.missed_count, run.missed_until = count, last
     if job.scheduled_at < context.available_since:
         reason = "no worker was there when the job was due"
         hint = "catch_up says whether such runs are made up for, worker_setting.start_grace how late a run may start."
     else:
         reason = "the job could not start within its start_deadline"
         hint = "More max_running_jobs, or a longer start_deadline, let it run late."
+    return _missed_run(job, timing, end, context.now, new_id(), reason, hint)
+
+
+def missed_by_change(job: Job, changed_at: float, now: float, jl_id: int) -> Run:
+    """One row of the log for the due times of a job that waited when its schedule was changed. The job has its
+    old schedule; if that cannot be read, one due time is counted."""
+    try:
+        timing = job.timing if job.schedule is not None else None
+    except UserError:
+        timing = None
+    reason = "the schedule was changed while the run waited"
+    hint = "run_job() runs the job now."
+    return _missed_run(job, timing, changed_at - TICK, now, jl_id, reason, hint)
+
+
+def _missed_run(job: Job, timing: Timing | None, end: float, now: float, jl_id: int, reason: str, hint: str) -> Run:
+    """A row of the log for the due times from that of the job to this moment."""
+    count = 1 if timing is None else 1 + timing.count(job.scheduled_at, end)
+    last = timing.latest(job.scheduled_at, end, 1) if timing is not None and count > 1 else []
+    run = _run(job)
+    run.jl_id = jl_id
+    run.missed_count, run.missed_until = count, last[0] if last else job.scheduled_at
     what = "One due time" if count == 1 else f"{count} due times"
-    run.end(
-        Outcome(
-            RunState.MISSED,
-            "55000",
-            reason,
-            f"{what}, the first {context.now - job.scheduled_at:.0f} seconds ago.",
-            hint,
-        ),
-        context.now,
-    )
+    detail = f"{what}, the first {now - job.scheduled_at:.0f} seconds ago."
+    run.end(Outcome(RunState.MISSED, "55000", reason, detail, hint), now)
     return run
 
 
@@ -209,8 +231,36 @@ def _run(job: Job, scheduled_at: float | None = None) -> Run:
     )
 
 
+def _requests_first(jobs: Iterable[Job]) -> list[Job]:
+    """The jobs in their order, but what users have asked for comes before a due time of the same job."""
+    jobs = list(jobs)
+    asked_for = {job.job_id for job in jobs if job.cause != "schedule"}
+    return sorted(jobs, key=lambda job: job.cause == "schedule" and job.job_id in asked_for) if asked_for else jobs
+
+
+# What the worker itself asks for: the job must still be enabled, and idle, or the request waits until it is.
+FOLLOWING = {"retry", "dependency", "reboot"}
+
+
+def _waits(job: Job, active: Counter[int]) -> bool:
+    return bool(
+        job.cause in FOLLOWING
+        and active[job.job_id]
+        and not (job.parallel or job.withdrawn or job.disabled)
+        and job.enabled
+    )
+
+
 def _refusal(job: Job, active: Counter[int]) -> Outcome | None:
     """Why a run cannot start now although nothing is in the way of its job."""
+    if job.cause in FOLLOWING and (job.disabled or not job.enabled):
+        return Outcome(
+            RunState.CANCELLED,
+            "57014",
+            message="the job was disabled before the run started",
+            detail="Only run_job() runs a job that is disabled.",
+            hint=STOPPED_HINTS[RunState.CANCELLED],
+        )
     if job.withdrawn:
         return Outcome(
             RunState.CANCELLED,
@@ -223,7 +273,7 @@ def _refusal(job: Job, active: Counter[int]) -> Outcome | None:
         return Outcome(
             RunState.SKIPPED,
             "55006",
-            message="an earlier run of the job was still active",
+            message="an earlier run of the job had not ended",
             detail="The job is not parallel: one run at a time.",
             hint="Set parallel to true where runs may overlap, or a shorter job_timeout.",
         )

@@ -57,6 +57,9 @@ class Job(JobDefinition):
     attempt: int = 1
     caused_by: int | None = None
     state_set_at: float | None = None
+    # Whether the worker has seen its definition; whether disable_after has disabled it.
+    has_state: bool = True
+    disabled: bool = False
     # What kept it from running when it was looked at last.
     quarantined_reason: str | None = None
     _timing: Timing | None = field(default=None, init=False, repr=False, compare=False)

@@ -61,6 +61,8 @@ class Target(NamedTuple):
         return here if self.server is None else f'{here} on server "{self.server}"'
 
 
+# A run is claimed a little before it is due, and may end then without having started; if it is more, the clock was set.
+LARGEST_LEAD = 0.1  # seconds
 # The parts of an outcome that the server or the command has worded.
 TEXTS = ("message", "detail", "hint", "context", "notices")
 
@@ -148,6 +150,8 @@ class Run:
     stopping: tuple[RunState, str] | None = None
     # Whether its session has been told to end.
     terminated: bool = False
+    # Whether it never started because its job is in quarantine: not a failure, and nothing follows from it.
+    quarantined: bool = False
 
     @property
     def is_dry_run(self) -> bool:
@@ -175,7 +179,7 @@ class Run:
                 hint=outcome.hint or STOPPED_HINTS[state],
             )
         self.outcome = outcome
-        self.finished = now
+        self.finished = self.scheduled_at if 0.0 < self.scheduled_at - now < LARGEST_LEAD else now
 
 
 @dataclass(slots=True)
@@ -192,10 +196,11 @@ class EndedRun:
     state: RunState
     sqlstate: str
     message: str | None
+    quarantined: bool = False
 
     @property
     def failed(self) -> bool:
-        return self.state in FAILURES
+        return self.state in FAILURES and not self.quarantined
 
     @classmethod
     def of(cls, run: Run) -> EndedRun:
@@ -213,4 +218,5 @@ class EndedRun:
             outcome.state,
             outcome.sqlstate,
             outcome.message,
+            run.quarantined,
         )

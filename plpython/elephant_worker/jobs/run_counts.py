@@ -29,6 +29,8 @@ class Tally:
     cancelled: int = 0
     skipped: int = 0
     missed: int = 0
+    # In the log; those of a quarantine are no runs.
+    rows: int = 0
     states: list[RunState] = field(default_factory=list)
     durations: list[float] = field(default_factory=list)
     delays: list[float] = field(default_factory=list)
@@ -38,6 +40,9 @@ class Tally:
         assert run.outcome is not None
         assert run.finished is not None
         state = run.outcome.state
+        self.rows += 1
+        if run.quarantined:
+            return
         self.states.append(state)
         if run.started is not None:
             self.delays.append(run.started - run.scheduled_at)
@@ -47,7 +52,8 @@ class Tally:
         if state is RunState.MISSED:
             self.missed += run.missed_count or 1
             return
-        self.executed = max(self.executed or 0.0, run.started or run.finished)
+        if run.started is not None:
+            self.executed = max(self.executed or 0.0, run.started)
         if state is RunState.SUCCEEDED:
             self.successes += 1
             self.failures = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-from ..database import job, job_statistic, server
+from ..database import job, job_state, job_statistic, server
 from ..database.spi import Spi
 from ..jobs.alerts import EVENTS, AlertEvent, SuccessDeadlines, alert
 from ..jobs.run import EndedRun, Run, RunState
@@ -25,6 +25,7 @@ class Alerts:
         self._unsent: list[str] = []
         # Jobs whose last run failed: one that succeeds next has recovered.
         self._failing: set[int] = set()
+        self._failing_is_known = False
         self._deadlines = SuccessDeadlines()
         # By jl_id, for active runs that have taken some time: how many seconds those of their job usually take;
         # infinite, if that is not known or an alert has been made.
@@ -33,13 +34,20 @@ class Alerts:
 
     def begin(self) -> None:
         """Read what an earlier worker has left."""
-        self._failing = job_statistic.failing_jobs(self._spi)
+        self.refresh()
         for row in job.success_deadlines(self._spi):
             self._deadlines.set(**row)
 
     def forget(self) -> None:
         """Send nothing of what the transaction has been about: it has failed."""
         self._unsent.clear()
+        self._failing_is_known = False
+
+    def refresh(self) -> None:
+        """Read which jobs are failing, before more runs are counted."""
+        if not self._failing_is_known:
+            self._failing = job_statistic.failing_jobs(self._spi)
+            self._failing_is_known = True
 
     def define(self, job_ids: Sequence[int]) -> None:
         """Follow what has been defined, changed or deleted."""
@@ -73,6 +81,8 @@ class Alerts:
         self._deadlines.succeeded([run.job_id for run in ended if run.state is RunState.SUCCEEDED], now)
 
     def _event(self, run: EndedRun) -> AlertEvent | None:
+        if run.quarantined:
+            return AlertEvent.QUARANTINED
         if run.failed:
             if run.job_id > 0:  # a run of no job does not come again
                 self._failing.add(run.job_id)
@@ -83,7 +93,9 @@ class Alerts:
 
     def look_for_late(self, now: float, active: Iterable[Run], overrun_factor: float | None) -> None:
         """Note jobs that have not succeeded in time, and runs that take longer than they used to."""
-        self._unsent += [alert(AlertEvent.OVERDUE, now, job_id) for job_id in self._deadlines.overdue(now)]
+        if overdue := self._deadlines.overdue(now):
+            self._unsent += [alert(AlertEvent.OVERDUE, now, job_id) for job_id in overdue]
+            job_state.note_overdue(self._spi, overdue, now)
         if overrun_factor is not None:
             self._look_for_overruns(active, overrun_factor, now)
 

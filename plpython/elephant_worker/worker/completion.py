@@ -49,25 +49,46 @@ class Completion:
         self.retries.forget()
         self.alerts.forget()
 
-    def define(self, job_ids: Sequence[int]) -> None:
+    def define(self, job_ids: Sequence[int], now: float, available_since: float) -> None:
         """Follow what has been defined, changed or deleted."""
+        missed = self._due_jobs.define(job_ids, now, available_since)
+        known = job_log.begin(self._spi, missed) if missed else []
+        if new := [run for run in missed if run not in known]:
+            self.log(new, now)
+        self._conclude(self.retries.define(job_ids), now)
         self.dependencies.define(job_ids)
         self.alerts.define(job_ids)
-        self.retries.define(job_ids)
+
+    def drop_retries(self, job_ids: Sequence[int], now: float) -> None:
+        """Have failed runs of these jobs not be tried again; what follows from a failure follows now."""
+        self._conclude(self.retries.drop(job_ids), now)
+
+    def _conclude(self, jl_ids: Sequence[int], now: float) -> None:
+        """Have follow what follows from failed runs that are not tried again after all."""
+        if jl_ids:
+            failed = job_log.failed_runs(self._spi, jl_ids)
+            policies = job.policies(self._spi, [run.job_id for run in failed])
+            self.dependencies.enqueue_on_failure_commands(failed, policies)
+            self.dependencies.enqueue_dependents(failed)
 
     def log(self, runs: Sequence[Run], now: float) -> None:
         """Log runs that have ended, and write what follows."""
+        self.alerts.refresh()
         job_log.complete(self._spi, runs)
         self._due_jobs.run_again(runs)
         self._retention.add(job_statistic.count(self._spi, runs), self._clock.steady())
         self._follow([EndedRun.of(run) for run in runs], now)
+        # A retry that could not start was the last: what it was to make good stays failed.
+        barred = [run.caused_by for run in runs if run.cause == "retry" and run.started is None and run.caused_by]
+        self._conclude([jl_id for jl_id in barred if jl_id is not None], now)
 
     def _follow(self, ended: Sequence[EndedRun], now: float) -> None:
         failed = [run for run in ended if run.failed]
         policies = job.policies(self._spi, [run.job_id for run in failed]) if failed else {}
-        disabled = self.retries.disable(policies)
+        disabled, dropped = self.retries.disable(policies)
         retried = self.retries.schedule(failed, policies, now)
         self.dependencies.enqueue_on_failure_commands([run for run in failed if run.jl_id not in retried], policies)
         self.dependencies.enqueue_dependents([run for run in ended if run.jl_id not in retried])
+        self._conclude(dropped, now)
         self.alerts.add_disabled(disabled, now)
         self.alerts.add_ended(ended, retried, now)

@@ -30,7 +30,7 @@ class Dependencies:
 
     def enqueue_dependents(self, ended: Sequence[EndedRun]) -> None:
         """Ask for runs of the jobs that run after these, if all that they wait for has ended."""
-        finished = {run.job_id: run for run in ended if run.state in TOOK_PLACE}
+        finished = {run.job_id: run for run in ended if run.state in TOOK_PLACE and not run.quarantined}
         if finished:
             waiting = finished_dependency.record(self._spi, list(finished.values()))
             if waiting and finished_dependency.enqueue_ready(self._spi, waiting):
@@ -39,3 +39,6 @@ class Dependencies:
     def define(self, job_ids: Sequence[int]) -> None:
         """Follow what has been defined, changed or deleted."""
         finished_dependency.forget_others(self._spi, job_ids)
+        # With another run_after or run_when, what has ended before may be all that a job waits for.
+        if finished_dependency.enqueue_ready(self._spi, job_ids):
+            self._inbox.note()

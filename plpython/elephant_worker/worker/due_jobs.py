@@ -7,7 +7,9 @@ from collections.abc import Iterable, Sequence
 from ..database import job_state, job_statistic, worker_request
 from ..database.job_state import Position
 from ..database.spi import Spi
+from ..jobs.dispatch import due_again, missed_by_change
 from ..jobs.job import Job
+from ..jobs.obstacles import obstacle_of
 from ..jobs.run import Names, Run, Target
 from ..jobs.run_queue import QueuedRun, RunQueue
 
@@ -42,11 +44,39 @@ class DueJobs:
 
     # --- changes ----------------------------------------------------------------------------
 
-    def define(self, job_ids: Sequence[int]) -> None:
-        """Follow what has been defined, changed or deleted."""
-        self._due_at(job_state.define(self._spi, job_ids))
+    def define(self, job_ids: Sequence[int], now: float, available_since: float) -> list[Run]:
+        """Follow what has been defined, changed or deleted. Returns what is to be logged: the due times that waited
+        under a schedule which is no more."""
+        replaced = job_state.replaced(self._spi, job_ids)
+        missed = [missed_by_change(job, at, now, worker_request.new_id(self._spi)) for job, at in replaced]
+        due_times = job_state.define(self._spi, job_ids)
+        due_times |= self._first_due_times(due_times, now, available_since)
+        self._due_at(due_times.values())
+        self._end_quarantines(job_ids)
         job_statistic.begin(self._spi, job_ids)
         job_state.forget(self._spi, job_ids)
+        return missed
+
+    def _first_due_times(
+        self, due_times: dict[int, float | None], now: float, available_since: float
+    ) -> dict[int, float | None]:
+        """When those of the new schedules are due that have been so before they could be seen, since the transaction
+        that defined them took long: then the first due time counts that comes after they are seen. What was due
+        while no worker was there is missed time."""
+        early = [job_id for job_id, due in due_times.items() if due is not None and available_since <= due < now]
+        if not early:
+            return {}
+        jobs = job_state.defined(self._spi, early)
+        later: dict[int, float | None] = {job.job_id: due_again(job, now, now) or now for job in jobs}
+        job_state.advance(self._spi, later)
+        return later
+
+    def _end_quarantines(self, job_ids: Sequence[int]) -> None:
+        """Let jobs out of quarantine whose change has removed the reason."""
+        jobs = job_state.quarantined(self._spi, job_ids)
+        free: dict[int, str | None] = {job.job_id: None for job in jobs if obstacle_of(job) is None}
+        if free:
+            job_state.quarantine(self._spi, free)
 
     def advance(self, next_run_at: dict[int, float | None], claimed: Sequence[QueuedRun] = ()) -> None:
         """Have jobs be due at other times: some that have been claimed, or any."""
@@ -103,8 +133,14 @@ class DueJobs:
         if len(self.queue) < LOOKAHEAD:
             self.queue.add(self._read_requests(self.queue.last_request, self.queue.full_roles))
 
+    def take(self, waiting: Sequence[QueuedRun], postponed: Sequence[int]) -> None:
+        """Take what was asked for out of the inbox, but for the requests that are postponed."""
+        requests = {entry.request_id for entry in waiting if entry.request_id is not None}
+        if taken := [*requests.difference(postponed)]:
+            worker_request.take(self._spi, taken)
+
     def claim(self, waiting: Sequence[QueuedRun], now: float) -> list[Job]:
-        """The jobs of what is still due or asked for, in the order of due times; requests leave the inbox."""
+        """The jobs of what is still due or asked for, in the order of due times."""
         due = [entry.job_id for entry in waiting if entry.request_id is None]
         requests = [entry.request_id for entry in waiting if entry.request_id is not None]
         jobs = job_state.claim(self._spi, due, now) if due else []

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..connection.poller import Poller
 from ..connection.pool import Pool
-from ..database import job_log, login_role, server, worker_request, worker_setting, worker_state
+from ..database import job_log, job_state, login_role, server, worker_request, worker_setting, worker_state
 from ..database.spi import Spi
 from ..database.worker_request import Messages
 from ..database.worker_setting import Settings
@@ -109,6 +109,7 @@ class Worker:
         self._spi.commit()  # from now on it is registered
         now = self._clock_watch.available_since
         login_role.terminate_runners(self._spi)
+        job_state.resume(self._spi)
         stalled = job_log.recover_orphaned_runs(self._spi)
         self._due_jobs.advance({job.job_id: due_again(job, job.scheduled_at, now) for job in stalled})
         self._completion.begin(now)
@@ -210,7 +211,7 @@ class Worker:
         self._completion.retries.enqueue_due(now)
         has_news = self._inbox.has_news
         messages = self._inbox.take_messages()
-        self._follow(messages)
+        self._follow(messages, now)
         runs: list[Run] = []
         if self._may_start:
             runs = self._starter.claim(now, has_news)
@@ -234,15 +235,14 @@ class Worker:
         if not self._due_jobs.queue.full_roles.isdisjoint(run.target.rolname for run in self._unlogged):
             self._due_jobs.queue.forget()  # one of these roles is full no longer
 
-    def _follow(self, messages: Messages) -> None:
+    def _follow(self, messages: Messages, now: float) -> None:
         """Do what the messages say, as far as it belongs to the transaction."""
         if "set" in messages:
             self._use(worker_setting.read(self._spi))
         if "define" in messages:
-            self._due_jobs.define(list(messages["define"]))
-            self._completion.define(list(messages["define"]))
+            self._completion.define(list(messages["define"]), now, self._clock_watch.available_since)
         if "cancel" in messages:
-            self._completion.retries.drop(list(messages["cancel"]))
+            self._completion.drop_retries(list(messages["cancel"]), now)
         if "cancel run" in messages:
             worker_request.withdraw(self._spi, list(messages["cancel run"]))
 

@@ -29,31 +29,27 @@ class Retries:
         self._may_exist = True
         self._next_due: float | None = None
 
-    def disable(self, policies: Mapping[int, Policy]) -> list[int]:
-        """Disable the jobs that have failed too often in a row; returns those that were not disabled before."""
+    def disable(self, policies: Mapping[int, Policy]) -> tuple[list[int], list[int]]:
+        """Disable the jobs that have failed too often in a row; returns those that were not disabled before, and the
+        jl_id of runs that were to be tried again and are not."""
         hopeless = [policy.job_id for policy in policies.values() if policy.gives_up]
-        if not hopeless:
-            return []
-        disabled = job_state.disable(self._spi, hopeless)
-        self.drop(hopeless)
-        return disabled
+        return (job_state.disable(self._spi, hopeless), self.drop(hopeless)) if hopeless else ([], [])
 
     def schedule(self, failed: Sequence[EndedRun], policies: Mapping[int, Policy], now: float) -> set[int]:
         """Have runs tried again, if their jobs want that; returns the jl_id of these runs."""
         retries: dict[int, PendingRun] = {}
-        retried: set[int] = set()
         for run in failed:
             policy = policies.get(run.job_id)
             if policy is None:
                 continue
             delay = policy.retry_after(run.state, run.sqlstate, run.attempt, self._chance())
             if delay is not None and not policy.gives_up:
-                retried.add(run.jl_id)
-                retries[run.job_id] = PendingRun(run.job_id, now + delay, run.scheduled_at, run.attempt + 1, run.jl_id)
-        if retries:
-            pending_run.add(self._spi, list(retries.values()))
-            self._may_exist = True
-        return retried
+                retry = PendingRun(run.job_id, now + delay, run.scheduled_at, run.attempt + 1, run.jl_id)
+                retries.setdefault(run.job_id, retry)
+        if not retries:
+            return set()
+        self._may_exist = True
+        return pending_run.add(self._spi, list(retries.values()))
 
     def enqueue_due(self, now: float) -> None:
         """Ask for the retries that are due."""
@@ -68,17 +64,16 @@ class Retries:
             self._may_exist = self._next_due is not None or requested
         return self._next_due
 
-    def drop(self, job_ids: Sequence[int]) -> None:
-        """Forget the retries of these jobs: a regular run has begun, or the job was cancelled, disabled or deleted."""
-        if self._may_exist:
-            pending_run.drop(self._spi, job_ids)
+    def drop(self, job_ids: Sequence[int]) -> list[int]:
+        """Forget the retries of these jobs: a regular run has begun, or the job was cancelled, disabled or deleted.
+        Returns the jl_id of the runs that are not tried again now."""
+        return pending_run.drop(self._spi, job_ids) if self._may_exist else []
 
-    def define(self, job_ids: Sequence[int]) -> None:
-        """Follow what has been defined, changed or deleted; jobs that are disabled or gone are not tried again."""
-        if self._may_exist:
-            gone = job.disabled(self._spi, job_ids)
-            if gone:
-                self.drop(gone)
+    def define(self, job_ids: Sequence[int]) -> list[int]:
+        """Follow what has been defined, changed or deleted: jobs that are disabled or gone are not tried again.
+        Returns the same."""
+        gone = job.disabled(self._spi, job_ids) if self._may_exist else []
+        return self.drop(gone) if gone else []
 
     def shift_after_clock_step(self, seconds: float) -> None:
         """Have retries wait as long as they would have, now that the clock has been set back."""

@@ -167,12 +167,19 @@ class Starter:
         active = Counter(run.job_id for run in self._pool.runs())
         context = DispatchContext(now, self._clock_watch.available_since, self._settings.start_grace)
         jobs = self._due_jobs.claim(waiting, now)
+        unseen = [job.job_id for job in jobs if job.job_id > 0 and not job.has_state]
+        if unseen:  # asked for in the transaction that defined them, and read before its other messages
+            self._completion.define(unseen, now, context.available_since)
         decisions = decide(jobs, active, context, lambda: worker_request.new_id(self._spi))
+        self._due_jobs.take(waiting, decisions.postponed)
         self._prepare_logins(decisions, now)
+        self._have_due_again(decisions)
         if decisions.changed:
-            self._due_jobs.define(decisions.changed)
+            self._completion.define(decisions.changed, now, context.available_since)
         if decisions.next_run_at:
             self._due_jobs.advance(decisions.next_run_at, waiting)
+        if decisions.due_after_run:
+            job_state.wait_for_run(self._spi, decisions.due_after_run)
         if decisions.quarantined:
             job_state.quarantine(self._spi, decisions.quarantined)
         if decisions.runs or decisions.ended:
@@ -181,8 +188,14 @@ class Starter:
             self._completion.log(decisions.ended, now)
         regular = [run.job_id for run in decisions.runs if run.cause == "schedule"]
         if regular:
-            self._completion.retries.drop(regular)
+            self._completion.drop_retries(regular, now)
         return decisions.runs
+
+    def _have_due_again(self, decisions: Decisions) -> None:
+        """Have jobs that wait for a run of theirs be due when it ends."""
+        waiting = decisions.due_after_run
+        for run in [*self._pool.runs(), *decisions.runs, *decisions.ended] if waiting else ():
+            run.resume_at = waiting.get(run.job_id, run.resume_at)
 
     def _pick_runs(self, now: float, has_news: bool) -> list[QueuedRun]:
         """Which of the waiting runs start now."""

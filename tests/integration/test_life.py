@@ -1,0 +1,375 @@
+"""What becomes of a job and its runs: each promise of the reference by itself, and random histories at once."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from psycopg import sql
+
+from harness.scheduler import Scheduler
+from harness.waiting import until
+from tests.model.oracle import judge
+from tests.model.random_life import RandomLife
+
+SLOW = "SELECT pg_sleep(0.5)"
+FAIL = "SELECT 1/0"
+
+
+@pytest.fixture
+def worker(scheduler: Scheduler) -> Scheduler:
+    scheduler.execute("UPDATE worker_setting SET cancel_grace = '300 ms'")
+    scheduler.start()
+    return scheduler
+
+
+def rows(worker: Scheduler, job_id: int, *states: str) -> list[Any]:
+    """The log of a job; only the rows in these states, if some are given."""
+    return [row for row in worker.log(job_id) if not states or row.state in states]
+
+
+def caused(worker: Scheduler, jl_id: int, cause: str) -> list[Any]:
+    """The runs that a run led to."""
+    return worker.admin.execute(
+        "SELECT * FROM member_job_log WHERE caused_by = %s AND cause = %s", (jl_id, cause)
+    ).fetchall()
+
+
+def wait_for_end(worker: Scheduler, job_id: int, count: int = 1) -> list[Any]:
+    """The first rows of a job in the log, once they have ended."""
+
+    def ended() -> list[Any] | None:
+        found = [row for row in worker.log(job_id) if row.state != "running"]
+        return found if len(found) >= count else None
+
+    found: list[Any] = until(ended, f"{count} runs of job {job_id}")
+    return found
+
+
+def requested(worker: Scheduler, job_id: int) -> Any:
+    return worker.value("SELECT run_job(%s)", job_id)
+
+
+def test_a_random_life_keeps_what_the_documents_promise(scheduler: Scheduler, tmp_path: Path) -> None:
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    history = RandomLife(scheduler, seed).live(25)
+    history.write(tmp_path / "history.json")
+    assert len(history.log) > 20
+    assert judge(history) == []
+
+
+def test_what_is_defined_and_asked_for_at_once_is_counted(worker: Scheduler) -> None:
+    """Definition and request reach the worker by one commit; whichever it reads first, the run counts."""
+    numbers = []
+    for _ in range(20):
+        with worker.admin.transaction():
+            job_id = worker.insert(FAIL, schedule="@yearly", disable_after=1)
+            numbers.append((job_id, requested(worker, job_id)))
+    for job_id, jl_id in numbers:
+        worker.ended(jl_id)
+        assert worker.value("SELECT failure_count FROM all_job WHERE job_id = %s", job_id) == 1
+        assert worker.value("SELECT disabled_at IS NOT NULL FROM all_job WHERE job_id = %s", job_id)
+
+
+def test_a_retry_that_a_regular_run_replaces_makes_its_failure_final(worker: Scheduler) -> None:
+    job_id = worker.insert(FAIL, schedule="2 seconds", max_retries=3, retry_delay="1 hour", max_retry_delay="1 day",
+                           on_failure_command="SELECT 'reported'")  # fmt: skip
+    after = worker.insert("SELECT 1", run_after=[job_id], run_when="on_failure")
+    first = wait_for_end(worker, job_id, 2)[0]
+    until(lambda: caused(worker, first.jl_id, "failure"), "on_failure_command")
+    until(lambda: caused(worker, first.jl_id, "dependency"), "the job that runs after a failure")
+    assert rows(worker, after)
+
+
+@pytest.mark.parametrize(
+    "drop",
+    [
+        lambda worker, job_id: worker.value("SELECT cancel_job(%s)", job_id),
+        lambda worker, job_id: worker.value("SELECT update_job(%s, enabled := false)", job_id),
+    ],
+)
+def test_a_retry_that_is_dropped_makes_its_failure_final(
+    worker: Scheduler, drop: Callable[[Scheduler, int], None]
+) -> None:
+    job_id = worker.insert(FAIL, max_retries=3, retry_delay="1 hour", max_retry_delay="1 day",
+                           on_failure_command="SELECT 'reported'")  # fmt: skip
+    run = worker.ended(requested(worker, job_id))
+    assert not caused(worker, run.jl_id, "failure")
+    drop(worker, job_id)
+    until(lambda: caused(worker, run.jl_id, "failure"), "on_failure_command")
+    assert worker.value("SELECT retry_at FROM all_job WHERE job_id = %s", job_id) is None
+
+
+def test_a_retry_waits_until_the_job_is_idle(worker: Scheduler) -> None:
+    flag = "CREATE TABLE IF NOT EXISTS public.attempt (n int)"
+    worker.execute(flag)
+    worker.execute("GRANT ALL ON public.attempt TO PUBLIC")
+    job_id = worker.insert(
+        "DO $$ BEGIN IF current_setting('elephant_worker.attempt') = '1' AND NOT EXISTS (SELECT FROM public.attempt)"
+        " THEN RAISE EXCEPTION 'first'; END IF; PERFORM pg_sleep(1); END $$",
+        max_retries=1,
+        retry_delay="300 ms",
+    )
+    failed = worker.ended(requested(worker, job_id))
+    worker.execute("INSERT INTO public.attempt VALUES (1)")
+    slow = worker.ended(requested(worker, job_id))
+    retry = until(lambda: caused(worker, failed.jl_id, "retry"), "the retry")[0]
+    retry = worker.ended(retry.jl_id)
+    assert (slow.state, retry.state) == ("succeeded", "succeeded")
+    assert retry.job_started >= slow.job_finished or retry.job_finished <= slow.job_started
+
+
+def test_a_job_whose_predecessor_is_deleted_does_not_start(worker: Scheduler) -> None:
+    before, other = worker.insert("SELECT 1"), worker.insert("SELECT 1")
+    after = worker.insert("SELECT 1", run_after=[before, other])
+    worker.ended(requested(worker, before))
+    worker.value("SELECT delete_job(%s)", before)
+    worker.ended(requested(worker, other))
+    worker.tick()
+    assert not rows(worker, after)
+    # Also one that is deleted while it runs.
+    last = worker.insert(SLOW)
+    follower = worker.insert("SELECT 1", run_after=[last])
+    jl_id = requested(worker, last)
+    until(lambda: worker.log(last), "the run to start")
+    worker.value("SELECT delete_job(%s)", last)
+    worker.ended(jl_id)
+    worker.tick()
+    assert not rows(worker, follower)
+
+
+def test_the_first_due_time_comes_after_the_definition_is_seen(worker: Scheduler) -> None:
+    with worker.admin.transaction():
+        job_id = worker.insert("SELECT 1", schedule="1 second", parallel=True)
+        time.sleep(2.5)  # the transaction takes its time; that is the case, not a wait for something
+        committed = worker.value("SELECT clock_timestamp()")
+    first = wait_for_end(worker, job_id)[0]
+    assert first.scheduled_at > committed
+    since = worker.value("SELECT schedule_set_at FROM job WHERE job_id = %s", job_id)
+    assert (first.scheduled_at - since).total_seconds() % 1 == pytest.approx(0, abs=1e-3)
+
+
+def test_due_times_that_wait_are_missed_when_the_schedule_changes(worker: Scheduler) -> None:
+    job_id = worker.insert("SELECT 1", schedule="1 second")
+    wait_for_end(worker, job_id)
+    worker.execute("SELECT pause_jobs()")
+    due = worker.value("SELECT next_run_at FROM all_job WHERE job_id = %s", job_id)
+    until(lambda: worker.value("SELECT clock_timestamp() > %s + interval '2 s'", due), "more due times")
+    worker.value("SELECT update_job(%s, schedule := '@yearly')", job_id)
+    worker.execute("SELECT resume_jobs()")
+    (missed,) = until(lambda: rows(worker, job_id, "missed"), "the row of what was missed")
+    assert missed.missed_count >= 2
+    assert missed.exception_message == "the schedule was changed while the run waited"
+    logged = [row.scheduled_at for row in rows(worker, job_id, "succeeded")]
+    assert missed.scheduled_at > max(logged)
+
+
+def test_a_dependency_run_names_the_run_that_ended_last(worker: Scheduler) -> None:
+    slow, quick = worker.insert(SLOW), worker.insert("SELECT 1")
+    after = worker.insert("SELECT 1", run_after=[slow, quick])
+    first = requested(worker, slow)
+    until(lambda: worker.log(slow), "the slow run to start")
+    second = requested(worker, quick)
+    assert second > first
+    (run,) = wait_for_end(worker, after)
+    assert run.caused_by == first
+
+
+def test_what_waits_does_not_start_once_the_job_is_disabled(worker: Scheduler) -> None:
+    before = worker.insert("SELECT 1")
+    after = worker.insert("SELECT 1", run_after=[before])
+    worker.execute("SELECT pause_jobs()")
+    worker.tick()
+    with worker.admin.transaction():
+        # What the worker asks for when the other job has ended.
+        worker.execute(
+            "INSERT INTO worker_request (kind, cause, job_id, caused_by) VALUES ('run', 'dependency', {}, 1)",
+            sql.Literal(after),
+        )
+        worker.value("SELECT update_job(%s, enabled := false)", after)
+    worker.execute("SELECT resume_jobs()")
+    (run,) = wait_for_end(worker, after)
+    assert (run.state, run.exception_message) == ("cancelled", "the job was disabled before the run started")
+
+
+def test_run_when_is_asked_when_the_job_could_start(worker: Scheduler) -> None:
+    failing, other = worker.insert(FAIL), worker.insert("SELECT 1")
+    after = worker.insert("SELECT 1", run_after=[failing, other])
+    worker.ended(requested(worker, failing))
+    worker.value("SELECT update_job(%s, run_when := 'always')", after)
+    worker.tick()
+    assert not rows(worker, after)
+    worker.ended(requested(worker, other))
+    assert wait_for_end(worker, after)[0].state == "succeeded"
+
+
+@pytest.mark.parametrize("change", ["run_when := 'always'", "run_after := '{%s}'"])
+def test_a_change_that_leaves_nothing_to_wait_for_starts_the_job(worker: Scheduler, change: str) -> None:
+    done, never = worker.insert("SELECT 1"), worker.insert(FAIL)
+    after = worker.insert("SELECT 1", run_after=[done, never])
+    worker.ended(requested(worker, done))
+    worker.ended(requested(worker, never))
+    worker.tick()
+    assert not rows(worker, after)
+    text = change % done if "%" in change else change
+    worker.admin.execute(f"SELECT update_job({after}, {text})")
+    assert wait_for_end(worker, after)[0].cause == "dependency"
+
+
+def test_a_job_that_is_enabled_again_waits_for_new_ends(worker: Scheduler) -> None:
+    before = worker.insert("SELECT 1")
+    after = worker.insert("SELECT 1", run_after=[before], enabled=False)
+    worker.ended(requested(worker, before))
+    worker.value("SELECT update_job(%s, enabled := true)", after)
+    worker.tick()
+    assert worker.value("SELECT state FROM job_chain WHERE job_id = %s", after) == "waiting"
+    assert not rows(worker, after)
+    worker.ended(requested(worker, before))
+    assert wait_for_end(worker, after)
+
+
+def test_a_quarantine_is_no_failure(worker: Scheduler) -> None:
+    role = worker.role("leaver")
+    with worker.connect_as(role) as session:
+        job_id = session.execute(
+            "SELECT job_id FROM insert_job('SELECT 1', current_catalog, '1 second', max_retries := 3,"
+            " retry_delay := '100 ms', disable_after := 1, on_failure_command := 'SELECT 1')"
+        ).fetchone()[0]  # type: ignore[index]
+    wait_for_end(worker, job_id)
+    worker.execute("REVOKE job_scheduler FROM {}", sql.Identifier(role))
+    (row,) = until(lambda: rows(worker, job_id, "failed"), "the row of the quarantine")
+    until(lambda: worker.value("SELECT next_run_at > %s + interval '3 s' FROM all_job WHERE job_id = %s",
+                               row.scheduled_at, job_id), "more due times")  # fmt: skip
+    # Another description is no other reason.
+    worker.value("SELECT update_job(%s, job_description := 'touched')", job_id)
+    worker.tick()
+    assert worker.value("SELECT quarantined_reason IS NOT NULL FROM all_job WHERE job_id = %s", job_id)
+    assert [failed.jl_id for failed in rows(worker, job_id, "failed")] == [row.jl_id]
+    assert not caused(worker, row.jl_id, "retry")
+    assert not caused(worker, row.jl_id, "failure")
+    job = worker.execute("SELECT * FROM all_job WHERE job_id = {}", sql.Literal(job_id)).fetchone()
+    assert (job.failure_count, job.disabled_at) == (0, None)
+    worker.execute("GRANT job_scheduler TO {}", sql.Identifier(role))
+    succeeded = len(rows(worker, job_id, "succeeded"))
+    until(lambda: len(rows(worker, job_id, "succeeded")) > succeeded, "the job to run again")
+
+
+def test_several_failures_at_once_of_a_parallel_job(worker: Scheduler) -> None:
+    session = worker.connect()
+    session.execute("LISTEN elephant_worker")
+    job_id = worker.insert("SELECT pg_sleep(0.5), 1/0", parallel=True, max_retries=1, retry_delay="200 ms",
+                           on_failure_command="SELECT 1")  # fmt: skip
+    numbers = [requested(worker, job_id) for _ in range(3)]
+    for jl_id in numbers:
+        worker.ended(jl_id)
+    until(lambda: len(rows(worker, job_id)) == 4, "the one retry")
+    until(lambda: sum(len(caused(worker, row.jl_id, "failure")) for row in rows(worker, job_id)) == 3, "what follows")
+    alerts = {}
+    for notification in session.notifies(timeout=1):
+        alert = json.loads(notification.payload)
+        alerts[alert.get("jl_id")] = alert
+    session.close()
+    for jl_id in numbers:
+        assert alerts[jl_id]["retry"] == bool(caused(worker, jl_id, "retry"))
+        assert len(caused(worker, jl_id, "retry")) + len(caused(worker, jl_id, "failure")) == 1
+    assert sum(alerts[jl_id]["retry"] for jl_id in numbers) == 1
+
+
+def test_a_request_that_waited_runs_and_so_does_what_was_due(worker: Scheduler) -> None:
+    job_id = worker.insert("SELECT 1", schedule="1 second", catch_up="all")
+    wait_for_end(worker, job_id)
+    worker.execute("SELECT pause_jobs()")
+    jl_id = requested(worker, job_id)
+    due = worker.value("SELECT next_run_at FROM all_job WHERE job_id = %s", job_id)
+    until(lambda: worker.value("SELECT clock_timestamp() > %s + interval '3 s'", due), "more due times")
+    worker.execute("SELECT resume_jobs()")
+    assert worker.ended(jl_id).state == "succeeded"
+    until(lambda: worker.value("SELECT next_run_at > %s + interval '4 s' FROM all_job WHERE job_id = %s", due, job_id))
+    assert not rows(worker, job_id, "skipped", "missed")
+
+
+def test_an_overdue_job_is_told_of_once(worker: Scheduler) -> None:
+    session = worker.connect()
+    session.execute("LISTEN elephant_worker")
+    job_id = worker.insert("SELECT 1", schedule="@yearly", expect_success_within="1 hour")
+    worker.tick()
+    worker.execute("ALTER TABLE job DISABLE TRIGGER USER")
+    worker.execute("UPDATE job SET schedule_set_at = now() - interval '2 h'")
+    worker.execute("UPDATE job_state SET schedule_set_at = now() - interval '2 h'")
+    worker.execute("ALTER TABLE job ENABLE TRIGGER USER")
+    worker.value("SELECT update_job(%s, job_description := 'a')", job_id)
+    until(lambda: worker.value("SELECT overdue_told_at FROM job_state WHERE job_id = %s", job_id), "the alert")
+    for number in range(3):
+        worker.value("SELECT update_job(%s, job_description := %s)", job_id, str(number))
+        worker.tick()
+    worker.stop()
+    worker.start()
+    worker.tick()
+    events = [json.loads(notification.payload)["event"] for notification in session.notifies(timeout=0.5)]
+    session.close()
+    assert events.count("overdue") == 1
+
+
+def test_catching_up_within_the_grace(worker: Scheduler) -> None:
+    jobs = {
+        catch_up: worker.insert("SELECT pg_sleep(0.05)", schedule="1 second", catch_up=catch_up)
+        for catch_up in ("all", "once", "skip")
+    }
+    for job_id in jobs.values():
+        wait_for_end(worker, job_id)
+    worker.stop()
+    stopped = worker.value("SELECT clock_timestamp()")
+    until(lambda: worker.value("SELECT clock_timestamp() > %s + interval '4 s'", stopped), "due times")
+    worker.start()
+    started = worker.value("SELECT clock_timestamp()")
+    for catch_up, job_id in jobs.items():
+        until(lambda job_id=job_id: worker.value(  # type: ignore[misc]
+            "SELECT next_run_at > %s + interval '2 s' FROM all_job WHERE job_id = %s", started, job_id))  # fmt: skip
+        since = [row for row in rows(worker, job_id) if stopped < row.scheduled_at < started]
+        assert not [row for row in since if row.state == "skipped"]
+        missed = [row for row in since if row.state == "missed"]
+        if catch_up == "all":
+            assert len(since) >= 4
+            assert not missed
+        else:
+            assert sum(row.missed_count for row in missed) >= 3
+            assert len([row for row in since if row.state == "succeeded"]) == 1
+
+
+def test_nothing_is_said_of_a_deleted_job_that_waited(worker: Scheduler) -> None:
+    """A request that is withdrawn with its job leaves no row: there is no job that it could name."""
+    worker.execute("SELECT pause_jobs()")
+    job_id = worker.insert("SELECT 1")
+    jl_id = requested(worker, job_id)
+    worker.value("SELECT cancel_run(%s)", jl_id)
+    worker.value("SELECT delete_job(%s)", job_id)
+    worker.execute("SELECT resume_jobs()")
+    worker.tick()
+    assert worker.log(job_id) == []
+    assert worker.value("SELECT count(*) FROM worker_request WHERE kind = 'run'") == 0
+
+
+def test_reboot_does_not_run_a_disabled_job(own_cluster: Any) -> None:
+    from tests.conftest import new_scheduler
+
+    worker = new_scheduler(own_cluster())
+    worker.start()
+    job_id = worker.insert(FAIL, schedule="@reboot", disable_after=1)
+    other = worker.insert("SELECT 1", schedule="@reboot")
+    worker.ended(requested(worker, job_id))
+    assert worker.value("SELECT disabled_at IS NOT NULL FROM all_job WHERE job_id = %s", job_id)
+    worker.stop()
+    worker.admin.close()
+    worker.cluster.shut_down("fast")
+    worker.cluster.start()
+    worker.admin = worker._connections[0] = worker.connect()
+    worker.start()
+    wait_for_end(worker, other)
+    worker.tick()
+    assert not [row for row in worker.log(job_id) if row.cause == "reboot"]
