@@ -373,3 +373,4 @@ def test_reboot_does_not_run_a_disabled_job(own_cluster: Any) -> None:
     wait_for_end(worker, other)
     worker.tick()
     assert not [row for row in worker.log(job_id) if row.cause == "reboot"]
+    worker.close()

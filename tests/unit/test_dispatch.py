@@ -118,7 +118,7 @@ def test_missed_time_waits_until_the_job_is_idle() -> None:
 
 @pytest.mark.parametrize("cause", ["schedule", "request", "retry"])
 def test_a_quarantine_is_no_failure(cause: str) -> None:
-    (run,) = decided(replace(JOB, cause=cause, obstacle="role")).ended
+    (run,) = decided(replace(JOB, cause=cause, obstacle_error=NO_ROLE)).ended
     assert run.quarantined
     assert not EndedRun.of(run).failed
 
