@@ -13,16 +13,14 @@ BEGIN
            w.remedy
     FROM pg_roles o
     JOIN pg_roles r ON r.rolname = prefix || o.oid
+    -- Nothing is granted to a role that somebody else may have made, and what it owns is nobody's to inherit: it goes,
+    -- or steps aside with all that it has.
     CROSS JOIN LATERAL (
-        SELECT string_agg(c.command, E'\n') AS remedy
-        FROM (SELECT format('REVOKE %I FROM %I GRANTED BY %I;', g.rolname, n.rolname, b.rolname)
-              FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid JOIN pg_roles n ON n.oid = m.member
-              JOIN pg_roles b ON b.oid = m.grantor
-              WHERE m.roleid = r.oid OR m.member = r.oid AND m.roleid <> o.oid
-              UNION ALL
-              SELECT format('GRANT %I TO %I;', o.rolname, r.rolname)
-              WHERE NOT EXISTS (SELECT FROM pg_auth_members m WHERE m.member = r.oid AND m.roleid = o.oid)) c (command)) w
-    WHERE w.remedy IS NOT NULL
+        SELECT CASE WHEN EXISTS (SELECT FROM pg_shdepend d WHERE d.refclassid = 'pg_authid'::regclass AND d.refobjid = r.oid)
+                    THEN format('ALTER ROLE %1$I NOLOGIN; ALTER ROLE %1$I RENAME TO %2$I;', r.rolname, 'not_' || r.rolname)
+                    ELSE format('DROP ROLE %I;', r.rolname) END AS remedy) w
+    WHERE EXISTS (SELECT FROM pg_auth_members m WHERE m.roleid = r.oid OR m.member = r.oid AND m.roleid <> o.oid)
+       OR NOT EXISTS (SELECT FROM pg_auth_members m WHERE m.member = r.oid AND m.roleid = o.oid)
     ORDER BY r.rolname;
     IF NOT FOUND THEN
         RETURN QUERY VALUES ('runners', 'ok', format('none of the roles %s… has been tampered with', prefix), NULL);

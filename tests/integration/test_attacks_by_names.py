@@ -12,7 +12,7 @@ from psycopg import sql
 
 from harness.cluster import Cluster
 from harness.scheduler import SCHEMA, Scheduler
-from tests.conftest import until
+from tests.conftest import new_scheduler, until
 
 
 def state(scheduler: Scheduler, job_id: int) -> Any:
@@ -378,3 +378,108 @@ def test_functions_of_the_same_names_are_not_called(scheduler: Scheduler) -> Non
         connection.execute("SELECT cancel_job('second'::text)")
         connection.execute("SELECT delete_job('second'::text)")
     assert "trapped" not in scheduler.cluster.log
+
+
+# --- runners ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("owns", ["nothing", "a function"])
+def test_who_takes_the_name_of_a_runner_gains_nothing_by_the_remedy(scheduler: Scheduler, owns: str) -> None:
+    """Its jobs are refused, check_setup() says so, and what it says gives the impostor no right."""
+    mallory = scheduler.role("mallory", "LOGIN CREATEROLE")
+    runner = scheduler.value("SELECT runner_name(10)")
+    session = scheduler.connect_as(mallory)
+    session.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD 'known'; GRANT {} TO {}").format(
+        *map(sql.Identifier, (runner, runner, mallory))))  # fmt: skip
+    if owns == "a function":
+        scheduler.execute("GRANT CREATE ON SCHEMA public TO {}", sql.Identifier(runner))
+        with scheduler.cluster.connect_as(runner, scheduler.dbname, "known") as impostor:
+            impostor.execute("CREATE FUNCTION public.lure() RETURNS text LANGUAGE sql SECURITY DEFINER "
+                             "AS 'SELECT current_user::text'")  # fmt: skip
+    scheduler.start()
+    run = scheduler.run("SELECT 1")
+    assert (run.state, run.job_sqlstate) == ("failed", "0P000"), run
+    assert run.exception_hint == f"Drop it, the worker makes it again: DROP ROLE {runner};"
+    (row,) = scheduler.execute("SELECT * FROM check_setup() WHERE check_name = 'runners'").fetchall()
+    assert row.state == "error"
+    assert "GRANT" not in row.remedy
+    assert "OWNED" not in row.remedy
+    scheduler.cluster.command("psql", "-X", "-v", "ON_ERROR_STOP=1", "-d", scheduler.dbname, input=row.remedy)
+    assert scheduler.run("SELECT 1").state == "succeeded"
+    (row,) = scheduler.execute("SELECT * FROM check_setup() WHERE check_name = 'runners'").fetchall()
+    assert row.state == "ok"
+    gained = "SELECT count(*) FROM pg_roles r WHERE r.rolname = %s AND pg_has_role(r.oid, 10::oid, 'MEMBER')"
+    assert scheduler.value(gained, mallory) == 0
+    if owns == "a function":
+        assert scheduler.value("SELECT public.lure()") == f"not_{runner}"
+        scheduler.execute("DROP OWNED BY {}", sql.Identifier(f"not_{runner}"))
+        scheduler.execute("DROP ROLE {}", sql.Identifier(f"not_{runner}"))
+
+
+def test_a_member_of_pg_signal_backend_can_end_runs_and_not_the_worker(scheduler: Scheduler) -> None:
+    """Also a superuser's: the runner is no superuser itself. The log says what happened, and all goes on."""
+    mallory = scheduler.role("mallory", scheduler=False)
+    scheduler.execute("GRANT pg_signal_backend TO {}", sql.Identifier(mallory))
+    session = scheduler.connect_as(mallory)
+    worker = scheduler.start()
+    job_id = scheduler.insert("SELECT pg_sleep(60)")
+    run = scheduler.value("SELECT run_job(%s)", job_id)
+    pid = until(lambda: scheduler.value(
+        "SELECT pid FROM pg_stat_activity WHERE usename = runner_name(10) AND query LIKE '%%pg_sleep(60)%%'"
+    ), "the run")  # fmt: skip
+    for victim in (worker, scheduler.value("SELECT spare_pid FROM worker_state")):
+        if victim is not None:
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                session.execute("SELECT pg_terminate_backend(%s)", (victim,))
+    assert session.execute("SELECT pg_terminate_backend(%s)", (pid,)).fetchone() == (True,)
+    ended = scheduler.ended(run)
+    assert (ended.state, ended.job_sqlstate) == ("failed", "57P01")
+    assert scheduler.run("SELECT 1").state == "succeeded"
+
+
+def test_commands_of_others_are_not_seen_in_the_statistics(own_cluster: Callable[..., Cluster]) -> None:
+    cluster = own_cluster(shared_preload_libraries="pg_stat_statements")
+    scheduler = new_scheduler(cluster)
+    try:
+        scheduler.execute("CREATE EXTENSION pg_stat_statements SCHEMA public")
+        victim, mallory = scheduler.role("victim"), scheduler.role("mallory")
+        session = scheduler.connect_as(mallory)
+        scheduler.start()
+        job_id = scheduler.insert("SELECT 'a secret', pg_sleep(60)", rolname=victim)
+        run = scheduler.value("SELECT run_job(%s)", job_id)
+        until(lambda: scheduler.value("SELECT count(*) = 1 FROM pg_stat_activity WHERE query LIKE 'SELECT ''a sec%'"))
+        queries = "SELECT query FROM pg_stat_activity UNION ALL SELECT query FROM public.pg_stat_statements"
+        assert "secret" not in str(session.execute(queries).fetchall())
+        scheduler.value("SELECT cancel_run(%s)", run)
+        scheduler.ended(run)
+        assert "secret" not in str(session.execute(queries).fetchall())
+    finally:
+        scheduler.close()
+
+
+@pytest.mark.parametrize("statement", ["DROP OWNED BY {}", "REASSIGN OWNED BY {} TO {}"])
+def test_what_a_role_owns_are_not_its_jobs(scheduler: Scheduler, statement: str) -> None:
+    role, heir = scheduler.role("leaver"), scheduler.role("heir")
+    with scheduler.connect_as(role) as session:
+        session.execute("SELECT insert_job('SELECT 1', current_catalog)")
+    names = [sql.Identifier(role), sql.Identifier(heir)]
+    scheduler.execute(statement, *names[: statement.count("{}")])
+    job_id = scheduler.value("SELECT job_id FROM all_job WHERE rolname = %s", role)
+    scheduler.start()
+    run = scheduler.ended(scheduler.value("SELECT run_job(%s)", job_id))
+    # DROP OWNED takes away privileges, but a membership is none.
+    assert run.state == "succeeded"
+    assert scheduler.connect_as(heir).execute("SELECT FROM member_job").fetchall() == []
+
+
+def test_deep_json(scheduler: Scheduler) -> None:
+    session = scheduler.connect_as(scheduler.role())
+    other = scheduler.insert("SELECT 1")
+    scheduler.start()
+    insert = "SELECT job_id FROM insert_job('SELECT $1', current_catalog, parameters := (%s)::jsonb)"
+    row = session.execute(insert, ("[" * 3000 + "]" * 3000,)).fetchone()
+    assert row is not None
+    assert scheduler.ended(scheduler.value("SELECT run_job(%s)", row.job_id)).state == "succeeded"
+    with pytest.raises(psycopg.errors.StatementTooComplex):
+        session.execute(insert, ("[" * 100000 + "]" * 100000,))
+    assert scheduler.ended(scheduler.value("SELECT run_job(%s)", other)).state == "succeeded"
