@@ -1,7 +1,6 @@
 CREATE FUNCTION @extschema@.check_name(definition @extschema@.job) RETURNS void
 LANGUAGE plpgsql STABLE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off -- the plan that a session keeps may be of a time when there were few jobs
 AS $$
 BEGIN
     IF definition.job_name !~ '^\S(.*\S)?$' OR length(definition.job_name) > 100 OR definition.job_name ~ '^[0-9]+$' THEN
@@ -10,18 +9,9 @@ BEGIN
                   DETAIL = 'A name has 1 to 100 characters, does not begin or end with a blank, and is not a number.',
                   HINT = 'Functions accept the number or the name of a job, so a name must not look like a number.';
     END IF;
-    -- The unique index would refuse it too, in fewer words.
-    IF EXISTS (SELECT FROM @extschema@.member_job j
-               WHERE j.rolname = definition.rolname AND j.job_name = definition.job_name
-                 AND j.job_id <> definition.job_id) THEN
-        RAISE EXCEPTION 'role "%" already has a job named "%"', definition.rolname, definition.job_name
-            USING ERRCODE = 'unique_violation',
-                  DETAIL = 'Names are unique among the jobs of a role.',
-                  HINT = 'Choose another name, or change the existing job with update_job().';
-    END IF;
 END
 $$;
 COMMENT ON FUNCTION @extschema@.check_name(@extschema@.job) IS
-    'refuses an invalid name (42602), and one that another job of the role has (23505)';
+    'refuses an invalid name (42602)';
 REVOKE ALL ON FUNCTION @extschema@.check_name(@extschema@.job) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.check_name(@extschema@.job) TO job_scheduler;

@@ -187,6 +187,7 @@ MISUSE = {
     "delete_shown_job": ["SELECT delete_shown_job()"],
     "refuse_cycle": ["SELECT refuse_cycle()"],
     "check_server": ["SELECT check_server()"],
+    "check_name_is_free": ["SELECT check_name_is_free()"],
     "remember_target": ["SELECT remember_target()"],
     "check_job_quota": ["SELECT check_job_quota()"],
     "server_obstacle": ["SELECT server_obstacle('anywhere', 10)"],

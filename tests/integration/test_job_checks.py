@@ -133,7 +133,8 @@ def test_the_checks_come_in_the_order_that_is_written_down(scheduler: Scheduler)
         "SELECT t.tgname FROM pg_trigger t WHERE t.tgrelid = 'job'::regclass AND t.tgtype & 3 = 3 ORDER BY t.tgname"
     )
     assert [row.tgname for row in rows] == [
-        "authorize_write", "check_job", "check_server", "check_server_change", "refuse_cycle", "set_schedule",
+        "authorize_write", "check_job", "check_name_is_free", "check_name_is_still_free",
+        "check_server", "check_server_change", "refuse_cycle", "set_schedule",
         "track_changed_target", "track_confirmed_target", "track_target",
     ]  # fmt: skip
 
