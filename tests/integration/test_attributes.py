@@ -25,7 +25,7 @@ PARAMETERS = """SELECT p.oid::regprocedure::text, p.proargnames AS names,
                   AND p.pronamespace = (SELECT c.relnamespace FROM pg_class c WHERE c.oid = 'job'::regclass)
                 ORDER BY 1"""
 # What users see of a job, but do not set.
-INTERNAL = {"job_id", "defined_by", "schedule_set_at", "first_run_at"}
+INTERNAL = {"job_id", "defined_by", "schedule_set_at", "first_run_at", "database_oid"}
 
 
 def plain(default: str | None) -> str:
