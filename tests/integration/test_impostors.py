@@ -113,6 +113,25 @@ def test_listen_addresses(make: Callable[..., Cluster], addresses: str) -> None:
     scheduler.admin.close()
 
 
+def test_a_server_that_trusts_everybody(make: Callable[..., Cluster]) -> None:
+    """As in containers: nothing secret is sent, and the kernel tells who listens, also if conninfo has the address."""
+    cluster = make()
+    set_rules(cluster, "local all all trust\nhost all all 127.0.0.1/32 trust\n")
+    scheduler = new_scheduler(cluster)
+    scheduler.start()
+    role = scheduler.role()
+    for conninfo in ("", f"host=127.0.0.1 port={cluster.port}", f"host='{cluster.socket_directory}'"):
+        scheduler.execute("UPDATE worker_setting SET conninfo = {}", sql.Literal(conninfo))
+        assert scheduler.run(WHO, rolname=role).notices.startswith(f"NOTICE:  {role} ")
+    with fake_server(relay("127.0.0.1", cluster.port)) as server:
+        scheduler.execute("UPDATE worker_setting SET conninfo = {}", sql.Literal(f"host=127.0.0.1 port={server.port}"))
+        run = scheduler.run(WHO, rolname=role)
+        assert (run.state, run.job_sqlstate) == ("failed", "2F003")
+        assert "runners" in run.exception_hint
+        scheduler.stop()
+    scheduler.admin.close()
+
+
 def test_a_postmaster_that_is_gone_gets_no_successor(make: Callable[..., Cluster]) -> None:
     """Whoever listens at its address when it is gone is told nothing."""
     cluster = make()

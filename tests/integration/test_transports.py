@@ -57,6 +57,21 @@ def test_the_wires_are_what_they_are_said_to_be(workers: dict[str, Scheduler]) -
     assert {name: worker.run(encrypted).row_count for name, worker in workers.items()} == {"plain": 0, "tls": 1}
 
 
+def test_a_server_that_wants_tls_is_asked_for_it(workers: dict[str, Scheduler]) -> None:
+    """Once it has refused the first session; the certificate is part of the proof that one knows the runner."""
+    worker = workers["tls"]
+    assert worker.run("SELECT 1").state == "succeeded"
+    until(lambda: worker.value("SELECT count(*) FROM pg_stat_activity WHERE query ~ '; LISTEN '"), "the listener")
+    refusals = worker.cluster.log.count("no encryption")
+    assert refusals >= 1
+    for _ in range(3):
+        assert worker.run("SELECT 1", rolname=worker.role()).state == "succeeded"
+    assert worker.cluster.log.count("no encryption") == refusals
+    for name, state in (("tls", "succeeded"), ("plain", "failed")):
+        workers[name].execute("UPDATE worker_setting SET conninfo = 'channel_binding=require'")
+        assert workers[name].run("SELECT 1", rolname=workers[name].role()).state == state
+
+
 COMMANDS = {
     "one row": "SELECT 1",
     "many rows": "SELECT n, repeat('x', 100) FROM generate_series(1, 20000) n",

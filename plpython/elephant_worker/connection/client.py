@@ -25,6 +25,8 @@ PIECE = 8192
 class Client:
     """Connects without waiting; `failure` says why it has ended."""
 
+    # Whether it connects to this server.
+    is_here = True
     # How much the server may say, in bytes; None: any amount.
     limit: int | None = None
 
@@ -46,6 +48,10 @@ class Client:
     def socket(self) -> int:
         return self._connecting.socket if self._connection is None else self._connection.stream.fileno()
 
+    @property
+    def connects_here(self) -> bool:
+        return self.is_here and self._connection is None
+
     def step(self) -> None:
         """Do what can be done without waiting."""
         try:
@@ -63,7 +69,7 @@ class Client:
         self.connected = False
         self._connecting.close()
         if self._connection is not None:
-            self._connection.stream.close()
+            self._connection.close()
 
     def query(self, text: str) -> None:
         """Have the server execute statements; raises OSError."""

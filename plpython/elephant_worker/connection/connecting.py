@@ -49,10 +49,10 @@ UNASKED = (NOTICE_RESPONSE, PARAMETER_STATUS, NOTIFICATION_RESPONSE)
 KEYS_KEPT = 256
 _keys: dict[tuple[str, bytes, int], Keys] = {}
 
-NOT_ASKED = Lost(
-    "the server did not ask for the password",
-    sqlstate="2F003",
-    hint="Its pg_hba.conf must ask this user for one, or a superuser set password_required = false in the mapping.",
+NOT_ASKED = "Its pg_hba.conf must ask this user for one, or a superuser set password_required = false in the mapping."
+RUNNER_NOT_ASKED = (
+    "Its pg_hba.conf must ask runners for scram-sha-256: at an address that worker_setting.conninfo names, the server "
+    "must prove who it is."
 )
 IN_THE_OPEN = (
     "Have it ask for scram-sha-256; or verify it by TLS (sslmode = verify-full); or have a superuser allow this "
@@ -79,6 +79,13 @@ class Connected:
     address: dict[str, str]
     # What has come of the next message.
     rest: bytes
+
+    def close(self, politely: bool = True) -> None:
+        """End it; `politely`: with a word to the server, which waits for one."""
+        if politely:
+            with suppress(OSError):
+                self.stream.write(memoryview(messages.TERMINATE))
+        self.stream.close()
 
 
 class Endpoint(NamedTuple):
@@ -271,7 +278,7 @@ class Connecting:
         made.setblocking(False)
         try:
             if endpoint.is_path:
-                made.connect("\0" + endpoint.address[1:] if endpoint.address.startswith("@") else endpoint.address)
+                yield from self._connect_path(made, endpoint.address)
             else:
                 made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 if not self._login.to_postmaster:
@@ -285,6 +292,14 @@ class Connecting:
         except OSError as error:
             raise Unreachable(error.strerror or str(error)) from None
         return PlainStream(made), self._is_known(made, endpoint)
+
+    def _connect_path(self, made: Socket, path: str) -> Steps[None]:
+        while True:
+            try:
+                made.connect("\0" + path[1:] if path.startswith("@") else path)
+                return
+            except BlockingIOError:  # as many wait for the server as can (connect(2), EAGAIN): no poll tells when not
+                yield BUSY
 
     def _is_known(self, made: Socket, endpoint: Endpoint) -> bool:
         """Whether the one that listens is known, who must be the postmaster where the login says so."""
@@ -509,7 +524,8 @@ class _Attempt:
         if self._login.accepts(method, self.is_known, self._login.to_postmaster):
             return
         if method == NONE:
-            raise NOT_ASKED
+            hint = NOT_ASKED if self._login.keys is None else RUNNER_NOT_ASKED
+            raise Lost("the server did not ask for the password", sqlstate="2F003", hint=hint)
         raise Lost(
             f"the server asks for an authentication that it may not ask for: {method}",
             sqlstate="28000",

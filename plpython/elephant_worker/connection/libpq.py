@@ -87,7 +87,8 @@ def with_service(parameters: Mapping[str, str]) -> dict[str, str]:
 
 
 def _defaults(variables: Mapping[str, str]) -> dict[str, str]:
-    with environment(**variables):
+    files = {name: os.environ[name] for name in ("PGSERVICEFILE", "PGSYSCONFDIR") if name in os.environ}
+    with environment(**{**files, **variables}):
         options = Conninfo.get_defaults()
     return {option.keyword.decode(): option.val.decode() for option in options if option.val is not None}
 

@@ -62,6 +62,7 @@ def message(kind: bytes, content: bytes = b"") -> bytes:
 
 
 SYNC = message(b"S")
+TERMINATE = message(b"X")
 EXECUTE = message(b"E", b"\0" + bytes(4))
 
 

@@ -18,6 +18,10 @@ class Socket(Protocol):
     @property
     def socket(self) -> int: ...
 
+    @property
+    def connects_here(self) -> bool:
+        """Whether it is being connected to this server, which does not count it yet."""
+
     def step(self) -> None: ...
 
 
@@ -59,6 +63,11 @@ class Poller:
                 self._poll.register(number, EVENTS[socket.wait])
             if socket.more:
                 self._more.add(socket)
+
+    @property
+    def connecting(self) -> int:
+        """How many connections to this server are being made."""
+        return sum(socket.connects_here for socket in self._numbers)
 
     def ready(self, seconds: float) -> list[Socket]:
         """The sockets that can do their next step, after a wait of at most so many seconds."""

@@ -65,8 +65,8 @@ class Pool:
 
     @property
     def connecting(self) -> int:
-        """How many sessions are being opened on this server."""
-        return sum(session.state is State.CONNECTING and session.target.server is None for session in self._sessions)
+        """How many sessions, those of the worker's own among them, are being opened on this server."""
+        return self._poller.connecting
 
     @property
     def connecting_elsewhere(self) -> int:

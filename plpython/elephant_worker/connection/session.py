@@ -133,6 +133,10 @@ class Session:
         return self._connecting.socket if self._connected is None else self._connected.stream.fileno()
 
     @property
+    def connects_here(self) -> bool:
+        return self.state is State.CONNECTING and self.target.server is None
+
+    @property
     def address(self) -> dict[str, str]:
         """Where it is connected to, of the addresses that there may be; parameters of libpq."""
         return {} if self._connected is None else self._connected.address
@@ -165,11 +169,12 @@ class Session:
             self._lose(lost)
 
     def close(self) -> None:
+        is_awaited = self.state in NOTHING_TO_COME
         self.state = State.CLOSED
         self.wait = Wait.NOTHING
         self._connecting.close()
         if self._connected is not None:
-            self._connected.stream.close()
+            self._connected.close(politely=is_awaited)
 
     # --- steps ------------------------------------------------------------------------------
 

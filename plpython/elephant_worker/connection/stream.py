@@ -46,6 +46,7 @@ class PlainStream:
         return os.write(self._number, data)
 
     def close(self) -> None:
+        self._number = -1  # the next connection may get the same
         self._connection.close()
 
 

@@ -98,8 +98,7 @@ class Logins:
     def _login_here(self, target: Target) -> Login:
         """To this server; only where conninfo names another address it need not be its postmaster that listens."""
         given = self._parameters
-        to_postmaster = ADDRESS.isdisjoint(given)
-        if to_postmaster:
+        if ADDRESS.isdisjoint(given):
             address = own_address()
         else:
             address = {"host": "127.0.0.1", "port": self._server.port}
@@ -112,7 +111,7 @@ class Logins:
         return Login(
             parameters if keys is not None else _with_password(parameters),
             keys=keys,
-            to_postmaster=to_postmaster,
+            to_postmaster=is_own_address(parameters),
             methods=required_methods(given.get("require_auth", "")),
             is_lenient="require_auth" in given,
             wants_tls=self._wants_tls,
@@ -169,6 +168,19 @@ def own_address(prefer_path: bool = False) -> dict[str, str]:
             "08001",
         )
     return found[0]
+
+
+def is_own_address(parameters: Mapping[str, str]) -> bool:
+    """Whether it is the postmaster of this process that listens there, and nobody else can as long as it lives."""
+    host, port = parameters.get("hostaddr") or parameters.get("host", ""), parameters.get("port", "")
+    return _is_own_address(host, port)
+
+
+@lru_cache(maxsize=16)
+def _is_own_address(host: str, port: str) -> bool:
+    if host.startswith("/"):
+        return f"{os.path.abspath(host)}/.s.PGSQL.{port}" in postmaster.listening_paths()
+    return (host, port) in ((own, str(at)) for own, at in postmaster.listening_addresses())
 
 
 def client_address() -> str | None:

@@ -14,6 +14,7 @@ ANSWER_TIMEOUT = 30.0  # seconds
 class Signal(Client):
     """Logs in as the session's own user, who may end it, and calls one function."""
 
+    is_here = False
     limit = 64 * 1024
 
     def __init__(self, login: Login, function: str, pid: int) -> None:
