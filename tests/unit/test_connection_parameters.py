@@ -6,15 +6,17 @@ import os
 import socket
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 
-from elephant_worker.connection.connecting import Connecting
+from elephant_worker.connection.connecting import Connected, Connecting
 from elephant_worker.connection.libpq import parse_conninfo, with_service
 from elephant_worker.connection.login import Login
+from elephant_worker.connection.messages import TERMINATE
 from elephant_worker.connection.passfile import find_password
+from elephant_worker.connection.stream import PlainStream
 from elephant_worker.connection.transport import Lost
 from elephant_worker.system import postmaster
 
@@ -73,6 +75,49 @@ def test_a_socket_that_is_not_the_postmasters(place: Path) -> None:
         told, _ = impostor.accept()
         with told:
             assert told.recv(100) == b""
+
+
+def test_a_socket_for_which_many_wait(place: Path) -> None:
+    """It is connected to when there is room; meanwhile no step waits."""
+    with closing(socket.socket(socket.AF_UNIX)) as server, ExitStack() as others:
+        server.bind(str(place / ".s.PGSQL.5432"))
+        server.listen(0)
+        for _ in range(100):
+            other = others.enter_context(socket.socket(socket.AF_UNIX))
+            other.setblocking(False)
+            try:
+                other.connect(str(place / ".s.PGSQL.5432"))
+            except BlockingIOError:
+                break
+        else:
+            raise AssertionError("the queue does not fill")
+        connecting = Connecting(Login({"host": str(place), "port": "5432", "user": "app"}))
+        for _ in range(3):
+            assert connecting.step() is None
+            assert connecting.more
+        while connecting.more:
+            server.accept()[0].close()
+            assert connecting.step() is None
+        told = b""
+        while b"app" not in told:
+            with server.accept()[0] as accepted:
+                told = accepted.recv(100)
+        connecting.close()
+
+
+def test_a_connection_is_closed_once(place: Path) -> None:
+    """Its number may be another one's already."""
+    ends = socket.socketpair()
+    connection = Connected(PlainStream(ends[0]), 0, {}, b"")
+    connection.close()
+    assert ends[1].recv(100) == TERMINATE
+    next_one = socket.socketpair()
+    connection.close()
+    with next_one[0], next_one[1], ends[1]:
+        for end in next_one:
+            end.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                end.recv(100)
 
 
 def test_addresses_of_a_process(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
