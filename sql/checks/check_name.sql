@@ -3,7 +3,7 @@ LANGUAGE plpgsql STABLE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF definition.job_name !~ '^\S(.*\S)?$' OR length(definition.job_name) > 100 OR definition.job_name ~ '^[0-9]+$' THEN
+    IF definition.job_name !~ '^[^[:space:]](.*[^[:space:]])?$' OR length(definition.job_name) > 100 OR definition.job_name ~ '^[0-9]+$' THEN
         RAISE EXCEPTION 'a job cannot be named "%"', left(definition.job_name, 100)
             USING ERRCODE = 'invalid_name',
                   DETAIL = 'A name has 1 to 100 characters, does not begin or end with a blank, and is not a number.',

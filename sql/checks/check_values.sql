@@ -17,11 +17,11 @@ BEGIN
                   HINT = 'Give a value, or leave it out to use its default.';
     END IF;
     error := CASE
-        WHEN definition.job_command ~ '^\s*$' THEN ARRAY[
+        WHEN definition.job_command ~ '^[[:space:]]*$' THEN ARRAY[
             'job_command cannot be empty',
             'There is nothing to run.',
             'Give one or more SQL statements.']
-        WHEN definition.on_failure_command ~ '^\s*$' THEN ARRAY[
+        WHEN definition.on_failure_command ~ '^[[:space:]]*$' THEN ARRAY[
             'on_failure_command cannot be empty',
             'There is nothing to run.',
             'Give one or more SQL statements, or NULL to run nothing after a failure.']

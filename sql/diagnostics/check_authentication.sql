@@ -54,7 +54,7 @@ DECLARE
     new_line text;
 BEGIN
     SELECT * INTO setting FROM @extschema@.worker_setting;
-    IF setting.connect_as = 'role' OR setting.conninfo ~ '\mhost(addr)?\M\s*=' THEN
+    IF setting.connect_as = 'role' OR setting.conninfo ~ '[[:<:]]host(addr)?[[:>:]][[:space:]]*=' THEN
         RETURN QUERY VALUES ('authentication', 'ok', 'worker_setting.connect_as or conninfo says how to connect: not looked at', NULL);
         RETURN;
     ELSIF NOT has_function_privilege('pg_hba_file_rules()', 'EXECUTE') THEN

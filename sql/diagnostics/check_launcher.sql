@@ -10,7 +10,7 @@ DECLARE
         (SELECT r.rolname FROM pg_roles r WHERE r.oid = 10),
         coalesce((SELECT split_part(c.setting, ',', 1) FROM pg_settings c WHERE c.name = 'unix_socket_directories'),
                  '/var/run/postgresql'),
-        current_setting('port'), replace(current_database(), '''', '''\'''''));
+        current_setting('port'), replace(current_database(), '''', E'''\\'''''));
 BEGIN
     IF seen > clock_timestamp() - interval '15 minutes' OR pg_is_in_recovery() THEN
         RETURN QUERY VALUES ('launcher', 'ok', format('a launcher has called start_worker(unattended := true), last noted %s', seen),
@@ -20,7 +20,7 @@ BEGIN
                      CASE WHEN seen IS NULL THEN 'no launcher is there: nothing will start the worker again after a restart'
                           ELSE format('the launcher was last seen %s', seen) END,
                      format(E'sudo tee /etc/cron.d/elephant_worker <<''END''\n* * * * * %s\nEND',
-                            replace(command, '%', '\%')));
+                            replace(command, '%', E'\\%')));
     END IF;
 END
 $$;

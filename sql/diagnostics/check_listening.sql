@@ -6,7 +6,7 @@ DECLARE
     conninfo CONSTANT text := (SELECT s.conninfo FROM @extschema@.worker_setting s);
     addresses CONSTANT text := current_setting('listen_addresses');
 BEGIN
-    IF conninfo ~ '\mhost(addr)?\M\s*=' THEN
+    IF conninfo ~ '[[:<:]]host(addr)?[[:>:]][[:space:]]*=' THEN
         RETURN QUERY VALUES ('listen_addresses', 'ok', 'worker_setting.conninfo names the host', NULL);
     ELSIF btrim(addresses) = '' THEN
         RETURN QUERY VALUES ('listen_addresses', 'error',

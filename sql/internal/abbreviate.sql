@@ -3,7 +3,7 @@ LANGUAGE sql IMMUTABLE STRICT SECURITY INVOKER PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT CASE WHEN length(l.flat) > width THEN left(l.flat, width - 1) || '…' ELSE l.flat END
-    FROM (SELECT btrim(regexp_replace(line, '\s+', ' ', 'g'))) l (flat);
+    FROM (SELECT btrim(regexp_replace(line, '[[:space:]]+', ' ', 'g'))) l (flat);
 $$;
 COMMENT ON FUNCTION @extschema@.abbreviate(text, integer) IS
     'the text on one line, cut to the given number of characters';

@@ -1,0 +1,147 @@
+"""What functions and views answer does not depend on the settings of the session."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import psycopg
+import pytest
+
+from harness.cluster import ROOT
+from harness.scheduler import SCHEMA, Scheduler
+
+# Settings of the context user that change how text is read or written, statements are planned, transactions begin.
+# Those of a line are set together: what they do does not overlap.
+SETTINGS = [
+    ("DateStyle = 'SQL, DMY'", "IntervalStyle = iso_8601", "standard_conforming_strings = off", "array_nulls = off"),
+    (
+        "DateStyle = 'German, YMD'",
+        "IntervalStyle = sql_standard",
+        "backslash_quote = off",
+        "quote_all_identifiers = on",
+    ),
+    (
+        "DateStyle = 'Postgres, MDY'",
+        "IntervalStyle = postgres_verbose",
+        "transform_null_equals = on",
+        "xmlbinary = hex",
+    ),
+    ("extra_float_digits = -15", "bytea_output = escape", "escape_string_warning = off", "xmloption = document"),
+    ("timezone_abbreviations = 'Australia'", "default_text_search_config = 'pg_catalog.simple'", "row_security = off"),
+    ("lc_numeric = 'C'", "lc_time = 'C'", "lc_messages = 'C'", "lc_monetary = 'C'", "check_function_bodies = off"),
+    (
+        "enable_seqscan = off",
+        "enable_hashjoin = off",
+        "enable_sort = off",
+        "join_collapse_limit = 1",
+        "work_mem = '64kB'",
+    ),
+    ("enable_indexscan = off", "enable_bitmapscan = off", "enable_mergejoin = off", "enable_material = off"),
+    ("enable_nestloop = off", "enable_memoize = off", "from_collapse_limit = 1", "constraint_exclusion = on"),
+    ("plan_cache_mode = force_generic_plan", "geqo_threshold = 2", "cpu_operator_cost = 0", "random_page_cost = 0"),
+    ("plan_cache_mode = force_custom_plan", "parallel_setup_cost = 0", "parallel_tuple_cost = 0", "jit_above_cost = 0"),
+    ("default_transaction_isolation = serializable", "default_transaction_deferrable = on", "synchronous_commit = off"),
+    ("default_transaction_isolation = 'repeatable read'", "statement_timeout = '1h'", "lock_timeout = '1h'"),
+]
+SCHEDULES = (
+    "'30 2 * * *'", "'{\"0 9 * * 1-5\",5 minutes}'", "interval '90 minutes'", "timestamptz '2999-01-02 03:04:05.25+00'",
+    "date '2999-02-01'", "'H H * * *'", "'@daily # x'", "'1 day 02:00:00'",
+)  # fmt: skip
+QUESTIONS = [
+    *(f"SELECT * FROM next_runs({schedule}, 'Europe/Berlin', '2027-03-27 12:00+01', 3)" for schedule in SCHEDULES),
+    *(f"SELECT describe_schedule({schedule}, 'Europe/Berlin')" for schedule in SCHEDULES),
+    *(f"SELECT schedule FROM insert_job('SELECT 1', current_catalog, {schedule})" for schedule in SCHEDULES),
+    """SELECT job_name, job_command, job_timeout, settings, parameters, retry_on, run_after, starts_at
+       FROM insert_job('SELECT $1', current_catalog, '@daily', job_name := 'tick tock', job_timeout := '1 day 2 hours',
+                       settings := '{"work_mem": "64MB"}', parameters := '["x"]', run_after := ARRAY[1],
+                       retry_on := '{error,lost}', timezone := 'Europe/Berlin',
+                       starts_at := '2999-03-04 05:06:07+00')""",
+    "SELECT job_id, schedule FROM update_job('named', schedule := '@hourly', job_description := 'it''s')",
+    "SELECT job_id FROM delete_job('named')",
+    "SELECT run_job('named') > 0 AS a, run_job(1) > 0 AS b, cancel_job(1) AS c, cancel_job('named') AS d",
+    "SELECT run_once('SELECT 1') > 0 AS a",
+    "SELECT confirm_role(current_user)::text AS a",
+    "SELECT find_job('named')",
+    "SELECT cancel_run((SELECT jl_id FROM run_once('SELECT 1') jl_id))",
+    "SELECT scheduled_at, job_id, due_together FROM upcoming_runs('40 days')",
+    "SELECT check_name, state, found, remedy FROM check_setup()",
+    "SELECT pause_jobs(), resume_jobs()",
+]
+# What these do depends on the worker, or is done by other tests.
+LEFT_OUT = {"start_worker", "stop_worker", "restart_worker", "try_job"}
+
+# What changes how JSON shows values: it is set back to read the answer.
+OUTPUT = ("IntervalStyle", "extra_float_digits")
+
+
+def answers(scheduler: Scheduler, questions: list[str], settings: tuple[str, ...]) -> list[Any]:
+    """What a session with the settings is told; of what it has changed nothing remains."""
+    found: list[Any] = []
+    with scheduler.connect() as session:
+        session.execute("SET TimeZone = 'UTC'")
+        for setting in settings:
+            session.execute(f"SET {setting}")
+        session.execute("SELECT set_config('search_path', %s, false)", (f'"{SCHEMA}"',))
+        is_shown = not any(setting.startswith(OUTPUT) for setting in settings)
+        for number, question in enumerate(questions):
+            try:
+                session.execute("BEGIN")
+                if not is_shown:
+                    session.execute(f"CREATE TEMP TABLE answer_{number} AS {question}")
+                    session.execute("SET LOCAL IntervalStyle = postgres; SET LOCAL extra_float_digits = 1")
+                    question = f"TABLE answer_{number}"  # noqa: PLW2901
+                rows = session.execute(f"SELECT row_to_json(whole)::text FROM ({question}) whole").fetchall()
+                found.append(sorted(row[0] for row in rows))
+            except psycopg.Error as error:
+                found.append([json.dumps({"error": f"{error.sqlstate} {error.diag.message_primary}"})])
+            finally:
+                session.execute("ROLLBACK")
+    return found
+
+
+def kept(answer: list[str], compared: set[str]) -> list[dict[str, Any]]:
+    return [{name: value for name, value in json.loads(row).items() if name in compared} for row in answer]
+
+
+@pytest.fixture
+def questions(scheduler: Scheduler) -> list[str]:
+    scheduler.insert("SELECT 1", schedule="0 3 * * *", timezone="Europe/Berlin")
+    scheduler.insert("SELECT 2", job_name="named", schedule="{2 hours,3 hours}", starts_at="2027-01-01 00:00+00")
+    views = scheduler.execute(
+        """SELECT c.relname FROM pg_class c WHERE c.relkind = 'v'
+           AND c.relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = 'job'::regclass) ORDER BY 1"""
+    ).fetchall()
+    return QUESTIONS + [f"SELECT * FROM {row.relname}" for row in views if row.relname != "dry_run"]
+
+
+def test_every_function_is_asked(questions: list[str]) -> None:
+    for path in (ROOT / "sql/api").glob("*.sql"):
+        assert path.stem in LEFT_OUT or any(f"{path.stem}(" in question for question in questions), path.stem
+
+
+def test_the_answers_are_the_same(scheduler: Scheduler, questions: list[str]) -> None:
+    wanted = answers(scheduler, questions, ())
+    again = answers(scheduler, questions, ())
+    # What is another one each time: numbers, moments.
+    compared = [
+        {name for name, value in json.loads(one[0]).items() if json.loads(two[0]).get(name, ...) == value}
+        if one
+        else set()
+        for one, two in zip(wanted, again, strict=True)
+    ]
+    refused = [
+        (question, one)
+        for question, one in zip(questions, wanted, strict=True)
+        if one and one[0].startswith('{"error": ')
+    ]
+    assert not refused, refused
+    different = []
+    for settings in SETTINGS:
+        found = answers(scheduler, questions, settings)
+        different += [
+            (settings, question, kept(one, names)[:3], kept(two, names)[:3])
+            for question, one, two, names in zip(questions, wanted, found, compared, strict=True)
+            if kept(one, names) != kept(two, names)
+        ]
+    assert not different, "\n".join(map(str, different[:10]))
