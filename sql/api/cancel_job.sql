@@ -15,7 +15,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.cancel_job(bigint) IS
-    'asks the worker to stop the active runs of a job as soon as this transaction commits: it cancels their statements and, after worker_setting.cancel_grace, terminates their sessions; returns the number of active runs';
+    'asks the worker to stop the active runs of a job as soon as this transaction commits: it cancels their statements and, after worker_setting.cancel_grace, terminates their sessions; drops the retry of the job, and cancels requests to run it that wait; returns the number of active runs';
 REVOKE ALL ON FUNCTION @extschema@.cancel_job(bigint) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.cancel_job(bigint) TO job_scheduler;
 

@@ -326,12 +326,12 @@ def test_catching_up_within_the_grace(worker: Scheduler) -> None:
     worker.stop()
     stopped = worker.value("SELECT clock_timestamp()")
     until(lambda: worker.value("SELECT clock_timestamp() > %s + interval '4 s'", stopped), "due times")
-    worker.start()
     started = worker.value("SELECT clock_timestamp()")
+    worker.start()
     for catch_up, job_id in jobs.items():
         until(lambda job_id=job_id: worker.value(  # type: ignore[misc]
             "SELECT next_run_at > %s + interval '2 s' FROM all_job WHERE job_id = %s", started, job_id))  # fmt: skip
-        since = [row for row in rows(worker, job_id) if stopped < row.scheduled_at < started]
+        since = [row for row in rows(worker, job_id) if row.scheduled_at < started < row.job_finished]
         assert not [row for row in since if row.state == "skipped"]
         missed = [row for row in since if row.state == "missed"]
         if catch_up == "all":
@@ -374,3 +374,131 @@ def test_reboot_does_not_run_a_disabled_job(own_cluster: Any) -> None:
     worker.tick()
     assert not [row for row in worker.log(job_id) if row.cause == "reboot"]
     worker.close()
+
+
+# What reference.md says of each pair of what waits and what happens to the job: the states that its log has in the end,
+# and what follows from a failure. Every job is in one test, and each of them is paused and resumed, or stopped.
+WAITING = ("retry", "dependency", "request", "due")
+CELLS: dict[str, dict[str, tuple[list[str], int | None]]] = {
+    # Event: what waits: the states of what it leads to, and how many on_failure_commands run.
+    "nothing": {
+        "retry": (["failed", "succeeded"], 0),
+        "dependency": (["succeeded"], 0),
+        "request": (["succeeded"], 0),
+        "due": (["succeeded"], 0),
+    },
+    "run_job": {
+        "retry": (["failed", "succeeded", "succeeded"], 0),
+        "dependency": (["succeeded", "succeeded"], 0),
+        "request": (["skipped", "succeeded"], 0),
+        "due": (["succeeded", "succeeded"], 0),
+    },
+    "cancel_job": {
+        "retry": (["failed"], 1),
+        "dependency": (["cancelled"], 0),
+        "request": (["cancelled"], 0),
+        "due": (["succeeded"], 0),
+    },
+    "disable": {
+        "retry": (["failed"], 1),
+        "dependency": (["cancelled"], 0),
+        "request": (["succeeded"], 0),
+        "due": (["missed"], 0),
+    },
+    "reschedule": {
+        "retry": (["failed", "succeeded"], 0),
+        "dependency": (["succeeded"], 0),
+        "request": (["succeeded"], 0),
+        "due": (["missed"], 0),
+    },
+    "describe": {
+        "retry": (["failed", "succeeded"], 0),
+        "dependency": (["succeeded"], 0),
+        "request": (["succeeded"], 0),
+        "due": (["succeeded"], 0),
+    },
+    "delete": {"retry": (["failed"], 0), "dependency": ([], 0), "request": ([], 0), "due": ([], 0)},
+    # One on_failure_command is asked for, and ends in quarantine as well.
+    "quarantine": {
+        "retry": (["failed", "failed"], 1),
+        "dependency": (["failed"], 0),
+        "request": (["failed"], 0),
+        "due": (["failed"], 0),
+    },
+}
+# Fails once: its retry finds that it has been there.
+ONCE = """DO $$ BEGIN IF current_setting('elephant_worker.attempt') = '1'
+    AND NOT EXISTS (SELECT FROM public.been WHERE job = current_setting('elephant_worker.job_id')::bigint)
+    THEN RAISE EXCEPTION 'first'; END IF; END $$"""
+# Due once, soon: its due time passes while nothing is started.
+SOON = "SELECT (clock_timestamp() + interval '%s seconds')::text"
+
+
+@pytest.mark.parametrize("by", ["pause", "stop"])
+def test_what_becomes_of_what_waits(worker: Scheduler, by: str) -> None:
+    worker.execute("CREATE TABLE public.been (job bigint)")
+    worker.execute("GRANT ALL ON public.been TO PUBLIC")
+    role = worker.role("leaver")
+    trigger = worker.insert("SELECT pg_sleep(2)")
+    cells: dict[tuple[str, str], int] = {}
+    soon = worker.value(SOON % 8)
+    for event in CELLS:
+        rolname = role if event == "quarantine" else None
+        for what in WAITING:
+            given: dict[str, Any] = {"on_failure_command": "SELECT 1", "rolname": rolname, "catch_up": "once"}
+            if what == "retry":
+                given |= {"max_retries": 1, "retry_delay": "7 seconds"}
+            if what == "dependency":
+                given |= {"run_after": [trigger], "run_when": "always"}
+            if what == "due":
+                given |= {"schedule": soon}
+            cells[event, what] = worker.insert(ONCE if what == "retry" else "SELECT 1", **given)
+    failed = [requested(worker, job_id) for (_, what), job_id in cells.items() if what == "retry"]
+    for jl_id in failed:
+        worker.ended(jl_id)
+    worker.execute("INSERT INTO public.been SELECT job_id FROM job")
+    requested(worker, trigger)
+    until(lambda: worker.log(trigger), "the run that others wait for to start")
+    if by == "pause":
+        worker.execute("SELECT pause_jobs()")
+        wait_for_end(worker, trigger)
+        worker.tick()
+    else:
+        worker.stop()  # cancels the run, which ends it
+    for (_, what), job_id in cells.items():
+        if what == "request":
+            requested(worker, job_id)
+    until(lambda: worker.value("SELECT clock_timestamp() > %s::timestamptz + interval '1 s'", soon), "the due time")
+    for (event, _), job_id in cells.items():
+        if event == "run_job":
+            requested(worker, job_id)
+        elif event == "cancel_job":
+            worker.value("SELECT cancel_job(%s)", job_id)
+        elif event == "disable":
+            worker.value("SELECT update_job(%s, enabled := false)", job_id)
+        elif event == "reschedule":
+            worker.value("SELECT update_job(%s, schedule := '@yearly')", job_id)
+        elif event == "describe":
+            worker.value("SELECT update_job(%s, job_description := 'touched')", job_id)
+        elif event == "delete":
+            worker.value("SELECT delete_job(%s)", job_id)
+    gone = sql.Identifier(role + " gone")
+    worker.execute("ALTER ROLE {} RENAME TO {}", sql.Identifier(role), gone)
+    if by == "pause":
+        worker.execute("SELECT resume_jobs()")
+    else:
+        worker.start()
+    idle = """SELECT NOT EXISTS (SELECT FROM worker_request WHERE kind = 'run')
+        AND NOT EXISTS (SELECT FROM pending_run) AND NOT EXISTS (SELECT FROM job_log WHERE state = 'running')
+        AND NOT EXISTS (SELECT FROM job_state WHERE next_run_at < clock_timestamp() OR resume_at IS NOT NULL)"""
+    until(lambda: worker.value(idle), "all that waited")
+    worker.tick()
+    until(lambda: worker.value(idle), "all that followed")
+    found = {}
+    for (event, what), job_id in cells.items():
+        log = worker.log(job_id)
+        commands = sum(len(caused(worker, row.jl_id, "failure")) for row in log)
+        found[event, what] = (sorted(row.state for row in log), commands)
+    worker.execute("ALTER ROLE {} RENAME TO {}", gone, sql.Identifier(role))
+    expected = {(event, what): outcome for event, row in CELLS.items() for what, outcome in row.items()}
+    assert found == expected

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from ..jobs.job import Job
 from ..jobs.run_queue import QueuedRun
@@ -82,6 +82,19 @@ def take(spi: Spi, request_ids: Sequence[int]) -> None:
     """Take requests out of the inbox."""
     spi.execute(TAKE, request_ids)
     spi.count_writes("worker_request", len(request_ids))
+
+
+WITHDRAW_OF_JOBS = Statement(
+    """UPDATE @extschema@.worker_request i SET withdrawn = true
+       FROM unnest($1, $2) c (job_id, request_id)
+       WHERE i.kind = 'run' AND i.cause <> 'retry' AND i.job_id = c.job_id AND i.request_id < c.request_id""",
+    *("int8[]", "int8[]"),
+)
+
+
+def withdraw_of_jobs(spi: Spi, cancels: Mapping[int, int]) -> None:
+    """Have the requests to run these jobs that came before their cancellation end as cancelled."""
+    spi.execute(WITHDRAW_OF_JOBS, list(cancels), list(cancels.values()))
 
 
 WITHDRAW = Statement(

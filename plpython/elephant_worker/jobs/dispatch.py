@@ -232,10 +232,14 @@ def _run(job: Job, scheduled_at: float | None = None) -> Run:
 
 
 def _requests_first(jobs: Iterable[Job]) -> list[Job]:
-    """The jobs in their order, but what users have asked for comes before a due time of the same job."""
+    """The jobs in their order, but of one job what users have asked for comes first, and due times last."""
     jobs = list(jobs)
-    asked_for = {job.job_id for job in jobs if job.cause != "schedule"}
-    return sorted(jobs, key=lambda job: job.cause == "schedule" and job.job_id in asked_for) if asked_for else jobs
+    several = {job_id for job_id, count in Counter(job.job_id for job in jobs).items() if count > 1}
+    return sorted(jobs, key=lambda job: _rank(job.cause) if job.job_id in several else 0) if several else jobs
+
+
+def _rank(cause: str) -> int:
+    return 2 if cause == "schedule" else int(cause in FOLLOWING)
 
 
 # What the worker itself asks for: the job must still be enabled, and idle, or the request waits until it is.
@@ -265,7 +269,7 @@ def _refusal(job: Job, active: Counter[int]) -> Outcome | None:
         return Outcome(
             RunState.CANCELLED,
             "57014",
-            message="the run was cancelled by cancel_run()",
+            message="the run was cancelled by cancel_run() or cancel_job()",
             detail="It had not started.",
             hint=STOPPED_HINTS[RunState.CANCELLED],
         )

@@ -243,6 +243,7 @@ class Worker:
             self._completion.define(list(messages["define"]), now, self._clock_watch.available_since)
         if "cancel" in messages:
             self._completion.drop_retries(list(messages["cancel"]), now)
+            worker_request.withdraw_of_jobs(self._spi, messages["cancel"])
         if "cancel run" in messages:
             worker_request.withdraw(self._spi, list(messages["cancel run"]))
 
