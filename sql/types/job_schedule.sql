@@ -130,3 +130,13 @@ BEGIN
     END IF;
 END
 $$;
+
+COMMENT ON CAST (text AS @extschema@.job_schedule) IS 'a schedule that is given as text';
+COMMENT ON CAST (varchar AS @extschema@.job_schedule) IS 'a schedule that is given as text';
+COMMENT ON CAST (@extschema@.job_schedule AS text) IS 'the text of a schedule';
+COMMENT ON CAST (text[] AS @extschema@.job_schedule) IS 'a schedule of several entries';
+COMMENT ON CAST (varchar[] AS @extschema@.job_schedule) IS 'a schedule of several entries';
+COMMENT ON CAST (timestamptz AS @extschema@.job_schedule) IS 'a schedule that is due once, at this moment';
+COMMENT ON CAST (timestamp AS @extschema@.job_schedule) IS 'a schedule that is due once, at this time in the time zone of the job';
+COMMENT ON CAST (date AS @extschema@.job_schedule) IS 'a schedule that is due once, when this day begins in the time zone of the job';
+COMMENT ON CAST (interval AS @extschema@.job_schedule) IS 'a schedule that is due again and again, from start to start';

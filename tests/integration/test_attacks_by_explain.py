@@ -12,8 +12,7 @@ import pytest
 from psycopg import sql
 
 from harness.cluster import USER
-from harness.scheduler import SCHEMA, Scheduler
-from tests.conftest import new_scheduler
+from harness.scheduler import SCHEMA, Scheduler, new_scheduler
 
 VIEWS = (
     "my_job", "member_job", "visible_job", "my_job_log", "member_job_log", "job_stats", "member_once_job",

@@ -11,8 +11,8 @@ import pytest
 from psycopg import sql
 
 from harness.cluster import Cluster
-from harness.scheduler import SCHEMA, Scheduler
-from tests.conftest import new_scheduler, until
+from harness.scheduler import SCHEMA, Scheduler, new_scheduler
+from harness.waiting import until
 
 
 def state(scheduler: Scheduler, job_id: int) -> Any:

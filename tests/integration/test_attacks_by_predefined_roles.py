@@ -11,8 +11,7 @@ import pytest
 from psycopg import sql
 
 from harness.cluster import USER
-from harness.scheduler import Scheduler
-from tests.conftest import new_scheduler
+from harness.scheduler import Scheduler, new_scheduler
 
 # What each of them would have the worker do, or hide what it did. {superuser} and {me} are literals, {job} and
 # {run} are the superuser's.

@@ -11,7 +11,7 @@ import pytest
 from psycopg import sql
 
 from harness.scheduler import Scheduler
-from tests.conftest import until
+from harness.waiting import until
 
 # Waits between the look at the views and the act, until the test lets it go on.
 WAIT = "(SELECT pg_advisory_lock_shared(4711)) IS NOT NULL"

@@ -11,9 +11,8 @@ from psycopg import sql
 
 from elephant_worker.connection.client import NO_TIMEOUTS
 from harness.cluster import USER, Cluster, Installation
-from harness.scheduler import SCHEMA, Scheduler
+from harness.scheduler import SCHEMA, Scheduler, new_scheduler, with_template
 from harness.waiting import until
-from tests.conftest import new_scheduler, with_template
 from tests.fake_server import CLEARTEXT, MD5, Dialogue, fake_server, relay
 
 WHO = "DO $$BEGIN RAISE NOTICE '% %', current_user, inet_server_addr(); END$$"

@@ -59,6 +59,8 @@ def test_destdir(installation: Installation, tmp_path: Path) -> None:
     ):
         assert any(path.endswith(end) for path in installed), end
     assert any(path.endswith(".pyc") for path in installed)
+    (stamp,) = [path for path in installed if path.endswith("/elephant_worker/version.py")]
+    assert (tmp_path / stamp).read_text() == f'VERSION = "{version()}"\n'
     installation.make("uninstall", f"DESTDIR={tmp_path}")
     assert files_below(tmp_path) == []
 

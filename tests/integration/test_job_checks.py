@@ -6,7 +6,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.conftest import Scheduler
+from harness.scheduler import Scheduler
 
 # What no job can have, as SQL.
 BROKEN = {

@@ -356,7 +356,7 @@ def test_nothing_is_said_of_a_deleted_job_that_waited(worker: Scheduler) -> None
 
 
 def test_reboot_does_not_run_a_disabled_job(own_cluster: Any) -> None:
-    from tests.conftest import new_scheduler
+    from harness.scheduler import new_scheduler
 
     worker = new_scheduler(own_cluster())
     worker.start()

@@ -11,8 +11,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.cluster import Cluster, Installation
-from tests.conftest import SCHEMA, Scheduler, new_scheduler, until
+from harness.cluster import Cluster, Installation
+from harness.scheduler import SCHEMA, Scheduler, new_scheduler
+from harness.waiting import until
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from tests.cluster import Cluster, Installation
-from tests.conftest import new_scheduler, with_template
+from harness.cluster import Cluster, Installation
+from harness.scheduler import new_scheduler, with_template
 from tests.model.oracle import judge
 from tests.model.random_life import RandomLife
 

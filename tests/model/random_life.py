@@ -12,7 +12,8 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from tests.conftest import Scheduler, until
+from harness.scheduler import Scheduler
+from harness.waiting import until
 from tests.model.history import Attributes, Change, Event, History
 
 RECORD = (
