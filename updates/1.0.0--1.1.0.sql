@@ -1,6 +1,5 @@
 -- Names. Everything that PostgreSQL has named after a table follows it.
 ALTER TABLE @extschema@.worker_inbox RENAME TO worker_request;
-ALTER TABLE @extschema@.chain_lock RENAME TO dependency_lock;
 ALTER TYPE @extschema@.refusal RENAME TO user_error;
 ALTER INDEX @extschema@.worker_inbox_retry RENAME TO worker_request_retry;
 DO $$
@@ -10,8 +9,7 @@ BEGIN
     FOR command IN
         SELECT format('ALTER TABLE %s RENAME CONSTRAINT %I TO %I', c.conrelid::regclass, c.conname,
                       replace(c.conname, n.before, n.after))
-        FROM (VALUES ('@extschema@.worker_request'::regclass, 'worker_inbox', 'worker_request'),
-                     ('@extschema@.dependency_lock', 'chain_lock', 'dependency_lock')) n (oid, before, after)
+        FROM (VALUES ('@extschema@.worker_request'::regclass, 'worker_inbox', 'worker_request')) n (oid, before, after)
         JOIN pg_constraint c ON c.conrelid = n.oid
     LOOP
         EXECUTE command;
@@ -153,3 +151,12 @@ SELECT n.rolname, coalesce(r.oid, 0)
 FROM (SELECT j.rolname FROM @extschema@.job j UNION SELECT j.defined_by FROM @extschema@.job j
       UNION SELECT l.rolname FROM @extschema@.job_log l) n
 LEFT JOIN pg_roles r ON r.rolname = n.rolname;
+
+-- Changes of run_after lock the jobs that they rely on.
+DROP TABLE @extschema@.chain_lock;
+
+ALTER TABLE @extschema@.job ALTER COLUMN datname SET DEFAULT current_database();
+ALTER TABLE @extschema@.once_job ALTER COLUMN datname SET DEFAULT current_database();
+
+ALTER TABLE @extschema@.worker_setting ADD COLUMN max_definition_size integer NOT NULL DEFAULT 1048576
+    CHECK (max_definition_size BETWEEN 10000 AND 100000000);

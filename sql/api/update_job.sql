@@ -23,6 +23,13 @@ BEGIN
     IF NOT FOUND THEN
         PERFORM @extschema@.raise_no_such_job(update_job.job_id);
     END IF;
+    IF num_nonnulls(
+        @attributes: update_job.{name}{,}@) = 0 THEN
+        RAISE NOTICE 'update_job() has changed nothing of job %', update_job.job_id
+            USING DETAIL = 'NULL leaves an attribute as it is.',
+                  HINT = format('To set one to NULL: UPDATE member_job SET schedule = NULL WHERE job_id = %s;',
+                                update_job.job_id);
+    END IF;
     RETURN changed;
 @one line of context@
 END

@@ -1,5 +1,5 @@
 CREATE FUNCTION @extschema@.check_dependencies(definition @extschema@.job, old @extschema@.job) RETURNS void
-LANGUAGE plpgsql STABLE SECURITY INVOKER
+LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -18,6 +18,19 @@ BEGIN
             PERFORM @extschema@.raise_no_such_job(unknown);
         END IF;
     END LOOP;
+    -- Two transactions could together close a cycle that neither of them sees. So each locks what it relies on, the
+    -- jobs that this one is to run after, directly or not; those of nobody whom the current role could not lock anyway.
+    -- Nothing runs after a new job yet.
+    IF old.job_id IS NOT NULL THEN
+        PERFORM FROM @extschema@.member_job j
+        WHERE j.job_id IN (
+            WITH RECURSIVE before (job_id) AS (
+                SELECT unnest(definition.run_after)
+                UNION
+                SELECT unnest(m.run_after) FROM before b JOIN @extschema@.member_job m ON m.job_id = b.job_id)
+            SELECT b.job_id FROM before b WHERE b.job_id <> definition.job_id)
+        ORDER BY j.job_id FOR SHARE;
+    END IF;
 END
 $$;
 COMMENT ON FUNCTION @extschema@.check_dependencies(@extschema@.job, @extschema@.job) IS

@@ -3,7 +3,7 @@
 -- New columns come last, and have a default: dumps of earlier versions do without them.
 CREATE TABLE @extschema@.job (
     job_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, -- internal
-    datname name NOT NULL,
+    datname name NOT NULL DEFAULT current_database(),
     rolname name NOT NULL DEFAULT current_user,
     schedule text,
     enabled boolean NOT NULL DEFAULT true,

@@ -18,7 +18,8 @@ CREATE TABLE @extschema@.worker_setting (
     conninfo text NOT NULL DEFAULT '',
     standby_directories text[] NOT NULL DEFAULT '{}',
     overrun_factor double precision DEFAULT 2 CHECK (overrun_factor >= 1),
-    paused_since timestamptz
+    paused_since timestamptz,
+    max_definition_size integer NOT NULL DEFAULT 1048576 CHECK (max_definition_size BETWEEN 10000 AND 100000000)
 );
 
 COMMENT ON TABLE @extschema@.worker_setting IS
@@ -58,6 +59,9 @@ COMMENT ON COLUMN @extschema@.worker_setting.overrun_factor IS
     'an alert (overrun) is sent when a run takes this many times as long as 95 of 100 earlier runs of its job; NULL: no such alerts';
 COMMENT ON COLUMN @extschema@.worker_setting.paused_since IS
     'when pause_jobs() was called, since when nothing is started; NULL: not paused';
+
+COMMENT ON COLUMN @extschema@.worker_setting.max_definition_size IS
+    'maximum size in bytes of a job: of command, on_failure_command, description, settings and parameters together';
 
 INSERT INTO @extschema@.worker_setting (only_row) SELECT true WHERE NOT EXISTS (SELECT FROM @extschema@.worker_setting);
 
@@ -105,4 +109,4 @@ CREATE TRIGGER check_worker_setting BEFORE UPDATE OF conninfo ON @extschema@.wor
 
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.worker_setting', '');
 GRANT SELECT ON @extschema@.worker_setting TO job_monitor;
-GRANT SELECT (max_running_jobs_per_role, max_jobs_per_role) ON @extschema@.worker_setting TO job_scheduler;
+GRANT SELECT (max_running_jobs_per_role, max_jobs_per_role, max_definition_size) ON @extschema@.worker_setting TO job_scheduler;

@@ -5,6 +5,7 @@ AS $$
 DECLARE
     definition CONSTANT @extschema@.job := jsonb_populate_record(NULL::@extschema@.job, to_jsonb(NEW));
 BEGIN
+    PERFORM @extschema@.check_size(definition);
     PERFORM @extschema@.check_target(definition, NULL);
     PERFORM @extschema@.check_settings(definition);
     NEW.defined_by := current_user;

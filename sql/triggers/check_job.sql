@@ -14,6 +14,11 @@ BEGIN
     NEW.parameters := nullif(NEW.parameters, 'null');
     -- OLD is all NULL for a new job.
     PERFORM @extschema@.check_values(NEW);
+    IF (NEW.job_command, NEW.on_failure_command, NEW.job_description, NEW.settings, NEW.parameters)
+       IS DISTINCT FROM
+       (OLD.job_command, OLD.on_failure_command, OLD.job_description, OLD.settings, OLD.parameters) THEN
+        PERFORM @extschema@.check_size(NEW);
+    END IF;
     IF (NEW.job_name, NEW.rolname) IS DISTINCT FROM (OLD.job_name, OLD.rolname) AND NEW.job_name IS NOT NULL THEN
         PERFORM @extschema@.check_name(NEW);
     END IF;

@@ -2,17 +2,9 @@ CREATE FUNCTION @extschema@.refuse_cycle() RETURNS trigger
 LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER -- a cycle may lead through jobs that the current role cannot see; nothing of them is shown
 SET search_path = pg_catalog, pg_temp
-SET lock_timeout = '5s'
 AS $$
 BEGIN
-    BEGIN
-        UPDATE @extschema@.dependency_lock SET changes = changes + 1;
-    EXCEPTION WHEN lock_not_available THEN
-        RAISE EXCEPTION 'another transaction is changing what jobs run after'
-            USING ERRCODE = 'lock_not_available',
-                  DETAIL = 'Cycles can only be seen when such changes come one after the other. This one waited 5 seconds.',
-                  HINT = 'Try again, or look in pg_stat_activity for a transaction that is left open.';
-    END;
+    -- check_dependencies() has locked the jobs that this one is to run after.
     IF EXISTS (
         WITH RECURSIVE before (job_id) AS (
             SELECT unnest(NEW.run_after)
@@ -30,7 +22,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.refuse_cycle() IS
-    'trigger: refuses a change that would make a job run after itself (22023; 55P03 if another such change is not committed in time)';
+    'trigger: refuses a change that would make a job run after itself (22023)';
 REVOKE ALL ON FUNCTION @extschema@.refuse_cycle() FROM PUBLIC;
 
 -- Only a change can close a cycle: nothing runs after a job that is new.

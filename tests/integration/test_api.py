@@ -115,7 +115,11 @@ BAD = {
         'schedule "0 0 31 2 *" is never due',
     ),
     "past": ("insert_job('SELECT 1', current_catalog, '2001-01-01')", "22023", 'schedule "2001-01-01" is never due'),
-    "unknown time zone": ("insert_job('SELECT 1', current_catalog, timezone := 'Mars')", "22023", "unknown time zone"),
+    "unknown time zone": (
+        "insert_job('SELECT 1', current_catalog, '@daily', timezone := 'Mars')",
+        "22023",
+        "unknown time zone",
+    ),
     "unknown job to update": ("update_job(4711, enabled := false)", "P0002", "there is no job 4711"),
     "unknown job to delete": ("delete_job(4711)", "P0002", "there is no job 4711"),
     "unknown job to run": ("run_job(4711)", "P0002", "there is no job 4711"),
@@ -237,3 +241,25 @@ def test_the_monitor_sees_all_and_changes_nothing(scheduler: Scheduler) -> None:
     ):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             monitor.execute(statement)
+
+
+def test_the_views_have_a_default_for_the_database(scheduler: Scheduler, app: App) -> None:
+    for view in ("my_job", "member_job"):
+        job = one(app, f"INSERT INTO {view} (job_command) VALUES ('SELECT 1') RETURNING *")
+        assert job.datname == scheduler.dbname
+
+
+def test_update_job_says_how_to_set_something_to_null(scheduler: Scheduler, app: App) -> None:
+    job = one(app, "SELECT * FROM insert_job('SELECT 1', current_catalog, '@daily', job_name := 'nightly')")
+    said: list[tuple[str | None, str]] = []
+    app.add_notice_handler(lambda diag: said.append((diag.severity, diag.message_hint or "")))
+    for call in (f"update_job({job.job_id}, schedule := NULL)", "update_job('nightly', schedule := NULL)"):
+        said.clear()
+        app.execute(f"SELECT {call}")
+        assert [severity for severity, _ in said] == ["NOTICE"]
+        remedy = said[0][1].removeprefix("To set one to NULL: ")
+    app.execute(remedy.encode())
+    assert one(app, "SELECT schedule FROM my_job").schedule is None
+    said.clear()
+    app.execute("SELECT update_job('nightly', enabled := false, schedule := NULL)")
+    assert said == []

@@ -217,7 +217,6 @@ def test_functions_with_the_rights_of_the_owner(arena: Arena) -> None:
         "job_log",
         "job_state",
         "pg_proc",
-        "dependency_lock",
     ):
         session.execute(f"CREATE TEMP TABLE {table} AS SELECT {arena.secret}::bigint AS job_id, 'x'::text AS kind")
     session.execute("CREATE TABLE bait (job_id bigint, run_after bigint[])")
@@ -243,7 +242,6 @@ def test_functions_with_the_rights_of_the_owner(arena: Arena) -> None:
         "job_log",
         "job_state",
         "pg_proc",
-        "dependency_lock",
     ):
         session.execute(f"DROP TABLE pg_temp.{table}")
     assert arena.everything() == before

@@ -62,13 +62,12 @@ WRITES = {
     "the log, changed through the view below": "UPDATE all_job_log SET state = 'succeeded'",
     "the log, changed through one's own view": "UPDATE my_job_log SET state = 'failed'",
     "the log, deleted": "DELETE FROM all_job_log",
-    "the lock of dependencies": "UPDATE dependency_lock SET changes = 0",
     "a trial": "INSERT INTO dry_run (job_id, rolname, datname, job_command, job_timeout) "
     "VALUES (1, {superuser}, current_catalog, 'CREATE TABLE public.owned ()', '1 minute')",
 }
 TABLES = (
     "job", "once_job", "job_log", "job_state", "job_statistic", "pending_run", "finished_dependency", "worker_request",
-    "worker_setting", "dependency_lock",
+    "worker_setting",
 )  # fmt: skip
 
 

@@ -24,8 +24,8 @@ PARAMETERS = """SELECT p.oid::regprocedure::text, p.proargnames AS names,
                 WHERE p.proname = %s
                   AND p.pronamespace = (SELECT c.relnamespace FROM pg_class c WHERE c.oid = 'job'::regclass)
                 ORDER BY 1"""
-# What users see of a job, but do not set.
-INTERNAL = {"job_id", "defined_by", "schedule_set_at", "first_run_at", "database_oid"}
+# What users do not set.
+INTERNAL = set(re.findall(r"^ {4}(\w+) .*-- internal$", (ROOT / "sql/tables/job.sql").read_text(), re.MULTILINE))
 
 
 def plain(default: str | None) -> str:
@@ -97,6 +97,6 @@ def test_the_reference_lists_all(scheduler: Scheduler, attributes: Attributes) -
     # Where the reference says it in words.
     words = {"CURRENT_SETTING('TIMEZONE')": "TIMEZONE` OF THE SESSION"}
     wanted = {name: (kind, words.get(default, default)) for name, (kind, default) in wanted.items()}
-    for required in ("job_command", "datname"):
+    for required in ("job_command", "datname"):  # by insert_job()
         wanted[required] = (wanted[required][0], "")
     assert described == wanted

@@ -64,7 +64,6 @@ def test_dump_and_restore(scheduler: Scheduler, own_cluster: Callable[..., Clust
 
 # What a dump leaves out, and why that is right.
 NOT_DUMPED = {
-    "dependency_lock": "has one row, which CREATE EXTENSION makes, and nothing to remember",
     "known_role": "has numbers of roles, which are others in another cluster: a restore fills it anew",
     "once_job": "runs that were asked for at once: later, elsewhere, nobody waits for them",
     "worker_request": "tells the worker what has happened since it looked; one that starts reads all jobs anew",

@@ -173,3 +173,32 @@ def test_intervals_that_were_accepted_once_do_not_keep_a_dump_from_being_restore
     insert(scheduler, "job", defined_by="current_user", schedule_set_at="now()", **{column: value})
     assert scheduler.value(f"SELECT {column} IS DISTINCT FROM {value} FROM job")
     assert any("interval that is no longer accepted" in warning for warning in warnings)
+
+
+def test_the_size_of_a_definition_is_limited(scheduler: Scheduler) -> None:
+    session = scheduler.connect_as(scheduler.role())
+    large = "SELECT '" + "x" * 600_000 + "'"
+    small = "SELECT job_id FROM insert_job('SELECT 1', current_catalog)"
+    session.execute("SELECT insert_job(%s, current_catalog)", (large,))
+    for call in (
+        "SELECT insert_job(%(large)s, current_catalog, on_failure_command := %(large)s)",
+        "SELECT insert_job(%(large)s, current_catalog, job_description := %(large)s)",
+        "SELECT insert_job(%(large)s, current_catalog, parameters := jsonb_build_array(%(large)s::text))",
+        "SELECT insert_job('SELECT 1', current_catalog, parameters := jsonb_build_array(%(large)s || %(large)s))",
+        "UPDATE my_job SET job_description = %(large)s",
+        "UPDATE my_job SET settings = jsonb_build_object('work_mem', %(large)s::text)",
+        "SELECT run_once(%(large)s || %(large)s)",
+        """INSERT INTO dry_run (datname, rolname, job_command, job_timeout)
+           VALUES (current_catalog, current_user, %(large)s || %(large)s, '1 min')""",
+    ):
+        with pytest.raises(psycopg.errors.ProgramLimitExceeded) as raised:
+            session.execute(call, {"large": large})
+        assert raised.value.diag.message_hint
+    assert len(session.execute("SELECT FROM my_job").fetchall()) == 1
+    scheduler.execute("UPDATE worker_setting SET max_definition_size = 10000")
+    session.execute("UPDATE my_job SET enabled = false")  # what is there already stays
+    session.execute(small)
+    with pytest.raises(psycopg.errors.ProgramLimitExceeded):
+        session.execute("SELECT insert_job(%s, current_catalog)", ("SELECT '" + "x" * 10_000 + "'",))
+    scheduler.execute("UPDATE worker_setting SET max_definition_size = 2000000")
+    session.execute("SELECT insert_job(%s, current_catalog)", (large + " || " + large,))
