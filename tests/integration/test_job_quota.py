@@ -1,0 +1,93 @@
+"""max_jobs_per_role holds whoever defines jobs at the same time."""
+
+from __future__ import annotations
+
+import threading
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from harness.scheduler import Scheduler
+
+INSERT = """INSERT INTO my_job (job_command) SELECT 'SELECT 1' FROM generate_series(1, %s)"""
+
+
+def count(scheduler: Scheduler, role: str) -> int:
+    jobs: int = scheduler.value("SELECT count(*) FROM member_job WHERE rolname = %s", role)
+    return jobs
+
+
+@pytest.mark.parametrize("level", ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"])
+@pytest.mark.parametrize("define", ["at once", "one by one", "in savepoints", "checked at once"])
+def test_transactions_at_the_same_time(scheduler: Scheduler, level: str, define: str) -> None:
+    scheduler.execute("UPDATE worker_setting SET max_jobs_per_role = 30")
+    role = scheduler.role()
+    sessions = [scheduler.connect_as(role) for _ in range(4)]
+    sessions[0].execute(INSERT, (20,))
+    failed: list[str | None] = []
+
+    def attempt(session: psycopg.Connection[object]) -> None:
+        try:
+            if define == "checked at once":
+                session.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            if define in ("at once", "checked at once"):
+                session.execute(INSERT, (10,))
+            for _ in range(0 if define in ("at once", "checked at once") else 10):
+                if define == "in savepoints":
+                    session.execute("SAVEPOINT s")
+                session.execute("SELECT insert_job('SELECT 1', current_catalog)")
+            ready.wait()
+            session.execute("COMMIT")
+        except psycopg.Error as error:
+            failed.append(error.sqlstate)
+            ready.abort()
+            session.execute("ROLLBACK")
+        except threading.BrokenBarrierError:
+            session.execute("ROLLBACK")
+
+    # Those that check at once wait for each other before they commit.
+    ready = threading.Barrier(1 if define == "checked at once" else len(sessions))
+    for session in sessions:
+        session.execute(sql.SQL("BEGIN ISOLATION LEVEL {}").format(sql.SQL(level)))
+    threads = [threading.Thread(target=attempt, args=(session,)) for session in sessions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert count(scheduler, role) == 30, failed
+    assert len(failed) == 3
+    assert set(failed) <= {"53400", "40001", "40P01"}
+    if level == "READ COMMITTED":
+        assert set(failed) == {"53400"}
+
+
+def test_jobs_that_change_their_role(scheduler: Scheduler) -> None:
+    team = scheduler.role("team", "NOLOGIN", False)
+    sessions = []
+    for _ in range(2):
+        role = scheduler.role()
+        scheduler.execute("GRANT {} TO {}", sql.Identifier(team), sql.Identifier(role))
+        sessions.append(scheduler.connect_as(role))
+        sessions[-1].execute(INSERT, (6,))
+    scheduler.execute("UPDATE worker_setting SET max_jobs_per_role = 10")
+    for session in sessions:
+        session.execute("BEGIN")
+        session.execute("UPDATE member_job SET rolname = %s WHERE rolname = current_user", (team,))
+    sessions[0].execute("COMMIT")
+    with pytest.raises(psycopg.errors.ConfigurationLimitExceeded):
+        sessions[1].execute("COMMIT")
+    assert count(scheduler, team) == 6
+
+
+def test_a_transaction_left_open_keeps_nobody_from_defining_jobs(scheduler: Scheduler) -> None:
+    role = scheduler.role()
+    idle, busy = scheduler.connect_as(role), scheduler.connect_as(role)
+    idle.execute("BEGIN")
+    idle.execute(INSERT, (10,))
+    busy.execute("SET lock_timeout = '1ms'")
+    busy.execute(INSERT, (10,))
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        busy.execute("SELECT FROM job_quota FOR UPDATE")
+    idle.execute("COMMIT")
+    assert count(scheduler, role) == 20
