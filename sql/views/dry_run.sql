@@ -8,6 +8,6 @@ SELECT j.job_id, j.datname, j.rolname, j.job_command, j.on_failure_command, j.jo
 FROM @extschema@.job j, @extschema@.job_log l
 WHERE false;
 
-COMMENT ON VIEW @extschema@.dry_run IS 'always empty; an inserted row is tried, see try_job()';
+COMMENT ON VIEW @extschema@.dry_run IS 'always empty; a row that is inserted is tried, see try_job()';
 GRANT SELECT, INSERT (job_id, datname, rolname, job_command, job_timeout, settings, parameters, server)
     ON @extschema@.dry_run TO job_scheduler;

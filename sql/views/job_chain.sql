@@ -25,11 +25,11 @@ FROM link l
 LEFT JOIN @extschema@.finished_dependency d ON d.job_id = l.job_id AND d.after_job_id = l.after_job_id;
 
 COMMENT ON VIEW @extschema@.job_chain IS
-    'what runs after what: a row for each job of a role that the current role is a member of and each job that it runs after';
-COMMENT ON COLUMN @extschema@.job_chain.level IS 'how many jobs there are before it, in a row';
-COMMENT ON COLUMN @extschema@.job_chain.after_job_id IS 'a job that it runs after';
+    'which jobs run after which: a row for each job of a role that the current role is a member of and each job in its run_after';
+COMMENT ON COLUMN @extschema@.job_chain.level IS 'length of the chain of jobs before it';
+COMMENT ON COLUMN @extschema@.job_chain.after_job_id IS 'a job in its run_after';
 COMMENT ON COLUMN @extschema@.job_chain.after_job_name IS 'the name of that job';
 COMMENT ON COLUMN @extschema@.job_chain.state IS
-    'since the job was started last for what it runs after, has that job ended? waiting: not yet; fulfilled, not fulfilled: its last end is as run_when wants, or not; deleted: it never will; not permitted: the role that answers for the job may not act as that of the other any more';
-COMMENT ON COLUMN @extschema@.job_chain.jl_id IS 'the run of that job that has ended last';
+    'whether that job has ended since the job was last started for its dependencies; waiting: not yet; fulfilled, not fulfilled: its last end is, or is not, as run_when requires; deleted: it never will';
+COMMENT ON COLUMN @extschema@.job_chain.jl_id IS 'the run of that job that ended last';
 GRANT SELECT ON @extschema@.job_chain TO job_scheduler;

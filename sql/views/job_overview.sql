@@ -24,8 +24,8 @@ COMMENT ON VIEW @extschema@.job_overview IS
 COMMENT ON COLUMN @extschema@.job_overview.job IS
     'its name, else its description, else its command; with the role, where that is another';
 COMMENT ON COLUMN @extschema@.job_overview.status IS
-    'running; not enabled; quarantined: its role, database or a right is missing; disabled: by disable_after; to retry; else how it ended last, or new';
-COMMENT ON COLUMN @extschema@.job_overview.fails IS 'how many runs have failed since the last success';
+    'running; not enabled; quarantined: its role, database or a right is missing; disabled: by disable_after; to retry; else the result of the last run, or new';
+COMMENT ON COLUMN @extschema@.job_overview.fails IS 'number of failed runs since the last success';
 COMMENT ON COLUMN @extschema@.job_overview.last_run IS 'when the last run started, in the time zone of the session';
-COMMENT ON COLUMN @extschema@.job_overview.next_run IS 'when it is due or tried again next';
+COMMENT ON COLUMN @extschema@.job_overview.next_run IS 'when it is next due or retried';
 GRANT SELECT ON @extschema@.job_overview TO job_scheduler;

@@ -7,7 +7,7 @@ WHERE i.kind = 'run'
        OR EXISTS (SELECT FROM @extschema@.member_once_job o WHERE o.job_id = i.job_id));
 
 COMMENT ON VIEW @extschema@.waiting_run IS
-    'the runs that have been asked for and have not started, for roles that the current role is a member of';
+    'requested runs that have not started, for roles that the current role is a member of';
 COMMENT ON COLUMN @extschema@.waiting_run.jl_id IS 'identifies the run';
 GRANT SELECT ON @extschema@.waiting_run TO job_scheduler;
 
@@ -25,5 +25,5 @@ WHERE (i.kind = 'cancel' OR i.kind = 'run' AND i.cause = 'request')
                                  OR EXISTS (SELECT FROM @extschema@.waiting_run w WHERE w.jl_id = i.jl_id));
 
 COMMENT ON VIEW @extschema@.job_request IS
-    'what the worker has been asked for and has not yet done, for jobs and runs that the current role may touch';
+    'requests that the worker has not yet dealt with, for jobs and runs that the current role may touch';
 GRANT SELECT, INSERT (kind, cause, job_id, jl_id) ON @extschema@.job_request TO job_scheduler;

@@ -9,7 +9,7 @@ AS $$
           FROM unnest(samples) s (seconds)) q;
 $$;
 COMMENT ON FUNCTION @extschema@.percentiles(real[]) IS
-    'the median of durations in seconds, and what 95 of 100 of them do not exceed; NULL of none';
+    'the median of durations in seconds, and the duration that 95 of 100 do not exceed; NULL if there are none';
 REVOKE ALL ON FUNCTION @extschema@.percentiles(real[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.percentiles(real[]) TO job_scheduler, job_monitor;
 
@@ -39,15 +39,15 @@ WHERE (SELECT pg_has_role('job_monitor', 'USAGE'))
    OR array_position((SELECT @extschema@.permitted_roles()), j.rolname) IS NOT NULL;
 
 COMMENT ON VIEW @extschema@.job_stats IS
-    'how the runs of each job went, also those that the log has no more: for the jobs of all roles that the current role is a member of, and for job_monitor all jobs';
-COMMENT ON COLUMN @extschema@.job_stats.runs IS 'how many runs have succeeded, failed or been cancelled';
-COMMENT ON COLUMN @extschema@.job_stats.failures IS 'how many of them have failed, timed out or been lost';
-COMMENT ON COLUMN @extschema@.job_stats.cancelled IS 'how many of them have been cancelled';
-COMMENT ON COLUMN @extschema@.job_stats.skipped IS 'how many runs have been skipped';
-COMMENT ON COLUMN @extschema@.job_stats.missed IS 'how many due times have been missed';
-COMMENT ON COLUMN @extschema@.job_stats.duration_p50 IS 'median duration of the last 100 runs that succeeded';
-COMMENT ON COLUMN @extschema@.job_stats.duration_p95 IS 'what 95 of 100 of them did not exceed';
+    'statistics of the runs of each job, including those no longer in the log: jobs of all roles that the current role is a member of; for job_monitor all jobs';
+COMMENT ON COLUMN @extschema@.job_stats.runs IS 'number of runs that succeeded, failed or were cancelled';
+COMMENT ON COLUMN @extschema@.job_stats.failures IS 'number of them that failed, timed out or were lost';
+COMMENT ON COLUMN @extschema@.job_stats.cancelled IS 'number of them that were cancelled';
+COMMENT ON COLUMN @extschema@.job_stats.skipped IS 'number of runs that were skipped';
+COMMENT ON COLUMN @extschema@.job_stats.missed IS 'number of due times that were missed';
+COMMENT ON COLUMN @extschema@.job_stats.duration_p50 IS 'median duration of the last 100 successful runs';
+COMMENT ON COLUMN @extschema@.job_stats.duration_p95 IS 'duration that 95 of 100 of them did not exceed';
 COMMENT ON COLUMN @extschema@.job_stats.lateness_p50 IS
-    'how long after scheduled_at the last 100 runs started: the median';
-COMMENT ON COLUMN @extschema@.job_stats.lateness_p95 IS 'what 95 of 100 of them did not exceed';
+    'median delay from scheduled_at to the start of the last 100 runs';
+COMMENT ON COLUMN @extschema@.job_stats.lateness_p95 IS 'delay that 95 of 100 of them did not exceed';
 GRANT SELECT ON @extschema@.job_stats TO job_scheduler, job_monitor;

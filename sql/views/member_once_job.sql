@@ -15,6 +15,6 @@ WHERE (SELECT @extschema@.is_superuser())
 WITH CASCADED CHECK OPTION;
 
 COMMENT ON VIEW @extschema@.member_once_job IS
-    'what run_once() has asked for and has not started, for all roles that the current role is a member of';
+    'runs requested by run_once() that have not started, for all roles that the current role is a member of';
 GRANT SELECT, INSERT (datname, rolname, job_command, job_timeout, settings, parameters, server)
     ON @extschema@.member_once_job TO job_scheduler;

@@ -36,19 +36,20 @@ FROM @extschema@.worker_activity() a;
 
 COMMENT ON VIEW @extschema@.worker_status IS
     'the worker of this database, one row: last_tick is when it last looked around, at most two seconds ago while it is well; lag is 0 while nothing waits';
-COMMENT ON COLUMN @extschema@.worker_status.running IS 'whether a worker runs';
+COMMENT ON COLUMN @extschema@.worker_status.running IS 'whether a worker is running';
 COMMENT ON COLUMN @extschema@.worker_status.started_at IS 'when it was started';
 COMMENT ON COLUMN @extschema@.worker_status.last_tick IS
     'when it last looked around: at most two seconds ago while it is well';
-COMMENT ON COLUMN @extschema@.worker_status.running_jobs IS 'how many runs are active';
-COMMENT ON COLUMN @extschema@.worker_status.due_jobs IS 'how many jobs are due and wait for a free slot';
+COMMENT ON COLUMN @extschema@.worker_status.running_jobs IS 'number of active runs';
+COMMENT ON COLUMN @extschema@.worker_status.due_jobs IS 'number of jobs that are due and waiting for a free slot';
 COMMENT ON COLUMN @extschema@.worker_status.queued_runs IS
-    'how many runs have been asked for, by run_job(), run_once() or @reboot, and wait for a free slot';
-COMMENT ON COLUMN @extschema@.worker_status.lag IS 'how long what waits longest of these has waited; 0: nothing waits';
+    'number of runs requested by run_job(), run_once() or @reboot that are waiting for a free slot';
+COMMENT ON COLUMN @extschema@.worker_status.lag IS
+    'how long the longest waiting of these has waited; 0: nothing is waiting';
 COMMENT ON COLUMN @extschema@.worker_status.quarantined_jobs IS
-    'how many jobs do not run because something that they need is gone: see quarantined_reason in all_job';
+    'number of jobs that do not run because something they need is missing: see quarantined_reason in all_job';
 COMMENT ON COLUMN @extschema@.worker_status.sessions IS
-    'how many sessions the worker has on this server: those of active runs, those kept for further ones, and the one that listens';
+    'number of sessions of the worker on this server: those of active runs, those kept for further runs, and the one that listens';
 COMMENT ON COLUMN @extschema@.worker_status.paused_since IS
-    'since when nothing is started, by pause_jobs(); NULL: not paused';
+    'when pause_jobs() was called, since when nothing is started; NULL: not paused';
 GRANT SELECT ON @extschema@.worker_status TO job_scheduler, job_monitor;
