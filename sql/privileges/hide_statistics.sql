@@ -6,10 +6,15 @@ DECLARE
     command text;
 BEGIN
     FOR command IN
-        SELECT format('ALTER TABLE %s ALTER COLUMN %I SET STATISTICS 0', c.attrelid::regclass, c.attname)
-        FROM pg_attribute c JOIN pg_class t ON t.oid = c.attrelid
-        WHERE t.relkind = 'r' AND c.attnum > 0 AND NOT c.attisdropped
-          AND t.oid IN (SELECT d.objid FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
+        SELECT format(CASE t.relkind WHEN 'r' THEN 'ALTER TABLE %1$s ALTER COLUMN %2$I SET STATISTICS 0'
+                                     -- Of expressions in indexes, which have no names.
+                                     ELSE 'ALTER INDEX %1$s ALTER COLUMN %3$s SET STATISTICS 0' END,
+                      c.attrelid::regclass, c.attname, c.attnum)
+        FROM pg_class t
+        LEFT JOIN pg_index i ON i.indexrelid = t.oid
+        JOIN pg_attribute c ON c.attrelid = t.oid AND c.attnum > 0 AND NOT c.attisdropped
+                               AND (t.relkind = 'r' OR i.indkey[c.attnum - 1] = 0)
+        WHERE coalesce(i.indrelid, t.oid) IN (SELECT d.objid FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
                         WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_extension'::regclass
                           AND d.deptype = 'e' AND e.extname = 'elephant_worker')
           AND c.atttypid IN ('text'::regtype, 'name'::regtype, 'jsonb'::regtype, 'text[]'::regtype, 'name[]'::regtype)
