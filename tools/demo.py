@@ -69,11 +69,12 @@ WHERE state = 'failed' ORDER BY jl_id DESC LIMIT 1""",
 ]
 NEXT = """
 [bold]What next[/]
-  The cluster is gone, and your own were not touched. To use elephant_worker on your server:
-      make && sudo make install           then paste “The first job” of README.md into psql
-  README.md             what it needs, the first job, who starts the worker after a reboot
-  docs/reference.md     every function, view, column and setting
-  examples/             jobs that many need, ready to be pasted
+  The cluster is gone, and yours were not touched. On your own server:
+      make && sudo make install
+  and paste “The first job” of README.md into psql. Then read
+      README.md            what it needs, who starts the worker after a reboot
+      docs/reference.md    every function, view, column and setting
+      examples/            scripts for jobs that many need
 """
 STYLES = {"failed": "red", "timed out": "yellow", "running": "cyan"}
 
