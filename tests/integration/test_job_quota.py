@@ -27,23 +27,26 @@ def test_transactions_at_the_same_time(scheduler: Scheduler, level: str, define:
     sessions[0].execute(INSERT, (20,))
     failed: list[str | None] = []
 
+    def define_ten(session: psycopg.Connection[object]) -> None:
+        if define == "checked at once":
+            session.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        if define in ("at once", "checked at once"):
+            session.execute(INSERT, (10,))
+            return
+        for _ in range(10):
+            if define == "in savepoints":
+                session.execute("SAVEPOINT s")
+            session.execute("SELECT insert_job('SELECT 1', current_catalog)")
+
     def attempt(session: psycopg.Connection[object]) -> None:
         try:
-            if define == "checked at once":
-                session.execute("SET CONSTRAINTS ALL IMMEDIATE")
-            if define in ("at once", "checked at once"):
-                session.execute(INSERT, (10,))
-            for _ in range(0 if define in ("at once", "checked at once") else 10):
-                if define == "in savepoints":
-                    session.execute("SAVEPOINT s")
-                session.execute("SELECT insert_job('SELECT 1', current_catalog)")
-            ready.wait()
+            try:
+                define_ten(session)
+            finally:
+                ready.wait()
             session.execute("COMMIT")
         except psycopg.Error as error:
             failed.append(error.sqlstate)
-            ready.abort()
-            session.execute("ROLLBACK")
-        except threading.BrokenBarrierError:
             session.execute("ROLLBACK")
 
     # Those that check at once wait for each other before they commit.
