@@ -330,8 +330,8 @@ def test_catching_up_within_the_grace(worker: Scheduler) -> None:
     worker.start()
     for catch_up, job_id in jobs.items():
         until(lambda job_id=job_id: worker.value(  # type: ignore[misc]
-            "SELECT next_run_at > %s + interval '2 s' FROM all_job WHERE job_id = %s", started, job_id))  # fmt: skip
-        since = [row for row in rows(worker, job_id) if row.scheduled_at < started < row.job_finished]
+            "SELECT next_run_at > %s + interval '4 s' FROM all_job WHERE job_id = %s", started, job_id))  # fmt: skip
+        since = [row for row in wait_for_end(worker, job_id) if row.scheduled_at < started < row.job_finished]
         assert not [row for row in since if row.state == "skipped"]
         missed = [row for row in since if row.state == "missed"]
         if catch_up == "all":
