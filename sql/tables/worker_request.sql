@@ -15,6 +15,7 @@ CREATE TABLE @extschema@.worker_request (
     CONSTRAINT worker_request_jl_id_check CHECK (jl_id IS NULL OR kind = 'cancel run')
 );
 
+CREATE INDEX worker_request_message ON @extschema@.worker_request (request_id) WHERE kind <> 'run';
 CREATE INDEX worker_request_retry ON @extschema@.worker_request (job_id) WHERE cause = 'retry';
 
 COMMENT ON TABLE @extschema@.worker_request IS 'requests that the worker has not yet dealt with';

@@ -93,21 +93,21 @@ def _ended_run(run: Run) -> tuple[Any, ...]:
     )
 
 
-END_ORPHANED = Statement(
-    """WITH lost AS (
-           UPDATE @extschema@.job_log l
+END_LOST = """UPDATE @extschema@.job_log l
            SET state = 'lost', job_finished = clock_timestamp(), job_sqlstate = '57P02',
                exception_message = 'the worker or the server ended during the run',
                exception_detail = 'How far the command had got is not known.',
                exception_hint = 'The server''s log may say more.'
-           WHERE l.state = 'running' AND l.jl_id >= (SELECT w.lowest_open_run FROM @extschema@.worker_state w)
-           RETURNING l.job_id)
+           WHERE l.state = 'running' AND l.jl_id >= (SELECT w.lowest_open_run FROM @extschema@.worker_state w)"""
+END_ORPHANED = Statement(END_LOST)
+END_ORPHANED_AND_COUNT = Statement(
+    f"""WITH lost AS ({END_LOST} RETURNING l.job_id)
        UPDATE @extschema@.job_statistic s
        SET failure_count = s.failure_count + r.failures, failure_total = s.failure_total + r.failures,
            last_states = (array_fill('lost'::text, ARRAY[r.failures]) || s.last_states)[:$1],
            log_rows = s.log_rows + r.failures
        FROM (SELECT lost.job_id, count(*)::int4 AS failures FROM lost GROUP BY lost.job_id) r
-       WHERE s.job_id = r.job_id""",
+       WHERE s.job_id = r.job_id""",  # noqa: S608 - a statement of this module
     "int4",
 )
 STALLED = Statement(
@@ -126,10 +126,16 @@ STALLED = Statement(
 )
 
 
-def recover_orphaned_runs(spi: Spi) -> list[Job]:
-    """End the runs that an earlier worker has left; returns the jobs that waited for such a run to end before
-    they are due again."""
-    spi.execute(END_ORPHANED, LAST_STATES)
+def end_orphaned_runs(spi: Spi, counted: bool) -> None:
+    """End the runs that an earlier worker has left, and count them as failures of their jobs."""
+    if counted:
+        spi.execute(END_ORPHANED_AND_COUNT, LAST_STATES)
+    else:
+        spi.execute(END_ORPHANED)
+
+
+def stalled_jobs(spi: Spi) -> list[Job]:
+    """The jobs that waited for such a run to end before they are due again."""
     return read_jobs(spi.execute(STALLED), cause="schedule")
 
 
@@ -165,7 +171,9 @@ def _ended_runs(rows: Iterable[dict[str, Any]]) -> list[EndedRun]:
 
 
 NEWEST_MOMENT = Statement(
-    """SELECT date_part('epoch', greatest(l.scheduled_at, l.job_started, l.job_finished)) AS moment
+    # What was due has been claimed then; the due time of a retry is what its job's row said.
+    """SELECT date_part('epoch', greatest(CASE l.cause WHEN 'schedule' THEN l.scheduled_at END,
+                                          l.job_started, l.job_finished)) AS moment
        FROM @extschema@.job_log l ORDER BY l.jl_id DESC LIMIT 1"""
 )
 

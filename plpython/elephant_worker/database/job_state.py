@@ -259,6 +259,21 @@ def quarantine(spi: Spi, reasons: dict[int, str | None]) -> None:
     spi.execute(QUARANTINE, list(reasons), list(reasons.values()))
 
 
+# Reads nothing of the job, whose definition may be what fails.
+SET_ASIDE = Statement(
+    """UPDATE @extschema@.job_state s
+       SET next_run_at = clock_timestamp() + make_interval(secs => $2), resume_at = NULL,
+           quarantined_reason = left($3, 1000), quarantined_since = clock_timestamp()
+       WHERE s.job_id = $1""",
+    *("int8", "float8", "text"),
+)
+
+
+def set_aside(spi: Spi, job_id: int, seconds: float, reason: str) -> None:
+    """Look at a job again only after so many seconds, and say why."""
+    spi.execute(SET_ASIDE, job_id, seconds, reason)
+
+
 DISABLE = Statement(
     """UPDATE @extschema@.job_state s SET disabled_at = clock_timestamp(), next_run_at = NULL, resume_at = NULL
        WHERE s.job_id = ANY ($1) AND s.disabled_at IS NULL RETURNING s.job_id""",

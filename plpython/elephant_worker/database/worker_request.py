@@ -16,21 +16,35 @@ Messages = dict[str, dict[int, int]]
 TAKE_MESSAGES = Statement(
     # A worker that has been replaced but has not noticed leaves the messages to its successor.
     """DELETE FROM @extschema@.worker_request i
-       WHERE i.kind <> 'run' AND EXISTS (SELECT FROM @extschema@.worker_state w WHERE w.pid = pg_backend_pid())
-       RETURNING i.kind, coalesce(i.jl_id, i.job_id) AS number, i.request_id"""
+       WHERE i.request_id = ANY (ARRAY(SELECT m.request_id FROM @extschema@.worker_request m
+                                       WHERE m.kind <> 'run' ORDER BY m.request_id LIMIT $1))
+           AND EXISTS (SELECT FROM @extschema@.worker_state w WHERE w.pid = pg_backend_pid())
+       RETURNING i.kind, coalesce(i.jl_id, i.job_id) AS number, i.request_id""",
+    "int4",
 )
 
 
-def take_messages(spi: Spi) -> Messages:
-    """Take what is in the inbox, except for requests to run. A run with a lower number than a message came
-    before it."""
+def take_messages(spi: Spi, limit: int) -> tuple[Messages, bool]:
+    """Take what is in the inbox, except for requests to run; and whether there may be more than the limit. A run
+    with a lower number than a message came before it."""
     messages: Messages = defaultdict(dict)
-    rows = spi.execute(TAKE_MESSAGES)
+    rows = spi.execute(TAKE_MESSAGES, limit)
     for row in rows:
         numbers = messages[row["kind"]]
         numbers[row["number"]] = max(row["request_id"], numbers.get(row["number"], 0))
     spi.count_writes("worker_request", len(rows))
-    return messages
+    return messages, len(rows) == limit
+
+
+DROP_FIRST_MESSAGE = Statement(
+    """DELETE FROM @extschema@.worker_request i
+       WHERE i.request_id = (SELECT min(m.request_id) FROM @extschema@.worker_request m WHERE m.kind <> 'run')"""
+)
+
+
+def drop_first_message(spi: Spi) -> None:
+    """Delete the message that would be taken next."""
+    spi.execute(DROP_FIRST_MESSAGE)
 
 
 FORGET_STOP = Statement("DELETE FROM @extschema@.worker_request i WHERE i.kind = 'stop'")

@@ -11,6 +11,9 @@ CONNECTION = {"53300", "57P01", "57P02", "57P03", "57P05"}
 # Another transaction was in the way; the same command may well succeed next time.
 SERIALIZATION = {"40001", "40P01"}
 
+# Whatever a row of the table says: a retry never comes before the failure.
+LEAST_DELAY = 0.1  # seconds
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:
@@ -53,7 +56,7 @@ class Policy:
         ):
             return None
         delay: float = self.retry_delay * 2 ** (attempt - 1) * (0.75 + chance / 2)
-        return min(delay, self.max_retry_delay)
+        return max(LEAST_DELAY, min(delay, self.max_retry_delay))
 
 
 def kind(state: RunState, sqlstate: str) -> str | None:

@@ -85,6 +85,14 @@ class Outcome(NamedTuple):
         """How a run ends that cannot even begin."""
         return cls(RunState.FAILED, error.sqlstate, error.message, error.detail, error.hint)
 
+    def plain(self) -> Outcome:
+        """The same in few words that can be stored anywhere, without numbers that may be out of range.
+
+        >>> Outcome(RunState.FAILED, "P0001", message="é" * 300, row_count=10**30).plain().message == "\\xe9" * 200
+        True
+        """
+        return Outcome(self.state, self.sqlstate, message=self.message and self.message[:200]).in_ascii()
+
     def in_ascii(self) -> Outcome:
         """The same in characters that every encoding has; others as Python's string literals write them.
 

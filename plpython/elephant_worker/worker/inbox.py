@@ -18,9 +18,9 @@ class Inbox:
         """Note that something has been put in."""
         self.has_news = True
 
-    def take_messages(self) -> Messages:
-        """Take the messages; requests to run stay until they are claimed."""
+    def take_messages(self, limit: int) -> Messages:
+        """Take so many of the messages; requests to run stay until they are claimed."""
         if not self.has_news:
             return {}
-        self.has_news = False
-        return worker_request.take_messages(self._spi)
+        messages, self.has_news = worker_request.take_messages(self._spi, limit)
+        return messages

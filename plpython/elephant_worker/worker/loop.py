@@ -8,7 +8,7 @@ loses a run silently and never starts one twice.
 from __future__ import annotations
 
 import random
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from ..connection.poller import Poller
 from ..connection.pool import Pool
@@ -30,6 +30,7 @@ from .life import Life
 from .log_retention import STEP_TIME, LogRetention
 from .logins import Logins
 from .starter import Starter
+from .suspicion import Stage, Suspicion
 from .timeouts import Timeouts
 from .timers import Backoff, Every
 
@@ -40,6 +41,8 @@ LONGEST_WAIT = 2.0  # seconds
 POLL_INTERVAL_WITHOUT_LISTEN = 1.0  # seconds
 # How often the settings and the inbox are looked at while the listener hears of changes.
 SETTINGS_POLL_INTERVAL = 5.0  # seconds
+# How many messages one transaction follows; more of them must not keep runs waiting.
+MESSAGES_AT_ONCE = 10000
 # How long after a failed transaction the next one is tried: at first, and at most.
 FIRST_RETRY_WAIT = 0.1  # seconds
 LONGEST_RETRY_WAIT = 5.0  # seconds
@@ -83,6 +86,7 @@ class Worker:
         self._next_heartbeat = 0.0  # a moment of the steady clock
         self._look = Every(SETTINGS_POLL_INTERVAL)
         self._backoff = Backoff(FIRST_RETRY_WAIT, LONGEST_RETRY_WAIT)
+        self._suspicion = Suspicion(spi)
         self._use(self._settings)
 
     # --- begin and end ----------------------------------------------------------------------
@@ -102,7 +106,10 @@ class Worker:
                 self._roll_back()
                 if not server.is_installed(self._spi):
                     break
-                self._try_again_later(error)
+                self._try_again_later(error.sqlstate, error)
+            except Exception as error:  # a defect of this package must not keep jobs from running
+                self._roll_back()
+                self._try_again_later("XX000", error)
         self._end()
 
     def _begin(self) -> None:
@@ -110,17 +117,34 @@ class Worker:
         now = self._clock_watch.available_since
         login_role.terminate_runners(self._spi)
         job_state.resume(self._spi)
-        stalled = job_log.recover_orphaned_runs(self._spi)
-        self._due_jobs.advance({job.job_id: due_again(job, job.scheduled_at, now) for job in stalled})
-        self._completion.begin(now)
+        if not self._attempt("counts no lost runs", lambda: job_log.end_orphaned_runs(self._spi, counted=True)):
+            job_log.end_orphaned_runs(self._spi, counted=False)
+        self._attempt("does not know when jobs with lost runs are due", lambda: self._have_stalled_jobs_due(now))
+        if not self._attempt("lets nothing follow from lost runs", lambda: self._completion.begin(now)):
+            self._completion.forget()
         worker_state.move_lowest_open_run(self._spi)
         ahead = (job_log.newest_moment(self._spi) or 0.0) - now
         if is_correction(ahead):
-            self._clock_watch.shift_due_times(ahead, now)
+            self._attempt("does not follow the clock", lambda: self._clock_watch.shift_due_times(ahead, now))
         worker_request.enqueue_reboot_jobs(self._spi)
         self._spi.commit()
         # start_worker() waits for this.
         self._spi.set_session({"application_name": WORKER_NAME})
+
+    def _attempt(self, failure: str, step: Callable[[], None]) -> bool:
+        """Do a step of the beginning, or leave it out if it fails: whatever a row holds, the worker must begin."""
+        try:
+            with self._spi.plpy.subtransaction():
+                step()
+        except Exception as error:
+            self._spi.warning(f"elephant_worker {failure}: {error!r}")
+            return False
+        return True
+
+    def _have_stalled_jobs_due(self, now: float) -> None:
+        """Have jobs be due again that waited for a run which was lost."""
+        stalled = job_log.stalled_jobs(self._spi)
+        self._due_jobs.advance({job.job_id: due_again(job, job.scheduled_at, now) for job in stalled})
 
     def _step_down(self) -> None:
         """End at once and log nothing: the extension is another one now, or another worker is there."""
@@ -166,14 +190,16 @@ class Worker:
         self._completion.forget()
         self._inbox.note()
 
-    def _try_again_later(self, error: Any) -> None:
-        if error.sqlstate.startswith("22"):
+    def _try_again_later(self, sqlstate: str, error: Exception) -> None:
+        if sqlstate.startswith("22"):
             # In a database of another encoding, what a run has said cannot be stored as it is: that must not
             # keep others from being logged.
             for run in self._unlogged:
                 run.outcome = run.outcome.in_ascii() if run.outcome else None
         seconds = self._backoff.fail(self._clock.steady())
-        self._spi.warning(f"elephant_worker: {error}; trying again in {seconds} seconds")
+        self._spi.warning(f"elephant_worker: {error!r}; trying again in {seconds} seconds")
+        if self._suspicion.of(sqlstate, self._unlogged, self._starter.picked, error):
+            self._backoff.end()
 
     # --- the loop ---------------------------------------------------------------------------
 
@@ -206,23 +232,31 @@ class Worker:
         """Log what has ended, follow the inbox and claim what is due, in one transaction; start and stop runs
         once it is committed."""
         steady, now = self._starter.moment(steady, now)
-        if self._unlogged:
-            self._log_ended(now)
+        suspicion = self._suspicion
+        limit = 1 if suspicion.one_by_one else None
+        suspicion.stage = Stage.LOG
+        ended = self._unlogged[:limit]
+        if ended:
+            self._log_ended(ended, now)
+        suspicion.stage = Stage.FOLLOW
         self._completion.retries.enqueue_due(now)
         has_news = self._inbox.has_news
-        messages = self._inbox.take_messages()
+        messages = self._inbox.take_messages(limit or MESSAGES_AT_ONCE)
         self._follow(messages, now)
+        suspicion.stage = Stage.CLAIM
         runs: list[Run] = []
         if self._may_start:
-            runs = self._starter.claim(now, has_news)
+            runs = self._starter.claim(now, has_news, limit)
         elif has_news:
             self._due_jobs.add_requests()
+        suspicion.stage = Stage.REST
         self._starter.look_for_next(now)
         self._spi.commit()
         exit_if_dead()
 
         self._backoff.succeed()
-        self._unlogged.clear()
+        del self._unlogged[: len(ended)]
+        suspicion.relax(not self._unlogged and not self._inbox.has_news and not self._starter.has_due(now))
         self._pool.saturated = len(self._due_jobs.queue) > 0
         for run in runs:
             run.not_before = steady
@@ -230,9 +264,9 @@ class Worker:
             self._timeouts.await_start(run)
         self._stop_cancelled(messages)
 
-    def _log_ended(self, now: float) -> None:
-        self._completion.log(self._unlogged, now)
-        if not self._due_jobs.queue.full_roles.isdisjoint(run.target.rolname for run in self._unlogged):
+    def _log_ended(self, ended: Sequence[Run], now: float) -> None:
+        self._completion.log(ended, now)
+        if not self._due_jobs.queue.full_roles.isdisjoint(run.target.rolname for run in ended):
             self._due_jobs.queue.forget()  # one of these roles is full no longer
 
     def _follow(self, messages: Messages, now: float) -> None:

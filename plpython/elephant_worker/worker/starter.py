@@ -65,6 +65,8 @@ class Starter:
         self._clock_watch = clock_watch
         self._max_connections = max_connections
         self._settings = settings
+        # What the last claim was about.
+        self.picked: list[QueuedRun] = []
         # When the next job is due, as far as is known.
         self._next_due: float | None = None
         # The due time for which sessions have been opened ahead.
@@ -159,9 +161,10 @@ class Starter:
 
     # --- claims -----------------------------------------------------------------------------
 
-    def claim(self, now: float, has_news: bool) -> list[Run]:
-        """The runs that start now, logged as running; to be started once that is committed."""
-        waiting = self._pick_runs(now, has_news)
+    def claim(self, now: float, has_news: bool, limit: int | None = None) -> list[Run]:
+        """The runs that start now, logged as running; to be started once that is committed. At most so many."""
+        self.picked = []
+        self.picked = waiting = self._pick_runs(now, has_news, limit)
         if not waiting:
             return []
         active = Counter(run.job_id for run in self._pool.runs())
@@ -197,9 +200,11 @@ class Starter:
         for run in [*self._pool.runs(), *decisions.runs, *decisions.ended] if waiting else ():
             run.resume_at = waiting.get(run.job_id, run.resume_at)
 
-    def _pick_runs(self, now: float, has_news: bool) -> list[QueuedRun]:
+    def _pick_runs(self, now: float, has_news: bool, limit: int | None) -> list[QueuedRun]:
         """Which of the waiting runs start now."""
         due_jobs, queue, capacity = self._due_jobs, self._due_jobs.queue, self._capacity()
+        if limit is not None:
+            capacity.slots = min(capacity.slots, limit)
         if len(queue) < capacity.slots or self._fill.begin_if_due(self._clock.steady()):
             self._fill.restart(self._clock.steady())
             due_jobs.fill(now, capacity.full_roles)

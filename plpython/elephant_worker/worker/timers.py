@@ -55,6 +55,10 @@ class Backoff:
         """Note that an attempt has succeeded."""
         self._seconds = 0.0
 
+    def end(self) -> None:
+        """Have the next attempt be made at once: what failed has been removed."""
+        self._seconds = self.next = 0.0
+
     def is_over(self, steady: float) -> bool:
         """Whether to try again."""
         return steady >= self.next
