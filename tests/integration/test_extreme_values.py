@@ -98,7 +98,8 @@ def test_no_row_stops_the_worker(scheduler: Scheduler) -> None:
     until(lambda: not scheduler.value("SELECT count(*) FROM worker_request WHERE kind <> 'run'"), "all messages", 120)
     count = succeeded()
     until(lambda: succeeded() >= count + 3, "the victim to go on")
-    assert scheduler.value("SELECT worker_pid()") == pid
+    last_words = "\n".join(scheduler.cluster.log.rpartition(f"[{pid}]")[0].splitlines()[-40:])
+    assert scheduler.value("SELECT worker_pid()") == pid, last_words
     # Also after a restart.
     scheduler.stop()
     scheduler.start()

@@ -142,7 +142,11 @@ def test_dropping_the_extension_ends_the_worker(scheduler: Scheduler) -> None:
 
 def test_new_jobs_are_heard_of_at_once(scheduler: Scheduler) -> None:
     scheduler.start()
-    until(lambda: scheduler.value("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'"))
+    until(
+        lambda: scheduler.value(
+            "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%; LISTEN %' AND pid <> pg_backend_pid()"
+        )
+    )
     job = scheduler.insert("SELECT 1", schedule="* * * * * *")
     until(lambda: scheduler.log(job))
     scheduler.execute("DELETE FROM member_job")

@@ -118,8 +118,7 @@ class Pool:
         else:
             session = self._open(run.target)
         self._active[run.jl_id] = session
-        session.start(run)
-        self._after_step(session)
+        self._do(session, lambda: session.start(run))
 
     def open(self, target: Target) -> None:
         """Have a session wait for a run. If it does not get connected, the run will say so."""
@@ -197,10 +196,10 @@ class Pool:
             for number, socket in enumerate(ready):
                 if socket.wait is Wait.NOTHING:
                     continue  # it has ended since
-                socket.step()
                 if isinstance(socket, Session):
-                    self._after_step(socket)
+                    self._do(socket, socket.step)
                 else:
+                    socket.step()
                     self._poller.watch(socket)
                 if self._clock.steady() - begun >= LONGEST_TURN:
                     self._left = ready[number + 1 :]
@@ -217,8 +216,7 @@ class Pool:
             if session.state is State.USED:
                 if self.saturated and steady - since < RESET_AFTER:
                     return since + RESET_AFTER - steady
-                session.reset()
-                self._after_step(session)
+                self._do(session, session.reset)
         return math.inf
 
     def _held(self) -> list[tuple[Session, Run]]:
@@ -238,8 +236,18 @@ class Pool:
         steady = self._clock.steady()
         for session, run in self._held():
             if run.not_before <= steady:
-                session.begin()
-                self._after_step(session)
+                self._do(session, session.begin)
+
+    def _do(self, session: Session, step: Callable[[], None]) -> None:
+        """Let a session take a step; a defect there ends its run and the session, not the worker."""
+        try:
+            step()
+        except Exception as error:
+            run, session.run = session.run, None
+            session.close()
+            if run is not None and run.jl_id in self._active:
+                self._run_ended(run, _defect(error))
+        self._after_step(session)
 
     def _after_step(self, session: Session) -> None:
         self._poller.watch(session)
@@ -303,6 +311,16 @@ class Pool:
         session.close()
         self._poller.watch(session)
         self._remove(session)
+
+
+def _defect(error: Exception) -> Outcome:
+    return Outcome(
+        RunState.FAILED,
+        "XX000",
+        message=f"the run could not go on: {error!r}",
+        detail="This is a defect of elephant_worker, or its tables hold what they must not.",
+        hint="Please report it, with the job's definition.",
+    )
 
 
 def _lost_too_often(run: Run) -> Outcome:
