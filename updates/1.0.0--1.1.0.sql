@@ -85,6 +85,8 @@ CREATE TYPE @extschema@.job_schedule (
 ALTER FUNCTION @extschema@.shortened(text, integer) RENAME TO abbreviate;
 DROP FUNCTION @extschema@.check_chain();
 DROP FUNCTION @extschema@.check_place();
+DROP FUNCTION @extschema@.check_locks();
+DROP FUNCTION @extschema@.runner_hba_line(name, name, inet);
 DROP FUNCTION @extschema@.check_share();
 DROP FUNCTION @extschema@.due_times(text, text, text, float8, float8, float8, float8, integer, text);
 DROP FUNCTION @extschema@.host_worker(boolean);
@@ -160,3 +162,12 @@ ALTER TABLE @extschema@.once_job ALTER COLUMN datname SET DEFAULT current_databa
 
 ALTER TABLE @extschema@.worker_setting ADD COLUMN max_definition_size integer NOT NULL DEFAULT 1048576
     CHECK (max_definition_size BETWEEN 10000 AND 100000000);
+
+-- Who stopped the worker, and where it has been started before.
+ALTER TABLE @extschema@.worker_state
+    ADD COLUMN earlier_directories text[] NOT NULL DEFAULT '{}',
+    ADD COLUMN stopped_worker timestamptz,
+    ADD COLUMN stopped_by name,
+    ADD COLUMN stopped_at timestamptz;
+ALTER TABLE @extschema@.worker_setting
+    ADD COLUMN pause_after_stall interval NOT NULL DEFAULT '10 seconds' CHECK (pause_after_stall BETWEEN '0' AND '1 hour');

@@ -1,5 +1,7 @@
 """What a user did wrong, in the parts that PostgreSQL reports: message, DETAIL, HINT, SQLSTATE."""
 
+from typing import Any
+
 
 class UserError(Exception):
     """An input that is refused; all four parts reach the user."""
@@ -19,3 +21,9 @@ class UserError(Exception):
             "detail": self.detail,
             "hint": self.hint,
         }
+
+
+def as_row(error: Any) -> dict[str, str | None]:
+    """What PostgreSQL has reported to PL/Python (plpy.SPIError), as the same type."""
+    _, detail, hint, *_ = error.spidata
+    return {"sqlstate": error.sqlstate, "message": str(error), "detail": detail, "hint": hint}

@@ -1,33 +1,53 @@
-CREATE FUNCTION @extschema@.check_setup() RETURNS SETOF @extschema@.setup_finding
+-- One check after the other, each with its own findings. The first two need no table.
+CREATE FUNCTION @extschema@.run_checks() RETURNS SETOF @extschema@.setup_finding
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    locks @extschema@.setup_finding;
     package @extschema@.setup_finding;
 BEGIN
-    FOR locks IN SELECT * FROM @extschema@.check_locks() LOOP
-        RETURN NEXT locks;
-    END LOOP;
-    IF locks.state <> 'ok' THEN
-        RETURN; -- looking at the tables could mean to wait as well
-    END IF;
+    SELECT * INTO package FROM @extschema@.check_package();
     RETURN QUERY SELECT * FROM @extschema@.check_worker();
     RETURN QUERY SELECT * FROM @extschema@.check_launcher();
     RETURN QUERY SELECT * FROM @extschema@.check_files();
-    SELECT * INTO package FROM @extschema@.check_package();
     RETURN NEXT package;
-    RETURN QUERY SELECT * FROM @extschema@.check_listening();
+    RETURN QUERY SELECT * FROM @extschema@.check_local_login();
     IF package.state = 'ok' THEN -- these need it
+        RETURN QUERY SELECT * FROM @extschema@.check_listening();
         RETURN QUERY SELECT * FROM @extschema@.check_timezones();
         RETURN QUERY SELECT * FROM @extschema@.check_authentication();
     END IF;
     RETURN QUERY SELECT * FROM @extschema@.check_connections();
     RETURN QUERY SELECT * FROM @extschema@.check_jobs();
     RETURN QUERY SELECT * FROM @extschema@.check_runners();
+    RETURN QUERY SELECT * FROM @extschema@.check_sequences();
+END
+$$;
+COMMENT ON FUNCTION @extschema@.run_checks() IS 'check_setup(), where no lock is in the way';
+REVOKE ALL ON FUNCTION @extschema@.run_checks() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.run_checks() TO job_monitor;
+
+CREATE FUNCTION @extschema@.check_setup() RETURNS SETOF @extschema@.setup_finding
+LANGUAGE plpgsql VOLATILE SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '100ms' -- whoever holds a lock is named, not waited for
+SET jit = off -- takes longer than all of this
+AS $$
+DECLARE
+    locks @extschema@.setup_finding[] := ARRAY(SELECT l FROM @extschema@.check_locks('5 seconds') l);
+    findings @extschema@.setup_finding[];
+BEGIN
+    IF locks[1].state = 'ok' THEN
+        BEGIN
+            findings := ARRAY(SELECT c FROM @extschema@.run_checks() c);
+        EXCEPTION WHEN lock_not_available THEN
+            locks := ARRAY(SELECT l FROM @extschema@.check_locks('0') l);
+        END;
+    END IF;
+    RETURN QUERY SELECT f.* FROM unnest(locks || findings) f;
 END
 $$;
 COMMENT ON FUNCTION @extschema@.check_setup() IS
-    'reports why jobs do not run on this server and how to fix it; job_monitor sees less of pg_hba.conf';
+    'reports why jobs do not run on this server and how to fix it; waits for no lock; job_monitor sees less of pg_hba.conf';
 REVOKE ALL ON FUNCTION @extschema@.check_setup() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.check_setup() TO job_monitor;

@@ -19,6 +19,7 @@ BEGIN
     VALUES
         (@attributes: {name}{,}@)
     RETURNING * INTO new_job;
+    PERFORM @extschema@.report_reason();
     RETURN new_job;
 @one line of context@
 END

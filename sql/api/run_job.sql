@@ -11,6 +11,7 @@ BEGIN
         PERFORM @extschema@.raise_no_such_job(run_job.job_id);
     END IF;
     INSERT INTO @extschema@.job_request (kind, job_id) VALUES ('run', run_job.job_id) RETURNING request_id INTO run;
+    PERFORM @extschema@.report_reason();
     RETURN run;
 @one line of context@
 END

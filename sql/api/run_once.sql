@@ -20,6 +20,7 @@ BEGIN
             run_once.parameters, run_once.server)
     RETURNING job_id INTO number;
     INSERT INTO @extschema@.job_request (kind, cause, job_id) VALUES ('run', 'once', number) RETURNING request_id INTO run;
+    PERFORM @extschema@.report_reason();
     RETURN run;
 @one line of context@
 END

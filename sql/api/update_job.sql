@@ -30,6 +30,7 @@ BEGIN
                   HINT = format('To set one to NULL: UPDATE member_job SET schedule = NULL WHERE job_id = %s;',
                                 update_job.job_id);
     END IF;
+    PERFORM @extschema@.report_reason();
     RETURN changed;
 @one line of context@
 END

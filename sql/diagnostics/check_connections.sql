@@ -8,17 +8,15 @@ DECLARE
     own CONSTANT integer := 4;
     there integer;
     room integer;
+    is_well boolean;
 BEGIN
     SELECT * INTO setting FROM @extschema@.worker_setting;
     there := (SELECT sum(CASE WHEN c.name = 'max_connections' THEN 1 ELSE -1 END * c.setting::integer)
               FROM pg_settings c
               WHERE c.name IN ('max_connections', 'superuser_reserved_connections', 'reserved_connections'));
     room := there - setting.spare_connections - own;
-    IF room >= setting.max_running_jobs THEN
-        RETURN QUERY VALUES ('connections', 'ok',
-                     format('%s for all, %s for runs, %s spare', there, setting.max_running_jobs, setting.spare_connections),
-                     NULL);
-    ELSE
+    is_well := room >= setting.max_running_jobs;
+    IF NOT is_well THEN
         RETURN QUERY VALUES ('connections', CASE WHEN room < 1 THEN 'error' ELSE 'warning' END,
                      format('the server has %s connections: less than for %s runs, %s spare and %s of the worker''s own',
                             there, setting.max_running_jobs, setting.spare_connections, own),
@@ -27,9 +25,22 @@ BEGIN
                                       current_setting('max_connections')::integer + setting.max_running_jobs - room)
                           ELSE format('UPDATE @extschema@.worker_setting SET max_running_jobs = %s;', room) END);
     END IF;
+    -- The limit of a database counts all sessions there, and stops those of roles that are not superusers.
+    RETURN QUERY
+    SELECT 'connections', 'error',
+           format('database "%s" has CONNECTION LIMIT %s, of which the worker takes up to %s: no run can connect there',
+                  d.datname, d.datconnlimit, own),
+           format('ALTER DATABASE %I CONNECTION LIMIT %s;', d.datname, d.datconnlimit + own + setting.max_running_jobs)
+    FROM pg_database d
+    WHERE d.datname = current_database() AND d.datconnlimit BETWEEN 0 AND own;
+    IF NOT FOUND AND is_well THEN
+        RETURN QUERY VALUES ('connections', 'ok',
+                     format('%s for all, %s for runs, %s spare', there, setting.max_running_jobs, setting.spare_connections),
+                     NULL);
+    END IF;
 END
 $$;
 COMMENT ON FUNCTION @extschema@.check_connections() IS
-    'for check_setup(): whether the server has as many connections as max_running_jobs and spare_connections ask for';
+    'for check_setup(): whether there are as many connections as max_running_jobs and spare_connections ask for';
 REVOKE ALL ON FUNCTION @extschema@.check_connections() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.check_connections() TO job_monitor;

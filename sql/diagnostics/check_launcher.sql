@@ -1,26 +1,42 @@
+CREATE FUNCTION @extschema@.launcher_line() RETURNS text
+LANGUAGE sql STABLE SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+    -- The bootstrap superuser is named after the operating system's user of the server. No word while the
+    -- server is down: cron would mail it.
+    SELECT replace(format($command$* * * * * %s pg_isready -q %s && psql -qAtX %s -d %s -c 'SELECT @extschema@.start_worker(unattended := true)' >/dev/null$command$,
+                          r.rolname, s.address, s.address, @extschema@.quote_for_shell(current_database())),
+                   '%', E'\\%')
+    FROM pg_roles r,
+         (SELECT format('-h %s -p %s', @extschema@.quote_for_shell(coalesce(@extschema@.socket_directory(), 'localhost')),
+                        current_setting('port'))) s (address)
+    WHERE r.oid = 10;
+$$;
+COMMENT ON FUNCTION @extschema@.launcher_line() IS 'the line for /etc/cron.d that has a launcher for this database';
+REVOKE ALL ON FUNCTION @extschema@.launcher_line() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.launcher_line() TO job_monitor;
+
 CREATE FUNCTION @extschema@.check_launcher() RETURNS SETOF @extschema@.setup_finding
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     seen CONSTANT timestamptz := (SELECT s.launcher_seen FROM @extschema@.worker_status s);
-    -- The bootstrap superuser is named after the operating system's user of the server.
-    command CONSTANT text := format(
-        $command$%s psql -qAtX -h %s -p %s -d '%s' -c 'SELECT @extschema@.start_worker(unattended := true)' >/dev/null$command$,
-        (SELECT r.rolname FROM pg_roles r WHERE r.oid = 10),
-        coalesce((SELECT split_part(c.setting, ',', 1) FROM pg_settings c WHERE c.name = 'unix_socket_directories'),
-                 '/var/run/postgresql'),
-        current_setting('port'), replace(current_database(), '''', E'''\\'''''));
+    -- cron reads only files whose names are of these characters.
+    file CONSTANT text := (SELECT format('/etc/cron.d/elephant_worker_%s_%s', current_setting('port'),
+                                         CASE WHEN d.datname ~ '^[A-Za-z0-9_-]+$' THEN d.datname::text ELSE d.oid::text END)
+                           FROM pg_database d WHERE d.datname = current_database());
 BEGIN
-    IF seen > clock_timestamp() - interval '15 minutes' OR pg_is_in_recovery() THEN
+    IF pg_is_in_recovery() THEN
+        RETURN QUERY VALUES ('launcher', 'ok', 'whether a launcher looks at this standby cannot be seen before its promotion', NULL);
+    ELSIF seen > clock_timestamp() - interval '15 minutes' THEN
         RETURN QUERY VALUES ('launcher', 'ok', format('a launcher has called start_worker(unattended := true), last noted %s', seen),
                      NULL);
     ELSE
         RETURN QUERY VALUES ('launcher', 'warning',
                      CASE WHEN seen IS NULL THEN 'no launcher is there: nothing will start the worker again after a restart'
                           ELSE format('the launcher was last seen %s', seen) END,
-                     format(E'sudo tee /etc/cron.d/elephant_worker <<''END''\n* * * * * %s\nEND',
-                            replace(command, '%', E'\\%')));
+                     format(E'sudo tee %s <<''END''\n%s\nEND', file, @extschema@.launcher_line()));
     END IF;
 END
 $$;

@@ -4,16 +4,20 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     conninfo CONSTANT text := (SELECT s.conninfo FROM @extschema@.worker_setting s);
-    addresses CONSTANT text := current_setting('listen_addresses');
+    place record;
 BEGIN
     IF conninfo ~ '[[:<:]]host(addr)?[[:>:]][[:space:]]*=' THEN
         RETURN QUERY VALUES ('listen_addresses', 'ok', 'worker_setting.conninfo names the host', NULL);
-    ELSIF btrim(addresses) = '' THEN
+        RETURN;
+    END IF;
+    SELECT * INTO place FROM @extschema@.runner_address();
+    IF (place.user_error).message IS NOT NULL THEN
         RETURN QUERY VALUES ('listen_addresses', 'error',
-                     'listen_addresses is empty: the sessions of runs cannot reach the server over the loopback address',
-                     'ALTER SYSTEM SET listen_addresses = ''localhost''; -- holds after a restart of the server');
+                     (place.user_error).message,
+                     'ALTER SYSTEM SET listen_addresses = ''localhost''; -- takes effect when the server is restarted');
     ELSE
-        RETURN QUERY VALUES ('listen_addresses', 'ok', addresses, NULL);
+        RETURN QUERY VALUES ('listen_addresses', 'ok',
+                     coalesce('runs connect from ' || host(place.address), 'runs connect over the socket'), NULL);
     END IF;
 END
 $$;

@@ -5,6 +5,7 @@ AS $$
 DECLARE
     prefix CONSTANT text := format('elephant_worker_%s_', (SELECT d.oid FROM pg_database d
                                                            WHERE d.datname = current_database()));
+    is_well boolean := true;
 BEGIN
     -- As prepare_runner() has it: a member of its role alone, and nobody a member of it.
     RETURN QUERY
@@ -22,12 +23,21 @@ BEGIN
     WHERE EXISTS (SELECT FROM pg_auth_members m WHERE m.roleid = r.oid OR m.member = r.oid AND m.roleid <> o.oid)
        OR NOT EXISTS (SELECT FROM pg_auth_members m WHERE m.member = r.oid AND m.roleid = o.oid)
     ORDER BY r.rolname;
-    IF NOT FOUND THEN
+    is_well := NOT FOUND;
+    RETURN QUERY
+    SELECT 'runners', 'warning',
+           format('role "%s" was made by a worker of a database that is not in this cluster', r.rolname),
+           format('DROP ROLE %I;', r.rolname)
+    FROM pg_roles r
+    WHERE r.rolname ~ '^elephant_worker_[0-9]+_[0-9]+$'
+      AND split_part(r.rolname, '_', 3) NOT IN (SELECT d.oid::text FROM pg_database d)
+    ORDER BY r.rolname;
+    IF NOT FOUND AND is_well THEN
         RETURN QUERY VALUES ('runners', 'ok', format('none of the roles %s… has been tampered with', prefix), NULL);
     END IF;
 END
 $$;
 COMMENT ON FUNCTION @extschema@.check_runners() IS
-    'for check_setup(): whether the login roles of the worker are what it has made them';
+    'for check_setup(): whether the login roles of the worker are what it has made them, and none is left over';
 REVOKE ALL ON FUNCTION @extschema@.check_runners() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.check_runners() TO job_monitor;

@@ -19,7 +19,9 @@ AS $$
         ('role', '42704', 'role "%1$s" does not exist',
          'The role of the job has been dropped or renamed.',
          'Give the job another role, or create the role again.',
-         'DELETE FROM @extschema@.member_job WHERE rolname = %1$L;'),
+         E'-- if it was renamed: UPDATE @extschema@.member_job SET rolname = ''…'' WHERE rolname = %1$L;\n'
+         '-- if it should be there: CREATE ROLE %1$I;\n'
+         'UPDATE @extschema@.member_job SET enabled = false WHERE rolname = %1$L;'),
         ('other role', '55000', 'role "%1$s" is not the role that it was',
          'The role of the job was dropped or renamed, and this is another one of its name.',
          'If the job should run as this one, a superuser can say so: SELECT confirm_role(%1$L);',
@@ -34,8 +36,9 @@ AS $$
          'UPDATE @extschema@.member_job SET enabled = false WHERE defined_by = %4$L; -- or let this role answer for them: SELECT @extschema@.confirm_role(%4$L);'),
         ('database', '3D000', 'database "%2$s" does not exist',
          'The database of the job has been dropped or renamed.',
-         'Give the job another database, or delete it.',
-         'DELETE FROM @extschema@.member_job WHERE datname = %2$L;'),
+         'If it was renamed, give the job its new name: update_job(…, datname := …).',
+         E'-- if it was renamed: UPDATE @extschema@.member_job SET datname = ''…'' WHERE datname = %2$L AND server IS NULL;\n'
+         'UPDATE @extschema@.member_job SET enabled = false WHERE datname = %2$L AND server IS NULL;'),
         ('closed', '55000', 'database "%2$s" does not accept connections',
          'Its datallowconn is false.',
          'To let the job run again: ALTER DATABASE %2$I ALLOW_CONNECTIONS true;',
@@ -51,7 +54,8 @@ AS $$
         ('server', '42704', 'foreign server "%3$s" does not exist',
          'A job with a server runs on that foreign server of the control database, others run on this server.',
          'SELECT srvname FROM pg_foreign_server; lists the foreign servers, CREATE SERVER makes one.',
-         'DELETE FROM @extschema@.member_job WHERE server = %3$L;'),
+         E'-- if it was renamed: UPDATE @extschema@.member_job SET server = ''…'' WHERE server = %3$L;\n'
+         'UPDATE @extschema@.member_job SET enabled = false WHERE server = %3$L;'),
         ('usage', '42501', 'role "%1$s" may not use foreign server "%3$s"',
          'The role of a job must have USAGE on the foreign server that the job runs on.',
          'The owner of the server can GRANT USAGE ON FOREIGN SERVER %3$I TO %1$I;',
@@ -87,6 +91,6 @@ AS $$
     ) o (code, sqlstate, message, detail, hint, remedy) ON o.code = obstacle;
 $$;
 COMMENT ON FUNCTION @extschema@.describe_obstacle(text, name, name, name, name) IS
-    'what keeps jobs from running, by the codes of job_for_worker.obstacle: the error, and SQL for a superuser that lets them run, or else disables or deletes them: nothing is granted that may have been revoked on purpose';
+    'what keeps jobs from running, by the codes of job_for_worker.obstacle: the error, and SQL for a superuser that lets them run, or else disables them: nothing is granted that may have been revoked on purpose';
 REVOKE ALL ON FUNCTION @extschema@.describe_obstacle(text, name, name, name, name) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.describe_obstacle(text, name, name, name, name) TO job_monitor;

@@ -19,7 +19,8 @@ CREATE TABLE @extschema@.worker_setting (
     standby_directories text[] NOT NULL DEFAULT '{}',
     overrun_factor double precision DEFAULT 2 CHECK (overrun_factor >= 1),
     paused_since timestamptz,
-    max_definition_size integer NOT NULL DEFAULT 1048576 CHECK (max_definition_size BETWEEN 10000 AND 100000000)
+    max_definition_size integer NOT NULL DEFAULT 1048576 CHECK (max_definition_size BETWEEN 10000 AND 100000000),
+    pause_after_stall interval NOT NULL DEFAULT '10 seconds' CHECK (pause_after_stall BETWEEN '0' AND '1 hour')
 );
 
 COMMENT ON TABLE @extschema@.worker_setting IS
@@ -59,6 +60,8 @@ COMMENT ON COLUMN @extschema@.worker_setting.overrun_factor IS
     'an alert (overrun) is sent when a run takes this many times as long as 95 of 100 earlier runs of its job; NULL: no such alerts';
 COMMENT ON COLUMN @extschema@.worker_setting.paused_since IS
     'when pause_jobs() was called, since when nothing is started; NULL: not paused';
+COMMENT ON COLUMN @extschema@.worker_setting.pause_after_stall IS
+    'for how long nothing is started after the worker stood still for 10 seconds or more, as in a frozen machine, so that a fail-over manager can end this server first';
 
 COMMENT ON COLUMN @extschema@.worker_setting.max_definition_size IS
     'maximum size in bytes of a job: of command, on_failure_command, description, settings and parameters together';

@@ -11,7 +11,11 @@ CREATE TABLE @extschema@.worker_state (
     spare_pid integer,
     spare_start timestamptz,
     lowest_open_run bigint NOT NULL DEFAULT 0,
-    launcher_seen timestamptz
+    launcher_seen timestamptz,
+    earlier_directories text[] NOT NULL DEFAULT '{}',
+    stopped_worker timestamptz,
+    stopped_by name,
+    stopped_at timestamptz
 );
 
 COMMENT ON TABLE @extschema@.worker_state IS
@@ -22,7 +26,13 @@ COMMENT ON COLUMN @extschema@.worker_state.armed IS
 COMMENT ON COLUMN @extschema@.worker_state.system_identifier IS
     'the cluster where it was armed (pg_control_system())';
 COMMENT ON COLUMN @extschema@.worker_state.data_directory IS
-    'the data directory where it was armed: launchers start nothing in a copy elsewhere';
+    'the data directory where it was armed last';
+COMMENT ON COLUMN @extschema@.worker_state.earlier_directories IS
+    'further data directories of this cluster in which it was armed before: in a copy elsewhere, launchers start nothing';
+COMMENT ON COLUMN @extschema@.worker_state.stopped_worker IS
+    'the worker that stop_worker() has told to leave, by its backend_start; it may still wait for its runs to end';
+COMMENT ON COLUMN @extschema@.worker_state.stopped_by IS 'the role that called stop_worker() last';
+COMMENT ON COLUMN @extschema@.worker_state.stopped_at IS 'when it did';
 COMMENT ON COLUMN @extschema@.worker_state.pid IS 'process id of the worker''s backend';
 COMMENT ON COLUMN @extschema@.worker_state.backend_start IS
     'when that backend started; with pid it names one process, which no other role can forge or block';

@@ -9,6 +9,9 @@ BEGIN
         RETURN NEW;
     END IF;
 
+    IF TG_OP = 'INSERT' THEN
+        NEW.job_id := @extschema@.free_job_id(NEW.job_id);
+    END IF;
     -- Drivers send None as the JSON null.
     NEW.settings := nullif(NEW.settings, 'null');
     NEW.parameters := nullif(NEW.parameters, 'null');
@@ -43,15 +46,15 @@ BEGIN
     IF NEW.server IS NULL AND NEW.on_failure_command IS DISTINCT FROM OLD.on_failure_command THEN
         PERFORM @extschema@.warn_of_syntax('on_failure_command', NEW.on_failure_command);
     END IF;
-    IF TG_OP = 'INSERT'
+    IF TG_OP = 'UPDATE' AND NEW.defined_by IS DISTINCT FROM OLD.defined_by THEN
+        PERFORM @extschema@.check_definer(NEW);
+    ELSIF TG_OP = 'INSERT'
        OR (NEW.job_command, NEW.on_failure_command, NEW.settings, NEW.parameters, NEW.datname, NEW.rolname, NEW.server,
            NEW.run_after)
        IS DISTINCT FROM
        (OLD.job_command, OLD.on_failure_command, OLD.settings, OLD.parameters, OLD.datname, OLD.rolname, OLD.server,
         OLD.run_after) THEN
         NEW.defined_by := current_user;
-    ELSIF NEW.defined_by IS DISTINCT FROM OLD.defined_by THEN
-        PERFORM @extschema@.check_definer(NEW);
     END IF;
     RETURN NEW;
 @one line of context@

@@ -10,6 +10,7 @@ SELECT j.job_id,
             WHEN NOT j.enabled THEN 'not enabled'
             WHEN j.quarantined_reason IS NOT NULL THEN 'quarantined'
             WHEN j.disabled_at IS NOT NULL THEN 'disabled'
+            WHEN least(j.next_run_at, j.retry_at) < clock_timestamp() - interval '5 seconds' THEN 'late'
             WHEN j.retry_at IS NOT NULL THEN 'to retry'
             ELSE coalesce((SELECT s.last_states[1] FROM @extschema@.job_statistic s WHERE s.job_id = j.job_id), 'new')
             END AS status,
@@ -24,7 +25,7 @@ COMMENT ON VIEW @extschema@.job_overview IS
 COMMENT ON COLUMN @extschema@.job_overview.job IS
     'its name, else its description, else its command; with the role, where that is another';
 COMMENT ON COLUMN @extschema@.job_overview.status IS
-    'running; not enabled; quarantined: its role, database or a right is missing; disabled: by disable_after; to retry; else the result of the last run, or new';
+    'running; not enabled; quarantined: its role, database or a right is missing; disabled: by disable_after; late: it should have started more than 5 seconds ago; to retry; else the result of the last run, or new';
 COMMENT ON COLUMN @extschema@.job_overview.fails IS 'number of failed runs since the last success';
 COMMENT ON COLUMN @extschema@.job_overview.last_run IS 'when the last run started, in the time zone of the session';
 COMMENT ON COLUMN @extschema@.job_overview.next_run IS 'when it is next due or retried';

@@ -6,6 +6,7 @@ CREATE FUNCTION @extschema@.worker_activity(
 LANGUAGE sql VOLATILE
 SECURITY DEFINER -- shows the worker's backend, and counts the runs of all roles without showing them
 SET search_path = pg_catalog, pg_temp
+SET jit = off -- takes longer than all of this
 AS $$
     SELECT a.pid, s.host, s.armed, a.backend_start, a.xact_start,
            (SELECT count(*) FROM @extschema@.job_log l WHERE l.jl_id >= s.lowest_open_run AND l.state = 'running'),
@@ -31,7 +32,8 @@ GRANT EXECUTE ON FUNCTION @extschema@.worker_activity() TO job_scheduler, job_mo
 
 CREATE VIEW @extschema@.worker_status AS
 SELECT a.pid IS NOT NULL AS running, a.pid, a.host, a.armed, a.started_at, a.last_tick, a.running_jobs, a.due_jobs,
-       a.queued_runs, a.lag, a.quarantined_jobs, a.sessions, a.paused_since, a.launcher_seen
+       a.queued_runs, a.lag, a.quarantined_jobs, a.sessions, a.paused_since, a.launcher_seen,
+       (SELECT c.reason FROM @extschema@.worker_condition() c) AS reason, @extschema@.is_armed() AS launchable
 FROM @extschema@.worker_activity() a;
 
 COMMENT ON VIEW @extschema@.worker_status IS
@@ -52,4 +54,8 @@ COMMENT ON COLUMN @extschema@.worker_status.sessions IS
     'number of sessions of the worker on this server: those of active runs, those kept for further runs, and the one that listens';
 COMMENT ON COLUMN @extschema@.worker_status.paused_since IS
     'when pause_jobs() was called, since when nothing is started; NULL: not paused';
+COMMENT ON COLUMN @extschema@.worker_status.reason IS
+    'in one sentence why no worker runs, or why the one that runs starts nothing; NULL: all is well';
+COMMENT ON COLUMN @extschema@.worker_status.launchable IS
+    'whether launchers start a worker here where none runs, on a standby once it is promoted: one was started in this cluster, in this data directory or one that is known, and not stopped since';
 GRANT SELECT ON @extschema@.worker_status TO job_scheduler, job_monitor;

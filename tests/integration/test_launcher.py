@@ -26,11 +26,15 @@ def cron_command() -> list[str]:
 
 
 def systemd_command() -> list[str]:
+    """The commands of the unit, the second one executed where the first one succeeds; its own failure is none."""
     unit = configparser.ConfigParser(interpolation=None)
     unit.optionxform = str  # type: ignore[method-assign,assignment]
     unit.read(ROOT / "launcher/elephant_worker.service")
     assert unit["Service"]["Type"] == "oneshot"
-    return shlex.split(unit["Service"]["ExecStart"])
+    variables = {"PGHOST": "/var/run/postgresql", "PGPORT": "5432"}
+    assert dict(word.split("=") for word in unit["Service"]["Environment"].split()) == variables
+    lines = [unit["Service"][name] for name in ("ExecCondition", "ExecStart")]
+    return ["/bin/sh", "-c", " && ".join(shlex.join(shlex.split(line)) for line in lines)]
 
 
 @pytest.mark.parametrize("command", [cron_command(), systemd_command()], ids=["cron", "systemd"])
@@ -48,12 +52,13 @@ def test_launcher(scheduler: Scheduler, command: list[str]) -> None:
         "PGPORT": str(scheduler.cluster.port),
         "PGUSER": USER,
     }
-    command = [part.replace("-d postgres", f"-d '{scheduler.dbname}'") for part in command]
-    command = [scheduler.dbname if part == "postgres" else part for part in command]
+    server = f"-h {scheduler.cluster.socket_directory} -p {scheduler.cluster.port}"
+    *shell, line = command
+    line = line.replace("-d postgres", f"-d '{scheduler.dbname}'").replace("-h /var/run/postgresql -p 5432", server)
 
-    def launch() -> None:
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-        assert done.stderr == ""
+    def launch(status: int = 0) -> None:
+        done = subprocess.run([*shell, line], env=environment, capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (status, "")
 
     launch()
     assert scheduler.value("SELECT running FROM worker_status") is False
@@ -67,3 +72,7 @@ def test_launcher(scheduler: Scheduler, command: list[str]) -> None:
     scheduler.stop()
     launch()
     assert scheduler.value("SELECT running FROM worker_status") is False
+    # No word while the server is down.
+    environment["PGPORT"] = "1"
+    line = line.replace(f"-p {scheduler.cluster.port}", "-p 1")
+    launch(status=2)

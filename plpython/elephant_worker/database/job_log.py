@@ -8,6 +8,7 @@ from typing import Any
 from ..jobs.job import Job
 from ..jobs.run import EndedRun, Run, RunState
 from ..jobs.run_counts import LAST_STATES
+from . import worker_request
 from .job import DEFINITION, read_jobs
 from .spi import Spi, Statement
 
@@ -17,7 +18,10 @@ INSERT = """INSERT INTO @extschema@.job_log
               r.caused_by, r.job_command, 'running'
        FROM unnest($1) r"""
 BEGIN = Statement(INSERT, "@extschema@.started_run[]")
-BEGIN_NEW = Statement(f"{INSERT} ON CONFLICT DO NOTHING RETURNING jl_id", "@extschema@.started_run[]")
+BEGIN_NEW = Statement(
+    f"{INSERT} ON CONFLICT (job_id, scheduled_at) WHERE cause = 'schedule' DO NOTHING RETURNING jl_id",
+    "@extschema@.started_run[]",
+)
 
 
 def begin(spi: Spi, runs: Sequence[Run]) -> list[Run]:
@@ -27,7 +31,13 @@ def begin(spi: Spi, runs: Sequence[Run]) -> list[Run]:
         spi.execute(BEGIN, started)
     except spi.exceptions.UniqueViolation:
         # Looks for each of them before it inserts it, which takes longer.
-        logged = {row["jl_id"] for row in spi.execute(BEGIN_NEW, started)}
+        try:
+            logged = {row["jl_id"] for row in spi.execute(BEGIN_NEW, started)}
+        except spi.exceptions.UniqueViolation:
+            worker_request.advance_sequences(
+                spi
+            )  # holds although this is rolled back: the next transaction has new numbers
+            raise
         known = [run for run in runs if run.jl_id not in logged]
     else:
         known = []

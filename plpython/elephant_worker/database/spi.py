@@ -62,6 +62,10 @@ class Spi:
         self._in_transaction = False
         self.plpy.rollback()
 
+    def log(self, text: str) -> None:
+        """Write a line into the server's log."""
+        self.plpy.log(text)
+
     def warning(self, text: str) -> None:
         """Write a warning into the server's log."""
         self.plpy.warning(text)

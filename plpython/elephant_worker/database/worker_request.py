@@ -123,6 +123,26 @@ def withdraw(spi: Spi, jl_ids: Sequence[int]) -> None:
     spi.execute(WITHDRAW, jl_ids)
 
 
+ADVANCE_SEQUENCES = Statement("SELECT @extschema@.advance_sequences()")
+
+
+def advance_sequences(spi: Spi) -> None:
+    """Have new jobs and runs numbered after all that there are, also if logical replication or a partial restore has
+    left the sequences behind; that is not undone by a rollback."""
+    spi.execute(ADVANCE_SEQUENCES)
+
+
+RENUMBER = Statement(
+    """UPDATE @extschema@.worker_request i SET request_id = DEFAULT
+       WHERE i.kind = 'run' AND EXISTS (SELECT FROM @extschema@.job_log l WHERE l.jl_id = i.request_id)"""
+)
+
+
+def renumber(spi: Spi) -> None:
+    """Give requests other numbers that have those of runs already."""
+    spi.execute(RENUMBER)
+
+
 NEW_ID = Statement("SELECT nextval('@extschema@.worker_inbox_request_id_seq') AS id")
 
 

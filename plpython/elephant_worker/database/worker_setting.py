@@ -13,6 +13,7 @@ READ = Statement(
            date_part('epoch', s.session_lifetime) AS session_lifetime,
            date_part('epoch', s.cancel_grace) AS cancel_grace,
            date_part('epoch', s.start_grace) AS start_grace,
+           date_part('epoch', s.pause_after_stall) AS pause_after_stall,
            s.paused_since IS NOT NULL AS paused, s.overrun_factor,
            date_part('epoch', s.log_max_age) AS log_max_age, s.log_max_rows,
            s.measure_cost,
@@ -40,6 +41,7 @@ class Settings:
     session_lifetime: float
     cancel_grace: float
     start_grace: float
+    pause_after_stall: float
     paused: bool
     overrun_factor: float | None
     log_max_age: float | None

@@ -11,12 +11,15 @@ from .spi import Spi, Statement
 LOCK = Statement("SELECT FROM @extschema@.worker_state FOR UPDATE")
 WORKER_PID = Statement("SELECT @extschema@.worker_pid() AS pid")
 IS_ARMED = Statement("SELECT @extschema@.is_armed() AS armed")
+IS_LEAVING = Statement(
+    "SELECT @extschema@.worker_pid() IS NOT NULL AND @extschema@.serving_worker_pid() IS NULL AS leaving"
+)
+ARM = Statement("SELECT @extschema@.arm_worker()")
 REGISTER = Statement(
     """UPDATE @extschema@.worker_state w
-       SET pid = a.pid, backend_start = a.backend_start, host = $1, armed = true,
-           spare_pid = NULL, spare_start = NULL,  -- an earlier worker's, if there is one
-           system_identifier = c.system_identifier, data_directory = current_setting('data_directory')
-       FROM pg_control_system() c, pg_stat_get_activity(pg_backend_pid()) a""",
+       SET pid = a.pid, backend_start = a.backend_start, host = $1,
+           spare_pid = NULL, spare_start = NULL  -- the spare that there may be was an earlier worker's
+       FROM pg_stat_get_activity(pg_backend_pid()) a""",
     "text",
 )
 
@@ -27,12 +30,23 @@ def worker_pid(spi: Spi) -> int | None:
     return pid
 
 
+def is_armed(spi: Spi) -> bool:
+    """Whether there should be a worker."""
+    return bool(spi.execute(IS_ARMED)[0]["armed"])
+
+
+def is_leaving(spi: Spi) -> bool:
+    """Whether there is a worker that stop_worker() has told to leave."""
+    return bool(spi.execute(IS_LEAVING)[0]["leaving"])
+
+
 def register(spi: Spi, host: str, attended: bool) -> int | None:
     """Become the worker, unless there is one; unattended also not if it was stopped. Returns the process id of
     the one that there is."""
     spi.execute(LOCK)
     other = worker_pid(spi)
-    if other is None and (attended or spi.execute(IS_ARMED)[0]["armed"]):
+    if other is None and (attended or is_armed(spi)):
+        spi.execute(ARM)
         spi.execute(REGISTER, host)
         worker_request.forget_stop(spi)
     return other
@@ -46,6 +60,15 @@ IS_REGISTERED = Statement(
 def is_registered(spi: Spi) -> bool:
     """Whether this process is the worker of its database."""
     return bool(spi.execute(IS_REGISTERED)[0]["registered"])
+
+
+STOPPED_BY = Statement("SELECT w.stopped_by::text AS stopped_by FROM @extschema@.worker_state w")
+
+
+def stopped_by(spi: Spi) -> str | None:
+    """The role that called stop_worker() last."""
+    rows = spi.execute(STOPPED_BY)
+    return rows[0]["stopped_by"] if rows else None
 
 
 UNREGISTER = Statement(
@@ -69,7 +92,7 @@ def start_worker(spi: Spi) -> None:
 
 SPARE_PID = Statement(
     """SELECT w.spare_pid AS pid FROM @extschema@.worker_state w
-       WHERE w.spare_pid IS NOT NULL  -- NULL would stand for all sessions
+       WHERE w.spare_pid <> pg_backend_pid()  -- nor NULL, which would stand for all sessions
            AND EXISTS (SELECT FROM pg_stat_get_activity(w.spare_pid) a WHERE a.backend_start = w.spare_start)"""
 )
 REGISTER_SPARE = Statement(
@@ -84,13 +107,19 @@ def spare_pid(spi: Spi) -> int | None:
     return rows[0]["pid"] if rows else None
 
 
-def register_spare(spi: Spi) -> int | None:
-    """Become the spare, unless there is one; returns the process id of the one that there is."""
+def register_spare(spi: Spi, attended: bool) -> tuple[bool, int | None]:
+    """Become the spare, unless there is one; if the worker was told to stop and a person wants another one, in
+    place of that. Returns whether this process is to follow such a worker, and the process id of the spare that
+    stays."""
     spi.execute(LOCK)
+    leaving = is_leaving(spi)
     other = spare_pid(spi)
-    if other is None:
-        spi.execute(REGISTER_SPARE)
-    return other
+    if other is not None and not (leaving and attended):
+        return False, other
+    if leaving and attended:
+        spi.execute(ARM)
+    spi.execute(REGISTER_SPARE)
+    return leaving and is_armed(spi), None
 
 
 SPARE_STATUS = Statement(

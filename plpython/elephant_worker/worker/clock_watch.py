@@ -12,6 +12,8 @@ from .retries import Retries
 
 # How much the wall clock and the steady clock may drift apart in one tick without one of them having been set.
 LARGEST_SLEW = 0.5  # seconds
+# A worker that has not come to its loop for so long, by either clock, stood still, maybe with the whole machine.
+STALL = 10.0  # seconds
 
 
 class ClockWatch:
@@ -24,12 +26,14 @@ class ClockWatch:
         self._retries = retries
         # How far the wall clock is ahead of the steady one, in seconds.
         self._difference = clock.now() - clock.steady()
+        self._last = clock.steady()
         # What was due before this moment was due while no worker was there, so it may be too late for it.
         self.available_since = clock.now()
 
-    def compare(self, steady: float, now: float) -> None:
+    def compare(self, steady: float, now: float) -> bool:
         """Notice that the wall clock was set, or that the machine slept: what was due meanwhile is missed time,
-        as if no worker had been there."""
+        as if no worker had been there. Returns whether the worker stood still."""
+        stood, self._last = steady - self._last, steady
         jump = now - steady - self._difference
         if jump > LARGEST_SLEW:
             self._spi.warning(f"elephant_worker: the clock was set forward by {jump:.1f} seconds")
@@ -40,6 +44,12 @@ class ClockWatch:
             self.shift_due_times(-jump, now)
             self._spi.commit()
         self._difference = now - steady
+        if max(stood, jump) < STALL:
+            return False
+        self._spi.warning(
+            f"elephant_worker: the worker, or the machine, stood still for {max(stood, jump):.1f} seconds"
+        )
+        return True
 
     def shift_due_times(self, seconds: float, now: float) -> None:
         """Have no job wait until the clock shows again what it showed before."""

@@ -12,24 +12,36 @@ from ..connection.client import Client
 from ..connection.libpq import Connection, ExecStatus, OperationalError, connect
 from ..connection.login import Login
 from ..connection.passfile import find_password
-from ..errors import UserError
+from ..errors import UserError, as_row
 from .logins import own_address
 
 # How long a worker may take to begin its work.
 START_TIMEOUT = 10.0
+# How long, in seconds, start_worker() waits for the end of a worker that was told to stop: cancel_grace and
+# this, at most LONGEST_LEAVE.
+LEAVE_TIMEOUT = 5.0
+LONGEST_LEAVE = 60.0
 LOOK_EVERY = 0.01
 
+CANCEL_GRACE = "SELECT date_part('epoch', s.cancel_grace) AS grace FROM @extschema@.worker_setting s"
 
+# What the sessions call themselves once they are the worker, its spare, or wait for a worker to leave that was
+# told to stop.
 WORKER_NAME = "elephant_worker"
 SPARE_NAME = "elephant_worker spare"
+SUCCESSOR_NAME = "elephant_worker successor"
 
 
-def start(plpy: Any, schema: str, attended: bool) -> dict[str, Any]:
+def start(plpy: Any, schema: str, attended: bool, how: str) -> dict[str, Any]:
     """The function `host_worker`."""
     try:
-        return {"pid": _start(plpy, schema, attended), "user_error": None}
+        pid, waits = _start(plpy, schema, attended, how)
     except UserError as user_error:
-        return {"pid": None, "user_error": user_error.as_row()}
+        return {"pid": None, "waits": None, "user_error": user_error.as_row()}
+    except plpy.SPIError as error:
+        # Raised again by SQL, where it carries no traceback.
+        return {"pid": None, "waits": None, "user_error": as_row(error)}
+    return {"pid": pid, "waits": waits, "user_error": None}
 
 
 class Launch(Client):
@@ -60,13 +72,32 @@ def _call(schema: str, host: str, attended: bool) -> str:
     return f"CALL {schema}.run_worker('{host}', {attended})"
 
 
-def _start(plpy: Any, schema: str, attended: bool) -> int:
+def _start(plpy: Any, schema: str, attended: bool, how: str) -> tuple[int, bool]:
+    """The process of the new worker, and whether it waits for another one to leave."""
     background = _background(plpy)
+    statement = _call(schema, "pg_background" if background else "session", attended)
+    if how == "again":
+        statement = _after_stop(plpy, schema, statement)
+    elif how == "committed":
+        statement = _after_commit(plpy, statement)
     if background:
-        pid = _launch_in_background(plpy, _call(schema, "pg_background", attended), **background)
-        _await_worker(plpy, pid, None)
-        return pid
-    return _detached(plpy, _call(schema, "session", attended))
+        pid = _launch_in_background(plpy, statement, **background)
+        return _await_worker(plpy, schema, pid, None) if how != "committed" else (pid, False)
+    return _detached(plpy, schema, statement, how != "committed")
+
+
+def _after_stop(plpy: Any, schema: str, call: str) -> str:
+    """The present worker is told to stop in a transaction of its own, since it sees only what is committed."""
+    (row,) = plpy.execute("SELECT current_user::text AS caller")
+    stop = f"PERFORM {schema}.tell_worker_to_stop({plpy.quote_literal(row['caller'])});"
+    return f"DO {plpy.quote_literal(f'BEGIN {stop} COMMIT; {call}; END')}"
+
+
+def _after_commit(plpy: Any, call: str) -> str:
+    (row,) = plpy.execute("SELECT pg_current_xact_id()::text AS id")
+    wait = f"WHILE pg_xact_status('{row['id']}') = 'in progress' LOOP PERFORM pg_sleep(0.02); COMMIT; END LOOP;"
+    start = f"IF pg_xact_status('{row['id']}') = 'committed' THEN {call}; END IF;"
+    return f"DO {plpy.quote_literal(f'BEGIN {wait} {start} END')}"
 
 
 def _background(plpy: Any) -> dict[str, str] | None:
@@ -83,7 +114,7 @@ def _rows(plpy: Any, statement: str, types: list[str], values: list[Any]) -> Any
     return plpy.execute(plpy.prepare(statement, types), values)
 
 
-def _detached(plpy: Any, statement: str) -> int:
+def _detached(plpy: Any, schema: str, statement: str, wait: bool) -> tuple[int, bool]:
     """Open a session to this server, send the statement, and close this end of it.
 
     A backend notices that its client has gone when it writes to it, and the worker never does.
@@ -91,12 +122,12 @@ def _detached(plpy: Any, statement: str) -> int:
     connection = own_session(plpy)
     try:
         connection.send_query(statement.encode())
-        _await_worker(plpy, connection.backend_pid, connection)
+        pid = connection.backend_pid
+        pid, waits = _await_worker(plpy, schema, pid, connection) if wait else (pid, False)
     except OperationalError as error:
         raise _no_session(connection.user.decode(), error) from None
-    pid = connection.backend_pid
     connection.finish()
-    return pid
+    return pid, waits
 
 
 def own_session(plpy: Any, **parameters: str) -> Connection:
@@ -170,26 +201,47 @@ def _launch_in_background(plpy: Any, statement: str, launch: str, detach: str) -
     return pid
 
 
-def _await_worker(plpy: Any, pid: int, connection: Connection | None) -> None:
-    """Wait until the worker has begun: it then changes its application_name."""
-    deadline = time.monotonic() + START_TIMEOUT
-    while time.monotonic() < deadline:
+def _await_worker(plpy: Any, schema: str, pid: int, connection: Connection | None) -> tuple[int, bool]:
+    """Wait until the worker has begun: it then changes its application_name. Returns its process id, and whether
+    it still waits for another one to leave."""
+    began, patience = time.monotonic(), START_TIMEOUT
+    while time.monotonic() - began < patience:
         plpy.execute("SELECT pg_stat_clear_snapshot()")
         rows = _rows(plpy, "SELECT a.application_name AS name FROM pg_stat_get_activity($1) a", ["int4"], [pid])
-        if len(rows) == 1 and rows[0]["name"] in (WORKER_NAME, SPARE_NAME):
-            return
+        name = rows[0]["name"] if len(rows) else None
+        if name in (WORKER_NAME, SPARE_NAME):
+            return pid, False
+        if name == SUCCESSOR_NAME and patience == START_TIMEOUT:
+            patience = _leave_timeout(plpy, schema)
         if connection is not None:
-            connection.consume_input()
+            try:
+                connection.consume_input()
+            except OperationalError:
+                connection = None  # it has let go of this end, or has ended
+                continue
             if not connection.is_busy():
                 result = connection.get_result()
                 if result is not None and result.status == ExecStatus.FATAL_ERROR:
                     raise OperationalError(result.get_error_message())
-        if len(rows) == 0:
-            break
+        if name is None:
+            # Somebody else may have started another one, which takes the place of this.
+            (row,) = plpy.execute(f"SELECT {schema}.serving_worker_pid() AS serving, {schema}.has_successor() AS waits")
+            if row["serving"] is not None:
+                return row["serving"], False
+            if not row["waits"]:
+                break
         select.select([connection.socket] if connection is not None else [], [], [], LOOK_EVERY)
+    if name == SUCCESSOR_NAME:
+        return pid, True
     raise UserError(
         "the worker did not begin its work",
-        f"Its session (process {pid}) has ended, or was not ready after {START_TIMEOUT:g} seconds.",
+        f"Its session (process {pid}) has ended, or was not ready after {patience:g} seconds.",
         "The server's log says why.",
         "58000",
     )
+
+
+def _leave_timeout(plpy: Any, schema: str) -> float:
+    """How long a worker that was told to stop may take to end its runs, in seconds."""
+    (row,) = plpy.execute(CANCEL_GRACE.replace("@extschema@", schema))
+    return min(float(row["grace"]) + LEAVE_TIMEOUT, LONGEST_LEAVE)

@@ -195,6 +195,14 @@ def client_address() -> str | None:
         return str(probe.getsockname()[0])
 
 
+def runner_address() -> dict[str, object]:
+    """The function `runner_address`."""
+    try:
+        return {"address": client_address(), "user_error": None}
+    except UserError as user_error:
+        return {"address": None, "user_error": user_error.as_row()}
+
+
 def check_conninfo(text: str) -> dict[str, str] | None:
     """The function `check_conninfo`: what is wrong with worker_setting.conninfo."""
     try:

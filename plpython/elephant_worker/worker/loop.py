@@ -7,6 +7,7 @@ loses a run silently and never starts one twice.
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Callable, Sequence
 
@@ -18,6 +19,7 @@ from ..database.worker_request import Messages
 from ..database.worker_setting import Settings
 from ..jobs.dispatch import due_again, is_correction
 from ..jobs.run import Run, RunState
+from ..system import client_socket
 from ..system.clock import Clock
 from ..system.postmaster import exit_if_dead, is_stopping
 from .clock_watch import ClockWatch
@@ -54,6 +56,7 @@ class Worker:
     def __init__(self, spi: Spi, clock: Clock, host: str) -> None:
         self._spi = spi
         self._clock = clock
+        self._host = host
         self._life = Life.SERVING
         self._server = server.read(spi)
         self._settings = worker_setting.read(spi)
@@ -83,6 +86,8 @@ class Worker:
         )
         # Runs that have ended and are not logged yet.
         self._unlogged: list[Run] = []
+        # Why it ends.
+        self._farewell = ""
         self._next_heartbeat = 0.0  # a moment of the steady clock
         self._look = Every(SETTINGS_POLL_INTERVAL)
         self._backoff = Backoff(FIRST_RETRY_WAIT, LONGEST_RETRY_WAIT)
@@ -91,9 +96,10 @@ class Worker:
 
     # --- begin and end ----------------------------------------------------------------------
 
-    def work(self) -> None:
-        """Be the worker until told to leave."""
+    def work(self, follows: int | None) -> None:
+        """Be the worker until told to leave; in place of another process, if it follows one."""
         self._begin()
+        self._log("has started" if follows is None else f"has taken over from process {follows}")
         while self._life is Life.SERVING or self._pool.active or self._unlogged:
             self._pool.turn(self._seconds_to_wait())
             exit_if_dead()
@@ -105,6 +111,7 @@ class Worker:
             except self._spi.Error as error:
                 self._roll_back()
                 if not server.is_installed(self._spi):
+                    self._farewell = "the extension was dropped"
                     break
                 self._try_again_later(error.sqlstate, error)
             except Exception as error:  # a defect of this package must not keep jobs from running
@@ -116,6 +123,9 @@ class Worker:
         self._spi.commit()  # from now on it is registered
         now = self._clock_watch.available_since
         login_role.terminate_runners(self._spi)
+        login_role.drop_runners(self._spi)  # some may be of another cluster, out of a dump of roles
+        worker_request.advance_sequences(self._spi)
+        worker_request.renumber(self._spi)
         job_state.resume(self._spi)
         if not self._attempt("counts no lost runs", lambda: job_log.end_orphaned_runs(self._spi, counted=True)):
             job_log.end_orphaned_runs(self._spi, counted=False)
@@ -130,6 +140,8 @@ class Worker:
         self._spi.commit()
         # start_worker() waits for this.
         self._spi.set_session({"application_name": WORKER_NAME})
+        if self._host == "session":
+            client_socket.replace()
 
     def _attempt(self, failure: str, step: Callable[[], None]) -> bool:
         """Do a step of the beginning, or leave it out if it fails: whatever a row holds, the worker must begin."""
@@ -149,23 +161,27 @@ class Worker:
     def _step_down(self) -> None:
         """End at once and log nothing: the extension is another one now, or another worker is there."""
         self._spi.warning("elephant_worker: this worker is no longer the one of its database")
+        self._farewell = "the extension was created anew, or another worker is there"
         self._life = Life.STEPPED_DOWN
         self._unlogged.clear()
         self._pool.close_all()
 
-    def _drain(self) -> None:
+    def _drain(self, reason: str) -> None:
         """Start nothing more, and end when all that runs has ended."""
+        if self._life is Life.SERVING:
+            self._farewell = reason
         if self._life is not Life.STEPPED_DOWN:
             self._life = Life.DRAINING
 
     def _leave(self, reason: str) -> None:
         """Start nothing more, stop what runs, and end when that has ended."""
-        self._drain()
+        self._drain(reason)
         for run in list(self._pool.runs()):
             self._timeouts.stop(run, RunState.CANCELLED, reason)
         self._unlogged += self._pool.take_ended()  # those that had no session yet
 
     def _end(self) -> None:
+        self._log(f"ends: {self._farewell}")
         self._pool.close_all()
         self._timeouts.close()
         self._housekeeping.close()
@@ -182,6 +198,11 @@ class Worker:
         if self._life is Life.RESTARTING:
             worker_state.start_worker(self._spi)
             self._spi.commit()
+
+    def _log(self, what: str) -> None:
+        self._spi.log(
+            f'elephant_worker: the worker of database "{self._server.datname}" (process {os.getpid()}) {what}'
+        )
 
     def _roll_back(self) -> None:
         """Undo a transaction that has failed, and forget all that was read in it."""
@@ -206,7 +227,9 @@ class Worker:
     def tick(self) -> None:
         """Do what there is to do now."""
         steady, now = self._clock.steady(), self._clock.now()
-        self._clock_watch.compare(steady, now)
+        if self._clock_watch.compare(steady, now):
+            # Another server may have taken over meanwhile: whoever ends this one then needs a moment for that.
+            self._starter.pause(self._settings.pause_after_stall)
         self._timeouts.follow_pool()
         self._unlogged += self._pool.take_ended()
         self._timeouts.stop_overdue(steady)
@@ -290,7 +313,10 @@ class Worker:
             elif run.jl_id in runs:
                 self._timeouts.stop(run, RunState.CANCELLED, "the run was cancelled by cancel_run()")
         if "stop" in messages:
+            by = worker_state.stopped_by(self._spi)
+            self._spi.commit()
             self._leave("the worker was stopped")
+            self._farewell = f'stopped by role "{by}"'
 
     @property
     def _may_start(self) -> bool:
@@ -338,7 +364,7 @@ class Worker:
             self._look.restart(steady)
             self._look_at_settings()
         if is_stopping(self._server.data_directory):
-            self._drain()
+            self._drain("the server is being stopped")
         self._timeouts.sweep()
         self._completion.alerts.look_for_late(now, self._pool.runs(), self._settings.overrun_factor)
         self._housekeeping.run_due(steady, serving=self._life is Life.SERVING)
@@ -348,6 +374,7 @@ class Worker:
         if self._settings.inbox:
             self._inbox.note()
         if self._settings.version != self._version and self._life is Life.SERVING:
+            self._farewell = f"version {self._settings.version} follows"
             self._life = Life.RESTARTING
 
     def _use(self, settings: Settings) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 from ..database import server, worker_state
 from ..database.spi import Spi
 from ..errors import UserError
+from ..system import client_socket
 from ..system.clock import Clock
-from .launch import SPARE_NAME
+from .launch import SPARE_NAME, SUCCESSOR_NAME
 from .loop import Worker
 from .spare import Spare
 
@@ -32,6 +33,8 @@ SESSION = {
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
     "jit": "off",
+    "track_activities": "on",  # worker_status shows when it last looked around
+    "log_min_error_statement": "panic",  # which would repeat CALL run_worker() each time
     "timezone": "UTC",
     "datestyle": "ISO",
 }
@@ -45,14 +48,14 @@ def run(plpy: Any, schema: str, host: str, attended: bool) -> dict[str, Any]:
     spi, clock = Spi(plpy, schema), Clock()
     before = {**spi.set_session(SESSION), "application_name": ""}
     try:
-        worker = None
-        if host != "foreground":
-            worker = worker_state.worker_pid(spi)
-            spi.commit()
-        if worker is None or _be_spare(spi, clock, worker):
+        worker = worker_state.worker_pid(spi)
+        if host == "foreground" and not worker_state.is_leaving(spi):
+            worker = None  # a second one is refused
+        spi.commit()
+        if worker is None or _be_spare(spi, clock, worker, host, attended):
             # Only a person starts another worker after one has been stopped.
             _register(spi, host, attended and worker is None)
-            Worker(spi, clock, host).work()
+            Worker(spi, clock, host).work(follows=worker)
     except UserError as user_error:
         spi.rollback()
         return {"user_error": user_error.as_row() if attended else None}
@@ -80,11 +83,16 @@ def _register(spi: Spi, host: str, attended: bool) -> None:
         )
 
 
-def _be_spare(spi: Spi, clock: Clock, worker: int) -> bool:
-    """Be the spare; returns whether to be the worker now."""
+def _be_spare(spi: Spi, clock: Clock, worker: int, host: str, attended: bool) -> bool:
+    """Be the spare, or the successor of a worker that was told to stop; returns whether to be the worker now."""
+
+    def announce(successor: bool) -> None:
+        spi.set_session({"application_name": SUCCESSOR_NAME if successor else SPARE_NAME})
+        if host == "session":
+            client_socket.replace()
+
     try:
-        spi.set_session({"application_name": SPARE_NAME})
-        return Spare(spi, clock).wait(worker)
+        return Spare(spi, clock).wait(worker, attended, announce)
     except spi.Error:
         spi.rollback()
         if server.is_installed(spi):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+from collections.abc import Callable
 
 from ..database import server, worker_state
 from ..database.spi import Spi
@@ -27,12 +28,13 @@ class Spare:
         self._spi = spi
         self._clock = clock
 
-    def wait(self, worker: int) -> bool:
+    def wait(self, worker: int, attended: bool, announce: Callable[[bool], None]) -> bool:
         """Wait until this process is to be the worker (True) or is not needed any more (False).
 
-        Raises UserError (55006) if there is a spare already.
+        `announce` is told when the wait begins: whether it is for a worker that was told to stop, to which this
+        process is the successor. Raises UserError (55006) if there is a spare already.
         """
-        other = worker_state.register_spare(self._spi)
+        successor, other = worker_state.register_spare(self._spi, attended)
         directory = server.read(self._spi).data_directory
         self._spi.commit()
         if other is not None:
@@ -42,6 +44,7 @@ class Spare:
                 "SELECT stop_worker(); ends both.",
                 "55006",
             )
+        announce(successor)
         began = self._clock.steady()
         poll = select.poll()
         process = _process(worker)
@@ -61,7 +64,7 @@ class Spare:
                 if status.worker is None:
                     if not status.armed:
                         return False
-                    if self._clock.steady() - began >= SHORT_LIFE:
+                    if successor or self._clock.steady() - began >= SHORT_LIFE:
                         return True
                     if process is not None:
                         poll.unregister(process)

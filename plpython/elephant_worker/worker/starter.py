@@ -72,8 +72,9 @@ class Starter:
         # The due time for which sessions have been opened ahead.
         self._preconnected_for: float | None = None
         self._fill = Every(FILL_INTERVAL)
-        # Until this moment of the steady clock nothing can start: the server had no connection left.
-        self._no_connection_until = 0.0
+        # Until this moment of the steady clock nothing can start: the server had no connection left, or all stood
+        # still.
+        self._paused_until = 0.0
         # Roles whose login somebody keeps locked, until when that is not tried again, and why.
         self._locked_roles: dict[int, tuple[float, Outcome]] = {}
 
@@ -90,7 +91,7 @@ class Starter:
         return (
             not settings.paused
             and self._pool.active < settings.max_running_jobs
-            and self._clock.steady() >= self._no_connection_until
+            and self._clock.steady() >= self._paused_until
         )
 
     def has_due(self, now: float) -> bool:
@@ -106,7 +107,7 @@ class Starter:
 
     def seconds_until_next(self) -> float:
         """How long to wait for the next thing to do here."""
-        if (pause := self._no_connection_until - self._clock.steady()) > 0:
+        if (pause := self._paused_until - self._clock.steady()) > 0:
             return pause
         if not self.can_start:
             return math.inf  # until a run ends or the settings change
@@ -124,6 +125,10 @@ class Starter:
         if due is not None and now < due <= now + CLAIM_LEAD:
             return steady + due - now + START_GUARD, due
         return steady, now
+
+    def pause(self, seconds: float) -> None:
+        """Start nothing for so long."""
+        self._paused_until = self._clock.steady() + seconds
 
     def look_for_next(self, now: float) -> None:
         """Find out when the next job, or the next retry, is due."""
@@ -184,7 +189,7 @@ class Starter:
         if decisions.due_after_run:
             job_state.wait_for_run(self._spi, decisions.due_after_run)
         if decisions.quarantined:
-            job_state.quarantine(self._spi, decisions.quarantined)
+            self._quarantine(decisions.quarantined)
         if decisions.runs or decisions.ended:
             self._drop_known(decisions, job_log.begin(self._spi, [*decisions.runs, *decisions.ended]), now)
         if decisions.ended:
@@ -199,6 +204,13 @@ class Starter:
         waiting = decisions.due_after_run
         for run in [*self._pool.runs(), *decisions.runs, *decisions.ended] if waiting else ():
             run.resume_at = waiting.get(run.job_id, run.resume_at)
+
+    def _quarantine(self, reasons: dict[int, str | None]) -> None:
+        """Have jobs enter quarantine, change the reason for it, or leave it (None)."""
+        job_state.quarantine(self._spi, reasons)
+        for job_id, reason in reasons.items():
+            word = "leaves quarantine" if reason is None else f"is in quarantine: {reason}"
+            self._spi.log(f"elephant_worker: job {job_id} {word}")
 
     def _pick_runs(self, now: float, has_news: bool, limit: int | None) -> list[QueuedRun]:
         """Which of the waiting runs start now."""
@@ -219,7 +231,7 @@ class Starter:
             picked += queue.take(capacity, now)
             if not picked and len(queue):
                 self._pool.close_free(queue.needs_sessions(capacity))
-                self._no_connection_until = self._clock.steady() + NO_CONNECTION_WAIT
+                self._paused_until = self._clock.steady() + NO_CONNECTION_WAIT
         return picked
 
     def _capacity(self) -> Capacity:

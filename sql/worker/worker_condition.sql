@@ -1,0 +1,120 @@
+CREATE FUNCTION @extschema@.standby_reason() RETURNS text
+LANGUAGE sql STABLE SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT 'this server is a standby: the worker runs on the primary, and '
+           || CASE WHEN s.armed AND @extschema@.is_armed() THEN 'a launcher starts it here after a promotion'
+                   ELSE 'launchers will not start it here after a promotion, since '
+                        || coalesce(@extschema@.armed_elsewhere(), 'it was stopped, or never started') END
+    FROM @extschema@.worker_state s;
+$$;
+COMMENT ON FUNCTION @extschema@.standby_reason() IS
+    'for worker_condition(): that this server is a standby, and what launchers will do here once it is promoted';
+REVOKE ALL ON FUNCTION @extschema@.standby_reason() FROM PUBLIC;
+
+CREATE FUNCTION @extschema@.missing_files() RETURNS text
+LANGUAGE sql STABLE SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT f.path
+    FROM pg_config c, pg_extension e
+    CROSS JOIN LATERAL (SELECT format('%s/elephant_worker/%s/elephant_worker/__init__.py', c.setting, e.extversion)) f (path)
+    WHERE c.name = 'PKGLIBDIR' AND e.extname = 'elephant_worker' AND (pg_stat_file(f.path, true)).size IS NULL;
+$$;
+COMMENT ON FUNCTION @extschema@.missing_files() IS
+    'the Python package of the version of the extension that this database uses, where it is not installed; NULL: it is';
+REVOKE ALL ON FUNCTION @extschema@.missing_files() FROM PUBLIC;
+
+CREATE FUNCTION @extschema@.why_absent(OUT code text, OUT reason text)
+LANGUAGE plpgsql STABLE SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    state @extschema@.worker_state;
+    started CONSTANT timestamptz := pg_postmaster_start_time();
+BEGIN
+    SELECT * INTO state FROM @extschema@.worker_state;
+    IF @extschema@.missing_files() IS NOT NULL THEN
+        code := 'files';
+        reason := format('no worker can run: the file %s of the extension is missing', @extschema@.missing_files());
+    ELSIF NOT state.armed AND state.stopped_at IS NULL THEN
+        code := 'never started';
+        reason := 'no worker has been started since the extension was created in this database';
+    ELSIF NOT state.armed THEN
+        code := 'stopped';
+        reason := format('the worker was stopped by role "%s" at %s', state.stopped_by, state.stopped_at);
+    ELSIF @extschema@.armed_elsewhere() IS NOT NULL THEN
+        code := 'elsewhere';
+        reason := format('no worker runs: %s', @extschema@.armed_elsewhere());
+    ELSE
+        code := 'ended';
+        reason := 'the worker has ended, and '
+                  || CASE WHEN state.launcher_seen > greatest(started, clock_timestamp() - interval '15 minutes')
+                          THEN format('a launcher, last seen at %s, should start it within a minute', state.launcher_seen)
+                          WHEN state.launcher_seen > started
+                          THEN format('no launcher has been seen since %s', state.launcher_seen)
+                          ELSE format('no launcher has been seen since the server was started at %s', started) END;
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.why_absent() IS 'for worker_condition(): why no worker runs';
+REVOKE ALL ON FUNCTION @extschema@.why_absent() FROM PUBLIC;
+
+CREATE FUNCTION @extschema@.why_idle(OUT code text, OUT reason text, OUT blockers integer[])
+LANGUAGE plpgsql VOLATILE SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    worker record;
+BEGIN
+    -- A commit, or a lock, that takes a moment is no news.
+    SELECT s.*, c.paused_since, a.wait_event, a.wait_event_type, a.xact_start,
+           clock_timestamp() - a.xact_start AS since INTO worker
+    FROM @extschema@.worker_state s, @extschema@.worker_setting c, pg_stat_get_activity(s.pid) a;
+    IF worker.stopped_worker = worker.backend_start THEN
+        code := 'leaving';
+        reason := format('the worker (process %s) was told to stop by role "%s" at %s, and waits for its runs to end%s',
+                         worker.pid, worker.stopped_by, worker.stopped_at,
+                         CASE WHEN worker.armed THEN '; another one follows it' END);
+    ELSIF worker.wait_event = 'SyncRep' AND worker.since > interval '3 seconds' THEN
+        code := 'synchronous standby';
+        reason := format('the worker (process %s) waits since %s for a synchronous standby to confirm a commit (synchronous_standby_names = ''%s'')',
+                         worker.pid, worker.xact_start, current_setting('synchronous_standby_names'));
+    ELSIF worker.wait_event_type = 'Lock' AND worker.since > interval '3 seconds' THEN
+        code := 'lock';
+        blockers := pg_blocking_pids(worker.pid);
+        reason := format('the worker (process %s) waits since %s for a lock, which process %s holds or waits for too',
+                         worker.pid, worker.xact_start, array_to_string(blockers, ', '));
+    ELSIF worker.since > interval '10 seconds' THEN
+        code := 'stalled';
+        reason := format('the worker (process %s) has not looked around since %s', worker.pid, worker.xact_start);
+    ELSIF worker.paused_since IS NOT NULL THEN
+        code := 'paused';
+        reason := format('paused since %s', worker.paused_since);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.why_idle() IS 'for worker_condition(): why a worker that runs starts nothing';
+REVOKE ALL ON FUNCTION @extschema@.why_idle() FROM PUBLIC;
+
+CREATE FUNCTION @extschema@.worker_condition(OUT code text, OUT reason text, OUT blockers integer[])
+LANGUAGE plpgsql VOLATILE
+SECURITY DEFINER -- looks at the worker's backend and state, which are hidden from ordinary roles
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+AS $$
+BEGIN
+    IF pg_is_in_recovery() THEN
+        code := 'standby';
+        reason := @extschema@.standby_reason();
+    ELSIF @extschema@.worker_pid() IS NULL THEN
+        SELECT a.code, a.reason INTO code, reason FROM @extschema@.why_absent() a;
+    ELSE
+        SELECT i.* INTO code, reason, blockers FROM @extschema@.why_idle() i;
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.worker_condition() IS
+    'why no worker runs, or why the one that runs starts nothing: a code, one sentence, and the processes that it waits for; all NULL: all is well';
+REVOKE ALL ON FUNCTION @extschema@.worker_condition() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.worker_condition() TO job_scheduler, job_monitor;
