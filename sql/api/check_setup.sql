@@ -34,14 +34,14 @@ SET lock_timeout = '100ms' -- whoever holds a lock is named, not waited for
 SET jit = off -- takes longer than all of this
 AS $$
 DECLARE
-    locks @extschema@.setup_finding[] := ARRAY(SELECT l FROM @extschema@.check_locks('5 seconds') l);
+    locks @extschema@.setup_finding[] := ARRAY(SELECT l FROM @extschema@.check_locks(interval '5 seconds') l);
     findings @extschema@.setup_finding[];
 BEGIN
     IF locks[1].state = 'ok' THEN
         BEGIN
             findings := ARRAY(SELECT c FROM @extschema@.run_checks() c);
         EXCEPTION WHEN lock_not_available THEN
-            locks := ARRAY(SELECT l FROM @extschema@.check_locks('0') l);
+            locks := ARRAY(SELECT l FROM @extschema@.check_locks(interval '0') l);
         END;
     END IF;
     RETURN QUERY SELECT f.* FROM unnest(locks || findings) f;

@@ -5,7 +5,7 @@ AS $$
     -- The bootstrap superuser is named after the operating system's user of the server. No word while the
     -- server is down: cron would mail it.
     SELECT replace(format($command$* * * * * %s pg_isready -q %s && psql -qAtX %s -d %s -c 'SELECT @extschema@.start_worker(unattended := true)' >/dev/null$command$,
-                          r.rolname, s.address, s.address, @extschema@.quote_for_shell(current_database())),
+                          r.rolname, s.address, s.address, @extschema@.quote_for_shell(current_database()::text)),
                    '%', E'\\%')
     FROM pg_roles r,
          (SELECT format('-h %s -p %s', @extschema@.quote_for_shell(coalesce(@extschema@.socket_directory(), 'localhost')),

@@ -24,7 +24,7 @@ BEGIN
             ('leaving', 'warning', 'SELECT @extschema@.start_worker();'),
             ('synchronous standby', 'error',
              'SELECT application_name, state, sync_state FROM pg_stat_replication; -- have a synchronous standby connect; or do without:'
-             || E'\nALTER SYSTEM SET synchronous_standby_names = \'\';\nSELECT pg_reload_conf();'),
+             || E'\nALTER SYSTEM SET synchronous_standby_names = '''';\nSELECT pg_reload_conf();'),
             ('lock', 'error',
              (SELECT string_agg(format('SELECT pg_terminate_backend(%s);', b.pid), ' ') FROM unnest(condition.blockers) b (pid))),
             ('stalled', 'error',

@@ -6,7 +6,7 @@ AS $$
     SELECT format(E'sudo sed -i %s %s\nsudo -u %s psql -h %s -p %s -d postgres -c ''SELECT pg_reload_conf()''',
                   @extschema@.quote_for_shell(CASE WHEN before IS NULL THEN '$a ' ELSE before || 'i ' END || new_line),
                   @extschema@.quote_for_shell(current_setting('hba_file')),
-                  (SELECT r.rolname FROM pg_roles r WHERE r.oid = 10),
+                  (SELECT @extschema@.quote_for_shell(r.rolname::text) FROM pg_roles r WHERE r.oid = 10),
                   @extschema@.quote_for_shell(coalesce(@extschema@.socket_directory(), 'localhost')), current_setting('port'));
 $$;
 COMMENT ON FUNCTION @extschema@.insert_hba_line(text, integer) IS

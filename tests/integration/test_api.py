@@ -252,7 +252,12 @@ def test_the_views_have_a_default_for_the_database(scheduler: Scheduler, app: Ap
 def test_update_job_says_how_to_set_something_to_null(scheduler: Scheduler, app: App) -> None:
     job = one(app, "SELECT * FROM insert_job('SELECT 1', current_catalog, '@daily', job_name := 'nightly')")
     said: list[tuple[str | None, str]] = []
-    app.add_notice_handler(lambda diag: said.append((diag.severity, diag.message_hint or "")))
+
+    def note(diag: psycopg.errors.Diagnostic) -> None:
+        if not (diag.message_primary or "").startswith("nothing is run at present"):  # no worker is there
+            said.append((diag.severity, diag.message_hint or ""))
+
+    app.add_notice_handler(note)
     for call in (f"update_job({job.job_id}, schedule := NULL)", "update_job('nightly', schedule := NULL)"):
         said.clear()
         app.execute(f"SELECT {call}")

@@ -409,6 +409,10 @@ def test_who_takes_the_name_of_a_runner_gains_nothing_by_the_remedy(scheduler: S
                              "AS 'SELECT current_user::text'")  # fmt: skip
     scheduler.start()
     run = scheduler.run("SELECT 1")
+    if owns == "nothing":  # a worker that begins drops what it finds of its runners' names
+        assert run.state == "succeeded", run
+        assert not scheduler.value("SELECT pg_has_role(%s, %s, 'MEMBER')", mallory, runner)
+        return
     assert (run.state, run.job_sqlstate) == ("failed", "0P000"), run
     assert run.exception_hint == f"Drop it, the worker makes it again: DROP ROLE {runner};"
     (row,) = scheduler.execute("SELECT * FROM check_setup() WHERE check_name = 'runners'").fetchall()

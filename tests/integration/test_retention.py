@@ -120,7 +120,9 @@ def test_no_statement_reads_the_whole_log(scheduler: Scheduler) -> None:
     scheduler.execute("ANALYZE job_log, job_statistic")
     session = scheduler.connect()
     for name, value in SESSION.items():
-        session.execute("SELECT set_config(%s, %s, false)", (name, value))
+        session.execute(
+            "SELECT set_config(name, %s, false) FROM pg_settings WHERE lower(name) = lower(%s)", (value, name)
+        )
     for number, (statement, values) in enumerate(
         [
             (job_log.PRUNE_BY_AGE, "0, 0, 500"),

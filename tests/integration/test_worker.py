@@ -281,7 +281,8 @@ def test_columns_that_an_update_adds_reach_neither_worker_nor_spare(scheduler: S
         assert scheduler.run("SELECT 1").state == "succeeded"
         runs = len(scheduler.log(regular))
         until(lambda: len(scheduler.log(regular)) > runs + 1, "regular runs")
-        assert {row.state for row in scheduler.log(regular)} <= {"succeeded", "running"}
+        # One may have been under way when the worker was terminated.
+        assert {row.state for row in scheduler.log(regular)} <= {"succeeded", "running", "lost"}
 
     assert_it_works()
     assert scheduler.value("SELECT worker_pid()") == pid

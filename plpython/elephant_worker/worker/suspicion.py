@@ -15,8 +15,8 @@ from ..jobs.run import Run
 from ..jobs.run_queue import QueuedRun
 
 # SQLSTATEs and classes of failures that pass by themselves: somebody holds a lock, the disk is full, the server
-# shuts down. The same transaction is tried again as it is.
-PASSING = ("08", "40", "53", "55P03", "57", "58")
+# is read-only or shuts down. The same transaction is tried again as it is.
+PASSING = ("08", "25", "40", "53", "55P03", "57", "58")
 # For how long a job is set aside that cannot be claimed.
 SET_ASIDE_TIME = 3600.0  # seconds
 
