@@ -269,7 +269,9 @@ def test_the_server_does_not_listen(own: Scheduler, shell: Callable[..., None]) 
     assert row.state == "error"
     shell(row.remedy, own.cluster)
     until(lambda: finding(own, "authentication").state == "ok")
-    until(lambda: own.run("SELECT 1").state == "succeeded")
+    job_id = own.insert("SELECT 1")
+    # A session that was being opened before may take its whole time to connect.
+    until(lambda: own.ended(own.value("SELECT run_job(%s)", job_id), 90).state == "succeeded", seconds=90)
     own.stop()
 
 
