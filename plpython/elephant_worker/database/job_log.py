@@ -34,9 +34,8 @@ def begin(spi: Spi, runs: Sequence[Run]) -> list[Run]:
         try:
             logged = {row["jl_id"] for row in spi.execute(BEGIN_NEW, started)}
         except spi.exceptions.UniqueViolation:
-            worker_request.advance_sequences(
-                spi
-            )  # holds although this is rolled back: the next transaction has new numbers
+            # That is not undone by the rollback: the next transaction has new numbers.
+            worker_request.advance_sequences(spi)
             raise
         known = [run for run in runs if run.jl_id not in logged]
     else:

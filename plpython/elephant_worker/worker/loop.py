@@ -261,8 +261,9 @@ class Worker:
         ended = self._unlogged[:limit]
         if ended:
             self._log_ended(ended, now)
-        suspicion.stage = Stage.FOLLOW
+        suspicion.stage = Stage.REST
         self._completion.retries.enqueue_due(now)
+        suspicion.stage = Stage.FOLLOW
         has_news = self._inbox.has_news
         messages = self._inbox.take_messages(limit or MESSAGES_AT_ONCE)
         self._follow(messages, now)

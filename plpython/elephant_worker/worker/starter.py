@@ -231,7 +231,7 @@ class Starter:
             picked += queue.take(capacity, now)
             if not picked and len(queue):
                 self._pool.close_free(queue.needs_sessions(capacity))
-                self._paused_until = self._clock.steady() + NO_CONNECTION_WAIT
+                self.pause(NO_CONNECTION_WAIT)
         return picked
 
     def _capacity(self) -> Capacity:
