@@ -13,10 +13,7 @@ from psycopg import sql
 
 from harness.cluster import Cluster, Installation
 from harness.scheduler import SCHEMA, Scheduler, new_scheduler, with_template
-from harness.waiting import until
 from tests.releases import ORIGIN, add_release
-
-__all__ = ["SCHEMA", "Scheduler", "new_scheduler", "until", "with_template"]
 
 # No test fails because the machine is busy.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])

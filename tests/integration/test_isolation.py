@@ -199,3 +199,18 @@ def test_a_stop_holds_once_it_is_committed(scheduler: Scheduler) -> None:
     assert session.execute("SELECT start_worker(unattended := true)").fetchone() == (None,)
     assert session.execute("SELECT start_worker() <> %s", (pid,)).fetchone() == (True,)
     session.close()
+
+
+@pytest.mark.parametrize("stop", [["BEGIN", "SELECT stop_worker()", "COMMIT"], ["SELECT stop_worker()"]])
+def test_of_stop_and_start_the_one_that_commits_later_wins(scheduler: Scheduler, stop: list[str]) -> None:
+    sessions = [scheduler.connect() for _ in range(2)]
+    for order in interleavings(stop, ["SELECT start_worker()"]):
+        scheduler.start()
+        assert errors(play(sessions, scheduler.admin, [stop, ["SELECT start_worker()"]], order)) == [None, None]
+        runs = order[-1] == 1
+        until(
+            lambda: scheduler.value("SELECT (running, armed) = (%s, %s) FROM worker_status", runs, runs),  # noqa: B023
+            f"the worker to {'run' if runs else 'stop'} after {order}",
+        )
+    for session in sessions:
+        session.close()

@@ -363,6 +363,7 @@ def test_every_obstacle_is_described(scheduler: Scheduler) -> None:
     assert len(codes) > 10
     described = scheduler.value("SELECT prosrc FROM pg_proc WHERE proname = 'describe_obstacle'")
     assert codes == set(re.findall(r"^ +\('([a-z ]+)', '\w{5}'", described, re.MULTILINE))
+    reference = (ROOT / "docs/reference.md").read_text().partition("### Quarantine")[2].partition("\n## ")[0]
     for code in codes:
         row = scheduler.admin.execute(
             "SELECT (d.error).*, d.remedy FROM describe_obstacle(%s, 'team', 'shop', 'far', 'definer') d",
@@ -373,6 +374,9 @@ def test_every_obstacle_is_described(scheduler: Scheduler) -> None:
         assert "%" not in "".join(row), code
         assert row.message[0].islower(), code
         assert row.detail.endswith("."), code
+        reason = re.sub(r'"[a-z]+"', '"…"', row.message)
+        assert re.search(rf"^\| {row.sqlstate} \| {re.escape(reason)} (\|$|\()", reference, re.MULTILINE), reason
+    assert len(re.findall(r"^\| \w{5} \| ", reference, re.MULTILINE)) == len(codes) + 1  # the last: no time zone
 
 
 def test_who_defined_a_job_is_gone(scheduler: Scheduler) -> None:

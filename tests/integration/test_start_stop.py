@@ -11,7 +11,8 @@ import psycopg
 import pytest
 
 from harness.cluster import Cluster
-from tests.conftest import Scheduler, until
+from harness.scheduler import Scheduler
+from harness.waiting import until
 
 SLEEPING = "SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(1000)' AND state = 'active'"
 

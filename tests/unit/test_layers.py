@@ -91,3 +91,10 @@ def test_statements_stand_in_the_modules_of_the_database() -> None:
     for module in MODULES:
         if folder_of(module) == "worker":
             assert "Statement(" not in (PACKAGE / module).read_text(), module
+
+
+def test_numbers_carry_their_unit() -> None:
+    for module in MODULES:
+        for line in (PACKAGE / module).read_text().splitlines():
+            if re.match(r"_?[A-Z_]+ = -?[\d.]", line):
+                assert re.search(r"  # \w", line), f"{module}: {line}"

@@ -19,7 +19,7 @@ from .transport import Lost
 NO_TIMEOUTS = """SELECT pg_catalog.set_config(s.name, '0', false) FROM pg_catalog.pg_settings s
     WHERE s.name OPERATOR(pg_catalog.~) '(^|_)(statement|transaction|session)_timeout$'"""
 # How much is taken in at once, in bytes.
-PIECE = 8192
+PIECE = 8192  # bytes
 
 
 class Client:

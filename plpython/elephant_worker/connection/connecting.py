@@ -41,12 +41,12 @@ from .stream import PlainStream, Stream, TlsStream
 from .transport import Lost
 
 # How much a server may say before it is ready, in bytes, and how much is read at once.
-MOST = 256 * 1024
-PIECE = 8192
+MOST = 256 * 1024  # bytes
+PIECE = 8192  # bytes
 # What a server may say at any time.
 UNASKED = (NOTICE_RESPONSE, PARAMETER_STATUS, NOTIFICATION_RESPONSE)
 # The keys of the passwords that were used last: each costs as many iterations as its server wants.
-KEYS_KEPT = 256
+KEYS_KEPT = 256  # keys
 _keys: dict[tuple[str, bytes, int], Keys] = {}
 
 NOT_ASKED = "Its pg_hba.conf must ask this user for one, or a superuser set password_required = false in the mapping."

@@ -10,7 +10,7 @@ import threading
 from .transport import Lost
 
 # How many may be unanswered: a thread waits for each, since the system's resolver can be asked in no other way.
-MAX_LOOKUPS = 32
+MAX_LOOKUPS = 32  # threads
 _waiting: set[int] = set()
 
 

@@ -33,11 +33,11 @@ SSL_REQUEST = b"\0\0\0\x08\x04\xd2\x16\x2f"
 
 # How much of a message is kept, in bytes: a row may have a gigabyte, and nobody reads it; and as a server can write
 # errors of any length, the log keeps the beginning.
-LONGEST = 64 * 1024
-LONGEST_DATA = 8192
+LONGEST = 64 * 1024  # bytes
+LONGEST_DATA = 8192  # bytes
 DATA = {DATA_ROW, COPY_DATA}
 # The protocol has 18 kinds of fields; what follows is no field.
-MOST_FIELDS = 32
+MOST_FIELDS = 32  # fields
 # An SQLSTATE, and the one of a message whose own is none (protocol_violation).
 SQLSTATE = re.compile("[0-9A-Z]{5}")
 NO_SQLSTATE = "08P01"

@@ -18,11 +18,11 @@ from typing import NamedTuple
 
 # A server may ask for any number of iterations up to 2147483647, which would take half an hour. PostgreSQL's default
 # is 4096; a million takes two seconds, in pieces.
-MAX_ITERATIONS = 1_000_000
-ITERATIONS = 4096
+MAX_ITERATIONS = 1_000_000  # iterations
+ITERATIONS = 4096  # iterations
 # So many are computed in one step; both take some 3 milliseconds.
-ITERATIONS_PER_STEP = 1000
-ITERATIONS_AT_ONCE = 10_000
+ITERATIONS_PER_STEP = 1000  # iterations
+ITERATIONS_AT_ONCE = 10_000  # iterations
 SERVER_FIRST = re.compile(r"r=([!-+\--~]{1,256}),s=([A-Za-z0-9+/=]{1,256}),i=([1-9][0-9]{0,9})")
 SERVER_FINAL = re.compile(r"v=([A-Za-z0-9+/=]{1,128})")
 

@@ -30,14 +30,14 @@ from .stream import Stream
 from .transport import NO_INPUT, Answer, Lost, Statement
 
 # How much is taken in at once, in bytes: what returns much must not keep others waiting.
-PIECE = 64 * 1024
+PIECE = 64 * 1024  # bytes
 NOTHING = memoryview(b"")
 # That the server has read a statement is known when it has executed it; what columns its rows have, and what the
 # settings are, need not be known.
 PASSED_OVER = frozenset((PARSE_COMPLETE, BIND_COMPLETE, ROW_DESCRIPTION, PARAMETER_STATUS))
 SAID_AT_ANY_TIME = frozenset((NOTICE_RESPONSE, NOTIFICATION_RESPONSE, ERROR_RESPONSE))
 # The longest tag of a command is that of INSERT, with a number of rows.
-LONGEST_TAG = 64
+LONGEST_TAG = 64  # bytes
 
 
 class SocketTransport:

@@ -51,7 +51,7 @@ class PlainStream:
 
 
 # The longest record of TLS.
-RECORD = 16 * 1024
+RECORD = 16 * 1024  # bytes
 
 
 class TlsStream:

@@ -15,7 +15,7 @@ from .transport import Lost
 
 DIRECTORY = os.path.expanduser("~/.postgresql")
 # For so many seconds the files are not read again: the authorities of a system are many.
-KEPT = 60
+KEPT = 60  # seconds
 VERSIONS = {
     "TLSv1": ssl.TLSVersion.TLSv1,
     "TLSv1.1": ssl.TLSVersion.TLSv1_1,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-NOTICE_BYTES = 8192
+NOTICE_BYTES = 8192  # bytes
 NO_INPUT = b"a job has no input to copy from"
 
 

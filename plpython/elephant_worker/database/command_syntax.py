@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 GUARD = "SELECT elephant_worker_looks_at_the_syntax_only;\n"
 UNDEFINED_COLUMN = "42703"  # of the guard: what follows it has been parsed
 SYNTAX_ERRORS = ("42", "22", "0A")  # classes of SQLSTATEs that the parser has
-# Characters; parsing takes some 20 ms for as many. Longer commands are taken as they are.
-LONGEST = 1_000_000
+# Parsing takes some 20 ms for as many. Longer commands are taken as they are.
+LONGEST = 1_000_000  # characters
 SHOWN = 60  # characters of the command on either side of the mistake
 
 

@@ -45,8 +45,8 @@ if TYPE_CHECKING:
 
 
 # Due times have microseconds at the most.
-TICK = 1e-6
-MOST_COMPARED = 10_000
+TICK = 1e-6  # seconds
+MOST_COMPARED = 10_000  # due times
 
 # cron(8) speaks of "less than 3 hours"; cron.c makes up for the fixed-time jobs of a gap of less
 # than that, and runs those of a repetition of up to and including three hours once.

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from typing import Any
 
 # As many due times as one call finds.
-MOST = 10_001
+MOST = 10_001  # due times
 # After so many the server is given a chance to end the search.
-BETWEEN_INTERRUPTS = 20
+BETWEEN_INTERRUPTS = 20  # due times
 # What the calendar is walked for, with room to walk: from the year 68 to 8941.
 EARLIEST, LATEST = -6.0e10, 2.2e11
 

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 MAX_TEXT = 10_000  # characters
 MAX_ENTRY = 1_000  # characters
-MAX_ENTRIES = 100
+MAX_ENTRIES = 100  # entries
 
 BLANKS = " \t\r\n"
 

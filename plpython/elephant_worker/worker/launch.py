@@ -16,12 +16,12 @@ from ..errors import UserError, as_row
 from .logins import own_address
 
 # How long a worker may take to begin its work.
-START_TIMEOUT = 10.0
-# How long, in seconds, start_worker() waits for the end of a worker that was told to stop: cancel_grace and
-# this, at most LONGEST_LEAVE.
-LEAVE_TIMEOUT = 5.0
-LONGEST_LEAVE = 60.0
-LOOK_EVERY = 0.01
+START_TIMEOUT = 10.0  # seconds
+# How long start_worker() waits for the end of a worker that was told to stop: cancel_grace and this, at most
+# LONGEST_LEAVE.
+LEAVE_TIMEOUT = 5.0  # seconds
+LONGEST_LEAVE = 60.0  # seconds
+LOOK_EVERY = 0.01  # seconds
 
 CANCEL_GRACE = "SELECT date_part('epoch', s.cancel_grace) AS grace FROM @extschema@.worker_setting s"
 
