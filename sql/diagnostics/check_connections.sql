@@ -28,7 +28,7 @@ BEGIN
     -- The limit of a database counts all sessions there, and stops those of roles that are not superusers.
     RETURN QUERY
     SELECT 'connections', 'error',
-           format('database "%s" has CONNECTION LIMIT %s, of which the worker takes up to %s: no run can connect there',
+           format('database "%s" has CONNECTION LIMIT %s, of which the worker takes up to %s: runs there wait for ever',
                   d.datname, d.datconnlimit, own),
            format('ALTER DATABASE %I CONNECTION LIMIT %s;', d.datname, d.datconnlimit + own + setting.max_running_jobs)
     FROM pg_database d

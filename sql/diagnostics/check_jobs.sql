@@ -2,6 +2,8 @@ CREATE FUNCTION @extschema@.check_jobs() RETURNS SETOF @extschema@.setup_finding
 LANGUAGE plpgsql STABLE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    is_well boolean;
 BEGIN
     RETURN QUERY
     SELECT 'jobs', 'error', format('%s %s of role "%s" in database "%s"%s cannot run: %s', j.jobs,
@@ -15,7 +17,19 @@ BEGIN
           GROUP BY r.obstacle, r.rolname, r.datname, r.server, r.defined_by) j
     CROSS JOIN LATERAL @extschema@.describe_obstacle(j.obstacle, j.rolname, j.datname, j.server, j.defined_by) o
     ORDER BY j.rolname, j.datname, j.defined_by;
-    IF NOT FOUND THEN
+    is_well := NOT FOUND;
+    -- Whoever drops, renames or copies a database is done in seconds, unless a transaction is left open.
+    RETURN QUERY
+    SELECT 'jobs', 'warning',
+           format('jobs in database "%s" wait since %s: process %s (role "%s", %s) drops, renames or copies it',
+                  d.datname, a.xact_start, l.pid, a.usename, a.state),
+           format('SELECT pg_terminate_backend(%s);', l.pid)
+    FROM pg_locks l JOIN pg_database d ON d.oid = l.objid JOIN pg_stat_activity a ON a.pid = l.pid
+    WHERE l.locktype = 'object' AND l.classid = 'pg_database'::regclass AND l.granted
+      AND l.mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
+      AND a.xact_start < clock_timestamp() - interval '5 seconds' AND d.datname <> current_database()
+      AND EXISTS (SELECT FROM @extschema@.all_job j WHERE j.datname = d.datname AND j.server IS NULL AND j.enabled);
+    IF NOT FOUND AND is_well THEN
         RETURN QUERY VALUES ('jobs', 'ok', 'nothing is in the way of any job that is enabled', NULL);
     END IF;
 END

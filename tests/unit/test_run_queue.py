@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 
-from elephant_worker.jobs.run_queue import OVERTAKING, OVERTAKING_MOST, Capacity, QueuedRun, RunQueue
+from elephant_worker.jobs.run_queue import OVERTAKING, OVERTAKING_MOST, Capacity, Held, QueuedRun, RunQueue
 
 
 def queue(*jobs: tuple[int, float, str]) -> RunQueue:
     filled = RunQueue()
-    filled.fill((QueuedRun(job_id, due, rolname, "weborder") for job_id, due, rolname in jobs), (), (0.0, 0))
+    filled.fill((QueuedRun(job_id, due, rolname, "weborder") for job_id, due, rolname in jobs), Held(), (0.0, 0))
     return filled
 
 
@@ -117,7 +117,7 @@ def test_what_has_come_since_is_put_in_order() -> None:
 
 def test_other_servers_take_no_connection_of_this_one() -> None:
     waiting = RunQueue()
-    waiting.fill((QueuedRun(number, 1.0, "a", "weborder", f"berlin {number}") for number in (1, 2)), (), (0.0, 0))
+    waiting.fill((QueuedRun(number, 1.0, "a", "weborder", f"berlin {number}") for number in (1, 2)), Held(), (0.0, 0))
     waiting.add([QueuedRun(3, 2.0, "a", "weborder")])
     capacity = Capacity(9, lambda: 0, Counter(), set(), Counter(), new_remote_sessions=1)
     assert waiting.needs_sessions(capacity) == 1
@@ -131,10 +131,32 @@ def test_other_servers_take_no_connection_of_this_one() -> None:
 
 def test_a_job_that_is_due_again_is_put_in_order_where_what_is_due_by_then_has_been_read() -> None:
     waiting = RunQueue()
-    waiting.fill((QueuedRun(number, float(number), "a", "weborder") for number in (1, 2, 4)), ["b"], (4.0, 4))
+    jobs = [QueuedRun(number, float(number), "a", "weborder") for number in (1, 2, 4)]
+    waiting.fill(jobs, Held(frozenset("b")), (4.0, 4))
     assert taken(waiting, 1) == [1]
     waiting.due_again(1, 3.0, ("a", "weborder", None))
     waiting.due_again(5, 4.5, ("a", "weborder", None))  # will be read
     waiting.due_again(6, 2.5, ("b", "weborder", None))  # has not been, since its role may not run more
     assert len(waiting) == 3
     assert taken(waiting, 9) == [2, 1, 4]
+
+
+def test_nothing_starts_in_a_database_that_is_closed() -> None:
+    waiting = queue((1, 1.0, "a"), (2, 2.0, "b"))
+    waiting.add([QueuedRun(3, 3.0, "a", "weborder", "berlin"), QueuedRun(4, 4.0, "a", "shop")])
+    capacity = Capacity(9, lambda: 9, Counter({("a", "weborder", None): 1}), set(), Counter(), new_remote_sessions=1)
+    capacity.databases = frozenset({"weborder"})
+    assert [entry.job_id for entry in waiting.take(capacity, 9.0)] == [3, 4]
+    waiting.fill((), capacity.held, (9.0, 9))
+    waiting.due_again(1, 5.0, ("a", "weborder", None))  # was not read
+    waiting.due_again(4, 6.0, ("a", "shop", None))
+    assert len(waiting) == 1
+
+
+def test_a_database_that_is_full_keeps_its_runs_waiting_and_no_others() -> None:
+    waiting = queue((1, 1.0, "a"), (2, 2.0, "b"), (3, 3.0, "c"))
+    waiting.add([QueuedRun(4, 4.0, "a", "shop")])
+    idle = Counter({("c", "weborder", None): 1})
+    capacity = Capacity(9, lambda: 9, idle, set(), Counter(), new_sessions_by_database=lambda: {"weborder": 1})
+    assert [entry.job_id for entry in waiting.take(capacity, 9.0)] == [1, 3, 4]
+    assert capacity.full == capacity.held.databases == {"weborder"}

@@ -36,6 +36,8 @@ class Pool:
         self.lifetime = 0.0  # seconds
         self.max_idle = 0  # sessions
         self._clock = clock
+        # The databases of this server in which no session is kept.
+        self._left_databases: frozenset[str] = frozenset()
         # Whether to measure what runs cost.
         self.track_usage = False
         # Whether runs wait for others to end.
@@ -78,6 +80,19 @@ class Pool:
     def idle_sessions(self) -> Counter[Names]:
         """How many sessions wait for a run, by role, database and server."""
         return self._idle_count.copy()
+
+    @property
+    def keeps_sessions(self) -> bool:
+        """Whether any session waits for a run."""
+        return bool(self._idle)
+
+    def idle_in(self, datname: str) -> int:
+        """How many sessions wait for a run in a database of this server."""
+        return sum(count for (_, name, server), count in self._idle_count.items() if (name, server) == (datname, None))
+
+    def connecting_to(self, datname: str) -> int:
+        """How many sessions are being opened in a database of this server."""
+        return sum(session.connects_here and session.target.datname == datname for session in self._sessions)
 
     def idle_by_target(self) -> dict[Target, int]:
         """How many sessions wait for a run."""
@@ -263,7 +278,7 @@ class Pool:
                 self._restarted.append(run)
                 self.start(run, fresh=True)  # if one has ended, others may have, too
         elif session.run is None and session not in self._idle:
-            if self._clock.steady() - session.opened >= self.lifetime:
+            if self._clock.steady() - session.opened >= self.lifetime or self._is_left(session):
                 self._close(session)
             else:
                 self._set_free(session)
@@ -283,6 +298,15 @@ class Pool:
                 return since + self.idle_timeout - now
             self._close(session)
         return math.inf
+
+    def leave(self, databases: frozenset[str]) -> None:
+        """Keep no session in these databases of this server, only in all others."""
+        self._left_databases = databases
+        for session in [session for session in self._idle if self._is_left(session)]:
+            self._close(session)
+
+    def _is_left(self, session: Session) -> bool:
+        return session.target.server is None and session.target.datname in self._left_databases
 
     def close_free(self, count: int) -> None:
         """Give up connections for others: those of the sessions that have waited longest for a run."""

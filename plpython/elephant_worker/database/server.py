@@ -73,6 +73,34 @@ def connections(spi: Spi) -> int:
     return int(spi.execute(CONNECTIONS)[0]["connections"])
 
 
+# What drops, renames or copies a database, or moves it to another tablespace, locks it so that nobody can connect, and
+# then waits for those who are; all but this one, in which the worker itself always is.
+LOCKED_DATABASES = Statement(
+    """SELECT DISTINCT d.datname::text AS name FROM pg_locks l JOIN pg_database d ON d.oid = l.objid
+       WHERE l.locktype = 'object' AND l.classid = 'pg_database'::regclass AND d.datname <> current_database()
+           AND l.mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')"""
+)
+
+
+def locked_databases(spi: Spi) -> set[str]:
+    """The other databases to which nobody can connect until somebody is done with them."""
+    return {row["name"] for row in spi.execute(LOCKED_DATABASES)}
+
+
+# A limit of 0 closes a database for good: no run waits for that to end.
+ROOM = Statement(
+    """SELECT d.datname::text AS name, d.datconnlimit - (
+               SELECT count(*) FROM pg_stat_get_activity(NULL) a
+               WHERE a.datid = d.oid AND a.backend_type IN ('client backend', 'autovacuum worker')) AS room
+       FROM pg_database d WHERE d.datconnlimit > 0"""
+)
+
+
+def room(spi: Spi) -> dict[str, int]:
+    """How many more sessions each database may have that has a CONNECTION LIMIT."""
+    return {row["name"]: row["room"] for row in spi.execute(ROOM)}
+
+
 # A pooler may have given the process to somebody else meanwhile.
 SIGNALS = {
     "pg_cancel_backend": Statement(

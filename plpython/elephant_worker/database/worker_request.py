@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from ..jobs.job import Job
-from ..jobs.run_queue import QueuedRun
+from ..jobs.run_queue import Held, QueuedRun
 from .job import DEFINITION, read_jobs
 from .spi import Spi, Statement
 
@@ -59,15 +59,16 @@ QUEUED_RUNS = Statement(
     """SELECT i.request_id, i.job_id, date_part('epoch', i.requested_at) AS due,
            coalesce(j.rolname, '') AS rolname, coalesce(j.datname, '') AS datname, j.server
        FROM @extschema@.worker_request i LEFT JOIN @extschema@.job j ON j.job_id = i.job_id
-       WHERE i.kind = 'run' AND i.request_id > $1 AND coalesce(j.rolname, '') <> ALL ($3)
+       WHERE i.kind = 'run' AND i.request_id > $1
+           AND coalesce(j.rolname, '') <> ALL ($3) AND (coalesce(j.datname, '') <> ALL ($4) OR j.server IS NOT NULL)
        ORDER BY i.request_id LIMIT $2""",
-    *("int8", "int4", "name[]"),
+    *("int8", "int4", "name[]", "name[]"),
 )
 
 
-def queued_runs(spi: Spi, after: int, limit: int, full_roles: Iterable[str]) -> list[QueuedRun]:
-    """The requests to run after this one, except for jobs of full roles."""
-    return [QueuedRun(**row) for row in spi.execute(QUEUED_RUNS, after, limit, list(full_roles))]
+def queued_runs(spi: Spi, after: int, limit: int, held: Held) -> list[QueuedRun]:
+    """The requests to run after this one, except for what is held."""
+    return [QueuedRun(**row) for row in spi.execute(QUEUED_RUNS, after, limit, list(held.roles), list(held.databases))]
 
 
 CLAIM = Statement(

@@ -7,7 +7,7 @@ import math
 from bisect import insort
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from .run import Names
@@ -42,6 +42,29 @@ class QueuedRun(NamedTuple):
         return self.rolname, self.datname, self.server
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Whose jobs are not read, since none of them can start now.
+
+    >>> held = Held(databases=frozenset({"weborder"}))
+    >>> held.holds(("app", "weborder", None)), held.holds(("app", "weborder", "berlin")), bool(Held())
+    (True, False, False)
+    """
+
+    # Those that have reached max_running_jobs_per_role.
+    roles: frozenset[str] = frozenset()
+    # Those of this server to which nobody can connect for now.
+    databases: frozenset[str] = frozenset()
+
+    def __bool__(self) -> bool:
+        return bool(self.roles or self.databases)
+
+    def holds(self, target: Names) -> bool:
+        """Whether nothing can start there."""
+        rolname, datname, server = target
+        return rolname in self.roles or (server is None and datname in self.databases)
+
+
 @dataclass(slots=True)
 class Capacity:
     """What limits the runs that start now."""
@@ -58,15 +81,24 @@ class Capacity:
     per_role: int | None = None
     # How many sessions may be opened on other servers; each takes a slot until that server answers.
     new_remote_sessions: int = 0
+    # To which databases nobody can connect for now.
+    databases: frozenset[str] = frozenset()
+    # Tells how many sessions may be opened in databases that have a limit; called once, when one has to be.
+    new_sessions_by_database: Callable[[], dict[str, int]] = dict
+    # The databases whose limit has kept a run from being taken.
+    full: set[str] = field(default_factory=set)
     # What is left of new_sessions, once it has been called.
     _new: int | None = None
+    _new_by_database: dict[str, int] = field(default_factory=dict)
 
     @property
-    def full_roles(self) -> set[str]:
-        """The roles that have reached max_running_jobs_per_role."""
+    def held(self) -> Held:
+        """The roles that have reached max_running_jobs_per_role, and the databases."""
+        databases = self.databases | self.full
         if self.per_role is None:
-            return set()
-        return {rolname for rolname, runs in self.running.items() if runs >= self.per_role}
+            return Held(databases=databases)
+        roles = frozenset(rolname for rolname, runs in self.running.items() if runs >= self.per_role)
+        return Held(roles, databases)
 
     def take(self, entry: QueuedRun) -> bool:
         """Take what a run needs, if there is enough."""
@@ -74,18 +106,24 @@ class Capacity:
             return False
         if self.idle[entry.target] > 0:
             self.idle[entry.target] -= 1
-        elif not self._open(entry.server):
+        elif not self._open(entry.server, entry.datname):
             return False
         self.slots -= 1
         self.running[entry.rolname] += 1
         return True
 
-    def _open(self, server: str | None) -> bool:
+    def _open(self, server: str | None, datname: str) -> bool:
         if server is not None:
             self.new_remote_sessions -= 1
             return self.new_remote_sessions >= 0
         if self._new is None:
             self._new = self.new_sessions()
+            self._new_by_database = self.new_sessions_by_database()
+        if datname in self._new_by_database:
+            if self._new_by_database[datname] <= 0:
+                self.full.add(datname)
+                return False
+            self._new_by_database[datname] -= 1
         self._new -= 1
         return self._new >= 0
 
@@ -98,19 +136,19 @@ class RunQueue:
         self._length = 0
         # The last of the requests to run that have been read.
         self.last_request = 0
-        # Roles whose jobs were not read, since they had reached max_running_jobs_per_role.
-        self.full_roles: set[str] = set()
+        # Whose jobs were not read.
+        self.held = Held()
         # All that is due up to this due time and job has been read.
         self.until = NOTHING_READ
 
     def __len__(self) -> int:
         return self._length
 
-    def fill(self, waiting: Iterable[QueuedRun], full_roles: Iterable[str], until: tuple[float, int]) -> None:
+    def fill(self, waiting: Iterable[QueuedRun], held: Held, until: tuple[float, int]) -> None:
         """Take in what was read anew."""
         self._queues.clear()
         self._length = self.last_request = 0
-        self.full_roles = set(full_roles)
+        self.held = held
         self.until = until
         self.add(waiting)
 
@@ -127,12 +165,12 @@ class RunQueue:
 
     def due_again(self, job_id: int, due: float, target: Names) -> None:
         """Take in a job that is due again, if all that is due by then has been read."""
-        if (due, job_id) <= self.until and target[0] not in self.full_roles:
+        if (due, job_id) <= self.until and not self.held.holds(target):
             self.add([QueuedRun(job_id, due, *target)])
 
     def forget(self) -> None:
         """Have all of it read anew."""
-        self.fill((), (), NOTHING_READ)
+        self.fill((), Held(), NOTHING_READ)
 
     def needs_sessions(self, capacity: Capacity) -> int:
         """How many of the next runs on this server have no idle session."""
@@ -141,8 +179,8 @@ class RunQueue:
 
     def take(self, capacity: Capacity, now: float) -> list[QueuedRun]:
         """What starts now, in the order of due times."""
-        full = capacity.full_roles
-        heads = {target: queue[0].due for target, queue in self._queues.items() if target[0] not in full}
+        held = capacity.held
+        heads = {target: queue[0].due for target, queue in self._queues.items() if not held.holds(target)}
         idle = {target for target, count in capacity.idle.items() if count > 0 and target in heads}
         served = idle | capacity.recent
         first = min((due for target, due in heads.items() if target not in served), default=math.inf)

@@ -11,7 +11,7 @@ from ..jobs.dispatch import due_again, missed_by_change
 from ..jobs.job import Job
 from ..jobs.obstacles import obstacle_of
 from ..jobs.run import Names, Run, Target
-from ..jobs.run_queue import QueuedRun, RunQueue
+from ..jobs.run_queue import Held, QueuedRun, RunQueue
 
 LONG_AGO: Position = float("-inf"), 0
 # Above all numbers of jobs.
@@ -108,21 +108,19 @@ class DueJobs:
 
     # --- reading ----------------------------------------------------------------------------
 
-    def fill(self, now: float, full_roles: set[str], taken: Sequence[QueuedRun] = ()) -> None:
-        """Read what waits, except for jobs of full roles and what has been taken already."""
-        limit = LOOKAHEAD_OF_OTHERS if full_roles else LOOKAHEAD
-        due, until = self._read_due(now, limit, self._scan_start, full_roles)
+    def fill(self, now: float, held: Held, taken: Sequence[QueuedRun] = ()) -> None:
+        """Read what waits, except for what is held and what has been taken already."""
+        limit = LOOKAHEAD_OF_OTHERS if held else LOOKAHEAD
+        due, until = self._read_due(now, limit, self._scan_start, held)
         known = {(entry.job_id, entry.request_id) for entry in taken}
-        waiting = [*due, *self._read_requests(0, full_roles)]
-        self.queue.fill(
-            (entry for entry in waiting if (entry.job_id, entry.request_id) not in known), full_roles, until
-        )
+        waiting = [*due, *self._read_requests(0, held)]
+        self.queue.fill((entry for entry in waiting if (entry.job_id, entry.request_id) not in known), held, until)
 
     def extend(self, now: float) -> None:
         """Read what has become due since, now and then."""
         until, last = self.queue.until
         if now - until >= EXTEND_INTERVAL and len(self.queue) <= LOOKAHEAD / 2:
-            due, self.queue.until = self._read_due(now, LOOKAHEAD, (until, last + 1), self.queue.full_roles)
+            due, self.queue.until = self._read_due(now, LOOKAHEAD, (until, last + 1), self.queue.held)
             self.queue.add(due)
 
     def add_requests(self) -> None:
@@ -131,7 +129,7 @@ class DueJobs:
         A request that a later one has overtaken on its way here is found when the queue is filled again.
         """
         if len(self.queue) < LOOKAHEAD:
-            self.queue.add(self._read_requests(self.queue.last_request, self.queue.full_roles))
+            self.queue.add(self._read_requests(self.queue.last_request, self.queue.held))
 
     def take(self, waiting: Sequence[QueuedRun], postponed: Sequence[int]) -> None:
         """Take what was asked for out of the inbox, but for the requests that are postponed."""
@@ -149,12 +147,12 @@ class DueJobs:
         return sorted(jobs, key=lambda job: (job.scheduled_at, job.job_id))
 
     def next_due(self) -> float | None:
-        """When the next job is due, except for those of full roles."""
-        full_roles = self.queue.full_roles
-        first = job_state.next_due(self._spi, self._scan_start, full_roles)
+        """When the next job is due, except for those that are held."""
+        held = self.queue.held
+        first = job_state.next_due(self._spi, self._scan_start, held)
         if first is None:
             return None
-        if not full_roles:
+        if not held:
             self._scan_start = first
         return first[0]
 
@@ -162,12 +160,10 @@ class DueJobs:
         """The targets of the jobs that are due by then."""
         return job_state.targets_due(self._spi, until, limit, self._scan_start)
 
-    def _read_due(
-        self, now: float, limit: int, first: Position, full_roles: set[str]
-    ) -> tuple[list[QueuedRun], Position]:
+    def _read_due(self, now: float, limit: int, first: Position, held: Held) -> tuple[list[QueuedRun], Position]:
         """What is due, from one due time and job on; and up to which it has been read."""
-        due = job_state.due(self._spi, now, limit, first, full_roles)
+        due = job_state.due(self._spi, now, limit, first, held)
         return due, due[-1].order if len(due) == limit else (now, NO_JOB)
 
-    def _read_requests(self, after: int, full_roles: set[str]) -> list[QueuedRun]:
-        return worker_request.queued_runs(self._spi, after, LOOKAHEAD, full_roles)
+    def _read_requests(self, after: int, held: Held) -> list[QueuedRun]:
+        return worker_request.queued_runs(self._spi, after, LOOKAHEAD, held)

@@ -237,6 +237,7 @@ class Worker:
             self._inbox.note()
         if steady >= self._next_heartbeat:
             self._heartbeat(steady, now)
+        self._starter.look_for_closed_databases(now)
         if self._has_work(steady, now):
             self._transact(steady, now)
         elif self._may_start:
@@ -290,7 +291,7 @@ class Worker:
 
     def _log_ended(self, ended: Sequence[Run], now: float) -> None:
         self._completion.log(ended, now)
-        if not self._due_jobs.queue.full_roles.isdisjoint(run.target.rolname for run in ended):
+        if not self._due_jobs.queue.held.roles.isdisjoint(run.target.rolname for run in ended):
             self._due_jobs.queue.forget()  # one of these roles is full no longer
 
     def _follow(self, messages: Messages, now: float) -> None:

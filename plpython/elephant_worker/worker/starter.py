@@ -17,6 +17,7 @@ from ..jobs.run import Outcome, Run, RunState, Target
 from ..jobs.run_queue import Capacity, QueuedRun
 from ..system.clock import Clock
 from .clock_watch import ClockWatch
+from .closed_databases import ClosedDatabases
 from .completion import Completion
 from .due_jobs import DueJobs
 from .logins import Logins
@@ -65,6 +66,7 @@ class Starter:
         self._clock_watch = clock_watch
         self._max_connections = max_connections
         self._settings = settings
+        self._closed_databases = ClosedDatabases(spi, clock, pool)
         # What the last claim was about.
         self.picked: list[QueuedRun] = []
         # When the next job is due, as far as is known.
@@ -107,6 +109,9 @@ class Starter:
 
     def seconds_until_next(self) -> float:
         """How long to wait for the next thing to do here."""
+        return min(self._closed_databases.seconds_until_look(), self._seconds_until_run())
+
+    def _seconds_until_run(self) -> float:
         if (pause := self._paused_until - self._clock.steady()) > 0:
             return pause
         if not self.can_start:
@@ -130,6 +135,12 @@ class Starter:
         """Start nothing for so long."""
         self._paused_until = self._clock.steady() + seconds
 
+    def look_for_closed_databases(self, now: float) -> None:
+        """See whether databases have been closed or opened to sessions, if it is time to."""
+        if self._closed_databases.seconds_until_look() <= 0 and self._closed_databases.look():
+            self._due_jobs.queue.forget()
+            self.look_for_next(now)
+
     def look_for_next(self, now: float) -> None:
         """Find out when the next job, or the next retry, is due."""
         if len(self._due_jobs.queue):
@@ -150,7 +161,8 @@ class Starter:
             return
         missing = Counter(self._due_jobs.targets(due, self._settings.max_running_jobs - self._pool.active))
         missing.subtract(self._pool.idle_by_target())
-        targets = [*missing.elements()]
+        closed = self._closed_databases.names
+        targets = [target for target in missing.elements() if target.server is not None or target.datname not in closed]
         if targets:
             targets = targets[: self._new_sessions()]
             refused = {target for target in set(targets) if self._login_refused(target) is not None}
@@ -214,20 +226,25 @@ class Starter:
 
     def _pick_runs(self, now: float, has_news: bool, limit: int | None) -> list[QueuedRun]:
         """Which of the waiting runs start now."""
-        due_jobs, queue, capacity = self._due_jobs, self._due_jobs.queue, self._capacity()
+        due_jobs, queue = self._due_jobs, self._due_jobs.queue
+        if self._closed_databases.look():
+            queue.forget()
+        capacity = self._capacity()
         if limit is not None:
             capacity.slots = min(capacity.slots, limit)
         if len(queue) < capacity.slots or self._fill.begin_if_due(self._clock.steady()):
             self._fill.restart(self._clock.steady())
-            due_jobs.fill(now, capacity.full_roles)
+            due_jobs.fill(now, capacity.held)
         else:
             due_jobs.extend(now)
             if has_news:
                 due_jobs.add_requests()
         picked = queue.take(capacity, now)
-        if capacity.slots and len(queue) and (capacity.full_roles or not picked):
-            # The rest is of full roles, or there are no connections.
-            due_jobs.fill(now, capacity.full_roles, picked)
+        if capacity.full:
+            self._closed_databases.close(capacity.full)
+        if capacity.slots and len(queue) and (capacity.held or not picked):
+            # The rest is of full roles or databases, or there are no connections.
+            due_jobs.fill(now, capacity.held, picked)
             picked += queue.take(capacity, now)
             if not picked and len(queue):
                 self._pool.close_free(queue.needs_sessions(capacity))
@@ -243,6 +260,8 @@ class Starter:
             recent={run.target.names for run in self._pool.runs() if steady - run.not_before < RECENT_START},
             running=Counter(run.target.rolname for run in self._pool.runs()),
             per_role=settings.max_running_jobs_per_role,
+            databases=self._closed_databases.names,
+            new_sessions_by_database=self._closed_databases.room,
             new_remote_sessions=max(1, int(settings.max_running_jobs * REMOTE_SHARE)) - self._pool.connecting_elsewhere,
         )
 

@@ -1,0 +1,120 @@
+"""What administrators do to databases and roles while jobs use them."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from harness.scheduler import Scheduler
+from harness.waiting import until
+
+
+@pytest.fixture
+def worker(scheduler: Scheduler) -> Scheduler:
+    scheduler.start()
+    return scheduler
+
+
+def every_second(scheduler: Scheduler, database: str, rolname: str | None = None) -> int:
+    """A job whose session is kept from one run to the next, and which has run."""
+    job_id = scheduler.insert("SELECT pg_backend_pid()", database, schedule="1 second", rolname=rolname)
+    until(lambda: succeeded(scheduler, job_id) >= 2, "two runs")
+    return job_id
+
+
+def succeeded(scheduler: Scheduler, job_id: int) -> int:
+    return sum(run.state == "succeeded" for run in scheduler.log(job_id))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE DATABASE {new} TEMPLATE {old}",
+        "ALTER DATABASE {old} RENAME TO {new}",
+        "ALTER DATABASE {old} SET TABLESPACE elsewhere",
+        "DROP DATABASE {old}",
+    ],
+)
+def test_a_database_with_frequent_jobs(worker: Scheduler, statement: str) -> None:
+    old, new = worker.database("o'ld"), 'n"ew'
+    worker._databases.append(new)
+    if "TABLESPACE" in statement:
+        worker.execute("SET allow_in_place_tablespaces = on")
+        worker.execute("CREATE TABLESPACE elsewhere LOCATION ''")
+    jobs = [every_second(worker, old), every_second(worker, old, worker.role())]
+    elsewhere = every_second(worker, worker.database("elsewhere"))
+    before = succeeded(worker, elsewhere)
+    worker.admin.execute(sql.SQL(statement).format(old=sql.Identifier(old), new=sql.Identifier(new)))  # type: ignore[arg-type]
+    if "RENAME" in statement:
+        worker.execute("UPDATE member_job SET datname = {} WHERE datname = {}", sql.Literal(new), sql.Literal(old))
+    if "DROP" not in statement:
+        for job in jobs:
+            seen = succeeded(worker, job)
+            until(lambda job=job, seen=seen: succeeded(worker, job) > seen, "the job to go on")  # type: ignore[misc]
+    until(lambda: succeeded(worker, elsewhere) > before, "the other job to go on")
+    worker.execute("DELETE FROM member_job")
+    if "TABLESPACE" in statement:
+        worker.execute("ALTER DATABASE {} SET TABLESPACE pg_default", sql.Identifier(old))
+        worker.execute("DROP TABLESPACE elsewhere")
+
+
+def test_a_frequent_job_in_template1_does_not_keep_databases_from_being_created(worker: Scheduler) -> None:
+    job = every_second(worker, "template1")
+    worker.database()
+    seen = succeeded(worker, job)
+    until(lambda: succeeded(worker, job) > seen, "the job to go on")
+
+
+@pytest.mark.slow
+def test_what_is_due_waits_for_a_database_that_is_closed(worker: Scheduler) -> None:
+    database, other = worker.database(), worker.database()
+    job, free = every_second(worker, database), every_second(worker, other)
+    with worker.connect() as owner:
+        owner.execute("BEGIN")
+        owner.execute(
+            sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(database), sql.Identifier(database + "2"))
+        )
+        asked = worker.value("SELECT run_job(%s)", job)
+        once = worker.value("SELECT run_once('SELECT 1', %s)", database)
+        worker.tick()
+        before = succeeded(worker, free)
+        until(lambda: succeeded(worker, free) >= before + 2, "the other job to go on")
+        assert not [run for run in worker.log() if run.jl_id in (asked, once)]
+        found = "SELECT * FROM check_jobs() WHERE state <> 'ok'"
+        row = until(lambda: worker.execute(found).fetchone())
+        assert f'database "{database}"' in row.found
+        assert f"process {owner.info.backend_pid} " in row.found
+        worker.execute(row.remedy)
+        with pytest.raises(psycopg.OperationalError):
+            owner.execute("SELECT")
+    assert worker.execute(found).fetchall() == []
+    assert [worker.ended(run).state for run in (asked, once)] == ["succeeded"] * 2
+    # One of them may have been due while the other was active.
+    assert {run.state for run in worker.log()} <= {"running", "succeeded", "skipped"}
+
+
+def test_runs_wait_for_a_database_that_has_reached_its_connection_limit(worker: Scheduler) -> None:
+    database, roles = worker.database(), [worker.role() for _ in range(4)]
+    jobs = [worker.insert("SELECT pg_sleep(0.05)", database, rolname=role) for role in roles]
+    worker.execute("ALTER DATABASE {} CONNECTION LIMIT 2", sql.Identifier(database))
+    with worker.cluster.connect(database):
+        runs = [worker.value("SELECT run_job(%s)", job) for job in jobs]
+        assert [worker.ended(run).state for run in runs] == ["succeeded"] * 4
+
+
+def test_the_connection_limit_of_the_control_database(worker: Scheduler) -> None:
+    job = worker.insert("SELECT 1", rolname=worker.role())
+    free = every_second(worker, worker.database())
+    until(lambda: worker.value("SELECT spare_pid FROM worker_state"), "the spare")
+    worker.execute("ALTER DATABASE {} CONNECTION LIMIT 3", sql.Identifier(worker.dbname))
+    run = worker.value("SELECT run_job(%s)", job)
+    worker.tick()
+    row = next(row for row in worker.execute("SELECT * FROM check_connections()") if row.state == "error")
+    assert "CONNECTION LIMIT 3" in row.found
+    before = succeeded(worker, free)
+    until(lambda: succeeded(worker, free) > before, "the other job to go on")
+    assert worker.log(job) == []
+    worker.execute(row.remedy)
+    assert worker.ended(run).state == "succeeded"
+    assert {row.state for row in worker.execute("SELECT * FROM check_connections()")} == {"ok"}
