@@ -139,7 +139,7 @@ class Starter:
         """See whether databases have been closed or opened to sessions, if it is time to."""
         if self._closed_databases.seconds_until_look() <= 0 and self._closed_databases.look():
             self._due_jobs.queue.forget()
-            self.look_for_next(now)
+            self._next_due = now  # of jobs that are due, and of runs that were asked for
 
     def look_for_next(self, now: float) -> None:
         """Find out when the next job, or the next retry, is due."""
