@@ -6,7 +6,7 @@ The attributes are the columns of tables/job.sql that do not end in `-- internal
 
 repeats the text between `:` and the last `@` for each attribute: `{name}`, `{type}` and `{default}` are those of the
 column, and `{,}` is a comma after each but the last. `@required attributes` are NOT NULL, `@optional attributes` are
-not; `@attributes after enabled` are the columns that follow this one in the table.
+not; `@attributes after enabled` are the columns that follow this one in the table, and `but job_name` leaves one out.
 
 A line `@one line of context@` at the end of a function in PL/pgSQL becomes what stands in one_line_of_context.sql.
 """
@@ -21,7 +21,9 @@ from typing import NamedTuple
 TABLE = Path(__file__).parent / "tables/job.sql"
 CONTEXT = Path(__file__).parent / "one_line_of_context.sql"
 COLUMN = re.compile(r" {4}(?P<name>\w+) (?P<type>[\w\[\]]+)(?P<required> NOT NULL)?(?: DEFAULT (?P<default>.+?))?,?")
-MARKER = re.compile(r"@(?P<which>required |optional )?attributes(?: after (?P<after>\w+))?:(?P<text>[^@]*)@")
+MARKER = re.compile(
+    r"@(?P<which>required |optional )?attributes(?: after (?P<after>\w+))?(?: but (?P<but>\w+))?:(?P<text>[^@]*)@"
+)
 WIDTH = 120
 
 
@@ -53,7 +55,9 @@ def expand(sql: str, known: list[Attribute]) -> str:
         names = [attribute.name for attribute in known]
         start = names.index(marker["after"]) + 1 if marker["after"] else 0
         wanted = {None: (True, False), "required ": (True,), "optional ": (False,)}[marker["which"]]
-        chosen = [attribute for attribute in known[start:] if attribute.required in wanted]
+        if marker["but"] is not None:
+            names.index(marker["but"])
+        chosen = [a for a in known[start:] if a.required in wanted and a.name != marker["but"]]
         line = sql[sql.rfind("\n", 0, marker.start()) + 1 : marker.start()]
         margin = " " * (len(line) - len(line.lstrip()))
         output, column = "", len(line)

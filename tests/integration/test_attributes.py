@@ -56,7 +56,7 @@ def test_the_views_show_all_and_take_all(scheduler: Scheduler, attributes: Attri
             assert granted == set(attributes) | beside
 
 
-@pytest.mark.parametrize("function", ["insert_job", "update_job"])
+@pytest.mark.parametrize("function", ["insert_job", "update_job", "define_job"])
 def test_the_functions_take_all(scheduler: Scheduler, attributes: Attributes, function: str) -> None:
     overloads = scheduler.admin.execute(PARAMETERS, (function,)).fetchall()
     assert overloads
@@ -70,8 +70,8 @@ def test_the_functions_take_all(scheduler: Scheduler, attributes: Attributes, fu
             assert set(defaults.values()) == {"", "NULL"}
         else:
             required = {name for name in attributes if not defaults[name]}
-            assert required == {"job_command", "datname"}
-            for name in set(attributes) - required:
+            assert required == {"job_command", {"insert_job": "datname", "define_job": "job_name"}[function]}
+            for name in set(attributes) - required - {"datname"}:
                 assert defaults[name] == attributes[name][1], name
         # It takes what can be cast to it, too.
         assert types.pop("schedule").endswith("job_schedule")

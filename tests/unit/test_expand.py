@@ -39,6 +39,8 @@ def expanded(sql: str) -> str:
         ("@optional attributes: '{name}'{,}@", "'server'"),
         ("@attributes after enabled: {name} {type}{,}@", "retry_on text[], server name"),
         ("@attributes after datname: {default}{,}@", "true, '{error,timeout}', NULL"),
+        ("@attributes but enabled: {name}{,}@", "datname, retry_on, server"),
+        ("@attributes after datname but server: {name}{,}@", "enabled, retry_on"),
         ("x\n    @attributes after server: , j.{name}@\ny", "x\n    \ny"),
         ("@extschema@.job @attributes after retry_on: {name}@ @extschema@.x", "@extschema@.job server @extschema@.x"),
     ],
