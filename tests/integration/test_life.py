@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,108 @@ def test_a_retry_waits_until_the_job_is_idle(worker: Scheduler) -> None:
     retry = worker.ended(retry.jl_id)
     assert (slow.state, retry.state) == ("succeeded", "succeeded")
     assert retry.job_started >= slow.job_finished or retry.job_finished <= slow.job_started
+
+
+def fails_and_is_retried(worker: Scheduler, max_retries: int, **given: Any) -> tuple[int, int, Any]:
+    """A job whose first run has failed and whose retry waits while nothing is started: its number, that of a job that
+    runs after each of its ends, and the run that failed."""
+    worker.execute("UPDATE worker_setting SET max_idle_sessions = 0, max_running_jobs = 1")
+    job_id = worker.insert(FAIL, max_retries=max_retries, retry_delay="300 ms", max_retry_delay="300 ms",
+                           on_failure_command="SELECT 'reported'", **given)  # fmt: skip
+    after = worker.insert("SELECT 1", run_after=[job_id], run_when="always")
+    # The next run, which is there already, takes the only slot.
+    with worker.admin.transaction():
+        jl_id = requested(worker, job_id)
+        worker.value("SELECT run_once('SELECT pg_sleep(60)')")
+    failed = worker.ended(jl_id)
+    blocking = "SELECT jl_id FROM member_job_log WHERE cause = 'once' AND state = 'running'"
+    until(lambda: worker.value(blocking), "the run that takes the slot")
+    due = worker.value("SELECT retry_at FROM my_job WHERE job_id = %s", job_id)
+    until(lambda: worker.value("SELECT clock_timestamp() > %s", due), "the retry to be due")
+    worker.execute("UPDATE worker_setting SET log_max_rows = log_max_rows")  # something to look around for
+    until(lambda: worker.value("SELECT jl_id FROM waiting_run WHERE job_id = %s", job_id), "the retry to be asked for")
+    return job_id, after, failed
+
+
+def free_the_slot(worker: Scheduler) -> None:
+    worker.execute("UPDATE worker_setting SET max_running_jobs = 32")
+
+
+def what_followed(worker: Scheduler, job_id: int, after: int) -> list[tuple[str, int, int]]:
+    """Of each run of a job: its state, and how many on_failure_commands and dependency runs it led to."""
+    idle = """SELECT NOT EXISTS (SELECT FROM worker_request) AND NOT EXISTS (SELECT FROM pending_run)
+        AND NOT EXISTS (SELECT FROM job_log WHERE state = 'running' AND job_command <> 'SELECT pg_sleep(60)')"""
+    until(lambda: worker.value(idle), "all that follows")  # which is asked for when a run is logged
+    assert all(row.caused_by for row in worker.log(after))
+    return [
+        (row.state, len(caused(worker, row.jl_id, "failure")), len(caused(worker, row.jl_id, "dependency")))
+        for row in worker.log(job_id)
+    ]
+
+
+@pytest.mark.parametrize("max_retries", [1, 3])
+def test_a_retry_that_is_cancelled_before_it_starts_is_no_attempt(worker: Scheduler, max_retries: int) -> None:
+    job_id, after, _ = fails_and_is_retried(worker, max_retries)
+    worker.value("SELECT cancel_run(jl_id) FROM waiting_run WHERE job_id = %s", job_id)
+    free_the_slot(worker)
+    assert what_followed(worker, job_id, after) == [("failed", 1, 1), ("cancelled", 0, 0)]
+
+
+@contextmanager
+def nobody_can_enter(worker: Scheduler, database: str) -> Iterator[None]:
+    """New sessions in a database wait as long as this lasts."""
+    gate = worker.connect()
+    gate.autocommit = False
+    gate.execute(sql.SQL("ALTER DATABASE {} RENAME TO renamed").format(sql.Identifier(database)))
+    yield
+    gate.rollback()
+    gate.close()
+
+
+@pytest.mark.parametrize("max_retries", [1, 3])
+def test_a_retry_that_is_cancelled_while_it_connects_is_no_attempt(worker: Scheduler, max_retries: int) -> None:
+    database = worker.database()
+    job_id, after, failed = fails_and_is_retried(worker, max_retries, datname=database)
+    with nobody_can_enter(worker, database):
+        free_the_slot(worker)
+        (retry,) = until(lambda: caused(worker, failed.jl_id, "retry"), "the retry")
+        worker.value("SELECT cancel_run(%s)", retry.jl_id)
+        assert worker.ended(retry.jl_id).job_started is None
+    assert what_followed(worker, job_id, after) == [("failed", 1, 1), ("cancelled", 0, 0)]
+
+
+@pytest.mark.parametrize("max_retries", [1, 3])
+def test_a_retry_of_a_job_in_quarantine_is_no_attempt(worker: Scheduler, max_retries: int) -> None:
+    database = worker.database()
+    job_id, after, _ = fails_and_is_retried(worker, max_retries, datname=database)
+    worker.execute("ALTER DATABASE {} ALLOW_CONNECTIONS false", sql.Identifier(database))
+    free_the_slot(worker)
+    # Its on_failure_command is in quarantine as well.
+    assert what_followed(worker, job_id, after) == [("failed", 1, 1), ("failed", 0, 0)]
+
+
+@pytest.mark.parametrize("max_retries", [1, 2])
+@pytest.mark.parametrize("by", ["limit", "termination"])
+def test_a_retry_that_finds_no_connection_is_an_attempt(worker: Scheduler, max_retries: int, by: str) -> None:
+    database = worker.database()
+    job_id, after, failed = fails_and_is_retried(worker, max_retries, datname=database)
+    if by == "limit":
+        worker.execute("ALTER DATABASE {} CONNECTION LIMIT 0", sql.Identifier(database))
+        free_the_slot(worker)
+        (retry,) = until(lambda: caused(worker, failed.jl_id, "retry"), "the retry")
+        retry = worker.ended(retry.jl_id)
+        worker.execute("ALTER DATABASE {} CONNECTION LIMIT -1", sql.Identifier(database))
+    else:
+        waits = """SELECT pid FROM pg_locks WHERE classid = 'pg_database'::regclass AND NOT granted
+            AND objid = (SELECT oid FROM pg_database WHERE datname = %s)"""
+        with nobody_can_enter(worker, database):
+            free_the_slot(worker)
+            worker.value("SELECT pg_terminate_backend(%s)", until(lambda: worker.value(waits, database), "the session"))
+            (retry,) = until(lambda: caused(worker, failed.jl_id, "retry"), "the retry")
+            retry = worker.ended(retry.jl_id)
+    assert (retry.state, retry.job_started) == ("failed", None)
+    expected = [("failed", 0, 0)] * max_retries + [("failed", 1, 1)]
+    assert what_followed(worker, job_id, after) == expected
 
 
 def test_a_job_whose_predecessor_is_deleted_does_not_start(worker: Scheduler) -> None:

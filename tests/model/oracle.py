@@ -254,9 +254,10 @@ def is_quarantine(row: Row) -> bool:
     return row["state"] == "failed" and row["job_started"] is None and row["job_sqlstate"] in QUARANTINE
 
 
-def counts(row: Row) -> bool:
-    """Whether a run of a job counts as one of its successes or failures."""
-    return row["state"] in ("succeeded", *FAILED) and row["cause"] != "trial" and not is_quarantine(row)
+def is_attempt(row: Row) -> bool:
+    """Whether a retry took place; one that was cancelled or kept from running before it began did not."""
+    cancelled = row["state"] == "cancelled" and row["job_started"] is None
+    return row["state"] in STARTED and not cancelled and not is_quarantine(row)
 
 
 def failures_of_jobs(view: View) -> Iterator[tuple[Row, Span]]:
@@ -271,9 +272,7 @@ def failures_of_jobs(view: View) -> Iterator[tuple[Row, Span]]:
 def retried_or_final(view: View) -> Iterator[str]:
     """A run that failed is tried again, or on_failure_command is run: one of them, once."""
     for row, span in failures_of_jobs(view):
-        retries = [
-            other for other in view.caused[row["jl_id"]] if other["cause"] == "retry" and not is_quarantine(other)
-        ]
+        retries = [other for other in view.caused[row["jl_id"]] if other["cause"] == "retry" and is_attempt(other)]
         ends = [other for other in view.caused[row["jl_id"]] if other["cause"] == "failure"]
         if len(retries) > 1 or len(ends) > 1:
             yield f"run {row['jl_id']}: {len(retries)} retries and {len(ends)} on_failure_commands"
@@ -362,7 +361,7 @@ def disabled_after_failures(view: View) -> Iterator[str]:
 
 def is_final(view: View, row: Row) -> bool:
     """Whether a run has ended for good: no retry followed."""
-    return not any(other["cause"] == "retry" and other["job_started"] for other in view.caused[row["jl_id"]])
+    return not any(other["cause"] == "retry" and is_attempt(other) for other in view.caused[row["jl_id"]])
 
 
 def dependencies_have_their_cause(view: View) -> Iterator[str]:

@@ -205,17 +205,25 @@ class EndedRun:
     sqlstate: str
     message: str | None
     quarantined: bool = False
+    # The run whose failure is final now: this was its retry, and was cancelled or kept from running before it began.
+    makes_final: int | None = None
 
     @property
     def failed(self) -> bool:
         return self.state in FAILURES and not self.quarantined
+
+    @property
+    def took_place(self) -> bool:
+        """Whether it is an end of its job for those that run after it."""
+        passed_over = self.state in (RunState.SKIPPED, RunState.MISSED) or self.quarantined
+        return not passed_over and self.makes_final is None
 
     @classmethod
     def of(cls, run: Run) -> EndedRun:
         """The same of a run that is in memory."""
         outcome = run.outcome
         assert outcome is not None
-        return cls(
+        ended = cls(
             run.jl_id,
             run.job_id,
             run.cause,
@@ -228,3 +236,7 @@ class EndedRun:
             outcome.message,
             run.quarantined,
         )
+        # One that finds no connection is an attempt, and fails itself.
+        if run.cause == "retry" and run.started is None and not ended.failed:
+            ended.makes_final = run.caused_by
+        return ended

@@ -77,10 +77,9 @@ class Completion:
         job_log.complete(self._spi, runs)
         self._due_jobs.run_again(runs)
         self._retention.add(job_statistic.count(self._spi, runs), self._clock.steady())
-        self._follow([EndedRun.of(run) for run in runs], now)
-        # A retry that could not start was the last: what it was to make good stays failed.
-        barred = [run.caused_by for run in runs if run.cause == "retry" and run.started is None and run.caused_by]
-        self._conclude([jl_id for jl_id in barred if jl_id is not None], now)
+        ended = [EndedRun.of(run) for run in runs]
+        self._follow(ended, now)
+        self._conclude([run.makes_final for run in ended if run.makes_final is not None], now)
 
     def _follow(self, ended: Sequence[EndedRun], now: float) -> None:
         failed = [run for run in ended if run.failed]

@@ -7,11 +7,8 @@ from collections.abc import Mapping, Sequence
 from ..database import finished_dependency, once_job
 from ..database.spi import Spi
 from ..jobs.retry import Policy
-from ..jobs.run import EndedRun, RunState
+from ..jobs.run import EndedRun
 from .inbox import Inbox
-
-# The states of runs that took place.
-TOOK_PLACE = {RunState.SUCCEEDED, RunState.FAILED, RunState.TIMED_OUT, RunState.LOST, RunState.CANCELLED}
 
 
 class Dependencies:
@@ -30,7 +27,7 @@ class Dependencies:
 
     def enqueue_dependents(self, ended: Sequence[EndedRun]) -> None:
         """Ask for runs of the jobs that run after these, if all that they wait for has ended."""
-        finished = {run.job_id: run for run in ended if run.state in TOOK_PLACE and not run.quarantined}
+        finished = {run.job_id: run for run in ended if run.took_place}
         if finished:
             waiting = finished_dependency.record(self._spi, list(finished.values()))
             if waiting and finished_dependency.enqueue_ready(self._spi, waiting):
