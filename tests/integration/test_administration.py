@@ -118,3 +118,37 @@ def test_the_connection_limit_of_the_control_database(worker: Scheduler) -> None
     worker.execute(row.remedy)
     assert worker.ended(run).state == "succeeded"
     assert {row.state for row in worker.execute("SELECT * FROM check_connections()")} == {"ok"}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "ALTER ROLE {role} SET search_path = changed",
+        "ALTER ROLE {role} IN DATABASE {database} SET search_path = changed",
+        "ALTER DATABASE {database} SET search_path = changed",
+        "ALTER ROLE ALL SET search_path = changed",
+    ],
+)
+def test_what_is_set_for_a_role_reaches_its_next_run(worker: Scheduler, statement: str) -> None:
+    role, database = worker.role(), worker.database()
+    job = worker.insert("DO $$BEGIN RAISE NOTICE '%', current_setting('search_path'); END$$", database, rolname=role)
+
+    def search_path() -> str:
+        return str(worker.ended(worker.value("SELECT run_job(%s)", job)).notices).strip()
+
+    assert search_path().endswith('"$user", public')
+    names = {"role": sql.Identifier(role), "database": sql.Identifier(database)}
+    for change, expected in ((statement, "changed"), (statement.partition(" SET ")[0] + " RESET ALL", "public")):
+        worker.admin.execute(sql.SQL(change).format(**names))  # type: ignore[arg-type]
+        assert search_path().endswith(expected)
+
+
+def test_a_session_of_a_runner_that_was_dropped_takes_no_run(worker: Scheduler) -> None:
+    role = worker.role()
+    job = worker.insert("SELECT 1", rolname=role)
+    for _ in range(3):
+        assert worker.ended(worker.value("SELECT run_job(%s)", job)).state == "succeeded"
+        worker.execute(
+            "DROP ROLE {}",
+            sql.Identifier(worker.value("SELECT runner_name(oid) FROM pg_roles WHERE rolname = %s", role)),
+        )

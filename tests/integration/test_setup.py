@@ -407,8 +407,7 @@ def test_runners(scheduler: Scheduler) -> None:
     assert f'the runs of role "{role}" are refused' in row.found
     mend(scheduler, row.remedy)
     assert finding(scheduler, "runners").state == "ok"
-    # A session that is kept for the role may still be that of the runner that was dropped.
-    until(lambda: scheduler.run("SELECT 1", rolname=role).state == "succeeded", "a run to succeed")
+    assert scheduler.run("SELECT 1", rolname=role).state == "succeeded"
 
 
 # Lines of pg_hba.conf, and whether the runs of the role "app" in the database "shop" get in.

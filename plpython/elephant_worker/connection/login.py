@@ -32,6 +32,9 @@ class Login:
     # The addresses at which only TLS is let in, as far as that has been found out.
     wants_tls: set[str] = field(default_factory=set, repr=False, compare=False)
 
+    # Another one when sessions that are opened later differ from those that are open.
+    version: str = ""
+
     @property
     def user(self) -> str:
         """The role that logs in."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from ..jobs.run import Cost, Names, Outcome, Run, RunState, Target
 from ..system.clock import Clock
@@ -320,9 +320,23 @@ class Pool:
         for session in list(self._sessions):
             if target and (target.role_oid, target.server) != (session.target.role_oid, session.target.server):
                 continue
-            session.opened = -math.inf
-            if session in self._idle:
-                self._close(session)
+            self._replace(session)
+
+    def _replace(self, session: Session) -> None:
+        session.opened = -math.inf
+        if session in self._idle:
+            self._close(session)
+
+    def roles_here(self) -> set[int]:
+        """The roles that have sessions on this server."""
+        return {session.target.role_oid for session in self._sessions if session.target.server is None}
+
+    def replace_outdated(self, versions: Mapping[int, str]) -> None:
+        """The same for sessions on this server of roles whose logins have another version by now."""
+        for session in list(self._sessions):
+            target = session.target
+            if target.server is None and versions.get(target.role_oid, session.version) != session.version:
+                self._replace(session)
 
     def close_all(self) -> None:
         """Close all sessions; active runs are cut off."""

@@ -133,6 +133,11 @@ class Session:
         return self._connecting.socket if self._connected is None else self._connected.stream.fileno()
 
     @property
+    def version(self) -> str:
+        """Of which version its login was when it was opened."""
+        return self._login.version
+
+    @property
     def connects_here(self) -> bool:
         return self.state is State.CONNECTING and self.target.server is None
 

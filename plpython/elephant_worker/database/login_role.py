@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from .spi import Spi, Statement
@@ -14,6 +15,26 @@ def prepare_runner(spi: Spi, role_oid: int, verifier: str) -> str:
     """Have a login role that can only become this role; its name."""
     runner: str = spi.execute(PREPARE_RUNNER, role_oid, verifier)[0]["runner"]
     return runner
+
+
+# What is set by ALTER ROLE or ALTER DATABASE replaces a row, the one of role 0 for all roles in a database.
+SETTINGS_VERSIONS = Statement(
+    """SELECT s.setrole AS role_oid,
+           string_agg(concat(s.setdatabase, ':', s.xmin), ' ' ORDER BY s.setdatabase) AS version
+       FROM pg_db_role_setting s WHERE s.setrole = ANY ($1 || 0::oid) GROUP BY s.setrole""",
+    "oid[]",
+)
+RUNNER_OIDS = Statement("SELECT r.rolname, r.oid FROM pg_authid r WHERE r.rolname = ANY ($1)", "name[]")
+
+
+def versions(spi: Spi, runners: Mapping[int, str]) -> dict[int, str]:
+    """What changes for a role when its runner is made anew, or settings change that its sessions begin with."""
+    settings = {row["role_oid"]: row["version"] for row in spi.execute(SETTINGS_VERSIONS, list(runners))}
+    oids = {row["rolname"]: row["oid"] for row in spi.execute(RUNNER_OIDS, list(runners.values()))}
+    return {
+        role_oid: f"{oids.get(runner)} {settings.get(role_oid)} {settings.get(0)}"
+        for role_oid, runner in runners.items()
+    }
 
 
 SERVER_LOGIN = Statement(

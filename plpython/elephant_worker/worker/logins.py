@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 
 from ..connection.libpq import OperationalError, parse_conninfo, with_service
@@ -49,6 +49,8 @@ class Logins:
         self._pulse: Settings | None = None
         self._parameters: dict[str, str] = {}
         self._wants_tls: set[str] = set()
+        # Of each role that has been prepared, the version of its login.
+        self._versions: dict[int, str] = {}
 
     def use(self, pulse: Settings) -> bool:
         """Follow the settings; returns whether sessions are to connect in another way than before.
@@ -81,7 +83,13 @@ class Logins:
         if self._settings.connect_as == "runner":
             keys = self._keys.setdefault(target.role_oid, random_keys())
             self._runners[target.role_oid] = login_role.prepare_runner(self._spi, target.role_oid, keys.verifier)
+        self._versions |= self.versions({target.role_oid})
         return False
+
+    def versions(self, role_oids: Collection[int]) -> dict[int, str]:
+        """Of roles that have been prepared, the versions that their logins have now."""
+        runners = {role_oid: self._runners.get(role_oid, "") for role_oid in role_oids}
+        return login_role.versions(self._spi, runners) if runners else {}
 
     def login(self, target: Target) -> Login:
         """How to connect to a place."""
@@ -115,6 +123,7 @@ class Logins:
             methods=required_methods(given.get("require_auth", "")),
             is_lenient="require_auth" in given,
             wants_tls=self._wants_tls,
+            version=self._versions[target.role_oid],
         )
 
     def _login_elsewhere(self, target: Target) -> Login:

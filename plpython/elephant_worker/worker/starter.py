@@ -229,6 +229,7 @@ class Starter:
         due_jobs, queue = self._due_jobs, self._due_jobs.queue
         if self._closed_databases.look():
             queue.forget()
+        self._pool.replace_outdated(self._logins.versions(self._pool.roles_here()))
         capacity = self._capacity()
         if limit is not None:
             capacity.slots = min(capacity.slots, limit)
