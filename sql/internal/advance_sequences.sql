@@ -11,6 +11,7 @@ AS $$
           UNION ALL
           SELECT 'worker_inbox_request_id_seq', q.last_value + q.is_called::integer,
                  greatest((SELECT max(l.jl_id) FROM @extschema@.job_log l),
+                          (SELECT max(a.alert_id) FROM @extschema@.alert a),
                           (SELECT max(r.request_id) FROM @extschema@.worker_request r))
           FROM @extschema@.worker_inbox_request_id_seq q) s (sequence, next, used)
     WHERE s.used >= s.next
@@ -22,7 +23,7 @@ AS $$
     WHERE u.used <= q.last_value - q.is_called::integer;
 $$;
 COMMENT ON FUNCTION @extschema@.sequences_behind() IS
-    'the sequences of jobs, runs and one-off jobs whose next number has been used already';
+    'the sequences of jobs, runs and alerts, and one-off jobs whose next number has been used already';
 REVOKE ALL ON FUNCTION @extschema@.sequences_behind() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.sequences_behind() TO job_monitor;
 
@@ -34,7 +35,7 @@ AS $$
     SELECT setval(('@extschema@.' || b.sequence)::regclass, b.used) FROM @extschema@.sequences_behind() b;
 $$;
 COMMENT ON FUNCTION @extschema@.advance_sequences() IS
-    'has new jobs, runs and one-off jobs numbered after all that there are; nothing where they are';
+    'has new jobs, runs, alerts and one-off jobs numbered after all that there are; nothing where they are';
 REVOKE ALL ON FUNCTION @extschema@.advance_sequences() FROM PUBLIC;
 
 CREATE FUNCTION @extschema@.free_job_id(job_id bigint) RETURNS bigint

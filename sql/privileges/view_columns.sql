@@ -11,15 +11,16 @@ BEGIN
         JOIN pg_attribute t ON t.attname = c.attname AND t.attnum > 0
         JOIN (VALUES (1, '@extschema@.job'::regclass), (2, '@extschema@.job_state'), (3, '@extschema@.job_log'),
                      (4, '@extschema@.worker_request'), (5, '@extschema@.worker_state'),
-                     (6, '@extschema@.job_statistic')) source (rank, oid)
+                     (6, '@extschema@.job_statistic'), (7, '@extschema@.alert')) source (rank, oid)
              ON source.oid = t.attrelid
         WHERE v.relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = '@extschema@.job'::regclass)
           AND v.relkind = 'v'
           AND v.oid IN (SELECT objid FROM pg_depend WHERE deptype = 'e' AND classid = 'pg_class'::regclass)
           AND col_description(v.oid, c.attnum) IS NULL
         ORDER BY v.oid, c.attnum,
-                 -- The log knows the job's role, database and command as they were then.
-                 CASE WHEN v.relname LIKE '%job_log' AND source.rank = 3 THEN 0 ELSE source.rank END
+                 -- Log and alerts know the job's role, database and command as they were then.
+                 CASE WHEN v.relname LIKE '%job_log' AND source.rank = 3 OR v.relname LIKE '%alert' AND source.rank = 7
+                      THEN 0 ELSE source.rank END
     LOOP
         EXECUTE command;
     END LOOP;

@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from harness.scheduler import Scheduler
 from harness.waiting import until
@@ -176,6 +177,178 @@ def test_alerts_that_cannot_be_sent_stop_nothing(worker: Scheduler) -> None:
         assert worker.run(FAIL).state == "failed"
     assert worker.run("SELECT 1").state == "succeeded"
     until(lambda: "elephant_worker could not send alerts" in worker.cluster.log)
+
+
+# --- the table ------------------------------------------------------------------------------------
+
+
+def alerts(worker: Scheduler, *events: str) -> list[Any]:
+    """The rows of the table, in order; only these events, if some are named."""
+    rows = worker.execute("SELECT * FROM all_alert ORDER BY alert_id").fetchall()
+    return [row for row in rows if not events or row.event in events]
+
+
+def test_what_is_told_is_kept_with_a_name_and_in_words(worker: Scheduler, ear: Ear) -> None:
+    role, database = worker.role(), worker.database()
+    run = worker.run("SELECT 1/0", database, role, job_name="nightly", max_retries=1, retry_delay="1 hour")
+    (told,) = ear.hears("failed")
+    (row,) = alerts(worker)
+    assert (row.event, row.job_id, row.job_name, row.jl_id) == ("failed", run.job_id, "nightly", run.jl_id)
+    assert (row.rolname, row.datname, row.server, row.sqlstate) == (role, database, None, "22012")
+    assert (row.attempt, row.retry, row.repetition, row.muted) == (1, True, 1, False)
+    assert row.explanation == "The run failed: division by zero (22012). It will be tried again."
+    assert row.raised_at == row.since == datetime.fromisoformat(told["at"])
+    assert (row.delivered_at, row.delivered_to, row.delivery_error) == (None, [], None)
+
+
+def test_log_and_alert_are_written_together_or_not_at_all(worker: Scheduler) -> None:
+    """While the disk is full, say: the run is logged, and told of, as soon as it is not."""
+    worker.execute(
+        """CREATE FUNCTION public.full() RETURNS trigger LANGUAGE plpgsql AS
+           $$BEGIN RAISE EXCEPTION 'no space left on device' USING ERRCODE = 'disk_full'; END$$"""
+    )
+    worker.execute("CREATE TRIGGER full_disk BEFORE INSERT ON alert EXECUTE FUNCTION public.full()")
+    run = worker.value("SELECT run_job(%s)", worker.insert(FAIL))
+    until(lambda: "no space left on device" in worker.cluster.log)
+    assert worker.value("SELECT state FROM job_log WHERE jl_id = %s", run) == "running"
+    worker.execute("DROP TRIGGER full_disk ON alert")
+    worker.ended(run)
+    assert [row.jl_id for row in alerts(worker)] == [run]
+
+
+def test_rights_are_those_of_the_log(worker: Scheduler) -> None:
+    mine, other, monitor = worker.role(), worker.role(), worker.role(scheduler=False)
+    worker.execute("GRANT job_monitor TO {}", sql.Identifier(monitor))
+    for role in (mine, other):
+        worker.run(FAIL, rolname=role, job_name="secret")
+    count = "SELECT count(*) FROM {}"
+    seen = {role: worker.connect_as(role) for role in (mine, other, monitor)}
+
+    def counts(role: str, view: str) -> Any:
+        return seen[role].execute(sql.SQL(count).format(sql.Identifier(view))).fetchone()[0]  # type: ignore[index]
+
+    assert (counts(mine, "my_alert"), counts(mine, "member_alert"), counts(other, "my_alert")) == (1, 1, 1)
+    assert counts(monitor, "all_alert") == 2
+    for role, relation in ((mine, "alert"), (mine, "all_alert"), (monitor, "alert"), (monitor, "my_alert")):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            counts(role, relation)
+    worker.execute("GRANT {} TO {}", sql.Identifier(other), sql.Identifier(mine))
+    assert (counts(mine, "my_alert"), counts(mine, "member_alert")) == (1, 2)
+    worker.execute("GRANT job_scheduler TO {}", sql.Identifier(monitor))
+    assert (counts(monitor, "my_alert"), counts(monitor, "member_alert")) == (0, 0)
+    for statement in ("DELETE FROM alert", "UPDATE alert SET event = 'recovered'", "DELETE FROM all_alert"):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            seen[monitor].execute(statement)
+
+
+def test_people_are_told_again_at_growing_distance_and_of_the_end(worker: Scheduler, ear: Ear) -> None:
+    """Every alert is sent and kept; those that nobody wants to hear again so soon are muted."""
+    job = worker.insert(FAIL)
+
+    def fail(ago: str) -> Any:
+        """Fail once more, when what was told lies so far back."""
+        worker.execute(
+            f"""UPDATE alert SET raised_at = raised_at - interval '{ago}', since = since - interval '{ago}',
+                                 told_at = told_at - interval '{ago}'"""
+        )
+        worker.execute("UPDATE member_job SET job_description = 'told of, so that the worker reads what was told'")
+        run = worker.ended(worker.value("SELECT run_job(%s)", job))
+        (row,) = [row for row in alerts(worker) if row.jl_id == run.jl_id]
+        return row
+
+    rows = [fail(ago) for ago in ("0", "1 min", "5 min", "2 min", "5 min", "5 min", "5 min")]
+    assert [row.muted for row in rows] == [False, True, False, True, False, True, True]
+    assert [row.repetition for row in rows] == [1, 2, 3, 4, 5, 6, 7]
+    assert rows[-1].explanation.startswith("The run failed: division by zero (22012). That makes 7 in a row, since ")
+    assert len(ear.hears(*["failed"] * 7)) == 7
+    # However long it lasts, people hear of it every day.
+    assert [fail(ago).muted for ago in ("70 days", "1 hour", "23 hours")] == [False, True, False]
+    worker.execute("UPDATE member_job SET job_command = 'SELECT 1'")
+    worker.ended(worker.value("SELECT run_job(%s)", job))
+    assert [row.muted for row in alerts(worker, "recovered")] == [False]
+    worker.execute("UPDATE member_job SET job_command = 'SELECT 1/0'")
+    again = worker.ended(worker.value("SELECT run_job(%s)", job))
+    assert [(row.repetition, row.muted) for row in alerts(worker) if row.jl_id == again.jl_id] == [(1, False)]
+
+
+def test_the_next_worker_goes_on_counting(worker: Scheduler) -> None:
+    job = worker.insert(FAIL)
+    worker.ended(worker.value("SELECT run_job(%s)", job))
+    worker.stop()
+    worker.start()
+    worker.ended(worker.value("SELECT run_job(%s)", job))
+    assert [(row.repetition, row.muted) for row in alerts(worker)] == [(1, False), (2, True)]
+
+
+def test_a_job_that_was_overdue_has_recovered_when_it_succeeds(worker: Scheduler, ear: Ear) -> None:
+    job = worker.insert("SELECT 1", schedule="@yearly", expect_success_within="1 second", job_name="heartbeat")
+    ear.hears("overdue")
+    (row,) = alerts(worker, "overdue")
+    assert (row.job_id, row.job_name, row.datname) == (job, "heartbeat", worker.dbname)
+    assert row.explanation.endswith("expect_success_within is 1.0 seconds.")
+    worker.ended(worker.value("SELECT run_job(%s)", job))
+    assert ear.hears("recovered")[-1]["job_id"] == job
+
+
+def test_old_alerts_go_with_the_log(worker: Scheduler) -> None:
+    """By age, and beyond so many of a job; not those that somebody is marking."""
+    job = worker.insert(FAIL)
+    add = """INSERT INTO alert (alert_id, event, raised_at, job_id, explanation, since, told_at)
+             SELECT nextval('worker_inbox_request_id_seq'), 'failed', m, %s, 'it failed', m, m
+             FROM generate_series(1, %s) i, LATERAL (SELECT now() - %s::interval + i * interval '1 us') x (m)"""
+    worker.admin.execute(add, (job, 700, "31 days"))
+    worker.admin.execute(add, (job, 50, "29 days"))
+    worker.execute("UPDATE worker_setting SET log_max_age = '30 days 1 hour', log_max_rows = 40")
+    until(lambda: len(alerts(worker)) <= 50, "the old ones to go")
+    worker.ended(worker.value("SELECT run_job(%s)", job))
+    until(lambda: len(alerts(worker)) == 40, "those beyond 40 to go")
+    assert alerts(worker)[-1].jl_id is not None
+    with worker.connect_as(_monitor(worker)) as marking, marking.transaction():
+        marking.execute("SELECT mark_delivered(ARRAY[%s::bigint], 'mail')", (alerts(worker)[0].alert_id,))
+        worker.execute("UPDATE worker_setting SET log_max_age = '1 day'")
+        until(lambda: len(alerts(worker)) == 2, "all but the marked and the young one to go")
+
+
+def _monitor(worker: Scheduler) -> str:
+    role = worker.role("monitor", scheduler=False)
+    worker.execute("GRANT job_monitor TO {}", sql.Identifier(role))
+    return role
+
+
+def test_deliveries_are_marked_by_monitors_once(worker: Scheduler) -> None:
+    worker.run(FAIL)
+    (row,) = alerts(worker)
+    mark = "SELECT mark_delivered(ARRAY[%s::bigint], %s, %s)"
+    monitor = worker.connect_as(_monitor(worker))
+
+    def marked(receiver: str | None, error: str | None = None) -> int:
+        (count,) = monitor.execute(mark, (row.alert_id, receiver, error)).fetchone() or (None,)
+        assert isinstance(count, int)
+        return count
+
+    assert marked("pager", "gave up after 1 day: connection refused") == 1
+    assert [marked("mail"), marked("mail"), marked("chat")] == [1, 0, 1]
+    (after,) = alerts(worker)
+    assert after.delivered_to == ["mail", "chat"]
+    assert after.delivered_at > row.raised_at
+    assert after.delivery_error == "pager: gave up after 1 day: connection refused"
+    for receiver in ("", "x" * 101, None):
+        with pytest.raises(psycopg.errors.InvalidParameterValue):
+            marked(receiver)
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        worker.connect_as(worker.role()).execute(mark, (row.alert_id, "mail", None))
+
+
+def test_numbers_that_a_restore_has_left_behind(worker: Scheduler) -> None:
+    """The alert's number is taken: no run is held up by that."""
+    taken = worker.value("SELECT nextval('worker_inbox_request_id_seq')")
+    worker.admin.execute(
+        """INSERT INTO alert (alert_id, event, raised_at, job_id, explanation, since, told_at)
+           SELECT %s + i, 'failed', now(), 7, 'restored', now(), now() FROM generate_series(1, 100) i""",
+        (taken,),
+    )
+    run = worker.run(FAIL)
+    assert [row.jl_id for row in alerts(worker)[100:]] == [run.jl_id]
 
 
 # --- after a failure --------------------------------------------------------------------------

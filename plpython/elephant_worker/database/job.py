@@ -49,7 +49,8 @@ def disabled(spi: Spi, job_ids: Sequence[int]) -> list[int]:
 
 
 EXPECT_SUCCESS = """SELECT j.job_id, date_part('epoch', j.expect_success_within) AS within,
-           date_part('epoch', greatest(t.last_success, j.schedule_set_at, s.overdue_told_at)) AS since
+           date_part('epoch', greatest(t.last_success, j.schedule_set_at)) AS since,
+           date_part('epoch', s.overdue_told_at) AS told
        FROM ONLY @extschema@.job j LEFT JOIN @extschema@.job_statistic t ON t.job_id = j.job_id
        LEFT JOIN @extschema@.job_state s ON s.job_id = j.job_id
        WHERE j.expect_success_within IS NOT NULL AND j.enabled"""
@@ -58,5 +59,6 @@ SUCCESS_DEADLINES_OF = Statement(f"{EXPECT_SUCCESS} AND j.job_id = ANY ($1)", "i
 
 
 def success_deadlines(spi: Spi, job_ids: Sequence[int] | None = None) -> Any:
-    """Jobs that are expected to succeed: job_id, within how many seconds, and since when; of all jobs, or of some."""
+    """Jobs that are expected to succeed: job_id, within how many seconds, since when, and when it was
+    last told that they had not; of all jobs, or of some."""
     return spi.execute(SUCCESS_DEADLINES) if job_ids is None else spi.execute(SUCCESS_DEADLINES_OF, job_ids)

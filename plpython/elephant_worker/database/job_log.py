@@ -149,7 +149,8 @@ def stalled_jobs(spi: Spi) -> list[Job]:
 
 
 ENDED_RUN = """l.jl_id, l.job_id, l.cause, l.attempt, date_part('epoch', l.scheduled_at) AS scheduled_at,
-           l.rolname::text, l.datname::text, l.state, l.job_sqlstate AS sqlstate, l.exception_message AS message"""
+           l.rolname::text, l.datname::text, l.server::text, l.state, l.job_sqlstate AS sqlstate,
+           l.exception_message AS message"""
 LOST_RUNS = Statement(
     f"""SELECT {ENDED_RUN}
        FROM @extschema@.job_log l

@@ -91,11 +91,14 @@ def overfull_jobs(spi: Spi, after: int, limit: int) -> tuple[int | None, list[in
     return last, [row["job_id"] for row in rows if row["overfull"]]
 
 
-FAILING_JOBS = Statement("SELECT t.job_id FROM @extschema@.job_statistic t WHERE t.failure_count > 0")
+FAILING_JOBS = Statement(
+    """SELECT t.job_id FROM @extschema@.job_statistic t WHERE t.failure_count > 0
+       UNION SELECT s.job_id FROM @extschema@.job_state s WHERE s.quarantined_reason IS NOT NULL"""
+)
 
 
 def failing_jobs(spi: Spi) -> set[int]:
-    """The jobs whose last run failed."""
+    """The jobs whose last run failed, or that do not run at all: the next that succeeds has recovered."""
     return {row["job_id"] for row in spi.execute(FAILING_JOBS)}
 
 

@@ -204,6 +204,7 @@ class EndedRun:
     state: RunState
     sqlstate: str
     message: str | None
+    server: str | None = None
     quarantined: bool = False
     # The run whose failure is final now: this was its retry, and was cancelled or kept from running before it began.
     makes_final: int | None = None
@@ -234,6 +235,7 @@ class EndedRun:
             outcome.state,
             outcome.sqlstate,
             outcome.message,
+            run.target.server,
             run.quarantined,
         )
         # One that finds no connection is an attempt, and fails itself.

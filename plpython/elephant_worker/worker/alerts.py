@@ -1,14 +1,27 @@
-"""The alerts: which there are to send, and sending them."""
+"""The alerts: which there are, writing them down and sending them."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
-from ..database import job, job_state, job_statistic, server
+from ..database import alert, job, job_state, job_statistic, server
 from ..database.spi import Spi
-from ..jobs.alerts import EVENTS, AlertEvent, SuccessDeadlines, alert
+from ..jobs.alerts import (
+    DISABLED,
+    EVENTS,
+    Alert,
+    AlertEvent,
+    Episodes,
+    SuccessDeadlines,
+    explain,
+    explain_overdue,
+    explain_overrun,
+    follow,
+    kind,
+)
 from ..jobs.run import EndedRun, Run, RunState
+from .log_retention import LogRetention
 from .timers import Every
 
 # Shorter runs never make an alert for taking long.
@@ -18,30 +31,36 @@ WARNING_INTERVAL = 60.0  # seconds
 
 
 class Alerts:
-    """Collects alerts during a transaction; they are sent when it is committed."""
+    """Writes alerts in the transaction that is about what they say, and sends them when it is committed."""
 
-    def __init__(self, spi: Spi) -> None:
+    def __init__(self, spi: Spi, retention: LogRetention) -> None:
         self._spi = spi
-        self._unsent: list[str] = []
-        # Jobs whose last run failed: one that succeeds next has recovered.
+        self._retention = retention
+        self._unsent: list[Alert] = []
+        # Jobs whose last run failed, or that do not run at all: one that succeeds next has recovered.
         self._failing: set[int] = set()
         self._failing_is_known = False
+        # What has been told of jobs, as far as this worker knows; it asks before it tells more.
+        self._episodes: dict[int, Episodes] = {}
         self._deadlines = SuccessDeadlines()
+        self._deadlines_are_known = False
         # By jl_id, for active runs that have taken some time: how many seconds those of their job usually take;
         # infinite, if that is not known or an alert has been made.
         self._usual: dict[int, float] = {}
+        # Runs of which it was told that they take long.
+        self._overrun: set[int] = set()
         self._warn = Every(WARNING_INTERVAL)
 
     def begin(self) -> None:
         """Read what an earlier worker has left."""
         self.refresh()
-        for row in job.success_deadlines(self._spi):
-            self._deadlines.set(**row)
+        self._read_deadlines()
 
     def forget(self) -> None:
         """Send nothing of what the transaction has been about: it has failed."""
         self._unsent.clear()
-        self._failing_is_known = False
+        self._episodes.clear()
+        self._failing_is_known = self._deadlines_are_known = False
 
     def refresh(self) -> None:
         """Read which jobs are failing, before more runs are counted."""
@@ -49,79 +68,145 @@ class Alerts:
             self._failing = job_statistic.failing_jobs(self._spi)
             self._failing_is_known = True
 
+    def _read_deadlines(self) -> None:
+        if not self._deadlines_are_known:
+            self._deadlines = SuccessDeadlines()
+            for row in job.success_deadlines(self._spi):
+                self._deadlines.expect(**row)
+            self._deadlines_are_known = True
+
     def define(self, job_ids: Sequence[int]) -> None:
         """Follow what has been defined, changed or deleted."""
         for job_id in job_ids:
-            self._deadlines.set(job_id, None)
+            self._deadlines.expect(job_id, None)
+            self._episodes.pop(job_id, None)
         for row in job.success_deadlines(self._spi, job_ids):
-            self._deadlines.set(**row)
+            self._deadlines.expect(**row)
 
-    def add_disabled(self, job_ids: Iterable[int], now: float) -> None:
-        """Note jobs that have been disabled because they failed too often."""
-        self._unsent += [alert(AlertEvent.DISABLED, now, job_id) for job_id in job_ids]
-
-    def add_ended(self, ended: Sequence[EndedRun], retried: set[int], now: float) -> None:
-        """Note how runs have ended, and which of them are tried again."""
-        for run in ended:
-            event = None if run.cause == "trial" else self._event(run)
+    def add_ended(
+        self, ended: Sequence[EndedRun], retried: Collection[int], disabled: Iterable[int], now: float, steady: float
+    ) -> None:
+        """Tell how runs have ended, which of them are tried again, and which jobs have been disabled because they
+        failed too often."""
+        alerts = [Alert(AlertEvent.DISABLED, now, job_id, DISABLED) for job_id in disabled]
+        ended = [run for run in ended if run.cause != "trial"]
+        late = self._deadlines.succeeded([run.job_id for run in ended if run.state is RunState.SUCCEEDED], now)
+        events = [self._event(run, late) for run in ended]
+        self._read_episodes(run.job_id for run, event in zip(ended, events) if event is not None)
+        for run, event in zip(ended, events):
             if event is not None:
-                self._unsent.append(
-                    alert(
-                        event,
-                        now,
-                        run.job_id,
-                        jl_id=run.jl_id,
-                        rolname=run.rolname,
-                        datname=run.datname,
-                        sqlstate=run.sqlstate,
-                        attempt=run.attempt,
-                        retry=run.jl_id in retried,
-                    )
-                )
-        self._deadlines.succeeded([run.job_id for run in ended if run.state is RunState.SUCCEEDED], now)
+                new = self._of_run(event, run, run.jl_id in retried, now)
+                self._follow(new)
+                alerts.append(new)
+            if run.state is RunState.SUCCEEDED:
+                self._end_episodes(run)
+            self._overrun.discard(run.jl_id)
+        self._write(alerts, steady)
 
-    def _event(self, run: EndedRun) -> AlertEvent | None:
-        if run.quarantined:
-            return AlertEvent.QUARANTINED
-        if run.failed:
+    def _event(self, run: EndedRun, late: set[int]) -> AlertEvent | None:
+        if run.quarantined or run.failed:
             if run.job_id > 0:  # a run of no job does not come again
                 self._failing.add(run.job_id)
-        elif run.state is RunState.SUCCEEDED and run.job_id in self._failing:
-            self._failing.remove(run.job_id)
+            return AlertEvent.QUARANTINED if run.quarantined else EVENTS[run.state]
+        if run.state is RunState.SUCCEEDED and (run.job_id in self._failing or run.job_id in late):
+            self._failing.discard(run.job_id)
+            late.discard(run.job_id)
             return AlertEvent.RECOVERED
         return EVENTS.get(run.state)
 
-    def look_for_late(self, now: float, active: Iterable[Run], overrun_factor: float | None) -> None:
-        """Note jobs that have not succeeded in time, and runs that take longer than they used to."""
-        if overdue := self._deadlines.overdue(now):
-            self._unsent += [alert(AlertEvent.OVERDUE, now, job_id) for job_id in overdue]
-            job_state.note_overdue(self._spi, overdue, now)
-        if overrun_factor is not None:
-            self._look_for_overruns(active, overrun_factor, now)
+    @staticmethod
+    def _of_run(event: AlertEvent, run: EndedRun, retry: bool, now: float) -> Alert:
+        return Alert(
+            event,
+            now,
+            run.job_id,
+            explain(event, run.message, run.sqlstate, retry),
+            jl_id=run.jl_id,
+            rolname=run.rolname,
+            datname=run.datname,
+            server=run.server,
+            sqlstate=run.sqlstate,
+            attempt=run.attempt,
+            retry=retry,
+        )
 
-    def _look_for_overruns(self, active: Iterable[Run], overrun_factor: float, now: float) -> None:
+    def _read_episodes(self, job_ids: Iterable[int]) -> None:
+        """Read what has been told of these jobs, if this worker has not told anything yet."""
+        unknown = {job_id for job_id in job_ids if job_id > 0} - self._episodes.keys()
+        if unknown:
+            self._episodes |= alert.episodes(self._spi, sorted(unknown))
+
+    def _follow(self, new: Alert) -> None:
+        """Count an alert, and see whether people are told of it."""
+        lasts = new.job_id > 0 and kind(new.event) in alert.KINDS
+        follow(new, self._episodes[new.job_id] if lasts else {})
+
+    def _end_episodes(self, run: EndedRun) -> None:
+        """Have all be well with the job of a run that succeeded, but for runs that take long if this one did."""
+        if episodes := self._episodes.get(run.job_id):
+            long = episodes.get(AlertEvent.OVERRUN) if run.jl_id in self._overrun else None
+            self._episodes[run.job_id] = {} if long is None else {AlertEvent.OVERRUN: long}
+
+    def _write(self, alerts: Sequence[Alert], steady: float) -> None:
+        """Write alerts down in this transaction, and have them sent when it is committed."""
+        if alerts:
+            alert.add(self._spi, alerts)
+            self._retention.add_alerts([new.job_id for new in alerts], steady)
+            self._unsent += alerts
+
+    def look_for_late(self, now: float, steady: float, active: Iterable[Run], overrun_factor: float | None) -> None:
+        """Tell of jobs that have not succeeded in time, and of runs that take longer than they used to."""
+        self._read_deadlines()
+        overdue = self._deadlines.overdue(now)
+        if overdue:
+            job_state.note_overdue(self._spi, list(overdue), now)
+        alerts = [Alert(AlertEvent.OVERDUE, now, job_id, explain_overdue(*late)) for job_id, late in overdue.items()]
+        if overrun_factor is not None:
+            alerts += self._overruns(active, overrun_factor, now)
+        self._read_episodes(new.job_id for new in alerts)
+        for new in alerts:
+            self._follow(new)
+        self._write(alerts, steady)
+
+    def _overruns(self, active: Iterable[Run], overrun_factor: float, now: float) -> list[Alert]:
         long = [run for run in active if run.started is not None and now - run.started >= SHORTEST_OVERRUN]
         self._usual = {run.jl_id: self._usual[run.jl_id] for run in long if run.jl_id in self._usual}
         unknown = [run for run in long if run.jl_id not in self._usual]
         if unknown:
             usual = job_statistic.usual_durations(self._spi, [run.job_id for run in unknown])
             self._usual |= {run.jl_id: usual.get(run.job_id, math.inf) for run in unknown}
+        alerts = []
         for run in long:
-            if now - (run.started or now) > self._usual[run.jl_id] * overrun_factor:
+            taken, usual_time = now - (run.started or now), self._usual[run.jl_id]
+            if taken > usual_time * overrun_factor:
                 self._usual[run.jl_id] = math.inf
-                target = {"rolname": run.target.rolname, "datname": run.target.datname}
-                self._unsent.append(
-                    alert(AlertEvent.OVERRUN, now, run.job_id, jl_id=run.jl_id, **target, attempt=run.attempt)
-                )
+                self._overrun.add(run.jl_id)
+                alerts.append(self._of_long_run(run, explain_overrun(taken, usual_time), now))
+        return alerts
+
+    @staticmethod
+    def _of_long_run(run: Run, explanation: str, now: float) -> Alert:
+        rolname, datname, server = run.target.names
+        return Alert(
+            AlertEvent.OVERRUN,
+            now,
+            run.job_id,
+            explanation,
+            jl_id=run.jl_id,
+            rolname=rolname,
+            datname=datname,
+            server=server,
+            attempt=run.attempt,
+        )
 
     def send(self, steady: float) -> None:
         """Send the alerts, in a transaction of their own: it fails while the server's queue is full because a session
         listens and does not read. Runs go on nevertheless."""
-        payloads, self._unsent = self._unsent, []
-        if not payloads:
+        alerts, self._unsent = self._unsent, []
+        if not alerts:
             return
         try:
-            server.notify(self._spi, payloads)
+            server.notify(self._spi, [new.payload() for new in alerts])
             self._spi.commit()
         except self._spi.Error as error:
             self._spi.rollback()

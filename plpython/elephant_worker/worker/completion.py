@@ -37,7 +37,7 @@ class Completion:
         self._retention = retention
         self.retries = Retries(spi, inbox, chance)
         self.dependencies = Dependencies(spi, inbox)
-        self.alerts = Alerts(spi)
+        self.alerts = Alerts(spi, retention)
 
     def begin(self, now: float) -> None:
         """Take up what an earlier worker has left: the runs that this transaction has logged as lost."""
@@ -89,5 +89,4 @@ class Completion:
         self.dependencies.enqueue_on_failure_commands([run for run in failed if run.jl_id not in retried], policies)
         self.dependencies.enqueue_dependents([run for run in ended if run.jl_id not in retried])
         self._conclude(dropped, now)
-        self.alerts.add_disabled(disabled, now)
-        self.alerts.add_ended(ended, retried, now)
+        self.alerts.add_ended(ended, retried, disabled, now, self._clock.steady())

@@ -1,10 +1,11 @@
-"""Keeps the log as short as worker_setting says: a few rows at a time, while there is nothing else to do."""
+"""Keeps the log and the alerts as short as worker_setting says: a few rows at a time, while there is nothing else to
+do."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..database import job_log, job_statistic
+from ..database import alert, job_log, job_statistic
 from ..database.spi import Spi
 from ..database.worker_setting import Settings
 
@@ -14,6 +15,8 @@ SURVEY = 1000  # jobs
 # Counting the rows that jobs keep takes time too: a step counts this many rows, of this many jobs.
 COUNTED = 5000  # rows
 MOST_JOBS = 50  # jobs
+# For how many jobs alerts are counted; more of them are looked at again.
+MOST_COUNTED = 100000  # jobs
 # How long after a step the next one may follow, and how long a step waits if the worker is busy.
 PAUSE = 0.02  # seconds
 BUSY_WAIT = 0.1  # seconds
@@ -43,17 +46,23 @@ class LogRetention:
         # still holds of them need not be read again.
         self._look_at = 0.0
         self._lowest = 0
+        self._lowest_alert = 0
         # Jobs with more rows than they may keep; these are looked for up to this job, None: no more.
         self._jobs: dict[int, None] = {}
         self._surveyed: int | None = None
+        # How many alerts about each job have been raised since those that it may not keep were looked for, and the
+        # jobs for which it is time to look again.
+        self._alerts: dict[int, int] = {}
+        self._jobs_with_alerts: dict[int, None] = {}
 
     def use(self, settings: Settings) -> None:
         """Follow the settings; if they have changed, look at everything again."""
         limits = Limits(settings.log_max_age, settings.log_max_rows)
         if limits != self._limits:
             self._limits = limits
-            self._lowest = 0
+            self._lowest = self._lowest_alert = 0
             self._jobs.clear()
+            self._alerts.clear()
             self._surveyed = None if limits.rows is None else 0
             self._look_at = self.next = 0.0
 
@@ -62,6 +71,22 @@ class LogRetention:
         if job_ids:
             self._jobs.update(dict.fromkeys(job_ids))
             self.next = min(self.next, steady + PAUSE)
+
+    def add_alerts(self, job_ids: list[int], steady: float) -> None:
+        """Note alerts about jobs, one for each that is named."""
+        if self._limits.rows is None:
+            return
+        if len(self._alerts) > MOST_COUNTED:
+            self._alerts.clear()
+        for job_id in job_ids:
+            if job_id < 0:  # has one run
+                continue
+            # Of what an earlier worker has left, nothing is known.
+            self._alerts[job_id] = self._alerts.get(job_id, self._limits.rows) + 1
+            if self._alerts[job_id] > max(10, self._limits.rows // 10):
+                self._alerts[job_id] = 0
+                self._jobs_with_alerts[job_id] = None
+                self.next = min(self.next, steady + PAUSE)
 
     def run_due(self, steady: float, now: float, at_leisure: bool) -> None:
         """Do a little of what there is to do, if its time has come; runs go on if that fails."""
@@ -77,8 +102,10 @@ class LogRetention:
 
     def _step(self, steady: float, now: float) -> None:
         if self._limits.age is not None and steady >= self._look_at:
-            gone, self._lowest = job_log.prune_by_age(self._spi, self._lowest, now - self._limits.age, BATCH)
-            self._look_at = steady if gone else steady + AGE_INTERVAL
+            before = now - self._limits.age
+            gone, self._lowest = job_log.prune_by_age(self._spi, self._lowest, before, BATCH)
+            alerts_gone, self._lowest_alert = alert.prune_by_age(self._spi, self._lowest_alert, before, BATCH)
+            self._look_at = steady if gone or alerts_gone else steady + AGE_INTERVAL
         elif self._surveyed is not None:
             self._surveyed, found = job_statistic.overfull_jobs(self._spi, self._surveyed, SURVEY)
             self._jobs.update(dict.fromkeys(found))
@@ -88,5 +115,9 @@ class LogRetention:
             for job_id in jobs:
                 del self._jobs[job_id]
             self._jobs.update(dict.fromkeys(left))
-        more = self._jobs or self._surveyed is not None or self._look_at <= steady
+        elif self._jobs_with_alerts and self._limits.rows is not None:
+            job_id = next(iter(self._jobs_with_alerts))
+            if alert.prune_by_count(self._spi, job_id, self._limits.rows, BATCH) < BATCH:
+                del self._jobs_with_alerts[job_id]
+        more = self._jobs or self._jobs_with_alerts or self._surveyed is not None or self._look_at <= steady
         self.next = steady + (PAUSE if more else AGE_INTERVAL)

@@ -368,7 +368,7 @@ class Worker:
         if is_stopping(self._server.data_directory):
             self._drain("the server is being stopped")
         self._timeouts.sweep()
-        self._completion.alerts.look_for_late(now, self._pool.runs(), self._settings.overrun_factor)
+        self._completion.alerts.look_for_late(now, steady, self._pool.runs(), self._settings.overrun_factor)
         self._housekeeping.run_due(steady, serving=self._life is Life.SERVING)
 
     def _look_at_settings(self) -> None:
