@@ -142,7 +142,8 @@ pictures:
 	$(prepare)
 	@tools/pictures.sh
 
-PGSPOT = --ignore-lang plpython3u --proc-without-search-path 'extschema.run_worker(host text,attended boolean)'
+PGSPOT = --ignore-lang plpython3u --proc-without-search-path 'extschema.run_worker(host text,attended boolean)' \
+	--proc-without-search-path 'extschema.wait_for_run(jl_id bigint,timeout interval,INOUT state text,INOUT exception_message text)'
 # Updates replace what is there; PostgreSQL itself refuses to replace what is not the extension's own.
 REPLACES = $(foreach code,PS002 PS012 PS014 PS015,--ignore $(code))
 lint:

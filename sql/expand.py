@@ -5,8 +5,9 @@ The attributes are the columns of tables/job.sql that do not end in `-- internal
     @attributes: {name} = coalesce(update_job.{name}, j.{name}){,}@
 
 repeats the text between `:` and the last `@` for each attribute: `{name}`, `{type}` and `{default}` are those of the
-column, and `{,}` is a comma after each but the last. `@required attributes` are NOT NULL, `@optional attributes` are
-not; `@attributes after enabled` are the columns that follow this one in the table, and `but job_name` leaves one out.
+column, `{parameter}` is the type of the parameter of functions, and `{,}` is a comma after each but the last.
+`@required attributes` are NOT NULL, `@optional attributes` are not; `@attributes after enabled` are the columns that
+follow this one in the table, and `but job_name` leaves one out.
 
 A line `@one line of context@` at the end of a function in PL/pgSQL becomes what stands in one_line_of_context.sql.
 """
@@ -25,6 +26,8 @@ MARKER = re.compile(
     r"@(?P<which>required |optional )?attributes(?: after (?P<after>\w+))?(?: but (?P<but>\w+))?:(?P<text>[^@]*)@"
 )
 WIDTH = 120
+# Parameters that take more than their column.
+PARAMETERS = {"schedule": "@extschema@.job_schedule", "run_after": "@extschema@.job_list"}
 
 
 class Attribute(NamedTuple):
@@ -63,7 +66,8 @@ def expand(sql: str, known: list[Attribute]) -> str:
         output, column = "", len(line)
         for number, attribute in enumerate(chosen, 1):
             comma = "," if number < len(chosen) else ""
-            piece = marker["text"].strip().format(**attribute._asdict(), **{",": comma})
+            parameter = PARAMETERS.get(attribute.name, attribute.type)
+            piece = marker["text"].strip().format(**attribute._asdict(), parameter=parameter, **{",": comma})
             if output and column + 1 + len(piece) > WIDTH:
                 output, column = f"{output}\n{margin}{piece}", len(margin) + len(piece)
             else:

@@ -57,7 +57,7 @@ BEGIN
 END
 $$;
 
--- The type of the parameter schedule; its functions are replaced by themselves below.
+-- The types of the parameters schedule and run_after; their functions are replaced below.
 CREATE TYPE @extschema@.job_schedule;
 CREATE FUNCTION @extschema@.job_schedule_in(cstring) RETURNS @extschema@.job_schedule
 LANGUAGE internal IMMUTABLE STRICT SECURITY INVOKER PARALLEL SAFE
@@ -76,6 +76,28 @@ CREATE TYPE @extschema@.job_schedule (
     OUTPUT = @extschema@.job_schedule_out,
     RECEIVE = @extschema@.job_schedule_recv,
     SEND = @extschema@.job_schedule_send,
+    LIKE = text,
+    CATEGORY = 'S',
+    COLLATABLE = true
+);
+CREATE TYPE @extschema@.job_list;
+CREATE FUNCTION @extschema@.job_list_in(cstring) RETURNS @extschema@.job_list
+LANGUAGE internal IMMUTABLE STRICT SECURITY INVOKER PARALLEL SAFE
+AS 'textin';
+CREATE FUNCTION @extschema@.job_list_out(@extschema@.job_list) RETURNS cstring
+LANGUAGE internal IMMUTABLE STRICT SECURITY INVOKER PARALLEL SAFE
+AS 'textout';
+CREATE FUNCTION @extschema@.job_list_recv(internal) RETURNS @extschema@.job_list
+LANGUAGE internal STABLE STRICT SECURITY INVOKER PARALLEL SAFE
+AS 'textrecv';
+CREATE FUNCTION @extschema@.job_list_send(@extschema@.job_list) RETURNS bytea
+LANGUAGE internal STABLE STRICT SECURITY INVOKER PARALLEL SAFE
+AS 'textsend';
+CREATE TYPE @extschema@.job_list (
+    INPUT = @extschema@.job_list_in,
+    OUTPUT = @extschema@.job_list_out,
+    RECEIVE = @extschema@.job_list_recv,
+    SEND = @extschema@.job_list_send,
     LIKE = text,
     CATEGORY = 'S',
     COLLATABLE = true
@@ -171,3 +193,9 @@ ALTER TABLE @extschema@.worker_state
     ADD COLUMN stopped_at timestamptz;
 ALTER TABLE @extschema@.worker_setting
     ADD COLUMN pause_after_stall interval NOT NULL DEFAULT '10 seconds' CHECK (pause_after_stall BETWEEN '0' AND '1 hour');
+
+-- With a TOAST table, which pg_repack expects.
+ALTER TABLE @extschema@.job_statistic
+    ALTER COLUMN last_states SET STORAGE EXTENDED,
+    ALTER COLUMN durations SET STORAGE EXTENDED,
+    ALTER COLUMN delays SET STORAGE EXTENDED;

@@ -6,7 +6,7 @@ CREATE FUNCTION @extschema@.define_job(
     rolname name DEFAULT current_user,
     job_description text DEFAULT NULL,
     enabled boolean DEFAULT true,
-    @attributes after job_description but job_name: {name} {type} DEFAULT {default}{,}@
+    @attributes after job_description but job_name: {name} {parameter} DEFAULT {default}{,}@
 ) RETURNS @extschema@.member_job
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
@@ -25,7 +25,7 @@ BEGIN
     -- As check_job() stores them.
     settings := nullif(settings, 'null');
     parameters := nullif(parameters, 'null');
-    run_after := nullif(ARRAY(SELECT DISTINCT a FROM unnest(run_after) a ORDER BY a), '{}');
+    run_after := nullif(ARRAY(SELECT DISTINCT a FROM unnest(run_after::bigint[]) a ORDER BY a), '{}');
     LOOP
         SELECT j.* INTO defined FROM @extschema@.member_job j
         WHERE j.rolname = define_job.rolname AND j.job_name = define_job.job_name;
@@ -33,7 +33,7 @@ BEGIN
             -- An UPDATE would wake the worker also if it changes nothing.
             IF (@attributes: defined.{name}{,}@)
                IS NOT DISTINCT FROM
-               (@attributes: define_job.{name}{,}@) THEN
+               (@attributes: define_job.{name}::{type}{,}@) THEN
                 RETURN defined;
             END IF;
             UPDATE @extschema@.member_job j

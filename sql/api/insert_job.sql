@@ -5,7 +5,7 @@ CREATE FUNCTION @extschema@.insert_job(
     rolname name DEFAULT current_user,
     job_description text DEFAULT NULL,
     enabled boolean DEFAULT true,
-    @attributes after job_description: {name} {type} DEFAULT {default}{,}@
+    @attributes after job_description: {name} {parameter} DEFAULT {default}{,}@
 ) RETURNS @extschema@.member_job
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER -- keeps its plan, as a function in SQL does not before PostgreSQL 18
 SET search_path = pg_catalog, pg_temp

@@ -6,7 +6,7 @@ CREATE FUNCTION @extschema@.update_job(
     rolname name DEFAULT NULL,
     job_description text DEFAULT NULL,
     enabled boolean DEFAULT NULL,
-    @attributes after job_description: {name} {type} DEFAULT NULL{,}@
+    @attributes after job_description: {name} {parameter} DEFAULT NULL{,}@
 ) RETURNS @extschema@.member_job
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
@@ -17,7 +17,7 @@ DECLARE
 BEGIN
     UPDATE @extschema@.member_job j
     SET
-        @attributes: {name} = coalesce(update_job.{name}, j.{name}){,}@
+        @attributes: {name} = coalesce(update_job.{name}::{type}, j.{name}){,}@
     WHERE j.job_id = update_job.job_id
     RETURNING j.* INTO changed;
     IF NOT FOUND THEN
@@ -35,10 +35,10 @@ BEGIN
 @one line of context@
 END
 $$;
-COMMENT ON FUNCTION @extschema@.update_job(bigint, text, name, @extschema@.job_schedule, name, text, boolean, @attributes after job_description: {type}{,}@) IS
+COMMENT ON FUNCTION @extschema@.update_job(bigint, text, name, @extschema@.job_schedule, name, text, boolean, @attributes after job_description: {parameter}{,}@) IS
     'sets the given attributes of a job; NULL leaves an attribute as it is, so use UPDATE member_job to set one to NULL; active runs continue unchanged';
-REVOKE ALL ON FUNCTION @extschema@.update_job(bigint, text, name, @extschema@.job_schedule, name, text, boolean, @attributes after job_description: {type}{,}@) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION @extschema@.update_job(bigint, text, name, @extschema@.job_schedule, name, text, boolean, @attributes after job_description: {type}{,}@) TO job_scheduler;
+REVOKE ALL ON FUNCTION @extschema@.update_job(bigint, text, name, @extschema@.job_schedule, name, text, boolean, @attributes after job_description: {parameter}{,}@) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.update_job(bigint, text, name, @extschema@.job_schedule, name, text, boolean, @attributes after job_description: {parameter}{,}@) TO job_scheduler;
 
 CREATE FUNCTION @extschema@.update_job(
     job text,
@@ -48,7 +48,7 @@ CREATE FUNCTION @extschema@.update_job(
     rolname name DEFAULT NULL,
     job_description text DEFAULT NULL,
     enabled boolean DEFAULT NULL,
-    @attributes after job_description: {name} {type} DEFAULT NULL{,}@
+    @attributes after job_description: {name} {parameter} DEFAULT NULL{,}@
 ) RETURNS @extschema@.member_job
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
@@ -60,7 +60,7 @@ BEGIN
 @one line of context@
 END
 $$;
-COMMENT ON FUNCTION @extschema@.update_job(text, text, name, @extschema@.job_schedule, name, text, boolean, @attributes after job_description: {type}{,}@) IS
+COMMENT ON FUNCTION @extschema@.update_job(text, text, name, @extschema@.job_schedule, name, text, boolean, @attributes after job_description: {parameter}{,}@) IS
     'the same for a job given by name';
-REVOKE ALL ON FUNCTION @extschema@.update_job(text, text, name, @extschema@.job_schedule, name, text, boolean, @attributes after job_description: {type}{,}@) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION @extschema@.update_job(text, text, name, @extschema@.job_schedule, name, text, boolean, @attributes after job_description: {type}{,}@) TO job_scheduler;
+REVOKE ALL ON FUNCTION @extschema@.update_job(text, text, name, @extschema@.job_schedule, name, text, boolean, @attributes after job_description: {parameter}{,}@) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.update_job(text, text, name, @extschema@.job_schedule, name, text, boolean, @attributes after job_description: {parameter}{,}@) TO job_scheduler;

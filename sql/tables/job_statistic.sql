@@ -18,12 +18,6 @@ CREATE TABLE @extschema@.job_statistic (
     oldest_run bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 50);
 
--- Short enough to stay in the row: compressing them would cost more than it saves.
-ALTER TABLE @extschema@.job_statistic
-    ALTER COLUMN last_states SET STORAGE PLAIN,
-    ALTER COLUMN durations SET STORAGE PLAIN,
-    ALTER COLUMN delays SET STORAGE PLAIN;
-
 -- Few rows, and not touched by a run that succeeds after another that did.
 CREATE INDEX job_statistic_failing ON @extschema@.job_statistic (job_id) WHERE failure_count > 0;
 

@@ -73,9 +73,10 @@ def test_the_functions_take_all(scheduler: Scheduler, attributes: Attributes, fu
             assert required == {"job_command", {"insert_job": "datname", "define_job": "job_name"}[function]}
             for name in set(attributes) - required - {"datname"}:
                 assert defaults[name] == attributes[name][1], name
-        # It takes what can be cast to it, too.
+        # They take what can be cast to them, too.
         assert types.pop("schedule").endswith("job_schedule")
-        assert types == {name: kind for name, (kind, _) in attributes.items() if name != "schedule"}
+        assert types.pop("run_after").endswith("job_list")
+        assert types == {name: kind for name, (kind, _) in attributes.items() if name not in ("schedule", "run_after")}
 
 
 def test_the_reference_lists_all(scheduler: Scheduler, attributes: Attributes) -> None:

@@ -277,6 +277,50 @@ def test_bad_conditions(scheduler: Scheduler, run_when: str) -> None:
     assert raised.value.diag.message_hint
 
 
+def test_jobs_are_given_by_number_or_name(scheduler: Scheduler) -> None:
+    app_role, team = scheduler.role(), scheduler.role("team")
+    scheduler.execute("GRANT {} TO {}", sql.Identifier(team), sql.Identifier(app_role))
+    app, other = scheduler.connect_as(app_role), scheduler.connect_as(scheduler.role())
+
+    def insert(session: psycopg.Connection[Any], name: str, **options: Any) -> int:
+        row = session.execute(
+            "SELECT job_id FROM insert_job('SELECT 1', current_catalog, job_name => %s, rolname => %s)",
+            (name, options.get("rolname", session.info.user)),
+        ).fetchone()
+        assert row is not None
+        return int(row[0])
+
+    load, check, odd = insert(app, "load"), insert(app, "check, all"), insert(app, "{odd}")
+    theirs = insert(app, "load", rolname=team)
+    shared = insert(app, "shared", rolname=team)
+    insert(other, "hidden")
+    after = insert(app, "report")
+    given: list[tuple[Any, list[int]]] = [
+        ("load", [load]),
+        ("shared", [shared]),
+        ('{load,"check, all"}', [load, check]),
+        (["load", "{odd}"], [load, odd]),
+        ([str(theirs), "load"], sorted([theirs, load])),
+        ([load, check], [load, check]),
+        (str(load), [load]),
+        (f"{{{load},{theirs}}}", [load, theirs]),
+    ]
+    for value, expected in given:
+        row = app.execute("SELECT run_after FROM update_job(%s, run_after => %s)", (after, value)).fetchone()
+        assert row == (expected,), value
+        row = app.execute(
+            "SELECT run_after FROM insert_job('SELECT 1', current_catalog, run_after => %s)", (value,)
+        ).fetchone()
+        assert row == (expected,), value
+    for typed in (f"ARRAY[{load}]", f"ARRAY[{load}]::bigint[]", f"ARRAY[{load}]::smallint[]", "ARRAY['load']",
+                  "'load'::varchar", "ARRAY['load']::varchar[]", "ARRAY['load'::text]"):  # fmt: skip
+        assert app.execute(f"SELECT run_after FROM update_job('report', run_after => {typed})").fetchone() == ([load],)
+    assert app.execute("SELECT run_after FROM update_job('report', run_after => '{}')").fetchone() == (None,)
+    for unknown in ("hidden", "{load,hidden}", "{load", ""):
+        with pytest.raises((psycopg.errors.NoDataFound, psycopg.errors.InvalidTextRepresentation)):
+            app.execute("SELECT update_job('report', run_after => %s)", (unknown,))
+
+
 def test_deleting_a_job_that_others_run_after(scheduler: Scheduler) -> None:
     first = scheduler.insert("SELECT 1")
     second = scheduler.insert("SELECT 2", run_after=[first])

@@ -201,3 +201,18 @@ def test_every_object_has_a_comment(scheduler: Scheduler) -> None:
              AND coalesce(col_description(a.attrelid, a.attnum), '') = ''"""
     ).fetchall()
     assert undescribed == []
+
+
+def test_every_table_has_a_toast_table_where_its_copy_has_one(scheduler: Scheduler) -> None:
+    """pg_repack exchanges both, and fails at a table that has none."""
+    tables = scheduler.admin.execute(
+        """SELECT c.oid::regclass::text AS name, c.reltoastrelid <> 0 AS has_toast
+           FROM pg_class c JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
+           WHERE c.relkind = 'r'"""
+    ).fetchall()
+    assert "job_statistic" in {table.name for table in tables}
+    for table in tables:
+        scheduler.execute(f"CREATE TABLE copy AS SELECT * FROM {table.name}")
+        copied = scheduler.value("SELECT reltoastrelid <> 0 FROM pg_class WHERE oid = 'copy'::regclass")
+        assert copied == table.has_toast, table.name
+        scheduler.execute("DROP TABLE copy")

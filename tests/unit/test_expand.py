@@ -38,6 +38,7 @@ def expanded(sql: str) -> str:
         ("@required attributes: {name}@", "datname enabled retry_on"),
         ("@optional attributes: '{name}'{,}@", "'server'"),
         ("@attributes after enabled: {name} {type}{,}@", "retry_on text[], server name"),
+        ("@attributes after enabled: {name} {parameter}{,}@", "retry_on text[], server name"),
         ("@attributes after datname: {default}{,}@", "true, '{error,timeout}', NULL"),
         ("@attributes but enabled: {name}{,}@", "datname, retry_on, server"),
         ("@attributes after datname but server: {name}{,}@", "enabled, retry_on"),
