@@ -79,6 +79,8 @@ class Connected:
     address: dict[str, str]
     # What has come of the next message.
     rest: bytes
+    # The encoding of its database, as the server calls it.
+    server_encoding: bytes = b""
 
     def close(self, politely: bool = True) -> None:
         """End it; `politely`: with a word to the server, which waits for one."""
@@ -387,9 +389,7 @@ class _Attempt:
         self.address: dict[str, str] = {}
         self._login = login
         self._parameters = login.parameters
-        # What the server's settings are matters only where it must be a certain kind of server.
-        wanted = self._parameters.get("target_session_attrs", "any")
-        self._reader = messages.Reader((PARAMETER_STATUS,) if wanted == "any" else ())
+        self._reader = messages.Reader()
         self._messages: Iterator[tuple[int, bytes]] = iter(())
         self._received = 0
         self._backend_pid = 0
@@ -397,7 +397,9 @@ class _Attempt:
 
     @property
     def connected(self) -> Connected:
-        return Connected(self.stream, self._backend_pid, self.address, self._reader.rest)
+        return Connected(
+            self.stream, self._backend_pid, self.address, self._reader.rest, self._reported.get(b"server_encoding", b"")
+        )
 
     @property
     def roles(self) -> set[str]:
@@ -417,7 +419,7 @@ class _Attempt:
                 self._backend_pid = int.from_bytes(content[:4], "big", signed=True)
             elif kind == PARAMETER_STATUS:
                 name, _, value = content.partition(b"\0")
-                if name in (b"in_hot_standby", b"default_transaction_read_only"):
+                if name in (b"in_hot_standby", b"default_transaction_read_only", b"server_encoding"):
                     self._reported[name] = value.rstrip(b"\0")
             elif kind == READY_FOR_QUERY:
                 break
@@ -458,7 +460,7 @@ class _Attempt:
         if code == 3:
             yield from self.write(messages.password(self._password(PASSWORD)))
         elif code == 5:
-            word, user = self._password(MD5), self._parameters.get("user", "").encode()
+            word, user = self._password(MD5), self._parameters.get("user", "").encode(errors="surrogateescape")
             inner = hashlib.md5(word + user, usedforsecurity=False).hexdigest().encode()
             outer = hashlib.md5(inner + content[:4], usedforsecurity=False).hexdigest().encode()
             yield from self.write(messages.password(b"md5" + outer))

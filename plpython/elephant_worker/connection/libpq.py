@@ -55,7 +55,7 @@ __all__ = ["Connection", "ExecStatus", "OperationalError", "connect", "parse_con
 def connect(parameters: Mapping[str, str]) -> Connection:
     """Open a session, and wait for it. Raises OperationalError."""
     with environment():
-        connection = PGconn.connect(conninfo(parameters).encode())
+        connection = PGconn.connect(conninfo(parameters).encode(errors="surrogateescape"))
     if connection.status != ConnStatus.OK:
         raise OperationalError(connection.get_error_message())
     return connection

@@ -32,6 +32,8 @@ class Login:
     # The addresses at which only TLS is let in, as far as that has been found out.
     wants_tls: set[str] = field(default_factory=set, repr=False, compare=False)
 
+    # The role to become, in the bytes that the catalogs have; None: it stays what it is.
+    role: bytes | None = None
     # Another one when sessions that are opened later differ from those that are open.
     version: str = ""
 

@@ -157,7 +157,7 @@ def fields(content: bytes) -> dict[str, str]:
     >>> fields(b"SERROR\\0C22012\\0Mdivision by zero\\0\\0")
     {'S': 'ERROR', 'C': '22012', 'M': 'division by zero'}
     """
-    parts = [part.decode(errors="replace") for part in content.split(b"\0", MOST_FIELDS)[:MOST_FIELDS] if part]
+    parts = [part.decode(errors="backslashreplace") for part in content.split(b"\0", MOST_FIELDS)[:MOST_FIELDS] if part]
     found = {part[0]: part[1:] for part in parts}
     if "C" in found and not SQLSTATE.fullmatch(found["C"]):
         found["C"] = NO_SQLSTATE
@@ -165,13 +165,13 @@ def fields(content: bytes) -> dict[str, str]:
 
 
 def startup(parameters: Mapping[str, str]) -> bytes:
-    """The first message of a connection, which has no kind.
+    """The first message of a connection, which has no kind. Bytes that are no UTF-8 are as in names of files.
 
     >>> startup({"user": "app"})
     b'\\x00\\x00\\x00\\x12\\x00\\x03\\x00\\x00user\\x00app\\x00\\x00'
     """
     words = [word for pair in parameters.items() for word in pair]
-    content = VERSION + b"".join(word.encode() + b"\0" for word in words) + b"\0"
+    content = VERSION + b"".join(word.encode(errors="surrogateescape") + b"\0" for word in words) + b"\0"
     return (len(content) + 4).to_bytes(4, "big") + content
 
 

@@ -33,6 +33,14 @@ SETUP = b"""SELECT pg_catalog.set_config('application_name', $1, false),
     pg_catalog.set_config('elephant_worker.attempt', $5, false)"""
 ROLE = b""",
     pg_catalog.set_config('role', $%d, false)"""
+# Names are the same bytes in all databases, also in those of another encoding.
+ROLE_IN_BYTES = b""",
+    pg_catalog.set_config(
+        'role', pg_catalog.convert_from($%d::pg_catalog.bytea, pg_catalog.getdatabaseencoding()), false)"""
+# In this encoding a database takes and returns any bytes, as UTF-8 or not.
+ANY_BYTES = b"SQL_ASCII"
+AS_IT_IS = b""",
+    pg_catalog.set_config('client_encoding', $%d, false)"""
 # After the role, so that they are set with its rights.
 SETTINGS = b""",
     (SELECT pg_catalog.count(pg_catalog.set_config(s.key, s.value, false))
@@ -205,11 +213,39 @@ class Session:
         assert run is not None
         self._resets = self.state is State.USED
         preparation = [RESET] if self._resets else []
-        preparation += [BEGIN, _setup(run), COMMIT]
+        preparation += [BEGIN, self._setup(run), COMMIT]
         if run.is_dry_run:
             preparation.append(BEGIN)
         self.state = State.PREPARING
         self._send(preparation, with_command=run.not_before <= self._clock.steady())
+
+    def _setup(self, run: Run) -> Statement:
+        """What a command may read of its run, and what is set for it."""
+        role, settings = self._login.role, run.settings
+        text = SETUP
+        values = [
+            b"elephant_worker job %d" % run.job_id,
+            b"%d" % run.job_id,
+            b"%d" % run.jl_id,
+            datetime.fromtimestamp(run.scheduled_at, timezone.utc).isoformat(" ").encode(),
+            b"%d" % run.attempt,
+        ]
+        given = [
+            (ROLE, role if role is None or role.isascii() else None),
+            (ROLE_IN_BYTES, None if role is None or role.isascii() else b"\\x" + role.hex().encode()),
+            (AS_IT_IS, ANY_BYTES if self._server_encoding == ANY_BYTES else None),
+            (SETTINGS, None if settings is None else settings.encode()),
+        ]
+        for part, value in given:
+            if value is not None:
+                values.append(value)
+                text += part % len(values)
+        return Statement(text, values)
+
+    @property
+    def _server_encoding(self) -> bytes:
+        assert self._connected is not None
+        return self._connected.server_encoding
 
     def _send(self, preparation: list[Statement], with_command: bool = False) -> None:
         run = self.run if with_command else None
@@ -370,7 +406,7 @@ class Session:
         return Outcome(
             RunState.SUCCEEDED,
             "00000",
-            command_tag=tag.decode(errors="replace") or None,
+            command_tag=tag.decode(errors="backslashreplace") or None,
             row_count=_number(tag.rpartition(b" ")[2]),
             notices=_notices(answer),
         )
@@ -391,21 +427,4 @@ def _number(text: bytes) -> int | None:
 
 
 def _notices(answer: Answer) -> str | None:
-    return answer.notices.decode(errors="replace").rstrip() or None if answer.notices else None
-
-
-def _setup(run: Run) -> Statement:
-    """What a command may read of its run, and what is set for it."""
-    text = SETUP
-    values = [
-        b"elephant_worker job %d" % run.job_id,
-        b"%d" % run.job_id,
-        b"%d" % run.jl_id,
-        datetime.fromtimestamp(run.scheduled_at, timezone.utc).isoformat(" ").encode(),
-        b"%d" % run.attempt,
-    ]
-    for part, value in ((ROLE, None if run.target.server else run.target.rolname), (SETTINGS, run.settings)):
-        if value is not None:
-            values.append(value.encode())
-            text += part % len(values)
-    return Statement(text, values)
+    return answer.notices.decode(errors="backslashreplace").rstrip() or None if answer.notices else None

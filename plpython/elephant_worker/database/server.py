@@ -38,6 +38,14 @@ def read(spi: Spi) -> Server:
     return Server(**spi.execute(READ)[0])
 
 
+CATALOG_NAME = Statement("SELECT convert_to($1, getdatabaseencoding()) AS name", "text")
+
+
+def catalog_name(spi: Spi, name: str) -> bytes:
+    """The bytes of a name of a role or database. They are the same in all databases, whatever their encoding."""
+    return name.encode() if name.isascii() else bytes(spi.execute(CATALOG_NAME, name)[0]["name"])
+
+
 IS_INSTALLED = Statement("SELECT EXISTS (SELECT FROM pg_extension e WHERE e.extname = 'elephant_worker') AS installed")
 
 

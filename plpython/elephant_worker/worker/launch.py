@@ -154,13 +154,13 @@ def _no_session(user: str, error: OperationalError) -> UserError:
 def _session(plpy: Any) -> dict[str, str]:
     """How to open a session in this database, as the server's own user."""
     row = plpy.execute(
-        """SELECT current_database()::text AS dbname,
+        """SELECT convert_to(current_database()::text, getdatabaseencoding()) AS dbname,
                (SELECT r.rolname FROM pg_extension e JOIN pg_roles r ON r.oid = e.extowner
                 WHERE e.extname = 'elephant_worker') AS owner"""
     )[0]
     return {
         **own_address(prefer_path=True),
-        "dbname": row["dbname"],
+        "dbname": row["dbname"].decode(errors="surrogateescape"),
         "user": _superuser(plpy, row["owner"]),
         "application_name": "elephant_worker starting",
         "client_encoding": "UTF8",

@@ -12,7 +12,7 @@ from ..connection.libpq import OperationalError, parse_conninfo, with_service
 from ..connection.login import Login, required_methods
 from ..connection.passfile import find_password
 from ..connection.scram import Keys, random_keys
-from ..database import login_role
+from ..database import login_role, server
 from ..database.login_role import ServerLogin
 from ..database.server import Server
 from ..database.spi import Spi
@@ -39,9 +39,9 @@ ADDRESS = frozenset(("host", "hostaddr", "port"))
 class Logins:
     """The ways into places; `prepare` must have been committed before they are used."""
 
-    def __init__(self, spi: Spi, server: Server) -> None:
+    def __init__(self, spi: Spi, own: Server) -> None:
         self._spi = spi
-        self._server = server
+        self._server = own
         # Of each runner its name, and what it logs in with.
         self._runners: dict[int, str] = {}
         self._keys: dict[int, Keys] = {}
@@ -51,6 +51,8 @@ class Logins:
         self._wants_tls: set[str] = set()
         # Of each role that has been prepared, the version of its login.
         self._versions: dict[int, str] = {}
+        # Names of roles and databases, as the catalogs have them.
+        self._names: dict[str, bytes] = {}
 
     def use(self, pulse: Settings) -> bool:
         """Follow the settings; returns whether sessions are to connect in another way than before.
@@ -84,6 +86,8 @@ class Logins:
             keys = self._keys.setdefault(target.role_oid, random_keys())
             self._runners[target.role_oid] = login_role.prepare_runner(self._spi, target.role_oid, keys.verifier)
         self._versions |= self.versions({target.role_oid})
+        for name in (target.rolname, target.datname):
+            self._names[name] = server.catalog_name(self._spi, name)
         return False
 
     def versions(self, role_oids: Collection[int]) -> dict[int, str]:
@@ -112,7 +116,14 @@ class Logins:
             address = {"host": "127.0.0.1", "port": self._server.port}
             if "hostaddr" in given:
                 del address["host"]
-        parameters = {"sslmode": "allow", **address, **given, "user": target.rolname, **_session(target, given)}
+        parameters = {
+            "sslmode": "allow",
+            **address,
+            **given,
+            "user": self._in_bytes(target.rolname),
+            **_session(target, given),
+        }
+        parameters["dbname"] = self._in_bytes(target.datname)
         keys = None
         if self._settings.connect_as == "runner":
             parameters["user"], keys = self._runners[target.role_oid], self._keys[target.role_oid]
@@ -123,8 +134,13 @@ class Logins:
             methods=required_methods(given.get("require_auth", "")),
             is_lenient="require_auth" in given,
             wants_tls=self._wants_tls,
+            role=self._names[target.rolname],
             version=self._versions[target.role_oid],
         )
+
+    def _in_bytes(self, name: str) -> str:
+        """A name as the catalogs have it, as names of files are in Python."""
+        return self._names[name].decode(errors="surrogateescape")
 
     def _login_elsewhere(self, target: Target) -> Login:
         assert target.server is not None

@@ -1,0 +1,87 @@
+"""Databases of other encodings than UTF-8: their jobs, their names, and the extension in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from psycopg import sql
+
+from harness.cluster import Cluster
+from harness.scheduler import SCHEMA, Scheduler
+
+NAME = "caf\u00e9"
+RAISE = "DO $$BEGIN RAISE NOTICE 'na%ve', {0}; RAISE EXCEPTION 'caf%', {0} USING DETAIL = {0}, HINT = {0}; END$$"
+
+
+@pytest.fixture
+def latin(cluster: Cluster) -> Iterator[Scheduler]:
+    """A control database whose encoding is LATIN1, of a name that is written in UTF-8 in the catalogs."""
+    name = f"latin {NAME}"
+    with cluster.connect() as admin:
+        admin.execute(
+            sql.SQL("CREATE DATABASE {} ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0").format(sql.Identifier(name))
+        )
+    with cluster.connect(name) as admin:
+        admin.execute(
+            sql.SQL("CREATE SCHEMA {0}; CREATE EXTENSION elephant_worker SCHEMA {0} CASCADE").format(
+                sql.Identifier(SCHEMA)
+            )
+        )
+    scheduler = Scheduler(cluster, name)
+    yield scheduler
+    scheduler.close()
+
+
+def test_bytes_that_are_no_text(scheduler: Scheduler) -> None:
+    """In a database of the encoding SQL_ASCII any bytes are text."""
+    database = "bytes of all kinds"
+    scheduler.execute(
+        "CREATE DATABASE {} ENCODING 'SQL_ASCII' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'",
+        sql.Identifier(database),
+    )
+    scheduler._databases.append(database)
+    role = scheduler.role(NAME)
+    scheduler.start()
+    for _ in range(2):  # in a new session, and in one that has been used
+        run = scheduler.run("SELECT chr(233)", database, role)
+        assert run.state == "succeeded", (run.job_sqlstate, run.exception_message, run.exception_context)
+        run = scheduler.run(RAISE.format("chr(233)"), database, role)
+        assert (run.job_sqlstate, run.exception_message) == ("P0001", r"caf\xe9")
+        assert (run.exception_detail, run.exception_hint) == (r"\xe9", r"\xe9")
+        assert r"na\xe9ve" in run.notices
+    # What is UTF-8 stays as it is.
+    run = scheduler.run(RAISE.format("$1").replace("$1", "'\u00e9'"), database, role)
+    assert run.exception_message == NAME
+    run = scheduler.run("SELECT 1/(octet_length($1) - 2)", database, role, parameters='["\u00e9"]')
+    assert run.job_sqlstate == "22012"
+    job = scheduler.insert(RAISE.format("chr(233)"), database)
+    trial = scheduler.execute("SELECT * FROM try_job({})", sql.Literal(job)).fetchone()
+    assert trial is not None
+    assert trial.exception_message == r"caf\xe9"
+
+
+def test_names_in_another_encoding(latin: Scheduler, scheduler: Scheduler) -> None:
+    """Roles and databases belong to all databases, and their names are the same bytes in all of them."""
+    latin.execute('CREATE DATABASE "from latin \u00e9"')
+    latin._databases.append("from latin \u00e9")
+    scheduler.database(NAME)
+    scheduler.role(NAME)
+    own_role = latin.role(NAME)
+    latin.start()
+    databases = latin.execute(
+        "SELECT oid, datname FROM pg_database WHERE datname ~ '[^ -~]' OR datname = current_database()"
+    ).fetchall()
+    assert len(databases) == 3
+    roles = latin.execute("SELECT oid, rolname FROM pg_roles WHERE rolname ~ '[^ -~]'").fetchall()
+    assert len(roles) == 2
+    for role in roles:
+        for database in databases:
+            if role.rolname == own_role and database.datname != latin.dbname:
+                continue  # its name is no UTF-8
+            command = f"""SELECT 1/(count(*) - 1) FROM pg_roles r, pg_database d
+                WHERE r.rolname = current_user AND r.oid = {role.oid}
+                AND d.datname = current_database() AND d.oid = {database.oid}"""
+            for _ in range(2):  # in a new session, and in one that has been used
+                run = latin.run(command, database.datname, role.rolname)
+                assert run.job_sqlstate == "22012", (role, database, run.exception_message)
