@@ -14,8 +14,8 @@ DATA_built = $(SCRIPT) $(UPDATES)
 FOLDERS = roles types internal tables worker views api checks triggers diagnostics privileges
 # Each comes after those that it reads.
 VIEWS = replaced_role all_job all_job_log all_alert job_for_worker worker_status \
-	member_job member_job_log member_once_job member_alert my_job my_job_log my_alert visible_job job_grid view_owner job_stats job_request \
-	job_chain job_overview recent_runs dry_run
+	member_job member_job_log member_once_job member_alert my_job my_job_log my_alert visible_job visible_job_log job_grid \
+	view_owner job_stats job_request job_chain job_problem problem job_overview recent_runs dry_run
 ORDERED_views = $(VIEWS:%=sql/views/%.sql)
 parts = $(foreach folder,$(1),$(or $(ORDERED_$(folder)),$(sort $(wildcard sql/$(folder)/*.sql))))
 PARTS = sql/prelude.sql $(call parts,$(FOLDERS))

@@ -130,8 +130,12 @@ BEGIN
 END
 $$;
 
--- Views with other names.
+DROP FUNCTION @extschema@.upcoming_runs(interval);
+
+-- Views with other names, or other columns.
 DROP VIEW @extschema@.trial;
+DROP VIEW @extschema@.job_overview;
+DROP VIEW @extschema@.recent_runs;
 
 -- Checks of a job: constraints and triggers said the same twice; now each rule stands once, in what check_job() calls.
 DROP FUNCTION @extschema@.check_alerts();
@@ -199,3 +203,6 @@ ALTER TABLE @extschema@.job_statistic
     ALTER COLUMN last_states SET STORAGE EXTENDED,
     ALTER COLUMN durations SET STORAGE EXTENDED,
     ALTER COLUMN delays SET STORAGE EXTENDED;
+
+-- The log knows what jobs were called.
+ALTER TABLE @extschema@.job_log ADD COLUMN job_name text;

@@ -6,7 +6,7 @@ AS $$
 DECLARE
     state CONSTANT text := coalesce(
         (SELECT l.state FROM @extschema@.member_job_log l WHERE l.jl_id = cancel_run.jl_id),
-        (SELECT 'waiting' FROM @extschema@.waiting_run w WHERE w.jl_id = cancel_run.jl_id));
+        (SELECT 'waiting' FROM @extschema@.member_waiting_run w WHERE w.jl_id = cancel_run.jl_id));
 BEGIN
     IF state IS NULL THEN
         RAISE EXCEPTION 'there is no run % that role "%" may touch',

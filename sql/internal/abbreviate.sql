@@ -8,4 +8,4 @@ $$;
 COMMENT ON FUNCTION @extschema@.abbreviate(text, integer) IS
     'the text on one line, cut to the given number of characters';
 REVOKE ALL ON FUNCTION @extschema@.abbreviate(text, integer) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION @extschema@.abbreviate(text, integer) TO job_scheduler;
+GRANT EXECUTE ON FUNCTION @extschema@.abbreviate(text, integer) TO job_scheduler, job_monitor;

@@ -9,4 +9,4 @@ $$;
 COMMENT ON FUNCTION @extschema@.is_fulfilled(text, text) IS
     'whether a run that ended in this state, for good, ended as run_when wants; NULL if the state is not known';
 REVOKE ALL ON FUNCTION @extschema@.is_fulfilled(text, text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION @extschema@.is_fulfilled(text, text) TO job_scheduler;
+GRANT EXECUTE ON FUNCTION @extschema@.is_fulfilled(text, text) TO job_scheduler, job_monitor;

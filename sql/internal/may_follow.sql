@@ -14,4 +14,4 @@ $$;
 COMMENT ON FUNCTION @extschema@.may_follow(name, name) IS
     'whether a job may run after those of a role: whether the role that answers for it could SET ROLE to that one';
 REVOKE ALL ON FUNCTION @extschema@.may_follow(name, name) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION @extschema@.may_follow(name, name) TO job_scheduler;
+GRANT EXECUTE ON FUNCTION @extschema@.may_follow(name, name) TO job_scheduler, job_monitor;

@@ -26,7 +26,8 @@ CREATE TABLE @extschema@.job_log (
     bytes_written bigint,
     missed_count bigint,
     missed_until timestamptz,
-    server name
+    server name,
+    job_name text
 ) WITH (fillfactor = 50);
 
 CREATE INDEX job_log_job_id ON @extschema@.job_log (job_id, jl_id);
@@ -69,5 +70,7 @@ COMMENT ON COLUMN @extschema@.job_log.notices IS 'notices and warnings, the firs
 COMMENT ON COLUMN @extschema@.job_log.missed_count IS
     'for missed: number of due times from scheduled_at to missed_until';
 COMMENT ON COLUMN @extschema@.job_log.missed_until IS 'for missed: the last of these due times';
+COMMENT ON COLUMN @extschema@.job_log.job_name IS
+    'the name of the job when the run was claimed; NULL: it had none, or an earlier version wrote the row';
 
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.job_log', '');

@@ -39,7 +39,7 @@ COMMENT ON COLUMN @extschema@.job_statistic.durations IS
 COMMENT ON COLUMN @extschema@.job_statistic.delays IS
     'delays from scheduled_at to the start of the last 100 runs in seconds, the latest last';
 COMMENT ON COLUMN @extschema@.job_statistic.log_rows IS
-    'upper bound of the number of rows of the job in the log: incremented with each run, recounted when the log is pruned';
-COMMENT ON COLUMN @extschema@.job_statistic.oldest_run IS 'the log has no run of the job with a lower jl_id';
+    'upper bound of the number of rows of the job in the log that log_max_rows limits: incremented with each run that succeeded or was skipped, recounted when the log is pruned';
+COMMENT ON COLUMN @extschema@.job_statistic.oldest_run IS 'the log has no run of the job with a lower jl_id that log_max_rows could delete';
 
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.job_statistic', '');

@@ -47,7 +47,7 @@ COMMENT ON COLUMN @extschema@.worker_setting.start_grace IS
 COMMENT ON COLUMN @extschema@.worker_setting.log_max_age IS
     'how long a run is kept in the log after it has ended; NULL: forever';
 COMMENT ON COLUMN @extschema@.worker_setting.log_max_rows IS
-    'number of log rows kept for each job, the latest; pruned once a tenth more, or 10, have accumulated; NULL: all';
+    'number of log rows of runs that succeeded or were skipped kept for each job, the latest; pruned once a tenth more, or 10, have accumulated; all others are kept for log_max_age; NULL: all';
 COMMENT ON COLUMN @extschema@.worker_setting.measure_cost IS
     'whether to log the CPU time of each run and how much it reads and writes; on Linux';
 COMMENT ON COLUMN @extschema@.worker_setting.connect_as IS

@@ -11,7 +11,7 @@ BEGIN
     ELSIF NEW.kind = 'cancel run' THEN
         PERFORM FROM @extschema@.member_job_log l WHERE l.jl_id = NEW.jl_id;
         IF NOT FOUND THEN
-            PERFORM FROM @extschema@.waiting_run w WHERE w.jl_id = NEW.jl_id;
+            PERFORM FROM @extschema@.member_waiting_run w WHERE w.jl_id = NEW.jl_id;
         END IF;
     ELSE
         RAISE EXCEPTION 'role "%" cannot ask the worker for "%"', current_user, NEW.kind

@@ -24,7 +24,8 @@ SELECT l.jl_id,
        l.caused_by,
        l.missed_count,
        l.missed_until,
-       l.server
+       l.server,
+       l.job_name
 FROM @extschema@.job_log l
 -- See all_job.
 WHERE (SELECT pg_has_role('job_monitor', 'USAGE'))

@@ -1,6 +1,6 @@
 CREATE VIEW @extschema@.job_chain WITH (security_barrier) AS
 WITH RECURSIVE mine AS MATERIALIZED (
-    SELECT j.job_id, j.job_name, j.run_after, j.run_when, j.defined_by FROM @extschema@.member_job j),
+    SELECT j.job_id, j.job_name, j.run_after, j.run_when, j.defined_by FROM @extschema@.visible_job j),
 link AS (
     SELECT m.job_id, m.job_name, m.run_when, m.defined_by, a.after_job_id
     FROM mine m CROSS JOIN LATERAL unnest(m.run_after) a (after_job_id)),
@@ -10,10 +10,10 @@ level AS (
     SELECT l.job_id, v.level + 1 FROM level v JOIN link l ON l.after_job_id = v.job_id WHERE v.level < 1000)
 SELECT (SELECT max(v.level) FROM level v WHERE v.job_id = l.job_id) AS level,
        l.job_id,
-       @extschema@.abbreviate(l.job_name, 24) AS job_name,
+       l.job_name,
        l.run_when,
        l.after_job_id,
-       (SELECT @extschema@.abbreviate(m.job_name, 24) FROM mine m WHERE m.job_id = l.after_job_id) AS after_job_name,
+       (SELECT m.job_name FROM mine m WHERE m.job_id = l.after_job_id) AS after_job_name,
        CASE WHEN NOT EXISTS (SELECT FROM ONLY @extschema@.job j WHERE j.job_id = l.after_job_id) THEN 'deleted'
             WHEN NOT @extschema@.may_follow(l.defined_by, (SELECT j.rolname FROM ONLY @extschema@.job j
                                                            WHERE j.job_id = l.after_job_id)) THEN 'not permitted'
@@ -25,11 +25,11 @@ FROM link l
 LEFT JOIN @extschema@.finished_dependency d ON d.job_id = l.job_id AND d.after_job_id = l.after_job_id;
 
 COMMENT ON VIEW @extschema@.job_chain IS
-    'which jobs run after which: a row for each job of a role that the current role is a member of and each job in its run_after';
+    'which jobs run after which: a row for each job that the current role may see and each job in its run_after';
 COMMENT ON COLUMN @extschema@.job_chain.level IS 'length of the chain of jobs before it';
 COMMENT ON COLUMN @extschema@.job_chain.after_job_id IS 'a job in its run_after';
 COMMENT ON COLUMN @extschema@.job_chain.after_job_name IS 'the name of that job';
 COMMENT ON COLUMN @extschema@.job_chain.state IS
     'whether that job has ended since the job was last started for its dependencies; waiting: not yet; fulfilled, not fulfilled: its last end is, or is not, as run_when requires; deleted: it never will';
 COMMENT ON COLUMN @extschema@.job_chain.jl_id IS 'the run of that job that ended last';
-GRANT SELECT ON @extschema@.job_chain TO job_scheduler;
+GRANT SELECT ON @extschema@.job_chain TO job_scheduler, job_monitor;

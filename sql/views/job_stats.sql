@@ -2,9 +2,9 @@ CREATE FUNCTION @extschema@.percentiles(samples real[], OUT p50 interval, OUT p9
 LANGUAGE sql IMMUTABLE SECURITY INVOKER PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    -- Milliseconds are enough from a second on, and keep the view narrow.
-    SELECT make_interval(secs => round(p[1]::numeric, CASE WHEN p[1] < 1 THEN 6 ELSE 3 END)::float8),
-           make_interval(secs => round(p[2]::numeric, CASE WHEN p[2] < 1 THEN 6 ELSE 3 END)::float8)
+    -- Milliseconds are enough, and keep the view narrow; what is shorter than one is not nothing.
+    SELECT make_interval(secs => round(p[1]::numeric, CASE WHEN p[1] < 0.001 THEN 4 ELSE 3 END)::float8),
+           make_interval(secs => round(p[2]::numeric, CASE WHEN p[2] < 0.001 THEN 4 ELSE 3 END)::float8)
     FROM (SELECT percentile_disc(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY s.seconds) AS p
           FROM unnest(samples) s (seconds)) q;
 $$;
@@ -27,8 +27,8 @@ SELECT j.job_id,
        d.p95 AS duration_p95,
        l.p50 AS lateness_p50,
        l.p95 AS lateness_p95,
-       s.last_executed,
-       s.last_success,
+       date_trunc('second', s.last_executed) AS last_executed,
+       date_trunc('second', s.last_success) AS last_success,
        s.last_states
 FROM ONLY @extschema@.job j
 LEFT JOIN @extschema@.job_statistic s ON s.job_id = j.job_id

@@ -1,25 +1,65 @@
-CREATE VIEW @extschema@.recent_runs WITH (security_barrier) AS
-SELECT l.jl_id,
-       @extschema@.abbreviate(CASE WHEN l.rolname <> current_user THEN l.rolname || '.' ELSE '' END
-                             || coalesce((SELECT j.job_name FROM ONLY @extschema@.job j WHERE j.job_id = l.job_id),
-                                         l.job_command), 22) AS job,
-       l.state,
-       to_char(coalesce(l.job_started, l.scheduled_at), 'MM-DD HH24:MI:SS') AS started,
-       CAST(justify_interval(date_trunc('milliseconds', coalesce(l.job_finished, clock_timestamp()) - l.job_started))
-            AS interval(3)) AS took,
-       l.row_count AS rows,
-       @extschema@.abbreviate(l.exception_message, 28) AS message
-FROM @extschema@.member_job_log l
--- Not the whole log, where none of the latest runs is one's own.
-WHERE l.jl_id > (SELECT max(n.jl_id) - 100000 FROM @extschema@.job_log n)
-ORDER BY l.jl_id DESC
-LIMIT 20;
+CREATE FUNCTION @extschema@.recent_runs(
+    count integer DEFAULT 20,
+    since timestamptz DEFAULT NULL,
+    failed boolean DEFAULT false,
+    OUT jl_id bigint,
+    OUT job text,
+    OUT rolname name,
+    OUT state text,
+    OUT started text,
+    OUT took interval,
+    OUT rows bigint,
+    OUT message text
+) RETURNS SETOF record
+LANGUAGE plpgsql STABLE SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+    IF recent_runs.count < 0 THEN
+        RAISE EXCEPTION 'recent_runs() cannot show % runs', recent_runs.count
+            USING ERRCODE = 'invalid_parameter_value',
+                  DETAIL = 'The count must be 0 or more; NULL: all.',
+                  HINT = 'For example recent_runs(100), or recent_runs(NULL, now() - interval ''1 day'', failed := true).';
+    END IF;
+    RETURN QUERY
+    SELECT r.jl_id,
+           @extschema@.job_label(coalesce(r.job_name, (SELECT j.job_name FROM @extschema@.visible_job j WHERE j.job_id = r.job_id)),
+                                NULL, r.job_command),
+           r.rolname,
+           r.state,
+           @extschema@.brief_time(r.moment),
+           CASE WHEN r.job_started IS NOT NULL OR r.state = 'running'
+                THEN justify_interval(date_trunc('milliseconds', coalesce(r.job_finished, clock_timestamp()) - r.moment)) END,
+           r.row_count,
+           r.exception_message
+    FROM (SELECT l.*, coalesce(l.job_started, l.scheduled_at) AS moment
+          FROM @extschema@.visible_job_log l
+          -- Without a moment not the whole log, where few of the latest runs are one's own.
+          WHERE (since IS NOT NULL OR l.jl_id > (SELECT max(n.jl_id) - 100000 FROM @extschema@.visible_job_log n))
+            AND (since IS NULL OR coalesce(l.job_started, l.scheduled_at) >= since)
+            AND (NOT failed OR l.state IN ('failed', 'timed out', 'lost'))
+          -- What was logged late sorts where it belongs.
+          ORDER BY l.jl_id DESC LIMIT CASE WHEN since IS NULL THEN recent_runs.count + 1000 END) r
+    ORDER BY r.moment DESC, r.jl_id DESC
+    LIMIT recent_runs.count;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.recent_runs(integer, timestamptz, boolean) IS
+    'the latest runs of the jobs that the current role may see, the latest first: at most count of them (by default 20; NULL: all), those since a moment, or without one among the latest 100,000 of all roles; failed: only those that failed, timed out or were lost';
+REVOKE ALL ON FUNCTION @extschema@.recent_runs(integer, timestamptz, boolean) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.recent_runs(integer, timestamptz, boolean) TO job_scheduler, job_monitor;
+
+CREATE VIEW @extschema@.recent_runs AS
+SELECT r.jl_id, r.job, r.rolname, r.state, r.started, CAST(r.took AS interval(3)) AS took, r.rows, r.message
+FROM @extschema@.recent_runs() r;
 
 COMMENT ON VIEW @extschema@.recent_runs IS
-    'the last 20 runs of all roles that the current role is a member of, of the last 100 000 of all, the latest first: the columns of every day, shortened';
-COMMENT ON COLUMN @extschema@.recent_runs.job IS 'the name of the job, else the command; with the role, where that is another';
-COMMENT ON COLUMN @extschema@.recent_runs.started IS 'when it started or was due, in the time zone of the session';
-COMMENT ON COLUMN @extschema@.recent_runs.took IS 'how long it took, or has taken so far';
+    'the last 20 runs of the jobs that the current role may see, the latest first: the columns of every day; recent_runs(100) shows more';
+COMMENT ON COLUMN @extschema@.recent_runs.job IS 'the name of the job; without one, the beginning of the command';
+COMMENT ON COLUMN @extschema@.recent_runs.started IS
+    'when it started, or was due if it has not: the time of today, the weekday and time of the six days before and after, otherwise the date';
+COMMENT ON COLUMN @extschema@.recent_runs.took IS 'how long it took; of an active run: how long since it was due';
 COMMENT ON COLUMN @extschema@.recent_runs.rows IS 'rows that the last statement returned or changed';
 COMMENT ON COLUMN @extschema@.recent_runs.message IS 'the error, or why the run did not start';
-GRANT SELECT ON @extschema@.recent_runs TO job_scheduler;
+GRANT SELECT ON @extschema@.recent_runs TO job_scheduler, job_monitor;

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from datetime import datetime, timedelta
+from typing import Any
+
 import psycopg
 import pytest
 from psycopg import sql
@@ -9,8 +13,9 @@ from psycopg import sql
 from harness.scheduler import SCHEMA, Scheduler
 from harness.waiting import until
 
-WIDTH = 120
-VIEWS = ["job_overview", "recent_runs", "job_chain", "waiting_run"]
+VIEWS = ["job_overview", "recent_runs", "job_chain", "waiting_run", "problem"]
+# In one line each, as psql prints it, for names and messages of this length; longer ones make longer lines.
+WIDTHS = {"short": 100, "ordinary": 100, "long": None}
 
 
 @pytest.fixture
@@ -19,34 +24,59 @@ def worker(scheduler: Scheduler) -> Scheduler:
     return scheduler
 
 
-def printed(scheduler: Scheduler, query: str) -> list[str]:
-    """What psql prints, as it comes."""
+def printed(scheduler: Scheduler, query: str, wrapped: int | None = None) -> list[str]:
+    """What psql prints, as it comes, or wrapped to a number of columns."""
+    options = [] if wrapped is None else ["-P", "format=wrapped", "-P", f"columns={wrapped}"]
     command = scheduler.cluster.command(
-        "psql", "-X", "-d", scheduler.dbname, "-c", f'SET search_path = "{SCHEMA}"', "-c", query
+        "psql", "-X", *options, "-d", scheduler.dbname, "-c", f'SET search_path = "{SCHEMA}"', "-c", query
     )
-    return command.stdout.splitlines()
+    return command.stdout.splitlines()[1:]
 
 
-def test_they_fit(worker: Scheduler) -> None:
-    role, database = worker.role("a role with a long name"), worker.database("a database with a long name")
-    first = worker.insert(
-        "DO $$BEGIN\n    RAISE EXCEPTION 'something went wrong that takes\n    many words to say';\nEND$$",
-        database,
-        rolname=role,
-        schedule='{"0 9 * * 1-5","0 12 * * 6","30 4 1,15 * *"}',
-        job_name="the report of all orders of the night",
-    )
-    worker.insert("SELECT 1", database, rolname=role, run_after=[first], run_when="on_failure", job_name="x" * 100)
-    worker.execute("ALTER SEQUENCE worker_inbox_request_id_seq RESTART 12345678")
+def renamed(scheduler: Scheduler, role: str, name: str) -> str:
+    scheduler.execute("ALTER ROLE {} RENAME TO {}", sql.Identifier(role), sql.Identifier(name))
+    scheduler._roles[scheduler._roles.index(role)] = name
+    return name
+
+
+@pytest.mark.parametrize(
+    ("length", "role", "name", "schedule", "message"),
+    [
+        ("short", "app", "mail", "@daily", "no"),
+        ("ordinary", "webshop", "nightly report", "30 4 * * 1-5", "division by zero"),
+        ("long", "a role with a long name", "the report of all orders of the night " * 2, "30 4 1,15 * *", "no " * 50),
+    ],
+)
+def test_widths(worker: Scheduler, length: str, role: str, name: str, schedule: str, message: str) -> None:
+    role = renamed(worker, worker.role(), role)
+    database = worker.dbname
+    worker.execute("ALTER SEQUENCE worker_inbox_request_id_seq RESTART 12345")
+    command = f"DO $$BEGIN RAISE EXCEPTION '{message.strip()}'; END$$"
+    first = worker.insert(command, database, rolname=role, schedule=schedule, job_name=name.strip())
+    worker.insert("SELECT 1", database, rolname=role, run_after=[first], run_when="on_failure", job_name="then")
     worker.ended(worker.value("SELECT run_job(%s)", first))
-    worker.run("UPDATE pg_class SET relname = relname WHERE false")
-    until(lambda: len([run for run in worker.log() if run.state != "running"]) == 3)
+    until(lambda: len([run for run in worker.log() if run.state != "running"]) == 2)
     worker.stop()
     worker.value("SELECT run_once('SELECT 1')")
-    for view in VIEWS:
+    datname = "weborder" if length != "long" else database
+    for view in ["job_overview", "recent_runs", "job_chain", "waiting_run"]:
+        for columns in (80, 100, 120):
+            if columns == 80 and view in ("job_chain", "waiting_run"):
+                continue  # their headings are wider
+            lines = printed(worker, f"SELECT * FROM {view}", wrapped=columns)
+            assert max(map(len, lines)) <= columns, (view, lines)
         lines = printed(worker, f"SELECT * FROM {view}")
         assert len(lines) > 4, view
-        assert max(map(len, lines)) <= WIDTH, (view, lines)
+        shown = "\n".join(lines)
+        if view != "waiting_run":
+            assert name.strip() in shown
+        if "datname" in shown:
+            shown = shown.replace(database, datname)
+        widest = max(len(line) for line in shown.splitlines() if "---" not in line)
+        if (limit := WIDTHS[length]) is not None:
+            assert widest <= limit, (view, widest, shown)
+    # Too much for lines: what is wrong is told in sentences.
+    assert max(map(len, printed(worker, "SELECT * FROM problem", wrapped=120))) <= 120
 
 
 def test_overview(worker: Scheduler) -> None:
@@ -54,42 +84,220 @@ def test_overview(worker: Scheduler) -> None:
     app = worker.connect_as(role)
     failing = worker.insert("SELECT\n  1/0", rolname=role, max_retries=1)
     worker.insert("SELECT 1", rolname=role, enabled=False, job_description="switched off")
-    worker.insert("SELECT 1", rolname=role, job_name="named", schedule="@daily", job_description="never seen")
+    worker.insert("SELECT 1", rolname=role, job_name="named", schedule="0 0 1 1 *", job_description="never seen")
+    worker.insert("SELECT 1", rolname=role, job_name="a name that is rather long, and " + "x" * 60)
     worker.ended(worker.value("SELECT run_job(%s)", failing))
     rows = app.execute("SELECT * FROM job_overview").fetchall()
-    assert [(row.job, row.status, row.fails) for row in rows] == [
-        ("SELECT 1/0", "to retry", 1),
-        ("switched off", "not enabled", 0),
-        ("named", "new", 0),
+    assert [(row.job, row.rolname, row.status, row.problem) for row in rows] == [
+        ("SELECT 1/0", role, "to retry", "failing"),
+        ("a name that is rather long, and " + "x" * 60, role, "new", None),
+        ("named", role, "new", None),
+        ("switched off", role, "not enabled", None),
     ]
-    assert rows[0].last_run
+    assert re.fullmatch(r"\d\d:\d\d:\d\d", rows[0].last_run)
     assert rows[0].next_run
-    assert rows[2].next_run.endswith(" 00:00:00")
+    assert re.fullmatch(r"20\d\d-01-01|\w\w\w 00:00|00:00:00", rows[2].next_run)
     sleeping = worker.insert("SELECT pg_sleep(1000)", rolname=role)
     worker.value("SELECT run_job(%s)", sleeping)
     until(
         lambda: app.execute("SELECT status FROM job_overview WHERE job_id = %s", (sleeping,)).fetchone() == ("running",)
     )
-    assert worker.value(f"SELECT job FROM job_overview WHERE job_id = {failing}").startswith(f"{role}.")
+    assert worker.value("SELECT job_id FROM job_overview WHERE job = 'named'")
+
+
+def test_times_are_brief(scheduler: Scheduler) -> None:
+    scheduler.execute("SET TimeZone = 'Europe/Berlin'")
+    today = scheduler.value("SELECT current_date")
+    for days in range(-400, 401):
+        moment = f"{today + timedelta(days=days)} 03:04:05"
+        shown = scheduler.value("SELECT brief_time(%s::timestamptz)", moment)
+        expected = {True: "%Y-%m-%d", abs(days) < 7: "%a %H:%M", days == 0: "%H:%M:%S"}[True]
+        assert shown == datetime.fromisoformat(moment).strftime(expected)
+    for moment in ("infinity", "-infinity", None):
+        assert len(scheduler.value("SELECT brief_time(%s::timestamptz)", moment) or "") <= 10
 
 
 def test_recent_runs(worker: Scheduler) -> None:
     role = worker.role()
     app = worker.connect_as(role)
     job = worker.insert("SELECT generate_series(1, 7)", rolname=role, job_name="seven")
+    failing = worker.insert("SELECT 1/0 /* " + "long " * 50 + "*/", rolname=role)
+    failed = worker.ended(worker.value("SELECT run_job(%s)", failing))
     for _ in range(22):
         last = worker.ended(worker.value("SELECT run_job(%s)", job))
     rows = app.execute("SELECT * FROM recent_runs").fetchall()
     assert len(rows) == 20
     assert rows[0].jl_id == last.jl_id
-    assert (rows[0].job, rows[0].state, rows[0].rows, rows[0].message) == ("seven", "succeeded", 7, None)
+    assert (rows[0].job, rows[0].rolname, rows[0].state, rows[0].rows, rows[0].message) == (
+        "seven", role, "succeeded", 7, None,
+    )  # fmt: skip
     assert rows[0].took.total_seconds() >= 0
+    assert len(app.execute("SELECT * FROM recent_runs(22)").fetchall()) == 22
+    assert len(app.execute("SELECT * FROM recent_runs(NULL)").fetchall()) == 23
+    since = app.execute(
+        "SELECT jl_id, job, message FROM recent_runs(since => %s, failed => true)", (failed.job_started,)
+    ).fetchall()
+    assert [tuple(row) for row in since] == [(failed.jl_id, "SELECT 1/0 /* long long long …", "division by zero")]
+    assert app.execute("SELECT FROM recent_runs(since => %s, failed => true)", (last.job_started,)).fetchall() == []
+    with pytest.raises(psycopg.errors.InvalidParameterValue):
+        app.execute("SELECT * FROM recent_runs(-1)")
+    # A run is called what its job was called then.
+    app.execute("SELECT update_job('seven', job_name := 'eight')")
+    assert [row.job for row in app.execute("SELECT job FROM recent_runs(1)")] == ["seven"]
+    assert [row.job_name for row in app.execute("SELECT job_name FROM my_job_log ORDER BY jl_id")] == [
+        None, *["seven"] * 22,
+    ]  # fmt: skip
+
+
+def test_a_run_that_never_started_is_where_it_belongs(scheduler: Scheduler) -> None:
+    job = scheduler.insert("SELECT 1")
+    for jl_id, scheduled, started, state in (
+        (1, 30, 30, "succeeded"),
+        (2, 10, 10, "succeeded"),
+        (3, 20, None, "missed"),
+    ):
+        scheduler.admin.execute(
+            """INSERT INTO job_log (jl_id, job_id, rolname, datname, cause, scheduled_at, job_started, job_finished,
+                                    state, job_command)
+               VALUES (%s, %s, 'x', 'x', 'schedule', now() - %s * interval '1 minute', now() - %s * interval '1 minute',
+                       now(), %s, '')""",
+            (jl_id, job, scheduled, started, state),
+        )
+    assert [row.jl_id for row in scheduler.execute("SELECT * FROM recent_runs")] == [2, 3, 1]
+
+
+def test_a_monitor_sees_the_jobs_of_all(worker: Scheduler) -> None:
+    role, monitor = worker.role(), worker.role("monitor", scheduler=False)
+    worker.execute("GRANT job_monitor TO {}", sql.Identifier(monitor))
+    first = worker.insert("SELECT 1/0", rolname=role, job_name="first")
+    worker.insert("SELECT 1", rolname=role, job_name="second", run_after=[first])
+    worker.ended(worker.value("SELECT run_job(%s)", first))
+    worker.stop()
+    once = worker.connect_as(role).execute("SELECT run_once('SELECT 1')").fetchone()
+    session = worker.connect_as(monitor)
+    seen = {view: session.execute(f"SELECT * FROM {view}").fetchall() for view in VIEWS}
+    assert [row.job for row in seen["job_overview"]] == ["first", "second"]
+    assert [(row.job, row.rolname) for row in seen["recent_runs"]] == [("first", role)]
+    assert [(row.job_name, row.after_job_name) for row in seen["job_chain"]] == [("second", "first")]
+    assert [(row.jl_id, row.job, row.rolname) for row in seen["waiting_run"]] == [(*once, "SELECT 1", role)]
+    assert [row.problem for row in seen["problem"]] == ["worker off", "failing"]
+    for remedy in [row.remedy for row in seen["problem"] if row.job_id]:
+        session.execute(remedy)
+    # What it sees it may not touch, even if it may define jobs of its own.
+    worker.execute("GRANT job_scheduler TO {}", sql.Identifier(monitor))
+    assert len(session.execute("SELECT * FROM waiting_run").fetchall()) == 1
+    with pytest.raises(psycopg.errors.NoDataFound):
+        session.execute("SELECT cancel_run(%s)", once)
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        session.execute("INSERT INTO job_request (kind, jl_id) VALUES ('cancel run', %s)", once)
+
+
+def problems(session: psycopg.Connection[Any]) -> list[tuple[str, str | None]]:
+    return [(row.problem, row.job) for row in session.execute("SELECT * FROM problem")]
+
+
+def remedy(session: psycopg.Connection[Any], problem: str) -> None:
+    """Do what a row of problem says."""
+    row = session.execute("SELECT remedy FROM problem WHERE problem = %s", (problem,)).fetchone()
+    assert row is not None
+    session.execute(row.remedy)
+
+
+def test_problems_of_the_worker(scheduler: Scheduler) -> None:
+    admin = scheduler.admin
+    assert problems(admin) == [("worker off", None)]
+    remedy(admin, "worker off")
+    scheduler.tick()
+    assert problems(admin) == []
+    scheduler.value("SELECT pause_jobs()")
+    job = scheduler.insert("SELECT 1", job_name="waits", schedule="1 second")
+    until(lambda: scheduler.value("SELECT next_run_at < now() - interval '5 seconds' FROM member_job"), "it to be late")
+    assert problems(admin) == [("paused", None)]
+    assert problems(scheduler.connect_as(scheduler.role())) == [("paused", None)]
+    assert scheduler.value("SELECT since = date_trunc('second', paused_since) FROM problem, worker_setting")
+    scheduler.value("SELECT delete_job(%s)::text", job)
+    remedy(admin, "paused")
+    assert problems(admin) == []
+    scheduler.stop()
+    assert scheduler.value("SELECT since = date_trunc('second', stopped_at) FROM problem, worker_state")
+
+
+def test_problems_of_jobs_and_their_remedies(worker: Scheduler) -> None:
+    worker.execute("CREATE TABLE t (command text); INSERT INTO t VALUES ('SELECT 1/0')")
+    role = worker.role()
+    app = worker.connect_as(role)
+    worker.execute("GRANT SELECT ON t TO {}", sql.Identifier(role))
+    command = "DO $$BEGIN EXECUTE (SELECT command FROM public.t); END$$"
+
+    def define(name: str, **options: Any) -> int:
+        return worker.insert(command, rolname=role, job_name=name, **options)
+
+    def run(name: str) -> Any:
+        return worker.ended(worker.value("SELECT run_job(%s)", name))
+
+    define("failing")
+    define("disabled", disable_after=2, schedule="@yearly")
+    for name in ("failing", "failing", "disabled", "disabled"):
+        run(name)
+    define("off", enabled=False)
+    run("off")
+    worker.tick()
+    assert problems(app) == [("disabled", "disabled"), ("failing", "failing")]
+    since, what, first = app.execute(
+        """SELECT since, what, (SELECT min(job_started) FROM my_job_log WHERE job_name = 'failing')
+           FROM problem WHERE problem = 'failing'"""
+    ).fetchone() or (None, None, None)
+    assert since == first.replace(microsecond=0)
+    assert what == "failed 2 times in a row, the last time with: division by zero"
+    remedy(app, "failing")
+    remedy(app, "disabled")
+    worker.execute("UPDATE t SET command = 'SELECT 1'")
+    for name in ("failing", "disabled"):
+        run(name)
+    assert problems(app) == []
+
+    define("overdue", expect_success_within="1 second")
+    until(lambda: problems(app) == [("overdue", "overdue")], "it to be overdue")
+    remedy(app, "overdue")
+    until(lambda: problems(app) == [], "it to succeed")
+    worker.execute("SELECT delete_job('overdue')")
+
+    gone = worker.database()
+    worker.insert("SELECT 1", gone, rolname=role, job_name="quarantined", schedule="1 second")
+    worker.execute("DROP DATABASE {} WITH (FORCE)", sql.Identifier(gone))
+    until(lambda: problems(app) == [("quarantined", "quarantined")], "quarantine")
+    assert app.execute("SELECT remedy IS NOT NULL FROM problem").fetchone() == (True,)
+    worker.execute("SELECT delete_job('quarantined')")
+
+    # What the worker has counted decides.
+    worker.execute("UPDATE t SET command = 'SELECT pg_sleep(1000)'")
+    job = define("overrun")
+    worker.execute(f"UPDATE job_statistic SET durations = array_fill(0.1::real, ARRAY[20]) WHERE job_id = {job}")
+    worker.value("SELECT run_job('overrun')")
+    until(lambda: problems(app) == [("overrun", "overrun")], "it to take longer than usual")
+    remedy(app, "overrun")
+    until(lambda: problems(app) == [], "it to be cancelled")
+    for states, kind in (("{succeeded,skipped,skipped,skipped,skipped,skipped}", "skipping"), ("{missed}", "missed")):
+        worker.execute(f"UPDATE job_statistic SET last_states = '{states}' WHERE job_id = {job}")
+        assert problems(app) == [(kind, "overrun")]
+        remedy(app, kind)
+    assert app.execute("SELECT parallel FROM my_job WHERE job_id = %s", (job,)).fetchone() == (True,)
+    assert problems(worker.connect_as(worker.role("stranger"))) == []
+
+
+def test_late(worker: Scheduler) -> None:
+    worker.execute("UPDATE worker_setting SET max_running_jobs = 1")
+    worker.insert("SELECT pg_sleep(1000)", schedule="1 second", job_name="long")
+    until(lambda: [row.state for row in worker.log()] == ["running"])
+    worker.insert("SELECT 1", schedule="1 second", job_name="late")
+    until(lambda: problems(worker.admin) == [("late", "late")], "it to be late")
+    remedy(worker.admin, "late")
 
 
 def test_what_is_not_ones_own_is_not_there(worker: Scheduler) -> None:
     worker.run("SELECT 1", rolname=worker.role("victim"))
     stranger = worker.connect_as(worker.role("stranger"))
-    for view in ("job_overview", "recent_runs", "job_chain", "waiting_run"):
+    for view in VIEWS:
         assert stranger.execute(f"SELECT * FROM {view}").fetchall() == []
         with pytest.raises((psycopg.errors.InsufficientPrivilege, psycopg.errors.ObjectNotInPrerequisiteState)):
             stranger.execute(f"DELETE FROM {view}")

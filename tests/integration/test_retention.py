@@ -62,6 +62,32 @@ def test_no_limits(scheduler: Scheduler) -> None:
     until(lambda: rows(scheduler) == 0, "the rows to go")
 
 
+def test_failures_are_kept_by_age(scheduler: Scheduler) -> None:
+    """Also if runs that succeed, or are skipped, fill the log meanwhile; many failures do not push these out."""
+    scheduler.execute("UPDATE worker_setting SET log_max_rows = 20")
+    scheduler.start()
+    scheduler.execute("CREATE TABLE t (divisor integer); INSERT INTO t VALUES (0)")
+    job = scheduler.insert("SELECT 1 / divisor FROM t", parallel=True)
+    failed = scheduler.ended(scheduler.value("SELECT run_job(%s)", job))
+    scheduler.execute("UPDATE t SET divisor = 1")
+    counted = "SELECT success_count + failure_total FROM job_statistic"
+    for _ in range(40):
+        scheduler.value("SELECT run_job(%s)", job)
+    until(lambda: scheduler.value(counted) == 41 and len(scheduler.log(job)) <= 31, "successes to go")
+    assert scheduler.log(job)[0].jl_id == failed.jl_id
+    scheduler.execute("UPDATE t SET divisor = 0")
+    for _ in range(40):
+        scheduler.value("SELECT run_job(%s)", job)
+    until(lambda: scheduler.value(counted) == 81, "40 failures")
+    scheduler.tick()
+    states = [row.state for row in scheduler.log(job)]
+    assert states.count("failed") == 41
+    assert states.count("succeeded") >= 20
+    scheduler.execute("UPDATE job_log SET job_finished = now() - interval '31 days' WHERE state = 'failed'")
+    scheduler.execute("UPDATE worker_setting SET log_max_age = '29 days'")  # it looks again
+    until(lambda: "failed" not in [row.state for row in scheduler.log(job)], "old failures to go")
+
+
 def test_a_run_that_is_active_is_never_pruned(scheduler: Scheduler) -> None:
     scheduler.start()
     job = scheduler.insert("SELECT pg_sleep(1000)", parallel=True)

@@ -96,6 +96,38 @@ def test_commands_run_as_in_psql(worker: Scheduler, command: str) -> None:
     assert (run.state, run.job_sqlstate) == expected, run
 
 
+@pytest.mark.parametrize(
+    ("command", "sqlstate", "hint", "better"),
+    [
+        ("SELECT 1; VACUUM t", "25001", "must be the only one of its command", "VACUUM t"),
+        ("DO $$BEGIN EXECUTE 'VACUUM t'; END$$", "25001", "must be the only one of its command", "VACUUM t"),
+        ("SELECT 1; CALL commits()", "2D000", "CALL or DO is the only statement", "CALL commits()"),
+        ("DO $$BEGIN COMMIT; END$$; SELECT 1", "2D000", "CALL or DO is the only statement", "DO $$BEGIN COMMIT; END$$"),
+        (r"SELECT convert_from('\xe9', 'UTF8')", "22021", "convert_from()", r"SELECT convert_from('\xe9', 'LATIN1')"),
+        ("SELECT pg_terminate_backend(pg_backend_pid())", "57P01", "pg_terminate_backend()", "SELECT 1"),
+    ],
+)
+def test_the_log_has_hints_where_postgresql_has_none(
+    worker: Scheduler, command: str, sqlstate: str, hint: str, better: str
+) -> None:
+    worker.execute("CREATE TABLE t (i int)")
+    worker.execute("CREATE PROCEDURE commits() LANGUAGE plpgsql AS $$BEGIN COMMIT; END$$")
+    run = worker.run(command)
+    assert (run.state, run.job_sqlstate) == ("failed", sqlstate)
+    assert hint in run.exception_hint
+    # What the hint says helps.
+    assert worker.run(better).state == "succeeded"
+
+
+def test_a_character_that_the_database_lacks(worker: Scheduler) -> None:
+    database = worker.database("latin")
+    worker.execute("DROP DATABASE {}", sql.Identifier(database))
+    worker.execute("CREATE DATABASE {} ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0", sql.Identifier(database))
+    run = worker.run("SELECT '語'", database)
+    assert (run.state, run.job_sqlstate) == ("failed", "22P05")
+    assert "does not have this character" in run.exception_hint
+
+
 def test_a_transaction_left_open_is_rolled_back(worker: Scheduler) -> None:
     worker.execute("CREATE TABLE t (i int)")
     run = worker.run("BEGIN; INSERT INTO t VALUES (1)")

@@ -40,7 +40,7 @@ def test_upcoming_runs_of_several_intervals_are_on_their_grid(scheduler: Schedul
     ):
         job = scheduler.insert("SELECT 1", schedule=schedule)
         begin = scheduler.value("SELECT schedule_set_at FROM job WHERE job_id = %s", job)
-        rows = scheduler.execute("SELECT scheduled_at FROM upcoming_runs('1 minute') ORDER BY 1").fetchall()
+        rows = scheduler.execute("SELECT scheduled_at FROM upcoming_runs('1 minute', NULL) ORDER BY 1").fetchall()
         assert [(row.scheduled_at - begin).total_seconds() for row in rows][: len(gaps)] == gaps
         scheduler.execute(f"SELECT delete_job({job})")
 
@@ -57,13 +57,35 @@ def test_upcoming_runs_go_on_from_where_the_job_is(scheduler: Scheduler) -> None
     )
     rows = scheduler.execute(
         "SELECT u.job_id, u.scheduled_at - coalesce(j.starts_at, j.schedule_set_at) AS since "
-        "FROM upcoming_runs('11 minutes') u JOIN job j USING (job_id) ORDER BY 2"
+        "FROM upcoming_runs('11 minutes', NULL) u JOIN job j USING (job_id) ORDER BY 2"
     ).fetchall()
     minutes = {
         number: [row.since / timedelta(minutes=1) for row in rows if row.job_id == number] for number in (job, later)
     }
     assert minutes[job][:4] == [8, 9, 10, 12]
     assert minutes[later] == [0, 2, 3, 4, 6, 8, 9, 10]
+
+
+def test_what_is_frequent_has_one_row(scheduler: Scheduler) -> None:
+    moments = {
+        "starts_at": scheduler.value("SELECT date_trunc('day', now() + interval '1 day', 'UTC')"),
+        "timezone": "UTC",
+    }
+    rare = scheduler.insert("SELECT 1", schedule="0 */6 * * *", job_name="rare", **moments)
+    often = scheduler.insert("SELECT 1", schedule="* * * * *", job_name="often", **moments)
+    scheduler.insert("SELECT 1", schedule="* * * * * *", job_name="all the time", **moments)
+    ahead = scheduler.value("SELECT %s - now() + interval '12 hours' - interval '1 second'", moments["starts_at"])
+    rows = scheduler.admin.execute("SELECT * FROM upcoming_runs(%s)", (ahead,)).fetchall()
+    assert [(row.job_name, row.runs) for row in rows] == [
+        ("rare", 1), ("often", 12 * 60), ("all the time", None), ("rare", 1),
+    ]  # fmt: skip
+    assert [row.due_together for row in rows] == [3, 3, 3, 2]
+    assert rows[0].last_scheduled_at == rows[0].scheduled_at == moments["starts_at"]
+    assert rows[1].last_scheduled_at == moments["starts_at"] + timedelta(hours=11, minutes=59)
+    assert rows[2].last_scheduled_at is None
+    rows = scheduler.admin.execute("SELECT job_id FROM upcoming_runs(%s, times := NULL)", (ahead,)).fetchall()
+    numbers = [row.job_id for row in rows]
+    assert (numbers.count(rare), numbers.count(often)) == (2, 12 * 60)
 
 
 @pytest.mark.parametrize("name", POSIX)

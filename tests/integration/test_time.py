@@ -208,7 +208,7 @@ def test_changes_of_the_clock_and_time_zones(faked: Scheduler, clock: ServerCloc
     assert {(jobs[row.job_id][1:], row.next_run_at == moment) for row in shown} == {
         ((zone, dst), (schedule, zone, dst) in due) for schedule, zone, dst in due | not_due
     }
-    upcoming = faked.execute("SELECT * FROM upcoming_runs('5 minutes')").fetchall()
+    upcoming = faked.execute("SELECT * FROM upcoming_runs('5 minutes', NULL)").fetchall()
     assert {(jobs[row.job_id], row.scheduled_at, row.due_together) for row in upcoming} == {
         (job, moment, len(due)) for job in due
     }
@@ -413,7 +413,7 @@ def test_every_form_from_sql(scheduler: Scheduler) -> None:
     job = scheduler.insert("SELECT 1", schedule="H H(22-23) * * *", timezone="UTC")
     slot = scheduler.value("SELECT next_run_at FROM member_job WHERE job_id = %s", job)
     assert slot.hour in (22, 23)
-    seen = "SELECT scheduled_at FROM upcoming_runs('2 days') WHERE job_id = %s ORDER BY 1"
+    seen = "SELECT scheduled_at FROM upcoming_runs('2 days', NULL) WHERE job_id = %s ORDER BY 1"
     found = scheduler.admin.execute(seen, (job,)).fetchall()
     assert [row[0] for row in found][:2] == [slot, slot + timedelta(days=1)]
 

@@ -18,6 +18,15 @@ from .socket_transport import SocketTransport
 from .transport import Answer, Lost, Statement, Transport
 
 CONNECTION_HINT = "The server's log may say more."
+# For errors to which PostgreSQL gives none, although who wrote the command for psql could not expect them.
+HINTS = {
+    "25001": "Such a statement must be the only one of its command; a job with run_after can do the rest.",
+    "2D000": "COMMIT and ROLLBACK work if CALL or DO is the only statement of the command, but not in a function, nor "
+    "in a procedure that is SECURITY DEFINER or has SET.",
+    "22021": "Text must be in the encoding of the database, see SHOW server_encoding; convert_from() reads others.",
+    "22P05": "The encoding of the database, see SHOW server_encoding, does not have this character.",
+    "57P01": "The session was terminated, by pg_terminate_backend() or because the server was shut down.",
+}
 
 RESET = Statement(b"DISCARD ALL", ())
 BEGIN = Statement(b"BEGIN", ())
@@ -387,7 +396,10 @@ class Session:
         if self.run is not None and self.run.is_dry_run and sqlstate in NOT_IN_A_TRIAL:
             return "A trial is one transaction, in which not every command can be executed; run_job() runs it as it is."
         with_parameters = self.run is not None and self.run.parameters is not None
-        return "A command with parameters is one statement." if with_parameters and sqlstate == "42601" else None
+        if with_parameters and sqlstate == "42601":
+            return "A command with parameters is one statement."
+        # A run that the worker stops has a hint that says so.
+        return None if self.run is None or self.run.stopping is not None else HINTS.get(sqlstate)
 
     def _outcome(self) -> Outcome:
         answer = self._wire.answer

@@ -13,9 +13,11 @@ from .job import DEFINITION, read_jobs
 from .spi import Spi, Statement
 
 INSERT = """INSERT INTO @extschema@.job_log
-           (jl_id, job_id, rolname, datname, server, cause, scheduled_at, attempt, caused_by, job_command, state)
+           (jl_id, job_id, rolname, datname, server, cause, scheduled_at, attempt, caused_by, job_command, state,
+            job_name)
        SELECT r.jl_id, r.job_id, r.rolname, r.datname, r.server, r.cause, to_timestamp(r.scheduled_at), r.attempt,
-              r.caused_by, r.job_command, 'running'
+              r.caused_by, r.job_command, 'running',
+              (SELECT j.job_name FROM ONLY @extschema@.job j WHERE j.job_id = r.job_id)
        FROM unnest($1) r"""
 BEGIN = Statement(INSERT, "@extschema@.started_run[]")
 BEGIN_NEW = Statement(
@@ -113,8 +115,7 @@ END_ORPHANED_AND_COUNT = Statement(
     f"""WITH lost AS ({END_LOST} RETURNING l.job_id)
        UPDATE @extschema@.job_statistic s
        SET failure_count = s.failure_count + r.failures, failure_total = s.failure_total + r.failures,
-           last_states = (array_fill('lost'::text, ARRAY[r.failures]) || s.last_states)[:$1],
-           log_rows = s.log_rows + r.failures
+           last_states = (array_fill('lost'::text, ARRAY[r.failures]) || s.last_states)[:$1]
        FROM (SELECT lost.job_id, count(*)::int4 AS failures FROM lost GROUP BY lost.job_id) r
        WHERE s.job_id = r.job_id""",  # noqa: S608 - a statement of this module
     "int4",
@@ -220,13 +221,15 @@ def prune_by_age(spi: Spi, lowest: int, before: float, limit: int) -> tuple[int,
 PRUNE_BY_COUNT = Statement(
     """WITH job AS MATERIALIZED (
            SELECT s.job_id, s.oldest_run,
-               (SELECT l.jl_id FROM @extschema@.job_log l WHERE l.job_id = s.job_id
+               (SELECT l.jl_id FROM @extschema@.job_log l
+                WHERE l.job_id = s.job_id AND l.state IN ('succeeded', 'skipped')
                 ORDER BY l.jl_id DESC OFFSET $2 LIMIT 1) AS newest
            FROM @extschema@.job_statistic s WHERE s.job_id = ANY ($1)),
        surplus AS MATERIALIZED (
            SELECT j.job_id, l.jl_id FROM job j CROSS JOIN LATERAL (
                SELECT o.jl_id FROM @extschema@.job_log o
-               WHERE o.job_id = j.job_id AND o.jl_id BETWEEN j.oldest_run AND j.newest AND o.state <> 'running'
+               WHERE o.job_id = j.job_id AND o.jl_id BETWEEN j.oldest_run AND j.newest
+                 AND o.state IN ('succeeded', 'skipped')
                ORDER BY o.jl_id LIMIT $3) l),
        gone AS (DELETE FROM @extschema@.job_log l USING surplus o WHERE l.jl_id = o.jl_id)
        UPDATE @extschema@.job_statistic s
@@ -242,8 +245,8 @@ PRUNE_BY_COUNT = Statement(
 
 
 def prune_by_count(spi: Spi, job_ids: Sequence[int], kept: int, limit: int) -> list[int]:
-    """Delete the oldest rows of each of these jobs beyond the number to keep, up to a limit; returns the jobs for
-    which the limit was reached."""
+    """Delete the oldest rows of each of these jobs beyond the number to keep, up to a limit, of runs that succeeded or
+    were skipped; returns the jobs for which the limit was reached."""
     rows = spi.execute(PRUNE_BY_COUNT, job_ids, kept, limit)
     spi.count_writes("job_log", sum(row["gone"] for row in rows))
     return [row["job_id"] for row in rows if row["gone"] == limit]

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from .run import FAILURES, Run, RunState
 
+# Rows of the log that are kept by number.
+COUNTED_ROWS = (RunState.SUCCEEDED, RunState.SKIPPED)
 # How many states are kept of each job.
 LAST_STATES = 10  # runs
 # How many durations, and how many delays, are kept of each job.
@@ -29,7 +31,7 @@ class Tally:
     cancelled: int = 0
     skipped: int = 0
     missed: int = 0
-    # In the log; those of a quarantine are no runs.
+    # In the log that worker_setting.log_max_rows limits; others are kept by age.
     rows: int = 0
     states: list[RunState] = field(default_factory=list)
     durations: list[float] = field(default_factory=list)
@@ -40,7 +42,7 @@ class Tally:
         assert run.outcome is not None
         assert run.finished is not None
         state = run.outcome.state
-        self.rows += 1
+        self.rows += state in COUNTED_ROWS
         if run.quarantined:
             return
         self.states.append(state)

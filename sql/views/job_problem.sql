@@ -1,0 +1,103 @@
+-- What job_overview and problem say of each job. Whatever needs the log is looked up for problems only.
+CREATE VIEW @extschema@.job_problem WITH (security_barrier) AS
+WITH candidate AS (
+    SELECT j.job_id, j.rolname, j.datname, @extschema@.job_label(j.job_name, j.job_description, j.job_command) AS job,
+           j.expect_success_within, s.quarantined_since, s.quarantined_reason, s.disabled_at, d.due_at,
+           greatest(j.schedule_set_at, t.last_success) AS expected_since, coalesce(t.failure_count, 0) AS failures,
+           t.last_states, a.jl_id AS active_run, a.scheduled_at AS active_since, o.usual,
+           array_remove(ARRAY[
+               CASE WHEN s.quarantined_reason IS NOT NULL THEN 'quarantined' END,
+               CASE WHEN s.disabled_at IS NOT NULL THEN 'disabled' END,
+               CASE WHEN extract(epoch FROM clock_timestamp() - greatest(j.schedule_set_at, t.last_success))
+                         > extract(epoch FROM j.expect_success_within) THEN 'overdue' END,
+               CASE WHEN t.failure_count > 0 AND s.disabled_at IS NULL THEN 'failing' END,
+               CASE WHEN d.due_at < clock_timestamp() - interval '5 seconds' AND a.jl_id IS NULL
+                         AND s.quarantined_reason IS NULL THEN 'late' END,
+               CASE WHEN t.last_states[1] = 'missed' THEN 'missed' END,
+               CASE WHEN extract(epoch FROM clock_timestamp() - a.scheduled_at) > o.usual * w.overrun_factor THEN 'overrun' END,
+               CASE WHEN cardinality(array_positions(t.last_states, 'skipped')) >= 5 THEN 'skipping' END],
+               NULL) AS problems
+    FROM ONLY @extschema@.job j
+    CROSS JOIN (SELECT s.overrun_factor, (SELECT w.lowest_open_run FROM @extschema@.worker_state w) AS lowest_open_run
+                FROM @extschema@.worker_setting s) w
+    LEFT JOIN @extschema@.job_state s ON s.job_id = j.job_id
+    LEFT JOIN @extschema@.job_statistic t ON t.job_id = j.job_id
+    LEFT JOIN @extschema@.pending_run p ON p.job_id = j.job_id
+    CROSS JOIN LATERAL (SELECT least(CASE WHEN s.schedule_set_at = j.schedule_set_at THEN s.next_run_at
+                                          ELSE j.first_run_at END, p.due_at) AS due_at) d
+    LEFT JOIN LATERAL (SELECT l.jl_id, l.scheduled_at FROM @extschema@.job_log l
+                       WHERE l.job_id = j.job_id AND l.state = 'running' AND l.jl_id >= w.lowest_open_run
+                       ORDER BY l.jl_id LIMIT 1) a ON true
+    -- As for the alert: usual is what 95 of at least 20 successful runs took, and never less than a second.
+    LEFT JOIN LATERAL (SELECT greatest(percentile_cont(0.95) WITHIN GROUP (ORDER BY u.seconds), 1 / w.overrun_factor) AS usual
+                       FROM unnest(t.durations) u (seconds)
+                       WHERE a.jl_id IS NOT NULL HAVING count(*) >= 20) o ON true
+    -- See all_job.
+    WHERE ((SELECT pg_has_role('job_monitor', 'USAGE'))
+           OR array_position((SELECT @extschema@.permitted_roles()), j.rolname) IS NOT NULL)
+      AND j.enabled)
+SELECT c.job_id, c.rolname, c.datname, c.job, p.problem,
+       array_position(ARRAY['quarantined', 'disabled', 'overdue', 'failing', 'late', 'missed', 'overrun', 'skipping'],
+                      p.problem) AS rank,
+       CASE p.problem
+           WHEN 'quarantined' THEN c.quarantined_since
+           WHEN 'disabled' THEN c.disabled_at
+           WHEN 'overdue' THEN c.expected_since + c.expect_success_within
+           WHEN 'failing' THEN coalesce(f.job_started, f.scheduled_at)
+           WHEN 'late' THEN c.due_at
+           WHEN 'overrun' THEN c.active_since
+           ELSE l.scheduled_at END AS since,
+       CASE p.problem
+           WHEN 'quarantined' THEN c.quarantined_reason
+           WHEN 'disabled' THEN format('its schedule is not followed since it failed %s times in a row, the last time with: %s',
+                                       c.failures, l.exception_message)
+           WHEN 'overdue' THEN format('no success since %s, where one is expected within %s',
+                                      date_trunc('second', c.expected_since), c.expect_success_within)
+           WHEN 'failing' THEN CASE c.failures WHEN 1 THEN l.exception_message
+                               ELSE format('failed %s times in a row, the last time with: %s', c.failures, l.exception_message)
+                               END
+           WHEN 'late' THEN 'its due time has passed, and it waits for a free slot'
+           WHEN 'missed' THEN format('%s missed: %s', CASE coalesce(l.missed_count, 1) WHEN 1 THEN 'a due time was'
+                                                      ELSE format('%s due times were', l.missed_count) END, l.exception_message)
+           WHEN 'overrun' THEN format('run %s takes longer than usual: 95 of 100 runs end within %s', c.active_run,
+                                      make_interval(secs => round(c.usual::numeric, 3)::float8))
+           ELSE format('%s of its last %s runs were skipped, since an earlier run was still active',
+                       cardinality(array_positions(c.last_states, 'skipped')), cardinality(c.last_states)) END AS what,
+       CASE p.problem
+           WHEN 'quarantined' THEN coalesce(l.exception_hint, format('SELECT @extschema@.run_job(%s);', c.job_id))
+           WHEN 'disabled' THEN format('SELECT @extschema@.update_job(%s, enabled := true);', c.job_id)
+           WHEN 'failing' THEN format('SELECT * FROM @extschema@.%s WHERE jl_id = %s;',
+                                      CASE WHEN @extschema@.is_only_monitor() THEN 'all_job_log' ELSE 'member_job_log' END,
+                                      l.jl_id)
+           WHEN 'late' THEN 'SELECT running_jobs, due_jobs, queued_runs FROM @extschema@.worker_status; -- max_running_jobs, max_running_jobs_per_role'
+           WHEN 'overrun' THEN format('SELECT @extschema@.cancel_run(%s);', c.active_run)
+           WHEN 'skipping' THEN format('SELECT @extschema@.update_job(%s, parallel := true); -- or a longer interval', c.job_id)
+           WHEN 'missed' THEN format('SELECT @extschema@.run_job(%s); -- catch_up = ''once'' does that by itself', c.job_id)
+           ELSE format('SELECT @extschema@.run_job(%s);', c.job_id) END AS remedy
+FROM candidate c
+CROSS JOIN LATERAL unnest(c.problems) p (problem)
+-- The run that tells of it: the last one that ended so.
+LEFT JOIN LATERAL (
+    SELECT r.* FROM @extschema@.job_log r
+    WHERE r.job_id = c.job_id
+      AND CASE p.problem WHEN 'quarantined' THEN r.exception_message = c.quarantined_reason
+                         WHEN 'missed' THEN r.state = 'missed'
+                         WHEN 'skipping' THEN r.state = 'skipped'
+                         WHEN 'failing' THEN r.state IN ('failed', 'timed out', 'lost')
+                         WHEN 'disabled' THEN r.state IN ('failed', 'timed out', 'lost')
+                         ELSE false END
+    ORDER BY r.jl_id DESC LIMIT 1) l ON true
+-- The first failure in a row, as far as a thousand go back.
+LEFT JOIN LATERAL (
+    SELECT r.job_started, r.scheduled_at FROM @extschema@.job_log r
+    WHERE p.problem = 'failing' AND r.job_id = c.job_id AND r.state IN ('failed', 'timed out', 'lost')
+    ORDER BY r.jl_id DESC OFFSET greatest(least(c.failures, 1000) - 1, 0) LIMIT 1) f ON true;
+
+COMMENT ON VIEW @extschema@.job_problem IS 'for problem and job_overview: what is wrong with each enabled job that the current role may see';
+COMMENT ON COLUMN @extschema@.job_problem.job IS 'what everyday views call the job';
+COMMENT ON COLUMN @extschema@.job_problem.problem IS 'see problem';
+COMMENT ON COLUMN @extschema@.job_problem.rank IS '1: the gravest kind of problem';
+COMMENT ON COLUMN @extschema@.job_problem.since IS 'since when';
+COMMENT ON COLUMN @extschema@.job_problem.what IS 'what is wrong, in words';
+COMMENT ON COLUMN @extschema@.job_problem.remedy IS 'what to do about it';
+GRANT SELECT ON @extschema@.job_problem TO job_scheduler, job_monitor;

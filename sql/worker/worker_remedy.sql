@@ -1,0 +1,30 @@
+CREATE FUNCTION @extschema@.worker_remedy(code text, blockers integer[], OUT state text, OUT remedy text)
+LANGUAGE sql VOLATILE SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT c.state, c.remedy
+    FROM @extschema@.worker_status s
+    CROSS JOIN LATERAL (VALUES
+        ('standby', CASE WHEN s.launchable OR NOT s.armed THEN 'ok' ELSE 'warning' END,
+         CASE WHEN NOT s.launchable AND s.armed
+              THEN format('UPDATE @extschema@.worker_setting SET standby_directories = standby_directories || %L::text; -- on the primary',
+                          coalesce(current_setting('data_directory', true), 'data_directory of this standby')) END),
+        ('files', 'error', E'# in a clone of elephant_worker\nmake && sudo make install'),
+        ('leaving', 'warning', 'SELECT @extschema@.start_worker();'),
+        ('synchronous standby', 'error',
+         'SELECT application_name, state, sync_state FROM pg_stat_replication; -- have a synchronous standby connect; or do without:'
+         || E'\nALTER SYSTEM SET synchronous_standby_names = '''';\nSELECT pg_reload_conf();'),
+        ('lock', 'error',
+         (SELECT string_agg(format('SELECT pg_terminate_backend(%s);', b.pid), ' ') FROM unnest(blockers) b (pid))),
+        ('stalled', 'error', format('SELECT pg_terminate_backend(%s, 10000); SELECT @extschema@.start_worker();', s.pid)),
+        ('paused', 'warning', 'SELECT @extschema@.resume_jobs();'),
+        ('never started', 'error', 'SELECT @extschema@.start_worker();'),
+        ('stopped', 'error', 'SELECT @extschema@.start_worker();'),
+        ('elsewhere', 'error', 'SELECT @extschema@.start_worker();'),
+        ('ended', 'error', 'SELECT @extschema@.start_worker();')) c (code, state, remedy)
+    WHERE c.code = worker_remedy.code;
+$$;
+COMMENT ON FUNCTION @extschema@.worker_remedy(text, integer[]) IS
+    'what a superuser does about a code of worker_condition(), and how bad that is: ok, warning, error';
+REVOKE ALL ON FUNCTION @extschema@.worker_remedy(text, integer[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.worker_remedy(text, integer[]) TO job_scheduler, job_monitor;
