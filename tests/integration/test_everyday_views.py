@@ -272,6 +272,7 @@ def test_problems_of_jobs_and_their_remedies(worker: Scheduler) -> None:
     # What the worker has counted decides.
     worker.execute("UPDATE t SET command = 'SELECT pg_sleep(1000)'")
     job = define("overrun")
+    until(lambda: worker.value("SELECT count(*) FROM job_statistic WHERE job_id = %s", job), "the worker to know it")
     worker.execute(f"UPDATE job_statistic SET durations = array_fill(0.1::real, ARRAY[20]) WHERE job_id = {job}")
     worker.value("SELECT run_job('overrun')")
     until(lambda: problems(app) == [("overrun", "overrun")], "it to take longer than usual")
