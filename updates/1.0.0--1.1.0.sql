@@ -41,6 +41,7 @@ BEGIN
         DROP VIEW @extschema@.runnable_job;
         DROP FUNCTION @extschema@.refuse(@extschema@.user_error);
         DROP PROCEDURE @extschema@.work(text, boolean, @extschema@.user_error);
+        DROP TYPE @extschema@.started_run;
     ELSE
         CREATE VIEW @extschema@.worker_inbox AS SELECT * FROM @extschema@.worker_request;
         COMMENT ON VIEW @extschema@.worker_inbox IS 'for the worker of an earlier version';
@@ -48,6 +49,7 @@ BEGIN
         COMMENT ON FUNCTION @extschema@.refuse(@extschema@.user_error) IS 'for the worker of an earlier version';
         COMMENT ON PROCEDURE @extschema@.work(text, boolean, @extschema@.user_error)
             IS 'for the worker of an earlier version';
+        COMMENT ON TYPE @extschema@.started_run IS 'for the worker of an earlier version';
         IF long_runs IS NOT NULL THEN
             RAISE WARNING 'the worker will start nothing until the runs that are active have ended'
                 USING DETAIL = 'Only then is it replaced by one of the new version.',
@@ -206,3 +208,20 @@ ALTER TABLE @extschema@.job_statistic
 
 -- The log knows what jobs were called.
 ALTER TABLE @extschema@.job_log ADD COLUMN job_name text;
+
+-- Versions of jobs.
+ALTER TABLE @extschema@.job ADD COLUMN version integer NOT NULL DEFAULT 1;
+ALTER TABLE @extschema@.job_log ADD COLUMN version integer;
+CREATE TYPE @extschema@.begun_run AS (
+    jl_id bigint,
+    job_id bigint,
+    rolname name,
+    datname name,
+    server name,
+    cause text,
+    scheduled_at double precision,
+    attempt integer,
+    caused_by bigint,
+    job_command text,
+    version integer
+);

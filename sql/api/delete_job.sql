@@ -1,6 +1,7 @@
 CREATE FUNCTION @extschema@.delete_job(job_id bigint) RETURNS @extschema@.member_job
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
+SET elephant_worker.call = 'delete_job'
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -22,6 +23,7 @@ GRANT EXECUTE ON FUNCTION @extschema@.delete_job(bigint) TO job_scheduler;
 CREATE FUNCTION @extschema@.delete_job(job text) RETURNS @extschema@.member_job
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
+SET elephant_worker.call = 'delete_job'
 AS $$
 BEGIN
     RETURN @extschema@.delete_job(@extschema@.find_job(job));

@@ -9,6 +9,7 @@ CREATE FUNCTION @extschema@.insert_job(
 ) RETURNS @extschema@.member_job
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER -- keeps its plan, as a function in SQL does not before PostgreSQL 18
 SET search_path = pg_catalog, pg_temp
+SET elephant_worker.call = 'insert_job'
 AS $$
 #variable_conflict use_variable
 DECLARE

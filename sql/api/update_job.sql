@@ -10,6 +10,7 @@ CREATE FUNCTION @extschema@.update_job(
 ) RETURNS @extschema@.member_job
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
+SET elephant_worker.call = 'update_job'
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -52,6 +53,7 @@ CREATE FUNCTION @extschema@.update_job(
 ) RETURNS @extschema@.member_job
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
+SET elephant_worker.call = 'update_job'
 AS $$
 BEGIN
     RETURN @extschema@.update_job(

@@ -6,6 +6,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT s.sequence, s.next, s.used
     FROM (SELECT 'job_job_id_seq', q.last_value + q.is_called::integer, greatest((SELECT max(j.job_id) FROM ONLY @extschema@.job j),
+                                                                            (SELECT max(c.job_id) FROM @extschema@.job_change c),
                                                                             (SELECT max(l.job_id) FROM @extschema@.job_log l))
           FROM @extschema@.job_job_id_seq q
           UNION ALL
@@ -45,9 +46,10 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
 BEGIN
-    -- The log of a job stays when the job is deleted.
+    -- The log and the history of a job stay when the job is deleted.
     IF NOT EXISTS (SELECT FROM @extschema@.job j WHERE j.job_id = free_job_id.job_id)
-       AND NOT EXISTS (SELECT FROM @extschema@.job_log l WHERE l.job_id = free_job_id.job_id) THEN
+       AND NOT EXISTS (SELECT FROM @extschema@.job_log l WHERE l.job_id = free_job_id.job_id)
+       AND NOT EXISTS (SELECT FROM @extschema@.job_change c WHERE c.job_id = free_job_id.job_id) THEN
         RETURN job_id;
     END IF;
     PERFORM @extschema@.advance_sequences();

@@ -11,15 +11,17 @@ BEGIN
         JOIN pg_attribute t ON t.attname = c.attname AND t.attnum > 0
         JOIN (VALUES (1, '@extschema@.job'::regclass), (2, '@extschema@.job_state'), (3, '@extschema@.job_log'),
                      (4, '@extschema@.worker_request'), (5, '@extschema@.worker_state'),
-                     (6, '@extschema@.job_statistic'), (7, '@extschema@.alert')) source (rank, oid)
+                     (6, '@extschema@.job_statistic'), (7, '@extschema@.alert'),
+                     (8, '@extschema@.job_change')) source (rank, oid)
              ON source.oid = t.attrelid
         WHERE v.relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = '@extschema@.job'::regclass)
           AND v.relkind = 'v'
           AND v.oid IN (SELECT objid FROM pg_depend WHERE deptype = 'e' AND classid = 'pg_class'::regclass)
           AND col_description(v.oid, c.attnum) IS NULL
         ORDER BY v.oid, c.attnum,
-                 -- Log and alerts know the job's role, database and command as they were then.
+                 -- Log, alerts and history know the job's role, database and command as they were then.
                  CASE WHEN v.relname LIKE '%job_log' AND source.rank = 3 OR v.relname LIKE '%alert' AND source.rank = 7
+                        OR v.relname LIKE '%job_change' AND source.rank = 8
                       THEN 0 ELSE source.rank END
     LOOP
         EXECUTE command;
@@ -44,3 +46,4 @@ COMMENT ON COLUMN @extschema@.job_for_worker.database_oid IS
 COMMENT ON COLUMN @extschema@.job_for_worker.obstacle_error IS 'the error that is logged for the obstacle';
 COMMENT ON COLUMN @extschema@.job_for_worker.obstacle IS
     'what keeps the job from running, a code that describe_obstacle() explains; NULL: nothing';
+COMMENT ON COLUMN @extschema@.job_for_worker.version IS 'the version of the job; NULL for a command that belongs to no job';

@@ -27,7 +27,8 @@ CREATE TABLE @extschema@.job_log (
     missed_count bigint,
     missed_until timestamptz,
     server name,
-    job_name text
+    job_name text,
+    version integer
 ) WITH (fillfactor = 50);
 
 CREATE INDEX job_log_job_id ON @extschema@.job_log (job_id, jl_id);
@@ -41,6 +42,8 @@ COMMENT ON COLUMN @extschema@.job_log.job_id IS
 COMMENT ON COLUMN @extschema@.job_log.rolname IS 'the role of the run';
 COMMENT ON COLUMN @extschema@.job_log.datname IS 'the database of the run';
 COMMENT ON COLUMN @extschema@.job_log.server IS 'the foreign server of the run; NULL: this server';
+COMMENT ON COLUMN @extschema@.job_log.version IS
+    'the version of the job that it ran; NULL: it belongs to no job, or ran in 1.0.0';
 COMMENT ON COLUMN @extschema@.job_log.cause IS
     'why it ran; schedule: it was due; request: run_job() was called; once: run_once() was called; reboot: the server was started, for @reboot; retry: an earlier attempt failed; dependency: the jobs in run_after ended; failure: on_failure_command of a failed job; trial: try_job() was called';
 COMMENT ON COLUMN @extschema@.job_log.scheduled_at IS 'when it was due or requested';

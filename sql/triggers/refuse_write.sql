@@ -38,5 +38,7 @@ CREATE TRIGGER refuse_write BEFORE UPDATE OR DELETE ON @extschema@.worker_reques
 -- For each row, since a statement that names the table's parent fires no trigger for statements here.
 CREATE TRIGGER refuse_write BEFORE UPDATE OR DELETE ON @extschema@.once_job
     FOR EACH ROW WHEN (NOT pg_has_role(10::oid, 'MEMBER')) EXECUTE FUNCTION @extschema@.refuse_write();
+CREATE TRIGGER refuse_write BEFORE INSERT OR UPDATE OR DELETE ON @extschema@.job_change
+    FOR EACH STATEMENT WHEN (NOT pg_has_role(10::oid, 'MEMBER')) EXECUTE FUNCTION @extschema@.refuse_write();
 CREATE TRIGGER refuse_write BEFORE INSERT OR UPDATE OR DELETE ON @extschema@.job_quota
     FOR EACH STATEMENT WHEN (NOT pg_has_role(10::oid, 'MEMBER')) EXECUTE FUNCTION @extschema@.refuse_write();

@@ -40,7 +40,8 @@ SELECT j.job_id,
        j.server,
        j.defined_by,
        (SELECT s.quarantined_reason FROM @extschema@.job_state s WHERE s.job_id = j.job_id) AS quarantined_reason,
-       (SELECT s.quarantined_since FROM @extschema@.job_state s WHERE s.job_id = j.job_id) AS quarantined_since
+       (SELECT s.quarantined_since FROM @extschema@.job_state s WHERE s.job_id = j.job_id) AS quarantined_since,
+       j.version
        @attributes after server: , j.{name}@
 FROM ONLY @extschema@.job j
 -- Nothing that a user adds is evaluated before this: PostgreSQL evaluates what costs as little in the order in which

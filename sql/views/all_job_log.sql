@@ -25,7 +25,8 @@ SELECT l.jl_id,
        l.missed_count,
        l.missed_until,
        l.server,
-       l.job_name
+       l.job_name,
+       l.version
 FROM @extschema@.job_log l
 -- See all_job.
 WHERE (SELECT pg_has_role('job_monitor', 'USAGE'))

@@ -27,7 +27,8 @@ SELECT j.job_id,
        o.obstacle,
        CASE WHEN o.obstacle IS NOT NULL
             THEN (SELECT d.error FROM @extschema@.describe_obstacle(o.obstacle, j.rolname, j.datname, j.server, j.defined_by) d)
-            END AS obstacle_error
+            END AS obstacle_error,
+       CASE WHEN j.job_id > 0 THEN j.version END AS version
 FROM @extschema@.job j
 LEFT JOIN pg_roles r ON r.rolname = j.rolname
 LEFT JOIN pg_roles u ON u.rolname = j.defined_by

@@ -186,6 +186,7 @@ MISUSE = {
     "report_definition": ["SELECT report_definition()"],
     "delete_shown_job": ["SELECT delete_shown_job()"],
     "refuse_cycle": ["SELECT refuse_cycle()"],
+    "record_change": ["SELECT record_change()"],
     "check_server": ["SELECT check_server()"],
     "check_name_is_free": ["SELECT check_name_is_free()"],
     "remember_target": ["SELECT remember_target()"],

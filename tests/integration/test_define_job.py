@@ -66,7 +66,7 @@ def test_what_is_not_given_gets_its_default(scheduler: Scheduler) -> None:
     inserted = scheduler.value("SELECT to_jsonb(i) FROM insert_job('SELECT 3', current_catalog, '@hourly') i")
     changed = scheduler.value("SELECT to_jsonb(d) FROM define_job('nightly', 'SELECT 3', schedule := '@hourly') d")
     assert changed["job_id"] == job.job_id
-    own = ("job_id", "job_name", "next_run_at")
+    own = ("job_id", "job_name", "next_run_at", "version")
     assert {k: v for k, v in changed.items() if k not in own} == {k: v for k, v in inserted.items() if k not in own}
     assert scheduler.value("SELECT count(*) FROM job") == 3
 

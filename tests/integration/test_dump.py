@@ -20,6 +20,7 @@ def contents(scheduler: Scheduler) -> dict[str, list[tuple[object, ...]]]:
             "SELECT * FROM member_job ORDER BY job_id",
             "SELECT * FROM member_job_log ORDER BY jl_id",
             "SELECT * FROM worker_setting",
+            "SELECT * FROM member_job_change ORDER BY job_id, version",
         )
     }
 
@@ -53,6 +54,8 @@ def test_dump_and_restore(scheduler: Scheduler, own_cluster: Callable[..., Clust
     # It is not started by a launcher, only by a person; then all goes on.
     assert restored.value("SELECT start_worker(unattended := true)") is None
     restored.start()
+    restored.execute(f"SELECT update_job({retried}, job_description := 'restored')")
+    assert restored.value("SELECT version FROM member_job WHERE job_id = %s", retried) == 2
     assert restored.run("SELECT 1", database, role).state == "succeeded"
     job = restored.insert("SELECT 1", schedule="* * * * * *")
     until(lambda: restored.log(job))

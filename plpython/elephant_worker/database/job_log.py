@@ -13,28 +13,28 @@ from .job import DEFINITION, read_jobs
 from .spi import Spi, Statement
 
 INSERT = """INSERT INTO @extschema@.job_log
-           (jl_id, job_id, rolname, datname, server, cause, scheduled_at, attempt, caused_by, job_command, state,
-            job_name)
+           (jl_id, job_id, rolname, datname, server, cause, scheduled_at, attempt, caused_by, job_command, version,
+            state, job_name)
        SELECT r.jl_id, r.job_id, r.rolname, r.datname, r.server, r.cause, to_timestamp(r.scheduled_at), r.attempt,
-              r.caused_by, r.job_command, 'running',
+              r.caused_by, r.job_command, r.version, 'running',
               (SELECT j.job_name FROM ONLY @extschema@.job j WHERE j.job_id = r.job_id)
        FROM unnest($1) r"""
-BEGIN = Statement(INSERT, "@extschema@.started_run[]")
+BEGIN = Statement(INSERT, "@extschema@.begun_run[]")
 BEGIN_NEW = Statement(
     f"{INSERT} ON CONFLICT (job_id, scheduled_at) WHERE cause = 'schedule' DO NOTHING RETURNING jl_id",
-    "@extschema@.started_run[]",
+    "@extschema@.begun_run[]",
 )
 
 
 def begin(spi: Spi, runs: Sequence[Run]) -> list[Run]:
     """Begin the log of runs; returns those whose due time the log has already: they must not run."""
-    started = [_started_run(run) for run in runs]
+    begun = [_begun_run(run) for run in runs]
     try:
-        spi.execute(BEGIN, started)
+        spi.execute(BEGIN, begun)
     except spi.exceptions.UniqueViolation:
         # Looks for each of them before it inserts it, which takes longer.
         try:
-            logged = {row["jl_id"] for row in spi.execute(BEGIN_NEW, started)}
+            logged = {row["jl_id"] for row in spi.execute(BEGIN_NEW, begun)}
         except spi.exceptions.UniqueViolation:
             # That is not undone by the rollback: the next transaction has new numbers.
             worker_request.advance_sequences(spi)
@@ -46,8 +46,8 @@ def begin(spi: Spi, runs: Sequence[Run]) -> list[Run]:
     return known
 
 
-def _started_run(run: Run) -> tuple[Any, ...]:
-    """A value of the type started_run."""
+def _begun_run(run: Run) -> tuple[Any, ...]:
+    """A value of the type begun_run."""
     return (
         run.jl_id,
         run.job_id,
@@ -57,6 +57,7 @@ def _started_run(run: Run) -> tuple[Any, ...]:
         run.attempt,
         run.caused_by,
         run.command,
+        run.version,
     )
 
 

@@ -228,6 +228,7 @@ def _run(job: Job, scheduled_at: float | None = None) -> Run:
         attempt=job.attempt,
         caused_by=job.caused_by,
         schedule_set_at=job.schedule_set_at or 0.0,
+        version=job.version,
     )
 
 

@@ -37,6 +37,7 @@ class JobDefinition:
     defined_by: str = ""
     # What keeps it from running now: sqlstate, message, detail, hint.
     obstacle_error: dict[str, str] | None = None
+    version: int | None = None
 
 
 COLUMNS = tuple(column.name for column in fields(JobDefinition))

@@ -140,6 +140,8 @@ class Run:
     # The run that led to this one.
     caused_by: int | None = None
     schedule_set_at: float = 0.0
+    # The version of the job.
+    version: int | None = None
     # Its command is not sent before this moment of the steady clock.
     not_before: float = 0.0
     # The job is due again this many seconds after the run has ended; or at this moment.

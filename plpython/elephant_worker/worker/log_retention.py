@@ -4,8 +4,9 @@ do."""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 
-from ..database import alert, job_log, job_statistic
+from ..database import alert, job_change, job_log, job_statistic
 from ..database.spi import Spi
 from ..database.worker_setting import Settings
 
@@ -22,6 +23,8 @@ PAUSE = 0.02  # seconds
 BUSY_WAIT = 0.1  # seconds
 # How often rows that have become too old are looked for.
 AGE_INTERVAL = 60.0  # seconds
+# How often the whole history of the definitions is looked through.
+CHANGES_INTERVAL = 3600.0  # seconds
 # A step takes some milliseconds: if a job is due within this time, it comes first.
 STEP_TIME = 0.01  # seconds
 
@@ -44,9 +47,12 @@ class LogRetention:
         self.next = 0.0
         # When rows that are too old are looked for. All before this one have gone: what an index
         # still holds of them need not be read again.
-        self._look_at = 0.0
+        self._look_at = inf
         self._lowest = 0
         self._lowest_alert = 0
+        # When the history of more jobs is looked at, and after which job.
+        self._look_at_changes = inf
+        self._changes_after: int | None = None
         # Jobs with more rows than they may keep; these are looked for up to this job, None: no more.
         self._jobs: dict[int, None] = {}
         self._surveyed: int | None = None
@@ -64,7 +70,10 @@ class LogRetention:
             self._jobs.clear()
             self._alerts.clear()
             self._surveyed = None if limits.rows is None else 0
-            self._look_at = self.next = 0.0
+            self._changes_after = None
+            self._look_at = inf if limits.age is None else 0.0
+            self._look_at_changes = inf if limits == Limits(None, None) else 0.0
+            self.next = 0.0
 
     def add(self, job_ids: list[int], steady: float) -> None:
         """Note jobs that have more rows than they may keep."""
@@ -119,5 +128,16 @@ class LogRetention:
             job_id = next(iter(self._jobs_with_alerts))
             if alert.prune_by_count(self._spi, job_id, self._limits.rows, BATCH) < BATCH:
                 del self._jobs_with_alerts[job_id]
-        more = self._jobs or self._jobs_with_alerts or self._surveyed is not None or self._look_at <= steady
+        elif steady >= self._look_at_changes:
+            oldest = None if self._limits.age is None else now - self._limits.age
+            self._changes_after = job_change.prune(
+                self._spi, self._changes_after or 0, oldest, self._limits.rows, BATCH
+            )
+            self._look_at_changes = steady + (CHANGES_INTERVAL if self._changes_after is None else PAUSE)
+        more = (
+            self._jobs
+            or self._jobs_with_alerts
+            or self._surveyed is not None
+            or min(self._look_at, self._look_at_changes) <= steady + PAUSE
+        )
         self.next = steady + (PAUSE if more else AGE_INTERVAL)

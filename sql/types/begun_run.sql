@@ -1,4 +1,4 @@
-CREATE TYPE @extschema@.started_run AS (
+CREATE TYPE @extschema@.begun_run AS (
     jl_id bigint,
     job_id bigint,
     rolname name,
@@ -8,8 +8,9 @@ CREATE TYPE @extschema@.started_run AS (
     scheduled_at double precision,
     attempt integer,
     caused_by bigint,
-    job_command text
+    job_command text,
+    version integer
 );
 
-COMMENT ON TYPE @extschema@.started_run IS
+COMMENT ON TYPE @extschema@.begun_run IS
     'what the worker writes to job_log when a run begins; moments are seconds since 1970';
