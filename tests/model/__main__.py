@@ -5,6 +5,7 @@ What contradicts the documents is printed, and its history kept in build/histori
 
 from __future__ import annotations
 
+import os
 import random
 import sys
 import tempfile
@@ -19,6 +20,7 @@ from tests.model.random_life import RandomLife
 
 def main() -> int:
     histories, seconds, seed = [*map(int, sys.argv[1:]), *(10, 30, random.randrange(2**32))[len(sys.argv) - 1 :]]
+    keeps_all = "KEEP_HISTORIES" in os.environ
     kept = Path("build/histories")
     kept.mkdir(parents=True, exist_ok=True)
     broken: Counter[str] = Counter()
@@ -34,7 +36,7 @@ def main() -> int:
                 for finding in findings:
                     print(f"    {finding}", flush=True)
                 broken.update({finding.partition(":")[0] for finding in findings})
-                if findings:
+                if findings or keeps_all:
                     history.write(kept / f"{number}.json")
         finally:
             cluster.stop()

@@ -1,7 +1,8 @@
 """Judges histories by the sentences of docs/reference.md and docs/schedules.md; it knows nothing of the code.
 
-Each rule is a function that yields what it found, beginning with the sentence that was broken. Where two things came
-so close together that either order is right, a rule says nothing.
+Each rule is a function that yields what it found. Its docstring says in a line what it looks for, and then quotes the
+sentences that it holds histories against, as "reference.md: …" or "schedules.md: …"; tests/unit/test_oracle.py compares
+them with the documents. Where two things came so close together that either order is right, a rule says nothing.
 """
 
 from __future__ import annotations
@@ -19,13 +20,16 @@ Row = dict[str, Any]
 CLOSE = 0.25
 # What the clock may be off between the log's microseconds and a float, in seconds.
 EXACT = 0.001
+# How long a run that has been claimed may take to start, or a worker that is there to do anything, in seconds.
+PROMPT = 3.0
 STARTED = {"succeeded", "failed", "timed out", "lost", "cancelled"}
 FAILED = {"failed", "timed out", "lost"}
 WANTED = {"on_success": {"succeeded"}, "on_failure": FAILED, "always": STARTED}
-# What run_when calls an end; a run that never started has not ended.
+# The causes that the worker itself has.
+FOLLOWING = {"retry", "dependency", "reboot"}
 CONNECTION = {"53300", "57P01", "57P02", "57P03", "57P05"}
 SERIALIZATION = {"40001", "40P01"}
-# SQLSTATEs of the reasons of a quarantine, as reference.md lists them.
+# SQLSTATEs of the reasons of a quarantine.
 QUARANTINE = {"42704", "3D000", "55000", "42501", "2F003", "28000"}
 
 
@@ -38,6 +42,18 @@ class Span:
     attributes: Attributes
     # When the change that began it was made, at the earliest.
     changed: float
+
+    def has(self, moment: float) -> bool:
+        """Whether a moment certainly belongs to it."""
+        return self.begin + CLOSE < moment < self.end - CLOSE
+
+    @property
+    def period(self) -> float | None:
+        """Of a schedule that has a grid, in seconds."""
+        schedule = self.attributes["schedule"]
+        if schedule is None or schedule.startswith("@"):
+            return None
+        return float(schedule.split()[0].removeprefix("*/"))
 
 
 def judge(history: History) -> list[str]:
@@ -63,6 +79,7 @@ class View:
         for change in sorted(history.changes, key=lambda change: change.end):
             self.changes[change.job_id].append(change)
         self.spans: dict[int, list[Span]] = {job_id: list(self._spans(job_id)) for job_id in self.changes}
+        self.told = {(alert["event"], alert["jl_id"]): alert for alert in history.alerts if "jl_id" in alert}
 
     def _spans(self, job_id: int) -> Iterator[Span]:
         changes = self.changes[job_id]
@@ -77,6 +94,21 @@ class View:
             if span.begin + CLOSE <= begin and end + CLOSE <= span.end:
                 return span
         return None
+
+    def changed(self, job_id: int, begin: float, end: float) -> bool:
+        """Whether the job may have been changed in this time."""
+        return any(c.begin - CLOSE <= end and c.end + CLOSE >= begin for c in self.changes[job_id])
+
+    def versions(self, job_id: int, begin: float, end: float) -> list[Attributes]:
+        """All that the job may have been in this time."""
+        changes = self.changes[job_id]
+        return [
+            change.attributes
+            for change, following in zip(changes, [*changes[1:], None])
+            if change.attributes is not None
+            and change.begin - CLOSE <= end
+            and (following is None or following.end + CLOSE >= begin)
+        ]
 
     def events(self, *kinds: str, job_id: int | None = None) -> Iterator[Event]:
         for event in self.history.events:
@@ -100,12 +132,83 @@ class View:
         """Whether the worker may not have been there, or not have started anything, in this time."""
         return self.happened(begin, end, "away")
 
+    def deleted(self, job_id: int) -> Change | None:
+        """When the job was deleted."""
+        changes = self.changes.get(job_id)
+        return changes[-1] if changes and changes[-1].attributes is None else None
+
+    def is_quarantine(self, row: Row) -> bool:
+        """Whether a row says why a job could not run. Whoever opens the session may say the same of a run that has
+        begun, so it is the alert that tells; it may be lost with the worker."""
+        if row["state"] != "failed" or row["job_started"] is not None:
+            return False
+        if ("quarantined", row["jl_id"]) in self.told or ("failed", row["jl_id"]) in self.told:
+            return ("quarantined", row["jl_id"]) in self.told
+        return row["job_sqlstate"] in QUARANTINE
+
+    def is_attempt(self, row: Row) -> bool:
+        """Whether a retry took place; one that was cancelled or kept from running before it began did not."""
+        cancelled = row["state"] == "cancelled" and row["job_started"] is None
+        return row["state"] in STARTED and not cancelled and not self.is_quarantine(row)
+
+    def is_final(self, row: Row) -> bool:
+        """Whether a run has ended for good: no retry followed."""
+        return not any(other["cause"] == "retry" and self.is_attempt(other) for other in self.caused[row["jl_id"]])
+
+    def counted(self, job_id: int) -> list[Row]:
+        """The runs of a job that succeeded or failed, in the order of their ends."""
+        return sorted(
+            (
+                row
+                for row in self.by_job[job_id]
+                if row["state"] in ("succeeded", *FAILED) and row["cause"] != "trial" and not self.is_quarantine(row)
+            ),
+            key=lambda row: (row["job_finished"], row["jl_id"]),
+        )
+
+    def failures(self) -> Iterator[tuple[Row, Span]]:
+        """Runs of jobs that failed while it is certain how their job was."""
+        for row in self.rows:
+            if row["job_id"] > 0 and row["state"] in FAILED and row["cause"] != "trial" and not self.is_quarantine(row):
+                span = self.span(row["job_id"], row["job_finished"], row["job_finished"])
+                if span is not None:
+                    yield row, span
+
+
+def due_between(attributes: Attributes, begin: float, end: float) -> list[float]:
+    """The due times of a schedule in this time; the schedules of the model are simple enough to count."""
+    schedule = attributes["schedule"]
+    if schedule is None or schedule.startswith("@"):
+        return []
+    if schedule.endswith("seconds"):
+        period, origin = float(schedule.split()[0]), attributes["schedule_set_at"]
+    else:
+        period, origin = float(schedule.split()[0].removeprefix("*/")), 0.0
+    count = max(1, int((begin - origin) // period))
+    found = []
+    while (due := origin + count * period) <= end + EXACT:
+        if due >= begin - EXACT:
+            found.append(due)
+        count += 1
+    return found
+
+
+def kind_of_failure(row: Row) -> str:
+    if row["state"] != "failed":
+        return {"timed out": "timeout", "lost": "lost"}[row["state"]]
+    if row["job_sqlstate"] in SERIALIZATION:
+        return "serialization"
+    return "connection" if row["job_sqlstate"] in CONNECTION or row["job_sqlstate"].startswith("08") else "error"
+
 
 # --- rows by themselves -----------------------------------------------------------------------
 
 
 def rows_are_in_order(view: View) -> Iterator[str]:
-    """The log: when it was due or asked for; when its command was sent; when it ended."""
+    """The moments of a row come one after the other.
+
+    reference.md: when it was due or requested; when its command was sent; when it ended
+    """
     for row in view.rows:
         moments = [row[name] for name in ("scheduled_at", "job_started", "job_finished") if row[name] is not None]
         if moments != sorted(moments):
@@ -113,28 +216,88 @@ def rows_are_in_order(view: View) -> Iterator[str]:
 
 
 def states_have_what_they_need(view: View) -> Iterator[str]:
-    """A run that was skipped or missed never started; one that succeeded did; nothing is left running."""
+    """What is in a row suits its state.
+
+    reference.md: ended without, with an error
+    reference.md: `00000` for `succeeded`
+    reference.md: the run has been claimed, at most 5 milliseconds before it is due, and has not ended
+    reference.md: of a `missed` row: how many due times it stands for, from `scheduled_at` to this one
+    """
     for row in view.rows:
+        about = f"run {row['jl_id']} is {row['state']}"
         if row["state"] in ("skipped", "missed") and row["job_started"] is not None:
-            yield f"run {row['jl_id']} is {row['state']} and has job_started"
+            yield f"{about} and has job_started"
         if row["state"] in ("succeeded", "timed out") and row["job_started"] is None:
-            yield f"run {row['jl_id']} is {row['state']} and never started"
-        if row["state"] == "running":
-            yield f"run {row['jl_id']} is running after all has ended"
+            yield f"{about} and never started"
+        if row["state"] == "running" or row["job_finished"] is None:
+            yield f"{about} after all has ended"
+        if (row["state"] == "succeeded") != (row["job_sqlstate"] == "00000"):
+            yield f"{about}, SQLSTATE {row['job_sqlstate']}"
+        if row["state"] != "missed":
+            if row["missed_count"] is not None or row["missed_until"] is not None:
+                yield f"{about} and has missed_count"
+        elif row["missed_count"] < 1 or (row["missed_count"] == 1) != (row["missed_until"] == row["scheduled_at"]):
+            yield f"{about}: {row['missed_count']} from {row['scheduled_at']} to {row['missed_until']}"
+
+
+def causes_have_what_they_need(view: View) -> Iterator[str]:
+    """What is in a row suits its cause.
+
+    reference.md: `schedule`; `request`: `run_job()`; `once`: `run_once()`; `reboot`: `@reboot`; `retry`: an earlier
+    attempt failed; `dependency`: the jobs of `run_after` have ended; `failure`: `on_failure_command`
+    reference.md: The run is in the log with `cause = 'once'` and a negative `job_id`, which no job has.
+    reference.md: `attempt` counted from 1
+    reference.md: the run that led to this one
+    """
+    for row in view.rows:
+        about = f"run {row['jl_id']} of job {row['job_id']} ({row['cause']})"
+        if (row["caused_by"] is None) == (row["cause"] in ("retry", "dependency", "failure")):
+            yield f"{about} is caused by {row['caused_by']}"
+        elif row["caused_by"] is not None and row["caused_by"] >= row["jl_id"]:
+            yield f"{about} is caused by a later one, {row['caused_by']}"
+        if (row["attempt"] > 1) != (row["cause"] == "retry"):
+            yield f"{about} is attempt {row['attempt']}"
+        if (row["job_id"] < 0) != (row["cause"] in ("once", "failure")):
+            yield f"{about} has a job_id that it should not have"
 
 
 def due_times_once(view: View) -> Iterator[str]:
-    """Each due time is in the log once, and runs once."""
+    """No due time is in the log twice, and none runs twice.
+
+    schedules.md: A due time that stands in the log already does not run again.
+    reference.md: Each attempt has its own row in the log
+    """
     seen = Counter((row["job_id"], row["scheduled_at"]) for row in view.rows if row["cause"] == "schedule")
     yield from (f"job {job} at {due}: {times} rows" for (job, due), times in seen.items() if times > 1)
-    ran = Counter(view.history.witness)
+    ran = Counter(map(tuple, view.history.witness))
     yield from (
         f"job {job} at {due}, attempt {n}: ran {times} times" for (job, due, n), times in ran.items() if times > 1
     )
 
 
+def the_log_is_true(view: View) -> Iterator[str]:
+    """What commands wrote down is what the log says.
+
+    reference.md: the log is the record
+    reference.md: `'elephant_worker.scheduled_at'` (a timestamp with its time zone, UTC: `2026-11-25 03:00:00+00:00`)
+    """
+    witness = {(job, round(due, 3), attempt) for job, due, attempt in view.history.witness}
+    logged: dict[tuple[int, float, int], set[str]] = defaultdict(set)
+    for row in view.rows:
+        key = row["job_id"], round(row["scheduled_at"], 3), row["attempt"]
+        logged[key].add(row["state"])
+        if row["state"] == "succeeded" and "public.witness" in row["job_command"] and key not in witness:
+            yield f"run {row['jl_id']} of job {row['job_id']} succeeded, and did not do its work"
+    for key in witness:
+        if not logged[key] & {"succeeded", "lost", "failed"}:
+            yield f"job {key[0]} ran for {key[1]}, attempt {key[2]}: the log says {logged[key] or 'nothing'}"
+
+
 def no_overlap(view: View) -> Iterator[str]:
-    """parallel = false: one run at a time."""
+    """A job that is not parallel has one run at a time.
+
+    reference.md: whether a run may start while an earlier one is active
+    """
     for job_id, rows in view.by_job.items():
         if job_id < 0 or any(span.attributes["parallel"] for span in view.spans.get(job_id, ())):
             continue
@@ -145,9 +308,14 @@ def no_overlap(view: View) -> Iterator[str]:
 
 
 def skipped_for_a_run(view: View) -> Iterator[str]:
-    """`skipped`: an earlier run of a job that is not `parallel` was still active."""
+    """What is skipped found another run active.
+
+    reference.md: an earlier run of a job that is not `parallel` was still active
+    schedules.md: what is due while it is active is `skipped` at once, unless the job is `parallel`
+    reference.md: the second is `skipped` if the first has not ended
+    """
     for row in view.rows:
-        if row["state"] != "skipped" or view.by_number.get(row["jl_id"]) is None:
+        if row["state"] != "skipped":
             continue
         moment = row["job_finished"]
         active = [
@@ -160,32 +328,33 @@ def skipped_for_a_run(view: View) -> Iterator[str]:
         ]
         if not active:
             yield f"run {row['jl_id']} of job {row['job_id']} was skipped at {moment} while no run was active"
+        if any(attributes["parallel"] for attributes in view.versions(row["job_id"], 0, moment)):
+            yield f"run {row['jl_id']} of job {row['job_id']}, which is parallel, was skipped"
+
+
+def what_follows_is_not_skipped(view: View) -> Iterator[str]:
+    """Retries and runs by dependencies wait until their job is idle.
+
+    reference.md: it waits until the job is idle
+    reference.md: runs when the job is idle; a due time meanwhile is `skipped`
+    """
+    for row in view.rows:
+        if row["cause"] in FOLLOWING and row["state"] == "skipped":
+            yield f"run {row['jl_id']} of job {row['job_id']} ({row['cause']}) was skipped"
 
 
 # --- due times --------------------------------------------------------------------------------
 
 
-def due_between(attributes: Attributes, begin: float, end: float) -> list[float]:
-    """The due times of a schedule in this time; the schedules of the model are simple enough to count."""
-    schedule = attributes["schedule"]
-    if schedule is None or schedule.startswith("@"):
-        return []
-    first, last = begin, end
-    if schedule.endswith("seconds"):
-        period, origin = float(schedule.split()[0]), attributes["schedule_set_at"]
-    else:
-        period, origin = float(schedule.split()[0].removeprefix("*/")), 0.0
-    count = max(1, int((first - origin) // period))
-    found = []
-    while (due := origin + count * period) <= last + EXACT:
-        if due >= first - EXACT:
-            found.append(due)
-        count += 1
-    return found
-
-
 def every_due_time_is_accounted_for(view: View) -> Iterator[str]:
-    """Each due time of a job that is enabled and not in quarantine is in the log, as a run, as skipped, or missed."""
+    """What was due is in the log.
+
+    schedules.md: So each due time of a job that is enabled and not in quarantine is in the log, as a run, as `skipped`,
+    or in a `missed` row.
+    schedules.md: A late or long run does not move the grid.
+    reference.md: The job keeps its due times and is checked again at each of them; once the reason is gone, it runs as
+    usual.
+    """
     for job_id, spans in view.spans.items():
         rows = [row for row in view.by_job[job_id] if row["cause"] == "schedule"]
         for span in spans:
@@ -204,152 +373,361 @@ def _covers(row: Row, due: float) -> bool:
 
 
 def nothing_else_is_due(view: View) -> Iterator[str]:
-    """A run by schedule is one of a due time, of a job that is enabled, and not one before its definition was seen."""
+    """A run by schedule is one of a due time of a job that is enabled.
+
+    schedules.md: count from start to start, on a fixed grid that begins when the schedule is set (or the job is
+    enabled), or at `starts_at`
+    reference.md: whether the schedule is followed
+    """
     for row in view.rows:
         if row["cause"] != "schedule":
             continue
         due = row["scheduled_at"]
         span = view.span(row["job_id"], due, due)
-        if span is None or span.attributes["schedule"] is None or span.attributes["schedule"].startswith("@"):
+        if span is None or span.period is None:
             continue
         if not span.attributes["enabled"]:
             yield f"run {row['jl_id']} of job {row['job_id']}, which is not enabled, is due at {due}"
         elif not any(abs(due - time) < EXACT for time in due_between(span.attributes, due - 0.01, due + 0.01)):
             yield f"run {row['jl_id']} of job {row['job_id']} ({span.attributes['schedule']}) is not due at {due}"
+
+
+def nothing_is_due_before_it_is_defined(view: View) -> Iterator[str]:
+    """The first due time comes after the definition has been committed.
+
+    reference.md: These calls take effect when their transaction commits, and not at all if it is rolled back.
+    """
     for job_id, changes in view.changes.items():
-        for change in changes:
-            if change.kind != "define" or change.attributes is None:
-                continue
-            for row in view.by_job[job_id]:
-                due = row["scheduled_at"]
-                # While no worker is there, nobody sees when a definition is committed.
-                if row["cause"] == "schedule" and due < change.begin - EXACT and not view.away(due, change.end):
-                    yield f"run {row['jl_id']} of job {job_id} was due {change.begin - due:.3f} s before its definition"
+        change = changes[0]
+        for row in view.by_job[job_id]:
+            due = row["scheduled_at"]
+            # While no worker is there, nobody sees when a definition is committed.
+            if row["cause"] == "schedule" and due < change.begin - EXACT and not view.away(due, change.end):
+                yield f"run {row['jl_id']} of job {job_id} was due {change.begin - due:.3f} s before its definition"
+    for job_id in view.by_job:
+        if job_id > 0 and job_id not in view.changes:
+            yield f"job {job_id} is in the log, and was never defined"
 
 
 def missed_only_for_a_reason(view: View) -> Iterator[str]:
-    """`missed`: no worker was there, it was paused, the start_deadline passed, or the definition was changed."""
+    """What is missed could not run.
+
+    reference.md: one or more due times without a run
+    schedules.md: While no worker is there (it was stopped, the server was down or a standby) or the machine sleeps, or
+    where the clock is set forward, due times pass by.
+    reference.md: ends the pause: what was due meanwhile is missed time
+    """
     for row in view.rows:
         if row["state"] != "missed":
             continue
         begin, end = row["scheduled_at"], row["job_finished"]
-        changed = any(c.begin - CLOSE <= end and c.end + CLOSE >= begin for c in view.changes[row["job_id"]])
-        if not view.away(begin, end) and not changed and not view.happened(begin, end, "quarantine"):
+        if (
+            not view.away(begin, end)
+            and not view.changed(row["job_id"], begin, end)
+            and not view.happened(begin, end, "quarantine")
+        ):
             yield f"run {row['jl_id']} of job {row['job_id']} was missed at {begin} without a reason"
 
 
-# --- what follows from a failure --------------------------------------------------------------
+def missed_time_is_made_up(view: View) -> Iterator[str]:
+    """catch_up decides about what was missed.
 
-
-def kind_of_failure(row: Row) -> str:
-    if row["state"] != "failed":
-        return {"timed out": "timeout", "lost": "lost"}[row["state"]]
-    if row["job_sqlstate"] in SERIALIZATION:
-        return "serialization"
-    return "connection" if row["job_sqlstate"] in CONNECTION or row["job_sqlstate"].startswith("08") else "error"
-
-
-def is_quarantine(row: Row) -> bool:
-    """A row that says why a job could not run: it never started, and the reason is one of a quarantine."""
-    return row["state"] == "failed" and row["job_started"] is None and row["job_sqlstate"] in QUARANTINE
-
-
-def is_attempt(row: Row) -> bool:
-    """Whether a retry took place; one that was cancelled or kept from running before it began did not."""
-    cancelled = row["state"] == "cancelled" and row["job_started"] is None
-    return row["state"] in STARTED and not cancelled and not is_quarantine(row)
-
-
-def failures_of_jobs(view: View) -> Iterator[tuple[Row, Span]]:
-    """Runs that failed while it is certain how their job was."""
+    schedules.md: What is not older than `worker_setting.start_grace` (1 minute) then runs late.
+    schedules.md: For the others it is the job's `catch_up` that counts
+    schedules.md: they do not run
+    schedules.md: one run for all of them, for the latest
+    schedules.md: one run for each, the oldest first, one after the other (at once if the job is `parallel`); at most
+    the `catch_up_limit` (100) latest
+    schedules.md: `scheduled_at` is the first of these due times, `missed_until` the last, `missed_count` how many there
+    were
+    """
+    grace = view.history.start_grace
     for row in view.rows:
-        if row["job_id"] > 0 and row["state"] in FAILED and row["cause"] != "trial" and not is_quarantine(row):
-            span = view.span(row["job_id"], row["job_finished"], row["job_finished"])
-            if span is not None:
-                yield row, span
+        due, end = row["scheduled_at"], row["job_finished"]
+        span = view.span(row["job_id"], due, end) if row["cause"] == "schedule" else None
+        if span is None or span.period is None or view.happened(due - 5, end, "quarantine"):
+            continue
+        catch_up, about = span.attributes["catch_up"], f"run {row['jl_id']} of job {row['job_id']}"
+        if row["state"] == "missed":
+            if abs((row["missed_until"] - due) / span.period + 1 - row["missed_count"]) > EXACT:
+                yield f"{about}: {row['missed_count']} due times from {due} to {row['missed_until']}"
+            if catch_up == "all" and span.attributes["catch_up_limit"] == 100:
+                yield f"{about} was missed at {due} and is not made up for"
+            later = [
+                other
+                for other in view.by_job[row["job_id"]]
+                if other["cause"] == "schedule" and row["missed_until"] < other["scheduled_at"] <= end + EXACT
+            ]
+            if catch_up == "once" and not later:
+                yield f"{about} was missed at {due}, and there is no run for the latest due time"
+            if catch_up == "skip" and end - row["missed_until"] < grace - CLOSE:
+                yield f"{about} was missed {end - row['missed_until']:.3f} s after it was due"
+        elif row["job_started"] is not None and catch_up == "skip" and row["job_started"] - due > grace + PROMPT:
+            yield f"{about} started {row['job_started'] - due:.3f} s late"
+
+
+def after_counts_from_the_end(view: View) -> Iterator[str]:
+    """A job is due again so long after the end of its run.
+
+    schedules.md: `@after 10 minutes` counts from the end of a run to the start of the next
+    schedules.md: The first run comes so long after the schedule is set.
+    """
+    for job_id, spans in view.spans.items():
+        rows = sorted((r for r in view.by_job[job_id] if r["cause"] == "schedule"), key=lambda row: row["scheduled_at"])
+        for span in spans:
+            if not (span.attributes["schedule"] or "").startswith("@after"):
+                continue
+            pause = float(span.attributes["schedule"].split()[1])
+            inside = [row for row in rows if span.has(row["scheduled_at"])]
+            if inside and inside[0]["scheduled_at"] < span.attributes["schedule_set_at"] + pause - EXACT:
+                yield f"run {inside[0]['jl_id']} of job {job_id} came too early after the schedule was set"
+            for before, row in pairwise(inside):
+                least = before["job_finished"] + pause - EXACT
+                if before["state"] != "lost" and not view.is_quarantine(before) and row["scheduled_at"] < least:
+                    yield f"run {row['jl_id']} of job {job_id} came {least - row['scheduled_at']:.3f} s too early"
+
+
+def reboot_only_after_a_start(view: View) -> Iterator[str]:
+    """The server of a history is not restarted.
+
+    schedules.md: Not after a mere restart of the worker, nor of a crash that the server itself recovers from.
+    schedules.md: A job that is defined when the worker runs already waits for the next start of the server.
+    """
+    for row in view.rows:
+        if row["cause"] == "reboot":
+            yield f"run {row['jl_id']} of job {row['job_id']}: the server has not been started"
+
+
+def nothing_starts_during_a_break(view: View) -> Iterator[str]:
+    """Nothing starts while jobs are paused or the worker is stopped.
+
+    reference.md: has the worker start nothing more, also after it is restarted; active runs go on, requests wait
+    reference.md: cancels the active runs (logged as `cancelled`) and ends the worker
+    """
+    for event in view.events("paused", "stopped"):
+        begin = event.begin + (PROMPT / 2 if event.kind == "paused" else EXACT)
+        for row in view.rows:
+            if begin < (row["job_started"] or 0) < event.end:
+                yield f"run {row['jl_id']} started {row['job_started'] - event.begin:.3f} s after: {event.kind}"
+            if event.kind == "stopped" and row["job_started"] and row["job_started"] < event.begin:
+                if row["job_finished"] > event.begin + EXACT:
+                    yield f"run {row['jl_id']} went on after the worker was stopped"
+
+
+def nothing_starts_while_not_enabled(view: View) -> Iterator[str]:
+    """Neither schedule nor retry nor dependency starts a job that is not enabled.
+
+    reference.md: A job that is not enabled is not retried.
+    reference.md: While it is not enabled, or disabled by `disable_after`, dependencies do not start it either
+    """
+    for row in view.rows:
+        if row["job_started"] is None or row["cause"] not in ("schedule", *FOLLOWING):
+            continue
+        span = view.span(row["job_id"], row["job_started"] - PROMPT, row["job_started"])
+        if span is not None and not span.attributes["enabled"]:
+            yield f"run {row['jl_id']} of job {row['job_id']} ({row['cause']}) started, which is not enabled"
+
+
+def deleted_jobs_do_not_start(view: View) -> Iterator[str]:
+    """A deleted job leaves nothing but its log.
+
+    reference.md: deletes the job; its log stays, and an active run continues
+    reference.md: dropped, without a row
+    """
+    for job_id in view.changes:
+        deleted = view.deleted(job_id)
+        for row in view.by_job[job_id] if deleted is not None else ():
+            if deleted is not None and max(row["scheduled_at"], (row["job_started"] or 0) - PROMPT) > deleted.end + CLOSE:
+                yield f"run {row['jl_id']} of job {job_id} ({row['cause']}, {row['state']}) came after its deletion"
+
+
+# --- ends -------------------------------------------------------------------------------------
+
+
+def cancelled_only_for_a_reason(view: View) -> Iterator[str]:
+    """Somebody has cancelled what is cancelled, or stopped the worker, or disabled the job.
+
+    reference.md: the same, by `cancel_job()` or `stop_worker()`
+    reference.md: stops its active runs, drops its retry, and cancels what was requested and waits
+    reference.md: stops this run, or removes it if it is still waiting
+    reference.md: starts it now, even if it is not enabled
+    """
+    for row in view.rows:
+        begin, end, job_id = row["scheduled_at"], row["job_finished"], row["job_id"]
+        if row["state"] != "cancelled" or view.away(begin, end) or view.happened(begin, end, "cancel_job", job_id=job_id):
+            continue
+        if any(event.jl_id == row["jl_id"] for event in view.events("cancel_run")):
+            continue
+        off = not all(attributes["enabled"] for attributes in view.versions(job_id, begin, end))
+        if not (row["cause"] in FOLLOWING and row["job_started"] is None and (off or view.disabled(job_id, end))):
+            yield f"run {row['jl_id']} of job {job_id} ({row['cause']}) was cancelled at {end} without a reason"
+
+
+def lost_only_for_a_reason(view: View) -> Iterator[str]:
+    """What is lost ran when the worker ended.
+
+    reference.md: the worker or the server ended during the run; how far the command got is unknown
+    """
+    for row in view.rows:
+        if row["state"] == "lost" and not view.away(row["scheduled_at"], row["job_finished"]):
+            yield f"run {row['jl_id']} of job {row['job_id']} was lost, and the worker was there"
+
+
+def timed_out_after_job_timeout(view: View) -> Iterator[str]:
+    """No run is stopped early, and none takes much longer than it may.
+
+    reference.md: after this long the run is cancelled
+    reference.md: cancelled after `job_timeout`, and terminated if it did not end within `worker_setting.cancel_grace`
+    """
+    for row in view.rows:
+        if row["job_started"] is None or row["job_id"] < 0:
+            continue
+        limits = [a["job_timeout"] for a in view.versions(row["job_id"], row["scheduled_at"], row["job_started"])]
+        took = row["job_finished"] - row["job_started"]
+        about = f"run {row['jl_id']} of job {row['job_id']} took {took:.3f} s and {row['state']}"
+        if row["state"] == "timed out" and limits and took < min(limits) - CLOSE:
+            yield f"{about}: job_timeout is {limits}"
+        away = view.away(row["job_started"], row["job_finished"])
+        if row["state"] != "timed out" and limits and took > max(limits) + PROMPT and not away:
+            yield f"{about}: job_timeout is {limits}"
 
 
 def retried_or_final(view: View) -> Iterator[str]:
-    """A run that failed is tried again, or on_failure_command is run: one of them, once."""
-    for row, span in failures_of_jobs(view):
-        retries = [other for other in view.caused[row["jl_id"]] if other["cause"] == "retry" and is_attempt(other)]
+    """One thing follows from a failure of a job that has an on_failure_command: a retry, or the command.
+
+    reference.md: `on_failure_command` is run when a run has failed, timed out or been lost and is not tried again.
+    reference.md: A job has at most one pending retry
+    reference.md: A failure whose retry is replaced or dropped, or cancelled before it starts, is final from then on:
+    `on_failure_command` runs, and so do jobs that run after a failure.
+    reference.md: A retry that finds no connection is an attempt that failed.
+    reference.md: If several runs of a `parallel` job fail while a retry is pending, the others are final at once.
+    reference.md: replaced by the regular run; its failure is final
+    reference.md: dropped; its failure is final
+    """
+    for row, span in view.failures():
+        retries = [other for other in view.caused[row["jl_id"]] if other["cause"] == "retry"]
+        attempts = [other for other in retries if view.is_attempt(other)]
         ends = [other for other in view.caused[row["jl_id"]] if other["cause"] == "failure"]
         if len(retries) > 1 or len(ends) > 1:
             yield f"run {row['jl_id']}: {len(retries)} retries and {len(ends)} on_failure_commands"
-        if retries and ends:
-            yield f"run {row['jl_id']} was retried by {retries[0]['jl_id']} and ended in {ends[0]['jl_id']}"
-        later = [c for c in view.changes[row["job_id"]] if c.end >= row["job_finished"]]
-        if later and later[-1].attributes is None:
-            continue  # deleted since
-        known = [span.attributes, *(change.attributes for change in later if change.attributes)]
-        expected = all(attributes["on_failure_command"] for attributes in known)
-        if expected and not retries and not ends and row["job_finished"] < view.history.end - CLOSE:
+        if attempts and ends:
+            yield f"run {row['jl_id']} was retried by {attempts[0]['jl_id']} and ended in {ends[0]['jl_id']}"
+        if view.deleted(row["job_id"]):
+            continue
+        later = [c.attributes for c in view.changes[row["job_id"]] if c.end >= row["job_finished"] and c.attributes]
+        expected = all(attributes["on_failure_command"] for attributes in [span.attributes, *later])
+        if expected and not attempts and not ends and row["job_finished"] < view.history.end - CLOSE:
             yield f"run {row['jl_id']} of job {row['job_id']} failed ({kind_of_failure(row)}), and nothing followed"
+    for row in view.rows:
+        if row["cause"] == "failure":
+            cause = view.by_number.get(row["caused_by"])
+            if cause is None or cause["state"] not in FAILED or view.is_quarantine(cause):
+                yield f"run {row['jl_id']} is an on_failure_command of {row['caused_by']}, which did not fail"
 
 
 def retries_as_allowed(view: View) -> Iterator[str]:
-    """Up to max_retries times, after the failures that retry_on lists, after retry_delay, doubled each time."""
-    for row, span in failures_of_jobs(view):
+    """Retries come when and as often as the job says.
+
+    reference.md: A run that failed in one of the ways listed in `retry_on` is tried again, up to `max_retries` times:
+    first after `retry_delay`, then each time after twice as long, up to `max_retry_delay`.
+    reference.md: Each delay is varied by up to a quarter
+    reference.md: the session could not be opened, or was lost (SQLSTATE class 08, 53300, 57P01 to 57P03, 57P05)
+    reference.md: a serialization failure or a deadlock (40001, 40P01)
+    reference.md: the worker or the server ended during the run. It may have done its work, and a retry would do it
+    twice; so this is not in the default
+    reference.md: `scheduled_at` as the first attempt had it, `caused_by` the attempt before
+    """
+    for row, span in view.failures():
         attributes = span.attributes
         for retry in view.caused[row["jl_id"]]:
             if retry["cause"] != "retry":
                 continue
             if row["attempt"] > attributes["max_retries"] or kind_of_failure(row) not in attributes["retry_on"]:
                 yield f"run {row['jl_id']} (attempt {row['attempt']}, {kind_of_failure(row)}) was retried: {attributes}"
-            if retry["attempt"] != row["attempt"] + 1 or abs(retry["scheduled_at"] - row["scheduled_at"]) > EXACT:
-                yield f"run {retry['jl_id']} is a retry of {row['jl_id']} with another attempt or due time"
             if retry["job_started"] is not None:
                 delay = attributes["retry_delay"] * 2 ** (row["attempt"] - 1)
                 least = min(0.75 * delay, attributes["max_retry_delay"])
                 waited = retry["job_started"] - row["job_finished"]
                 if waited < least - EXACT:
                     yield f"run {retry['jl_id']} started {waited:.3f} s after {row['jl_id']} failed, not {least:.3f}"
-
-
-def retries_are_not_skipped(view: View) -> Iterator[str]:
-    """A retry waits until the job is idle."""
-    yield from (
-        f"run {row['jl_id']} of job {row['job_id']}: a retry was skipped"
-        for row in view.rows
-        if row["cause"] == "retry" and row["state"] == "skipped"
-    )
+    for row in view.rows:
+        cause = view.by_number.get(row["caused_by"]) if row["cause"] == "retry" else None
+        if cause is None:
+            continue
+        if cause["job_id"] != row["job_id"] or cause["state"] not in FAILED:
+            yield f"run {row['jl_id']} is a retry of {cause['jl_id']}, which {cause['state']}"
+        if row["attempt"] != cause["attempt"] + 1 or abs(row["scheduled_at"] - cause["scheduled_at"]) > EXACT:
+            yield f"run {row['jl_id']} is a retry of {cause['jl_id']} with another attempt or due time"
 
 
 def quarantine_is_no_failure(view: View) -> Iterator[str]:
-    """A quarantine has one row for each new reason; nothing follows from it."""
+    """Nothing follows from a quarantine.
+
+    reference.md: A quarantine is not a failure: it is not counted, and neither retries nor `on_failure_command` nor
+    `disable_after` take notice.
+    reference.md: its run is `failed` with the reason; the first failure is final
+    """
     for row in view.rows:
-        if row["job_id"] > 0 and is_quarantine(row):
+        if row["job_id"] > 0 and view.is_quarantine(row):
             for other in view.caused[row["jl_id"]]:
                 yield f"run {row['jl_id']} is a quarantine, and run {other['jl_id']} follows from it"
 
 
+def quarantine_is_told_once(view: View) -> Iterator[str]:
+    """A job in quarantine has a reason, and one row for it.
+
+    reference.md: The log gets one `failed` row for each new reason, not one for each due time.
+    reference.md: Other jobs are not affected.
+    """
+    seen: Counter[tuple[int, str, float]] = Counter()
+    for row in view.rows:
+        if row["job_id"] < 0 or not view.is_quarantine(row):
+            continue
+        at = row["job_finished"]
+        if not view.happened(at, at, "quarantine", job_id=row["job_id"]):
+            yield f"run {row['jl_id']} of job {row['job_id']}: a quarantine without a reason: {row['exception_message']}"
+        for event in view.events("quarantine", job_id=row["job_id"]):
+            if row["cause"] == "schedule" and event.begin <= at <= event.end - 2.0:
+                seen[row["job_id"], row["exception_message"], event.begin] += 1
+    for (job_id, reason, _), times in seen.items():
+        if times > 1:
+            yield f"job {job_id}: {times} rows say {reason}"
+
+
+def nothing_follows_from_single_commands(view: View) -> Iterator[str]:
+    """What is no run of a job has no consequences.
+
+    reference.md: If it fails as well, nothing follows.
+    """
+    for row in view.rows:
+        if row["job_id"] < 0:
+            for other in view.caused[row["jl_id"]]:
+                yield f"run {row['jl_id']} ({row['cause']}) led to run {other['jl_id']}"
+
+
 def disabled_after_failures(view: View) -> Iterator[str]:
-    """After disable_after failures in a row the schedule is not followed any more."""
+    """A job that failed too often in a row is not started.
+
+    reference.md: After `disable_after` failures in a row, counting each attempt, the schedule is no longer followed
+    reference.md: Any change of the job, such as `update_job(7, enabled := true)`, ends that. The failures still count,
+    so one more disables the job again; a success resets the count.
+    """
     for job_id, spans in view.spans.items():
         for span in spans:
             limit = span.attributes["disable_after"]
             if limit is None:
                 continue
-            ended = sorted(
-                (
-                    row
-                    for row in view.by_job[job_id]
-                    if row["state"] in ("succeeded", *FAILED) and not is_quarantine(row)
-                ),
-                key=lambda row: row["job_finished"],
-            )
             in_row, since = 0, None
-            for row in ended:
+            for row in view.counted(job_id):
                 in_row = 0 if row["state"] == "succeeded" else in_row + 1
-                inside = span.begin + CLOSE < row["job_finished"] < span.end - CLOSE
-                if inside and in_row >= limit and since is None:
+                if span.has(row["job_finished"]) and in_row >= limit and since is None:
                     since = row["job_finished"]
             if since is None:
                 continue
             late = [
                 row["jl_id"]
                 for row in view.by_job[job_id]
-                if row["cause"] in ("schedule", "retry", "dependency", "reboot")
+                if row["cause"] in ("schedule", *FOLLOWING)
                 and since + 2 * CLOSE < (row["job_started"] or 0) < span.end - CLOSE
             ]
             if late:
@@ -359,13 +737,14 @@ def disabled_after_failures(view: View) -> Iterator[str]:
 # --- dependencies -----------------------------------------------------------------------------
 
 
-def is_final(view: View, row: Row) -> bool:
-    """Whether a run has ended for good: no retry followed."""
-    return not any(other["cause"] == "retry" and is_attempt(other) for other in view.caused[row["jl_id"]])
-
-
 def dependencies_have_their_cause(view: View) -> Iterator[str]:
-    """caused_by is a run of run_after that ended as run_when wants, the one that ended last of those that count."""
+    """A run by dependency names the run that ended last, and that ended as it should.
+
+    reference.md: The run has `cause = 'dependency'`, and `caused_by` is the run that ended last.
+    reference.md: `failed`, `timed out` or `lost`, and no retry pending
+    reference.md: any of these, or `cancelled`
+    reference.md: `skipped` and `missed` are not runs
+    """
     for row in view.rows:
         if row["cause"] != "dependency" or row["job_id"] < 0:
             continue
@@ -374,6 +753,8 @@ def dependencies_have_their_cause(view: View) -> Iterator[str]:
         if cause is None:
             yield f"run {row['jl_id']} is caused by {row['caused_by']}, which is not in the log"
             continue
+        if cause["state"] not in STARTED:
+            yield f"run {row['jl_id']} is caused by {cause['jl_id']}, which was {cause['state']}"
         if span is None:
             continue
         attributes = span.attributes
@@ -382,41 +763,85 @@ def dependencies_have_their_cause(view: View) -> Iterator[str]:
             continue
         if cause["state"] not in WANTED[attributes["run_when"]]:
             yield f"run {row['jl_id']} ({attributes['run_when']}) is caused by {cause['jl_id']}, which {cause['state']}"
-        if cause["state"] in FAILED and not is_final(view, cause):
+        if cause["state"] in FAILED and not view.is_final(cause):
             yield f"run {row['jl_id']} follows from {cause['jl_id']}, which was tried again"
         for number in attributes["run_after"]:
             ends = [
                 other
                 for other in view.by_job[number]
-                if other["state"] in STARTED
+                if view.is_attempt(other)
                 and other["job_finished"] < row["scheduled_at"] - CLOSE
                 and other["job_finished"] > cause["job_finished"] + CLOSE
-                and is_final(view, other)
-                and not is_quarantine(other)
+                and view.is_final(other)
+                # What ends in these times does not count.
+                and not view.happened(other["job_finished"] - 1, other["job_finished"] + 1, "quarantine")
             ]
-            if ends:
+            # The failure of a retry that is dropped is final when that is done.
+            dropped = cause["state"] in FAILED
+            if ends and not dropped:
                 yield f"run {row['jl_id']} is caused by {cause['jl_id']}, but {ends[-1]['jl_id']} ended later"
 
 
+def dependencies_wait_for_all(view: View) -> Iterator[str]:
+    """Each job that is waited for has ended since the last start.
+
+    reference.md: A job with `run_after` starts when each job named there has ended since the dependency last started it
+    reference.md: A job whose predecessor is deleted no longer starts
+    """
+    for job_id, rows in view.by_job.items():
+        starts = [row for row in rows if row["cause"] == "dependency"]
+        for before, row in zip([None, *starts], starts):
+            span = view.span(job_id, row["scheduled_at"], row["scheduled_at"])
+            since = 0.0 if before is None else before["scheduled_at"] - CLOSE
+            for number in (span.attributes["run_after"] or ()) if span is not None else ():
+                # A failure is final later, if its retry is dropped.
+                ended = any(
+                    view.is_attempt(other)
+                    and other["job_finished"] < row["scheduled_at"] + EXACT
+                    and (other["job_finished"] > since or other["state"] in FAILED)
+                    for other in view.by_job[number]
+                )
+                if not ended:
+                    yield f"run {row['jl_id']} of job {job_id} started, and job {number} had not ended"
+                deleted = view.deleted(number)
+                if deleted is not None and deleted.end + CLOSE < row["scheduled_at"]:
+                    yield f"run {row['jl_id']} of job {job_id} started, and job {number} had been deleted"
+
+
 def single_dependencies_follow(view: View) -> Iterator[str]:
-    """A job that runs after one other starts after each end of it that run_when wants."""
+    """A job that runs after one other starts after each end of it that it wants.
+
+    reference.md: the last end of each is as `run_when` requires
+    reference.md: All runs of these jobs count, including those requested by `run_job()`
+    """
     for job_id, spans in view.spans.items():
         for span in spans:
             run_after = span.attributes["run_after"]
             if not run_after or len(run_after) != 1 or not span.attributes["enabled"]:
                 continue
+            # Of runs that end at once the last one counts.
+            if any(version["parallel"] for version in view.versions(run_after[0], span.begin, span.end)):
+                continue
             for row in view.by_job[run_after[0]]:
-                if row["state"] not in WANTED[span.attributes["run_when"]] or is_quarantine(row):
+                barred = row["cause"] == "retry" and not view.is_attempt(row)
+                if row["state"] not in WANTED[span.attributes["run_when"]] or view.is_quarantine(row) or barred:
                     continue
                 ended = row["job_finished"]
                 if row["state"] in FAILED:  # for good perhaps only when its retry was dropped
-                    ended = max([ended, *(o["scheduled_at"] for o in view.caused[row["jl_id"]])])
+                    ended = max([ended, *(o["job_finished"] for o in view.caused[row["jl_id"]] if o["cause"] == "retry")])
                     ended = view.history.end if view.disabled(job_id, ended + 10) else ended
                 if not span.begin + CLOSE < ended < span.end - 4 * CLOSE or view.disabled(job_id, ended + CLOSE):
                     continue
-                if row["state"] in FAILED and not is_final(view, row):
+                if row["state"] in FAILED and not view.is_final(row):
                     continue
-                if not any(other["cause"] == "dependency" for other in view.caused[row["jl_id"]]):
+                if view.happened(ended - 1, ended + 1, "quarantine"):
+                    continue
+                near = [
+                    other
+                    for other in view.by_job[run_after[0]]
+                    if other is not row and abs(other["job_finished"] - ended) < CLOSE and other["state"] in STARTED
+                ]
+                if not near and not any(other["cause"] == "dependency" for other in view.caused[row["jl_id"]]):
                     yield f"job {job_id} runs after job {run_after[0]}, not after run {row['jl_id']} ({row['state']})"
 
 
@@ -424,93 +849,219 @@ def single_dependencies_follow(view: View) -> Iterator[str]:
 
 
 def requests_run(view: View) -> Iterator[str]:
-    """run_job() and run_once() return the number of the run that is in the log."""
+    """What was asked for is in the log.
+
+    reference.md: returns the run's `jl_id`
+    reference.md: runs a command now, without a job; returns the `jl_id`
+    """
     for event in view.events("run_job", "run_once"):
         row = view.by_number.get(event.result)
         if row is None:
-            if event.kind == "run_job" and any(c.attributes is None for c in view.changes[event.job_id or 0]):
+            if event.kind == "run_job" and view.deleted(event.job_id or 0):
                 continue  # deleted before it started
             yield f"{event.kind} returned {event.result}, which is not in the log"
         elif row["cause"] != {"run_job": "request", "run_once": "once"}[event.kind]:
             yield f"{event.kind} returned {event.result}, whose cause is {row['cause']}"
+    asked = {event.result for event in view.events("run_job", "run_once")}
+    for row in view.rows:
+        if row["cause"] in ("request", "once") and row["jl_id"] not in asked:
+            yield f"run {row['jl_id']} ({row['cause']}) was not asked for"
 
 
 def counters_agree(view: View) -> Iterator[str]:
-    """job_stats and the job's counters say what the log says."""
+    """The statistics say what the log says.
+
+    reference.md: number of runs that succeeded, failed or were cancelled
+    reference.md: number of these that failed, timed out or were lost
+    reference.md: number of runs that were cancelled, skipped
+    reference.md: number of due times that were missed
+    reference.md: when the last run started; when the last one that succeeded ended
+    reference.md: how the last 10 runs ended, the latest first
+    reference.md: It is counted when a run ends, and does not depend on how long the log is kept.
+    """
     for statistic in view.history.statistics:
-        rows = [row for row in view.by_job[statistic["job_id"]] if row["cause"] != "trial"]
-        quarantine = sum(map(is_quarantine, rows))
+        rows = [r for r in view.by_job[statistic["job_id"]] if r["cause"] != "trial" and not view.is_quarantine(r)]
         states = Counter(row["state"] for row in rows)
-        failures = sum(states[state] for state in FAILED) - quarantine
+        failures = sum(states[state] for state in FAILED)
+        succeeded = [row["job_finished"] for row in rows if row["state"] == "succeeded"]
         expected = {
             "runs": states["succeeded"] + failures + states["cancelled"],
             "failures": failures,
             "cancelled": states["cancelled"],
             "skipped": states["skipped"],
-            "missed": sum(row["missed_count"] for row in rows if row["state"] == "missed"),
+            "missed": sum(row["missed_count"] or 0 for row in rows if row["state"] == "missed"),
             "last_executed": max((row["job_started"] for row in rows if row["job_started"]), default=None),
+            "last_success": max(succeeded, default=None),
         }
         for name, value in expected.items():
             if statistic[name] != value:
                 yield f"job {statistic['job_id']}: {name} is {statistic[name]}, by the log {value}"
+        # Which of two that ended at once is the last one, is not said.
+        if len(rows) <= 10 and Counter(statistic["last_states"]) != states:
+            yield f"job {statistic['job_id']}: last_states is {statistic['last_states']}, by the log {dict(states)}"
+        elif len(statistic["last_states"]) != min(10, len(rows)):
+            yield f"job {statistic['job_id']}: {len(statistic['last_states'])} last_states, {len(rows)} rows"
+
+
+def failures_since_the_last_success(view: View) -> Iterator[str]:
+    """failure_count and success_count say what the log says.
+
+    reference.md: `failure_count` (runs that failed since the last success), `success_count`, `last_executed`
+    """
+    for job in view.history.jobs:
+        rows = view.counted(job["job_id"])
+        successes = [number for number, row in enumerate(rows) if row["state"] == "succeeded"]
+        if job["success_count"] != len(successes):
+            yield f"job {job['job_id']}: success_count is {job['success_count']}, by the log {len(successes)}"
+        since = rows[successes[-1] + 1 :] if successes else rows
+        last = rows[successes[-1]]["job_finished"] if successes else 0.0
+        if any(abs(row["job_finished"] - last) < CLOSE for row in rows if row["state"] in FAILED):
+            continue
+        if job["failure_count"] != len(since):
+            yield f"job {job['job_id']}: failure_count is {job['failure_count']}, by the log {len(since)}"
 
 
 def failures_are_told(view: View) -> Iterator[str]:
-    """Each run that failed, timed out, was lost or missed is told of; retry says whether it is tried again."""
-    told = {(alert["event"], alert.get("jl_id")): alert for alert in view.history.alerts}
+    """There is an alert for each run that failed or was missed.
+
+    reference.md: a run ended so; `retry`: it will be tried again
+    reference.md: the job did not run because of what `quarantined_reason` says; told once for each new reason
+    """
     for row in view.rows:
         if row["state"] in (*FAILED, "missed") and row["cause"] != "trial":
-            alert = told.get(("quarantined" if is_quarantine(row) else row["state"], row["jl_id"]))
+            alert = view.told.get(("quarantined" if view.is_quarantine(row) else row["state"], row["jl_id"]))
             if alert is None:
                 if not view.away(row["job_finished"] - 1, row["job_finished"] + 1):
                     yield f"run {row['jl_id']} is {row['state']}, and no alert says so"
-            elif not alert["retry"] and any(o["cause"] == "retry" for o in view.caused[row["jl_id"]]):
+            elif not alert.get("retry") and any(o["cause"] == "retry" for o in view.caused[row["jl_id"]]):
                 yield f"the alert of run {row['jl_id']} says that it is not tried again, and it is"
 
 
-def recovery_is_told(view: View) -> Iterator[str]:
-    """`recovered`: a run succeeded after one that had failed."""
-    told = {alert.get("jl_id") for alert in view.history.alerts if alert["event"] == "recovered"}
-    for job_id, rows in view.by_job.items():
-        if job_id < 0:
+def alerts_tell_the_truth(view: View) -> Iterator[str]:
+    """What an alert says of a run is what the log says.
+
+    reference.md: The worker reports problems on the channel `elephant_worker` of its database
+    reference.md: the job has failed `disable_after` times in a row
+    """
+    states = {"recovered": "succeeded", "quarantined": "failed"}
+    times = Counter((alert["event"], alert["jl_id"]) for alert in view.history.alerts if "jl_id" in alert)
+    yield from (f"run {jl_id}: {count} alerts {event}" for (event, jl_id), count in times.items() if count > 1)
+    for (event, jl_id), alert in view.told.items():
+        row = view.by_number.get(jl_id)
+        if row is None or row["state"] != states.get(event, event):
+            yield f"an alert says of run {jl_id}: {event}; the log: {row and row['state']}"
             continue
-        ended = sorted(
-            (
-                r
-                for r in rows
-                if r["state"] in ("succeeded", *FAILED) and r["cause"] != "trial" and not is_quarantine(r)
-            ),
-            key=lambda row: row["job_finished"],
-        )
+        names = ("job_id", "rolname", "datname", "attempt")
+        same = all(alert[name] == row[name] for name in names) and alert.get("sqlstate") == row["job_sqlstate"]
+        if not same:
+            yield f"the alert of run {jl_id} says {alert}, the log {row}"
+        span = view.span(row["job_id"], row["job_finished"], row["job_finished"])
+        if alert.get("retry") and span is not None and row["attempt"] > span.attributes["max_retries"]:
+            yield f"the alert of run {jl_id} says that it is tried again: it was attempt {row['attempt']}"
+    for alert in view.history.alerts:
+        if alert["event"] != "disabled":
+            continue
+        job_id, at = alert["job_id"], alert["at"]
+        limits = [a["disable_after"] for a in view.versions(job_id, at, at) if a["disable_after"] is not None]
+        ended = [row for row in view.counted(job_id) if row["job_finished"] < at + CLOSE]
+        certain = [row for row in ended if row["job_finished"] < at - CLOSE or row["state"] in FAILED]
+        in_row = 0
+        for row in certain:
+            in_row = 0 if row["state"] == "succeeded" else in_row + 1
+        if not limits or in_row < min(limits):
+            yield f"an alert says that job {job_id} is disabled, after {in_row} failures of {limits}"
+
+
+def recovery_is_told(view: View) -> Iterator[str]:
+    """There is an alert for a success after a failure, and only then.
+
+    reference.md: a run succeeded after one that had failed
+    """
+    for job_id in view.by_job:
+        ended = view.counted(job_id) if job_id > 0 else []
         for before, row in pairwise(ended):
             apart = row["job_finished"] - before["job_finished"] > CLOSE
-            recovered = row["state"] == "succeeded" and before["state"] in FAILED and apart
-            if (
-                recovered
-                and row["jl_id"] not in told
-                and not view.away(before["job_finished"], row["job_finished"] + 1)
-            ):
+            told = ("recovered", row["jl_id"]) in view.told
+            if row["state"] != "succeeded" or not apart:
+                continue
+            lost = view.away(before["job_finished"], row["job_finished"] + 1)
+            if before["state"] in FAILED and not told and not lost:
                 yield f"run {row['jl_id']} of job {job_id} recovered, and no alert says so"
+            if before["state"] == "succeeded" and told:
+                yield f"an alert says that run {row['jl_id']} of job {job_id} recovered: the one before had succeeded"
+
+
+def overdue_is_told(view: View) -> Iterator[str]:
+    """There is an alert when a job has not succeeded in time, and only then.
+
+    reference.md: the job has not succeeded within `expect_success_within`, counted from its last success, or from when
+    its schedule was set; repeated at this interval
+    """
+    told: dict[int, list[float]] = defaultdict(list)
+    for alert in view.history.alerts:
+        if alert["event"] == "overdue":
+            told[alert["job_id"]].append(alert["at"])
+    for job_id, spans in view.spans.items():
+        ended = [row["job_finished"] for row in view.by_job[job_id] if row["state"] == "succeeded"]
+        for at in told[job_id]:
+            limits = [a["expect_success_within"] for a in view.versions(job_id, at, at) if a["expect_success_within"]]
+            if not limits:
+                yield f"an alert says that job {job_id} is overdue, of which no success is expected"
+            elif any(at - min(limits) + CLOSE < success < at - CLOSE for success in ended):
+                yield f"an alert says that job {job_id} is overdue at {at}, and it had succeeded"
+        for first, second in pairwise(sorted(told[job_id])):
+            span = view.span(job_id, first, second)
+            if span is not None and second - first < span.attributes["expect_success_within"] - EXACT:
+                yield f"job {job_id} was said to be overdue twice in {second - first:.3f} s"
+        for span in spans:
+            within = span.attributes["expect_success_within"]
+            if within is None or not span.attributes["enabled"]:
+                continue
+            for success in sorted(ended):
+                by = success + within
+                if not (span.has(success) and by + PROMPT < span.end) or view.away(success, by + PROMPT):
+                    continue
+                again = any(success < other < by + CLOSE for other in ended)
+                if not again and not any(by - CLOSE < at < by + PROMPT for at in told[job_id]):
+                    yield f"job {job_id} had not succeeded by {by}, and no alert says so"
 
 
 RULES: list[Callable[[View], Iterator[str]]] = [
     rows_are_in_order,
     states_have_what_they_need,
+    causes_have_what_they_need,
     due_times_once,
+    the_log_is_true,
     no_overlap,
     skipped_for_a_run,
+    what_follows_is_not_skipped,
     every_due_time_is_accounted_for,
     nothing_else_is_due,
+    nothing_is_due_before_it_is_defined,
     missed_only_for_a_reason,
+    missed_time_is_made_up,
+    after_counts_from_the_end,
+    reboot_only_after_a_start,
+    nothing_starts_during_a_break,
+    nothing_starts_while_not_enabled,
+    deleted_jobs_do_not_start,
+    cancelled_only_for_a_reason,
+    lost_only_for_a_reason,
+    timed_out_after_job_timeout,
     retried_or_final,
     retries_as_allowed,
-    retries_are_not_skipped,
     quarantine_is_no_failure,
+    quarantine_is_told_once,
+    nothing_follows_from_single_commands,
     disabled_after_failures,
     dependencies_have_their_cause,
+    dependencies_wait_for_all,
     single_dependencies_follow,
     requests_run,
     counters_agree,
+    failures_since_the_last_success,
     failures_are_told,
+    alerts_tell_the_truth,
     recovery_is_told,
+    overdue_is_told,
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import time
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -31,14 +32,20 @@ COMMANDS = [
 ]
 SCHEDULES = [None, "1 seconds", "2 seconds", "3 seconds", "*/2 * * * * *", "@after 1 second", "@reboot"]
 ROWS = """SELECT jl_id, job_id, cause, caused_by, attempt, state, job_sqlstate, exception_message, missed_count,
-    extract(epoch FROM scheduled_at)::float8 AS scheduled_at, extract(epoch FROM job_started)::float8 AS job_started,
+    rolname, datname, job_command, extract(epoch FROM scheduled_at)::float8 AS scheduled_at, extract(epoch FROM job_started)::float8 AS job_started,
     extract(epoch FROM job_finished)::float8 AS job_finished, extract(epoch FROM missed_until)::float8 AS missed_until
     FROM all_job_log ORDER BY jl_id"""
-STATISTICS = """SELECT job_id, runs, failures, cancelled, skipped, missed,
-    extract(epoch FROM last_executed)::float8 AS last_executed FROM job_stats ORDER BY job_id"""
+STATISTICS = """SELECT job_id, runs, failures, cancelled, skipped, missed, last_states,
+    extract(epoch FROM last_executed)::float8 AS last_executed,
+    extract(epoch FROM last_success)::float8 AS last_success FROM job_stats ORDER BY job_id"""
+JOBS = """SELECT job_id, failure_count, success_count, extract(epoch FROM disabled_at)::float8 AS disabled_at,
+    extract(epoch FROM retry_at)::float8 AS retry_at, extract(epoch FROM next_run_at)::float8 AS next_run_at
+    FROM all_job ORDER BY job_id"""
 ATTRIBUTES = """SELECT j.job_id, j.schedule, j.enabled, j.parallel, j.max_retries, j.retry_on, j.disable_after,
-    j.run_after, j.run_when, j.on_failure_command, j.rolname, extract(epoch FROM j.retry_delay)::float8 AS retry_delay,
+    j.catch_up, j.catch_up_limit, j.run_after, j.run_when, j.on_failure_command, j.job_command, j.rolname, j.datname,
+    extract(epoch FROM j.job_timeout)::float8 AS job_timeout, extract(epoch FROM j.retry_delay)::float8 AS retry_delay,
     extract(epoch FROM j.max_retry_delay)::float8 AS max_retry_delay,
+    extract(epoch FROM j.expect_success_within)::float8 AS expect_success_within,
     extract(epoch FROM j.schedule_set_at)::float8 AS schedule_set_at FROM job j WHERE j.job_id = %s"""
 
 
@@ -51,7 +58,11 @@ class RandomLife:
         self.jobs: list[int] = []
         self._owners: dict[int, int] = {}
         self.history = History(seed, start_grace=2.0, begin=time.time())
-        self.roles = [scheduler.role("life") for _ in range(2)]
+        # Of the second one the name is changed now and then; the third one is dropped and created anew.
+        self.roles = [scheduler.role("life") for _ in range(3)]
+        # It is dropped and created anew; the jobs there.
+        self.elsewhere = scheduler.database("elsewhere")
+        self._jobs_elsewhere: set[int] = set()
         self.sessions = [scheduler.connect_as(role) for role in self.roles]
         self.reader = scheduler.connect()
         self.reader.row_factory = dict_row
@@ -77,6 +88,7 @@ class RandomLife:
             self.run_job: 8,
             self.run_once: 1,
             self.cancel_job: 3,
+            self.cancel_run: 2,
             self.delete: 1,
             self.leave_open: 2,
             self.pause: 1,
@@ -84,6 +96,8 @@ class RandomLife:
             self.terminate_worker: 1,
             self.terminate_sessions: 1,
             self.rename_role: 1,
+            self.replace_role: 1,
+            self.replace_database: 1,
         }
         while time.monotonic() < end:
             self.end_open_transactions()
@@ -119,6 +133,7 @@ class RandomLife:
             "catch_up_limit": chance.choice([1, 3, 100]),
             "on_failure_command": chance.choice([None, "SELECT 1", "SELECT 1"]),
             "job_timeout": chance.choice(["1 second", "1 hour"]),
+            "expect_success_within": chance.choice([None, None, "2 seconds"]),
             "timezone": "UTC",
         }
         if own and chance.random() < 0.3:
@@ -132,13 +147,18 @@ class RandomLife:
     def insert(self, session: psycopg.Connection[Any], owner: int) -> int:
         given = {name: value for name, value in self.some_attributes(owner).items() if value is not None}
         arguments = sql.SQL("").join(sql.SQL(", {} := %s").format(sql.Identifier(name)) for name in given)
+        here = self.random.random() < 0.8
+        # The witness is here.
+        command = self.random.choice(COMMANDS if here else [text for text in COMMANDS if RECORD not in text])
         row = session.execute(
             sql.SQL("SELECT job_id FROM insert_job(%s, %s{})").format(arguments),
-            [self.random.choice(COMMANDS), self.scheduler.dbname, *given.values()],
+            [command, self.scheduler.dbname if here else self.elsewhere, *given.values()],
         ).fetchone()
         assert row is not None
         job_id = int(row[0])
         self._owners[job_id] = owner
+        if not here:
+            self._jobs_elsewhere.add(job_id)
         return job_id
 
     def define(self) -> None:
@@ -154,7 +174,7 @@ class RandomLife:
         self.noted("define", job_id, begin)
 
     def some_change(self, job_id: int) -> tuple[str, dict[str, Any]]:
-        chance = self.random
+        chance, here = self.random, job_id not in self._jobs_elsewhere
         return chance.choice(
             [
                 ("describe", {"job_description": str(chance.random())}),
@@ -164,7 +184,7 @@ class RandomLife:
                     "retries",
                     {"max_retries": chance.choice([0, 2]), "retry_delay": chance.choice(["300 ms", "2 seconds"])},
                 ),
-                ("command", {"job_command": chance.choice(COMMANDS)}),
+                ("command", {"job_command": chance.choice(COMMANDS if here else COMMANDS[2:])}),
                 ("run_when", {"run_when": chance.choice(["on_success", "on_failure", "always"])}),
                 ("disable_after", {"disable_after": chance.choice([2, 5])}),
             ]
@@ -219,6 +239,20 @@ class RandomLife:
         self.sessions[self.owner(job_id)].execute("SELECT cancel_job(%s)", (job_id,))
         self.event("cancel_job", begin, job_id=job_id)
 
+    def cancel_run(self) -> None:
+        waiting = self.reader.execute(
+            "SELECT jl_id, job_id FROM job_log WHERE state = 'running' UNION ALL"
+            " SELECT jl_id, job_id FROM waiting_run ORDER BY jl_id"
+        ).fetchall()
+        if waiting:
+            row = self.random.choice(waiting)
+            begin = time.time()
+            try:
+                self.scheduler.execute("SELECT cancel_run({})", sql.Literal(row["jl_id"]))
+            except psycopg.errors.NoDataFound:
+                return  # it has started since, or its job is gone
+            self.event("cancel_run", begin, jl_id=row["jl_id"], job_id=row["job_id"])
+
     def leave_open(self) -> None:
         """A transaction that defines, asks and changes, and is committed or rolled back some seconds later."""
         if len(self.open) >= 2:
@@ -269,16 +303,20 @@ class RandomLife:
     def pause(self) -> None:
         begin = time.time()
         self.scheduler.execute("SELECT pause_jobs()")
+        paused = time.time()
         time.sleep(self.random.choice([0.5, 3.0]))
         self.run_job()
+        self.history.events.append(Event("paused", paused, time.time()))
         self.scheduler.execute("SELECT resume_jobs()")
         self.away(begin)
 
     def stop(self) -> None:
         begin = time.time()
         self.scheduler.stop()
+        stopped = time.time()
         self.change()
         time.sleep(self.random.choice([0.5, 3.0]))
+        self.history.events.append(Event("stopped", stopped, time.time()))
         self.scheduler.start()
         self.away(begin)
 
@@ -302,9 +340,42 @@ class RandomLife:
         time.sleep(self.random.choice([0.5, 2.5]))
         self.scheduler.execute("ALTER ROLE {} RENAME TO {}", sql.Identifier(role + " away"), sql.Identifier(role))
         self.scheduler.execute("ALTER ROLE {} PASSWORD {}", sql.Identifier(role), sql.Literal(role))
-        for job_id, owner in self._owners.items():
-            if owner == 1:
-                self.history.events.append(Event("quarantine", begin, time.time() + 2.0, job_id=job_id))
+        self.quarantined(begin, [job_id for job_id, owner in self._owners.items() if owner == 1])
+
+    def replace_role(self) -> None:
+        """Another role gets the name of one, and then its jobs."""
+        self.end_open_transactions(all_of_them=True)  # which may have made the role known, and locked that
+        role = self.roles[2]
+        begin = time.time()
+        self.sessions[2].close()
+        self.scheduler.execute("DROP ROLE {}", sql.Identifier(role))
+        time.sleep(self.random.choice([0.0, 1.5]))
+        self.scheduler.execute("CREATE ROLE {} LOGIN PASSWORD {}", sql.Identifier(role), sql.Literal(role))
+        self.scheduler.execute("GRANT job_scheduler TO {}", sql.Identifier(role))
+        time.sleep(self.random.choice([0.0, 1.5]))
+        self.scheduler.execute("SELECT confirm_role({})", sql.Literal(role))
+        self.sessions[2] = self.scheduler.connect_as(role)
+        self.quarantined(begin, [job_id for job_id, owner in self._owners.items() if owner == 2])
+
+    def replace_database(self) -> None:
+        """Another database gets the name of one, and then its jobs."""
+        begin = time.time()
+        self.scheduler.execute("DROP DATABASE {} WITH (FORCE)", sql.Identifier(self.elsewhere))
+        time.sleep(self.random.choice([0.0, 1.5]))
+        self.scheduler.execute("CREATE DATABASE {}", sql.Identifier(self.elsewhere))
+        time.sleep(self.random.choice([0.0, 1.5]))
+        for job_id in self._jobs_elsewhere.intersection(self.jobs):
+            at = time.time()
+            self.scheduler.execute(
+                "UPDATE member_job SET defined_by = rolname WHERE job_id = {}", sql.Literal(job_id)
+            )
+            self.noted("take over", job_id, at)
+        self.quarantined(begin, self._jobs_elsewhere)
+
+    def quarantined(self, begin: float, job_ids: Iterable[int]) -> None:
+        """Note that from then on until now these jobs may have been in quarantine."""
+        for job_id in job_ids:
+            self.history.events.append(Event("quarantine", begin, time.time() + 2.0, job_id=job_id))
 
     # --- the end ------------------------------------------------------------------------------
 
@@ -329,6 +400,7 @@ class RandomLife:
         scheduler.tick()
         until(lambda: scheduler.value(idle), "all that follows to end", 120)
         history.log = [{**row} for row in self.reader.execute(ROWS)]
+        history.jobs = [{**row} for row in self.reader.execute(JOBS)]
         history.statistics = [{**row} for row in self.reader.execute(STATISTICS)]
         witness = self.reader.execute(
             "SELECT job_id, extract(epoch FROM due)::float8 AS due, attempt FROM public.witness"
