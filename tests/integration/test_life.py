@@ -445,6 +445,24 @@ def test_catching_up_within_the_grace(worker: Scheduler) -> None:
             assert len([row for row in since if row.state == "succeeded"]) == 1
 
 
+def test_a_run_with_an_old_number_can_be_lost(worker: Scheduler) -> None:
+    """It was asked for before others that have ended when a new worker begins, and starts after them."""
+    slow, quick = worker.insert("SELECT pg_sleep(60)"), worker.insert("SELECT 1")
+    session = worker.connect()
+    session.autocommit = False
+    (jl_id,) = session.execute("SELECT run_job(%s)", (slow,)).fetchone()
+    worker.ended(requested(worker, quick))
+    worker.kill()
+    worker.start()
+    session.commit()
+    session.close()
+    until(lambda: worker.value("SELECT state = 'running' FROM member_job_log WHERE jl_id = %s", jl_id), "the run")
+    assert worker.value("SELECT running_jobs FROM worker_status") == 1
+    worker.kill()
+    worker.start()
+    assert worker.ended(jl_id).state == "lost"
+
+
 def test_nothing_is_said_of_a_deleted_job_that_waited(worker: Scheduler) -> None:
     """A request that is withdrawn with its job leaves no row: there is no job that it could name."""
     worker.execute("SELECT pause_jobs()")

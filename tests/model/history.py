@@ -48,11 +48,12 @@ class History:
     end: float = 0.0
     changes: list[Change] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
-    # Rows of the log, of the statistics, of the view of all jobs; alerts as they came.
+    # Rows of the log, of the statistics, of the views of all jobs and of all alerts; notifications as they came.
     log: list[dict[str, Any]] = field(default_factory=list)
     statistics: list[dict[str, Any]] = field(default_factory=list)
     jobs: list[dict[str, Any]] = field(default_factory=list)
     alerts: list[dict[str, Any]] = field(default_factory=list)
+    notifications: list[dict[str, Any]] = field(default_factory=list)
     # What the commands themselves wrote down: job, due time, attempt.
     witness: list[tuple[int, float, int]] = field(default_factory=list)
 

@@ -29,8 +29,8 @@ WANTED = {"on_success": {"succeeded"}, "on_failure": FAILED, "always": STARTED}
 FOLLOWING = {"retry", "dependency", "reboot"}
 CONNECTION = {"53300", "57P01", "57P02", "57P03", "57P05"}
 SERIALIZATION = {"40001", "40P01"}
-# SQLSTATEs of the reasons of a quarantine.
-QUARANTINE = {"42704", "3D000", "55000", "42501", "2F003", "28000"}
+# The events of alerts that say that a job fails.
+FAILING = FAILED
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class View:
         for change in sorted(history.changes, key=lambda change: change.end):
             self.changes[change.job_id].append(change)
         self.spans: dict[int, list[Span]] = {job_id: list(self._spans(job_id)) for job_id in self.changes}
-        self.told = {(alert["event"], alert["jl_id"]): alert for alert in history.alerts if "jl_id" in alert}
+        self.told = {(alert["event"], alert["jl_id"]): alert for alert in history.alerts if alert["jl_id"]}
 
     def _spans(self, job_id: int) -> Iterator[Span]:
         changes = self.changes[job_id]
@@ -138,13 +138,9 @@ class View:
         return changes[-1] if changes and changes[-1].attributes is None else None
 
     def is_quarantine(self, row: Row) -> bool:
-        """Whether a row says why a job could not run. Whoever opens the session may say the same of a run that has
-        begun, so it is the alert that tells; it may be lost with the worker."""
-        if row["state"] != "failed" or row["job_started"] is not None:
-            return False
-        if ("quarantined", row["jl_id"]) in self.told or ("failed", row["jl_id"]) in self.told:
-            return ("quarantined", row["jl_id"]) in self.told
-        return row["job_sqlstate"] in QUARANTINE
+        """Whether a row says why a job could not run. A run that has begun may fail for the same reason, so it is
+        the alert that tells."""
+        return row["state"] == "failed" and row["job_started"] is None and ("quarantined", row["jl_id"]) in self.told
 
     def is_attempt(self, row: Row) -> bool:
         """Whether a retry took place; one that was cancelled or kept from running before it began did not."""
@@ -509,9 +505,9 @@ def nothing_starts_during_a_break(view: View) -> Iterator[str]:
         for row in view.rows:
             if begin < (row["job_started"] or 0) < event.end:
                 yield f"run {row['jl_id']} started {row['job_started'] - event.begin:.3f} s after: {event.kind}"
-            if event.kind == "stopped" and row["job_started"] and row["job_started"] < event.begin:
-                if row["job_finished"] > event.begin + EXACT:
-                    yield f"run {row['jl_id']} went on after the worker was stopped"
+            started = row["job_started"] or event.end
+            if event.kind == "stopped" and started < event.begin < row["job_finished"] - EXACT:
+                yield f"run {row['jl_id']} went on after the worker was stopped"
 
 
 def nothing_starts_while_not_enabled(view: View) -> Iterator[str]:
@@ -535,9 +531,11 @@ def deleted_jobs_do_not_start(view: View) -> Iterator[str]:
     reference.md: dropped, without a row
     """
     for job_id in view.changes:
-        deleted = view.deleted(job_id)
-        for row in view.by_job[job_id] if deleted is not None else ():
-            if deleted is not None and max(row["scheduled_at"], (row["job_started"] or 0) - PROMPT) > deleted.end + CLOSE:
+        change = view.deleted(job_id)
+        if change is None:
+            continue
+        for row in view.by_job[job_id]:
+            if max(row["scheduled_at"], (row["job_started"] or 0) - PROMPT) > change.end + CLOSE:
                 yield f"run {row['jl_id']} of job {job_id} ({row['cause']}, {row['state']}) came after its deletion"
 
 
@@ -554,7 +552,9 @@ def cancelled_only_for_a_reason(view: View) -> Iterator[str]:
     """
     for row in view.rows:
         begin, end, job_id = row["scheduled_at"], row["job_finished"], row["job_id"]
-        if row["state"] != "cancelled" or view.away(begin, end) or view.happened(begin, end, "cancel_job", job_id=job_id):
+        if row["state"] != "cancelled" or view.away(begin, end):
+            continue
+        if view.happened(begin, end, "cancel_job", job_id=job_id):
             continue
         if any(event.jl_id == row["jl_id"] for event in view.events("cancel_run")):
             continue
@@ -685,7 +685,7 @@ def quarantine_is_told_once(view: View) -> Iterator[str]:
             continue
         at = row["job_finished"]
         if not view.happened(at, at, "quarantine", job_id=row["job_id"]):
-            yield f"run {row['jl_id']} of job {row['job_id']}: a quarantine without a reason: {row['exception_message']}"
+            yield f"run {row['jl_id']} of job {row['job_id']}: no reason for a quarantine: {row['exception_message']}"
         for event in view.events("quarantine", job_id=row["job_id"]):
             if row["cause"] == "schedule" and event.begin <= at <= event.end - 2.0:
                 seen[row["job_id"], row["exception_message"], event.begin] += 1
@@ -828,7 +828,8 @@ def single_dependencies_follow(view: View) -> Iterator[str]:
                     continue
                 ended = row["job_finished"]
                 if row["state"] in FAILED:  # for good perhaps only when its retry was dropped
-                    ended = max([ended, *(o["job_finished"] for o in view.caused[row["jl_id"]] if o["cause"] == "retry")])
+                    retries = [other for other in view.caused[row["jl_id"]] if other["cause"] == "retry"]
+                    ended = max([ended, *(other["job_finished"] for other in retries)])
                     ended = view.history.end if view.disabled(job_id, ended + 10) else ended
                 if not span.begin + CLOSE < ended < span.end - 4 * CLOSE or view.disabled(job_id, ended + CLOSE):
                     continue
@@ -926,25 +927,24 @@ def failures_are_told(view: View) -> Iterator[str]:
 
     reference.md: a run ended so; `retry`: it will be tried again
     reference.md: the job did not run because of what `quarantined_reason` says; told once for each new reason
+    reference.md: the table `alert` keeps every one, written in the transaction that logs the run
     """
     for row in view.rows:
         if row["state"] in (*FAILED, "missed") and row["cause"] != "trial":
             alert = view.told.get(("quarantined" if view.is_quarantine(row) else row["state"], row["jl_id"]))
             if alert is None:
-                if not view.away(row["job_finished"] - 1, row["job_finished"] + 1):
-                    yield f"run {row['jl_id']} is {row['state']}, and no alert says so"
-            elif not alert.get("retry") and any(o["cause"] == "retry" for o in view.caused[row["jl_id"]]):
+                yield f"run {row['jl_id']} is {row['state']}, and no alert says so"
+            elif not alert["retry"] and any(o["cause"] == "retry" for o in view.caused[row["jl_id"]]):
                 yield f"the alert of run {row['jl_id']} says that it is not tried again, and it is"
 
 
 def alerts_tell_the_truth(view: View) -> Iterator[str]:
     """What an alert says of a run is what the log says.
 
-    reference.md: The worker reports problems on the channel `elephant_worker` of its database
     reference.md: the job has failed `disable_after` times in a row
     """
     states = {"recovered": "succeeded", "quarantined": "failed"}
-    times = Counter((alert["event"], alert["jl_id"]) for alert in view.history.alerts if "jl_id" in alert)
+    times = Counter((alert["event"], alert["jl_id"]) for alert in view.history.alerts if alert["jl_id"])
     yield from (f"run {jl_id}: {count} alerts {event}" for (event, jl_id), count in times.items() if count > 1)
     for (event, jl_id), alert in view.told.items():
         row = view.by_number.get(jl_id)
@@ -952,11 +952,11 @@ def alerts_tell_the_truth(view: View) -> Iterator[str]:
             yield f"an alert says of run {jl_id}: {event}; the log: {row and row['state']}"
             continue
         names = ("job_id", "rolname", "datname", "attempt")
-        same = all(alert[name] == row[name] for name in names) and alert.get("sqlstate") == row["job_sqlstate"]
+        same = all(alert[name] == row[name] for name in names) and alert["sqlstate"] == row["job_sqlstate"]
         if not same:
             yield f"the alert of run {jl_id} says {alert}, the log {row}"
         span = view.span(row["job_id"], row["job_finished"], row["job_finished"])
-        if alert.get("retry") and span is not None and row["attempt"] > span.attributes["max_retries"]:
+        if alert["retry"] and span is not None and row["attempt"] > span.attributes["max_retries"]:
             yield f"the alert of run {jl_id} says that it is tried again: it was attempt {row['attempt']}"
     for alert in view.history.alerts:
         if alert["event"] != "disabled":
@@ -972,10 +972,45 @@ def alerts_tell_the_truth(view: View) -> Iterator[str]:
             yield f"an alert says that job {job_id} is disabled, after {in_row} failures of {limits}"
 
 
+def alerts_are_counted(view: View) -> Iterator[str]:
+    """Alerts of a kind are numbered until the job succeeds.
+
+    reference.md: which alert of this kind in a row it is (`failed`, `timed out` and `lost` are one kind), and when the
+    first of them was raised; a success begins anew
+    """
+    of_jobs: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    for alert in sorted(view.history.alerts, key=lambda alert: alert["alert_id"]):
+        if alert["event"] in FAILING and alert["job_id"] > 0:
+            of_jobs[alert["job_id"]].append(alert)
+    for job_id, alerts in of_jobs.items():
+        ended = [row["job_finished"] for row in view.by_job[job_id] if row["state"] == "succeeded"]
+        for before, alert in zip([None, *alerts], alerts):
+            since = 0.0 if before is None else before["at"]
+            if any(abs(moment - at) < CLOSE for moment in ended for at in (since, alert["at"])):
+                continue
+            anew = before is None or any(since < moment < alert["at"] for moment in ended)
+            expected = 1 if before is None or anew else before["repetition"] + 1
+            if alert["repetition"] != expected:
+                yield f"alert {alert['alert_id']} of job {job_id} is number {alert['repetition']}, not {expected}"
+
+
+def notifications_are_alerts(view: View) -> Iterator[str]:
+    """Who listens hears what is in the table.
+
+    reference.md: The worker reports problems on the channel `elephant_worker` of its database
+    """
+    heard = Counter((n["event"], n["job_id"], n.get("jl_id"), round(n["at"], 3)) for n in view.history.notifications)
+    raised = Counter((a["event"], a["job_id"], a["jl_id"], round(a["at"], 3)) for a in view.history.alerts)
+    yield from (f"a notification is no alert: {known}" for known in heard - raised)
+    for lost in raised - heard:
+        if not view.away(lost[3] - 1, lost[3] + 1):
+            yield f"nobody has heard of this alert: {lost}"
+
+
 def recovery_is_told(view: View) -> Iterator[str]:
     """There is an alert for a success after a failure, and only then.
 
-    reference.md: a run succeeded after one that had failed
+    reference.md: a run succeeded after one that had failed, after a quarantine, or after the job was `overdue`
     """
     for job_id in view.by_job:
         ended = view.counted(job_id) if job_id > 0 else []
@@ -984,18 +1019,27 @@ def recovery_is_told(view: View) -> Iterator[str]:
             told = ("recovered", row["jl_id"]) in view.told
             if row["state"] != "succeeded" or not apart:
                 continue
-            lost = view.away(before["job_finished"], row["job_finished"] + 1)
-            if before["state"] in FAILED and not told and not lost:
+            if before["state"] in FAILED and not told:
                 yield f"run {row['jl_id']} of job {job_id} recovered, and no alert says so"
-            if before["state"] == "succeeded" and told:
+            since = [
+                alert["event"]
+                for alert in view.history.alerts
+                if alert["job_id"] == job_id
+                and alert["event"] in ("quarantined", "overdue")
+                and before["job_finished"] - CLOSE < alert["at"] < row["job_finished"] + CLOSE
+            ]
+            if before["state"] == "succeeded" and told and not since:
                 yield f"an alert says that run {row['jl_id']} of job {job_id} recovered: the one before had succeeded"
+            if "quarantined" in since and not told and row["job_finished"] > before["job_finished"] + CLOSE:
+                yield f"run {row['jl_id']} of job {job_id} succeeded after a quarantine, and no alert says so"
 
 
 def overdue_is_told(view: View) -> Iterator[str]:
     """There is an alert when a job has not succeeded in time, and only then.
 
     reference.md: the job has not succeeded within `expect_success_within`, counted from its last success, or from when
-    its schedule was set; repeated at this interval
+    its schedule was set; repeated each time that has lasted twice as long, and at least once a day or, if that is
+    longer, at this interval
     """
     told: dict[int, list[float]] = defaultdict(list)
     for alert in view.history.alerts:
@@ -1062,6 +1106,8 @@ RULES: list[Callable[[View], Iterator[str]]] = [
     failures_since_the_last_success,
     failures_are_told,
     alerts_tell_the_truth,
+    alerts_are_counted,
+    notifications_are_alerts,
     recovery_is_told,
     overdue_is_told,
 ]

@@ -32,7 +32,8 @@ COMMANDS = [
 ]
 SCHEDULES = [None, "1 seconds", "2 seconds", "3 seconds", "*/2 * * * * *", "@after 1 second", "@reboot"]
 ROWS = """SELECT jl_id, job_id, cause, caused_by, attempt, state, job_sqlstate, exception_message, missed_count,
-    rolname, datname, job_command, extract(epoch FROM scheduled_at)::float8 AS scheduled_at, extract(epoch FROM job_started)::float8 AS job_started,
+    rolname, datname, job_command, extract(epoch FROM scheduled_at)::float8 AS scheduled_at,
+    extract(epoch FROM job_started)::float8 AS job_started,
     extract(epoch FROM job_finished)::float8 AS job_finished, extract(epoch FROM missed_until)::float8 AS missed_until
     FROM all_job_log ORDER BY jl_id"""
 STATISTICS = """SELECT job_id, runs, failures, cancelled, skipped, missed, last_states,
@@ -41,6 +42,8 @@ STATISTICS = """SELECT job_id, runs, failures, cancelled, skipped, missed, last_
 JOBS = """SELECT job_id, failure_count, success_count, extract(epoch FROM disabled_at)::float8 AS disabled_at,
     extract(epoch FROM retry_at)::float8 AS retry_at, extract(epoch FROM next_run_at)::float8 AS next_run_at
     FROM all_job ORDER BY job_id"""
+ALERTS = """SELECT alert_id, event, job_id, jl_id, rolname, datname, sqlstate, attempt, retry, repetition,
+    extract(epoch FROM raised_at)::float8 AS at FROM all_alert ORDER BY alert_id"""
 ATTRIBUTES = """SELECT j.job_id, j.schedule, j.enabled, j.parallel, j.max_retries, j.retry_on, j.disable_after,
     j.catch_up, j.catch_up_limit, j.run_after, j.run_when, j.on_failure_command, j.job_command, j.rolname, j.datname,
     extract(epoch FROM j.job_timeout)::float8 AS job_timeout, extract(epoch FROM j.retry_delay)::float8 AS retry_delay,
@@ -175,20 +178,17 @@ class RandomLife:
 
     def some_change(self, job_id: int) -> tuple[str, dict[str, Any]]:
         chance, here = self.random, job_id not in self._jobs_elsewhere
-        return chance.choice(
-            [
-                ("describe", {"job_description": str(chance.random())}),
-                ("enable", {"enabled": chance.random() < 0.6}),
-                ("schedule", {"schedule": chance.choice(SCHEDULES[1:])}),
-                (
-                    "retries",
-                    {"max_retries": chance.choice([0, 2]), "retry_delay": chance.choice(["300 ms", "2 seconds"])},
-                ),
-                ("command", {"job_command": chance.choice(COMMANDS if here else COMMANDS[2:])}),
-                ("run_when", {"run_when": chance.choice(["on_success", "on_failure", "always"])}),
-                ("disable_after", {"disable_after": chance.choice([2, 5])}),
-            ]
-        )
+        some = ["300 ms", "2 seconds"]
+        changes: list[tuple[str, dict[str, Any]]] = [
+            ("describe", {"job_description": str(chance.random())}),
+            ("enable", {"enabled": chance.random() < 0.6}),
+            ("schedule", {"schedule": chance.choice(SCHEDULES[1:])}),
+            ("retries", {"max_retries": chance.choice([0, 2]), "retry_delay": chance.choice(some)}),
+            ("command", {"job_command": chance.choice(COMMANDS if here else COMMANDS[2:])}),
+            ("run_when", {"run_when": chance.choice(["on_success", "on_failure", "always"])}),
+            ("disable_after", {"disable_after": chance.choice([2, 5])}),
+        ]
+        return chance.choice(changes)
 
     def update(self, session: psycopg.Connection[Any], job_id: int, given: dict[str, Any]) -> None:
         arguments = sql.SQL(", ").join(sql.SQL("{} = %s").format(sql.Identifier(name)) for name in given)
@@ -366,9 +366,7 @@ class RandomLife:
         time.sleep(self.random.choice([0.0, 1.5]))
         for job_id in self._jobs_elsewhere.intersection(self.jobs):
             at = time.time()
-            self.scheduler.execute(
-                "UPDATE member_job SET defined_by = rolname WHERE job_id = {}", sql.Literal(job_id)
-            )
+            self.scheduler.execute("UPDATE member_job SET defined_by = rolname WHERE job_id = {}", sql.Literal(job_id))
             self.noted("take over", job_id, at)
         self.quarantined(begin, self._jobs_elsewhere)
 
@@ -396,20 +394,22 @@ class RandomLife:
         try:
             until(lambda: scheduler.value(idle), "all runs to end", 60)
         except AssertionError as error:
-            raise AssertionError(f"seed {history.seed}: still waiting: {scheduler.value(waiting)}") from error
+            status = scheduler.execute("SELECT * FROM worker_status").fetchone()
+            raise AssertionError(f"seed {history.seed}: still waiting: {scheduler.value(waiting)}; {status}") from error
         scheduler.tick()
         until(lambda: scheduler.value(idle), "all that follows to end", 120)
         history.log = [{**row} for row in self.reader.execute(ROWS)]
         history.jobs = [{**row} for row in self.reader.execute(JOBS)]
+        history.alerts = [{**row} for row in self.reader.execute(ALERTS)]
         history.statistics = [{**row} for row in self.reader.execute(STATISTICS)]
         witness = self.reader.execute(
             "SELECT job_id, extract(epoch FROM due)::float8 AS due, attempt FROM public.witness"
         )
         history.witness = [(row["job_id"], row["due"], row["attempt"]) for row in witness]
         for notification in self.listener.notifies(timeout=0.5):
-            alert = json.loads(notification.payload)
-            alert["at"] = datetime.fromisoformat(alert["at"]).timestamp()
-            history.alerts.append(alert)
+            heard = json.loads(notification.payload)
+            heard["at"] = datetime.fromisoformat(heard["at"]).timestamp()
+            history.notifications.append(heard)
         for connection in (self.reader, self.listener):
             connection.close()
         return history

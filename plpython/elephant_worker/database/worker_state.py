@@ -157,3 +157,16 @@ MOVE_LOWEST_OPEN_RUN = Statement(
 def move_lowest_open_run(spi: Spi) -> None:
     """Move the mark below which all runs have ended."""
     spi.execute(MOVE_LOWEST_OPEN_RUN)
+
+
+LOWER_LOWEST_OPEN_RUN = Statement(
+    """UPDATE @extschema@.worker_state w SET lowest_open_run = $1
+       WHERE w.lowest_open_run > $1
+           AND w.only_row IN (SELECT u.only_row FROM @extschema@.worker_state u FOR UPDATE SKIP LOCKED)""",
+    "int8",
+)
+
+
+def lower_lowest_open_run(spi: Spi, jl_id: int) -> None:
+    """Have the mark not be above a run that begins: one that was asked for got its number then."""
+    spi.execute(LOWER_LOWEST_OPEN_RUN, jl_id)

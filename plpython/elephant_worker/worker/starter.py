@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..connection.pool import Pool
-from ..database import job_log, job_state, server, worker_request
+from ..database import job_log, job_state, server, worker_request, worker_state
 from ..database.spi import Spi
 from ..database.worker_setting import Settings
 from ..errors import UserError
@@ -204,6 +204,8 @@ class Starter:
             self._quarantine(decisions.quarantined)
         if decisions.runs or decisions.ended:
             self._drop_known(decisions, job_log.begin(self._spi, [*decisions.runs, *decisions.ended]), now)
+        if requested := [run.jl_id for run in decisions.runs if run.cause != "schedule"]:
+            worker_state.lower_lowest_open_run(self._spi, min(requested))
         if decisions.ended:
             self._completion.log(decisions.ended, now)
         regular = [run.job_id for run in decisions.runs if run.cause == "schedule"]
