@@ -58,12 +58,25 @@ class History:
     witness: list[tuple[int, float, int]] = field(default_factory=list)
 
     def write(self, path: Path) -> None:
-        path.write_text(json.dumps(asdict(self), indent=1))
+        """With an entry a line."""
+        parts = (
+            f"{json.dumps(name)}: " + ("[\n" + ",\n".join(map(json.dumps, value)) + "\n]" if value else "[]")
+            if isinstance(value, list)
+            else f"{json.dumps(name)}: {json.dumps(value)}"
+            for name, value in asdict(self).items()
+        )
+        path.write_text("{" + ",\n".join(parts) + "}\n")
+
+    @classmethod
+    def of(cls, content: dict[str, Any]) -> History:
+        """The history that asdict() has made this of."""
+        lists = {
+            "changes": [Change(**change) for change in content["changes"]],
+            "events": [Event(**event) for event in content["events"]],
+            "witness": [tuple(row) for row in content["witness"]],
+        }
+        return cls(**{**content, **lists})
 
     @classmethod
     def read(cls, path: Path) -> History:
-        content = json.loads(path.read_text())
-        content["changes"] = [Change(**change) for change in content["changes"]]
-        content["events"] = [Event(**event) for event in content["events"]]
-        content["witness"] = [tuple(row) for row in content["witness"]]
-        return cls(**content)
+        return cls.of(json.loads(path.read_text()))

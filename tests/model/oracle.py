@@ -274,7 +274,7 @@ def due_times_once(view: View) -> Iterator[str]:
 def the_log_is_true(view: View) -> Iterator[str]:
     """What commands wrote down is what the log says.
 
-    reference.md: the log is the record
+    reference.md: only the worker writes the log
     reference.md: `'elephant_worker.scheduled_at'` (a timestamp with its time zone, UTC: `2026-11-25 03:00:00+00:00`)
     """
     witness = {(job, round(due, 3), attempt) for job, due, attempt in view.history.witness}
@@ -420,7 +420,7 @@ def missed_only_for_a_reason(view: View) -> Iterator[str]:
         if (
             not view.away(begin, end)
             and not view.changed(row["job_id"], begin, end)
-            and not view.happened(begin, end, "quarantine")
+            and not view.happened(begin, end, "quarantine", job_id=row["job_id"])
         ):
             yield f"run {row['jl_id']} of job {row['job_id']} was missed at {begin} without a reason"
 
@@ -441,7 +441,7 @@ def missed_time_is_made_up(view: View) -> Iterator[str]:
     for row in view.rows:
         due, end = row["scheduled_at"], row["job_finished"]
         span = view.span(row["job_id"], due, end) if row["cause"] == "schedule" else None
-        if span is None or span.period is None or view.happened(due - 5, end, "quarantine"):
+        if span is None or span.period is None or view.happened(due - 5, end, "quarantine", job_id=row["job_id"]):
             continue
         catch_up, about = span.attributes["catch_up"], f"run {row['jl_id']} of job {row['job_id']}"
         if row["state"] == "missed":
@@ -835,7 +835,8 @@ def single_dependencies_follow(view: View) -> Iterator[str]:
                     continue
                 if row["state"] in FAILED and not view.is_final(row):
                     continue
-                if view.happened(ended - 1, ended + 1, "quarantine"):
+                # Whose role is away follows nobody.
+                if any(view.happened(ended - 1, ended + 1, "quarantine", job_id=n) for n in (job_id, run_after[0])):
                     continue
                 near = [
                     other
@@ -1065,7 +1066,7 @@ def overdue_is_told(view: View) -> Iterator[str]:
                 by = success + within
                 if not (span.has(success) and by + PROMPT < span.end) or view.away(success, by + PROMPT):
                     continue
-                again = any(success < other < by + CLOSE for other in ended)
+                again = any(success < other < by + PROMPT for other in ended)
                 if not again and not any(by - CLOSE < at < by + PROMPT for at in told[job_id]):
                     yield f"job {job_id} had not succeeded by {by}, and no alert says so"
 
