@@ -34,6 +34,9 @@ SESSION = {
     "enable_mergejoin": "off",
     "jit": "off",
     "track_activities": "on",  # worker_status shows when it last looked around
+    # The statements that make and renew runners have their secrets in them, and are new ones each time.
+    "pg_stat_statements.track_utility": "off",
+    "citus.enable_ddl_propagation": "off",  # runners are needed on this node only
     "log_min_error_statement": "panic",  # which would repeat CALL run_worker() each time
     "timezone": "UTC",
     "datestyle": "ISO",
