@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
+from typing import Any
+
 import psycopg
 import pytest
 from psycopg import sql
@@ -152,3 +156,75 @@ def test_a_session_of_a_runner_that_was_dropped_takes_no_run(worker: Scheduler) 
             "DROP ROLE {}",
             sql.Identifier(worker.value("SELECT runner_name(oid) FROM pg_roles WHERE rolname = %s", role)),
         )
+
+
+@pytest.mark.parametrize("kind", ["role", "database"])
+def test_what_is_renamed_under_its_jobs(worker: Scheduler, kind: str) -> None:
+    """It is told of wherever somebody may look, and the remedy keeps the jobs."""
+    role, database = worker.role("o'ne"), worker.database("o'ne")
+    old = role if kind == "role" else database
+    new = f"{old} then"
+    (worker._roles if kind == "role" else worker._databases).append(new)
+    with worker.connect() as session:
+        alerts: list[dict[str, Any]] = []
+        session.add_notify_handler(lambda notify: alerts.append(json.loads(notify.payload)))
+        session.execute("LISTEN elephant_worker")
+        job = every_second(worker, database, role)
+        idle = worker.insert("SELECT 1", database, rolname=role)
+        worker.execute(f"ALTER {kind.upper()} {{}} RENAME TO {{}}", sql.Identifier(old), sql.Identifier(new))
+        reason = f'{kind} "{old}" does not exist'
+        until(lambda: session.execute("SELECT 1") and [alert for alert in alerts if alert["event"] == "quarantined"])
+        assert [alert["job_id"] for alert in alerts if alert["event"] == "quarantined"] == [job]
+    assert f"LOG:  elephant_worker: job {job} is in quarantine: {reason}" in worker.cluster.log
+    assert worker.value("SELECT quarantined_reason FROM member_job WHERE job_id = %s", job) == reason
+    (row,) = (row for row in worker.execute("SELECT * FROM check_jobs()") if row.state != "ok")
+    renamed = re.search(r"^-- if it was renamed: (.*)$", row.remedy, re.MULTILINE)
+    assert renamed is not None
+    worker.execute(renamed[1].replace("'…'", sql.quote(new)))
+    until(lambda: worker.log(job)[-1].state == "succeeded", "the job to run again")
+    assert f"LOG:  elephant_worker: job {job} leaves quarantine" in worker.cluster.log
+    assert worker.ended(worker.value("SELECT run_job(%s)", idle)).state == "succeeded"
+    assert {row.state for row in worker.execute("SELECT * FROM check_jobs()")} == {"ok"}
+
+
+def test_a_superuser_says_who_defined_a_job(scheduler: Scheduler) -> None:
+    old, new, other = (scheduler.role(name) for name in ("old", "new", "other"))
+    job = scheduler.insert("SELECT 1", rolname=old)
+    definer = "SELECT defined_by FROM all_job WHERE job_id = %s"
+    for table in ("member_job", "job"):
+        scheduler.execute(
+            f"UPDATE {table} SET rolname = {{0}}, defined_by = {{0}} WHERE job_id = {{1}}",
+            *(sql.Literal(new), sql.Literal(job)),
+        )
+        assert scheduler.value(definer, job) == new
+        scheduler.execute(f"UPDATE {table} SET defined_by = current_user, rolname = {{}}", sql.Literal(old))
+        assert scheduler.value(definer, job) == scheduler.value("SELECT current_user")
+    session = scheduler.connect_as(new)
+    job = session.execute("SELECT job_id FROM insert_job('SELECT 1', current_catalog)").fetchone().job_id
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        session.execute("UPDATE my_job SET defined_by = %s", (other,))
+    assert scheduler.value(definer, job) == new
+
+
+def test_runners_out_of_a_dump_of_roles(scheduler: Scheduler) -> None:
+    """Their names are made of the oids that roles and databases had elsewhere."""
+    roles = [scheduler.role(name) for name in ("b", "a")]
+    oids = [scheduler.value("SELECT oid FROM pg_roles WHERE rolname = %s", role) for role in roles]
+    own = scheduler.value("SELECT oid FROM pg_database WHERE datname = current_database()")
+    strays = {
+        f"elephant_worker_{own}_{oids[0]}": roles[1],
+        f"elephant_worker_{own}_{oids[1]}": roles[0],
+        "elephant_worker_4294967294_16384": roles[0],
+    }
+    for name, role in strays.items():
+        scheduler.execute("CREATE ROLE {} LOGIN PASSWORD 'x'", sql.Identifier(name))
+        scheduler.execute("GRANT {} TO {}", sql.Identifier(role), sql.Identifier(name))
+    scheduler.start()
+    for role in roles:
+        assert scheduler.run("SELECT 1", rolname=role).state == "succeeded"
+    (row,) = scheduler.execute("SELECT * FROM check_runners()")
+    assert (row.state, '"elephant_worker_4294967294_16384"' in row.found) == ("warning", True)
+    scheduler.execute(row.remedy)
+    assert scheduler.value("SELECT state FROM check_runners()") == "ok"
+    scheduler.stop()
+    assert scheduler.execute("SELECT FROM pg_roles WHERE rolname = ANY ({})", sql.Literal(list(strays))).rowcount == 0

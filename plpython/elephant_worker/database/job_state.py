@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ..jobs.job import Job
 from ..jobs.run import Run, Target
@@ -257,7 +257,7 @@ QUARANTINE = Statement(
 )
 
 
-def quarantine(spi: Spi, reasons: dict[int, str | None]) -> None:
+def quarantine(spi: Spi, reasons: Mapping[int, str | None]) -> None:
     """Note what keeps jobs from running; None: nothing does now."""
     spi.execute(QUARANTINE, list(reasons), list(reasons.values()))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from ..database import job_state, job_statistic, worker_request
 from ..database.job_state import Position
@@ -76,7 +76,14 @@ class DueJobs:
         jobs = job_state.quarantined(self._spi, job_ids)
         free: dict[int, str | None] = {job.job_id: None for job in jobs if obstacle_of(job) is None}
         if free:
-            job_state.quarantine(self._spi, free)
+            self.quarantine(free)
+
+    def quarantine(self, reasons: Mapping[int, str | None]) -> None:
+        """Have jobs enter quarantine, change the reason for it, or leave it (None)."""
+        job_state.quarantine(self._spi, reasons)
+        for job_id, reason in reasons.items():
+            word = "leaves quarantine" if reason is None else f"is in quarantine: {reason}"
+            self._spi.log(f"elephant_worker: job {job_id} {word}")
 
     def advance(self, next_run_at: dict[int, float | None], claimed: Sequence[QueuedRun] = ()) -> None:
         """Have jobs be due at other times: some that have been claimed, or any."""

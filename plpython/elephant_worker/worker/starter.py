@@ -201,7 +201,7 @@ class Starter:
         if decisions.due_after_run:
             job_state.wait_for_run(self._spi, decisions.due_after_run)
         if decisions.quarantined:
-            self._quarantine(decisions.quarantined)
+            self._due_jobs.quarantine(decisions.quarantined)
         if decisions.runs or decisions.ended:
             self._drop_known(decisions, job_log.begin(self._spi, [*decisions.runs, *decisions.ended]), now)
         if requested := [run.jl_id for run in decisions.runs if run.cause != "schedule"]:
@@ -218,13 +218,6 @@ class Starter:
         waiting = decisions.due_after_run
         for run in [*self._pool.runs(), *decisions.runs, *decisions.ended] if waiting else ():
             run.resume_at = waiting.get(run.job_id, run.resume_at)
-
-    def _quarantine(self, reasons: dict[int, str | None]) -> None:
-        """Have jobs enter quarantine, change the reason for it, or leave it (None)."""
-        job_state.quarantine(self._spi, reasons)
-        for job_id, reason in reasons.items():
-            word = "leaves quarantine" if reason is None else f"is in quarantine: {reason}"
-            self._spi.log(f"elephant_worker: job {job_id} {word}")
 
     def _pick_runs(self, now: float, has_news: bool, limit: int | None) -> list[QueuedRun]:
         """Which of the waiting runs start now."""
