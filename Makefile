@@ -15,7 +15,8 @@ FOLDERS = roles types internal tables worker views api checks triggers diagnosti
 # Each comes after those that it reads.
 VIEWS = replaced_role all_job all_job_log all_job_change all_alert job_for_worker worker_status \
 	member_job member_job_log member_once_job member_alert my_job my_job_log my_alert visible_job visible_job_log \
-	member_job_change my_job_change job_grid view_owner job_stats job_request job_chain job_problem problem job_overview recent_runs dry_run
+	member_job_change my_job_change job_grid my_job_definition member_job_definition view_owner job_stats job_request \
+	job_chain job_problem problem job_overview recent_runs dry_run
 ORDERED_views = $(VIEWS:%=sql/views/%.sql)
 parts = $(foreach folder,$(1),$(or $(ORDERED_$(folder)),$(sort $(wildcard sql/$(folder)/*.sql))))
 PARTS = sql/prelude.sql $(call parts,$(FOLDERS))

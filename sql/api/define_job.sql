@@ -24,6 +24,8 @@ BEGIN
                   HINT = 'To define a job without a name, use insert_job().';
     END IF;
     -- As check_job() stores them.
+    enabled := coalesce(enabled, true);
+    @required attributes after job_command: {name} := coalesce({name}, {default});@
     settings := nullif(settings, 'null');
     parameters := nullif(parameters, 'null');
     run_after := nullif(ARRAY(SELECT DISTINCT a FROM unnest(run_after::bigint[]) a ORDER BY a), '{}');

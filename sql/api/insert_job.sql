@@ -19,7 +19,14 @@ BEGIN
         (@attributes: {name}{,}@)
     VALUES
         (@attributes: {name}{,}@)
+    ON CONFLICT DO NOTHING
     RETURNING * INTO new_job;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'role "%" already has a job named "%"', rolname, job_name
+            USING ERRCODE = 'unique_violation',
+                  DETAIL = 'Names are unique among the jobs of a role.',
+                  HINT = 'Choose another name, or change the existing job with update_job().';
+    END IF;
     PERFORM @extschema@.report_reason();
     RETURN new_job;
 @one line of context@

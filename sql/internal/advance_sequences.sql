@@ -46,6 +46,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
 BEGIN
+    job_id := coalesce(job_id, nextval('@extschema@.job_job_id_seq'));
     -- The log and the history of a job stay when the job is deleted.
     IF NOT EXISTS (SELECT FROM @extschema@.job j WHERE j.job_id = free_job_id.job_id)
        AND NOT EXISTS (SELECT FROM @extschema@.job_log l WHERE l.job_id = free_job_id.job_id)
@@ -58,6 +59,6 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.free_job_id(bigint) IS
-    'the number for a new job, or one-off job: this one, unless it has been used, as where the sequence was left behind';
+    'the number for a new job, or one-off job: this one, unless it is NULL or has been used, as where the sequence was left behind';
 REVOKE ALL ON FUNCTION @extschema@.free_job_id(bigint) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.free_job_id(bigint) TO job_scheduler;

@@ -15,7 +15,7 @@ BEGIN
     INTO state, exception_message, has_ended
     FROM (SELECT l.state, l.exception_message FROM @extschema@.member_job_log l WHERE l.jl_id = look_for_run.jl_id
           UNION ALL
-          SELECT 'waiting', NULL FROM @extschema@.waiting_run w WHERE w.jl_id = look_for_run.jl_id) r;
+          SELECT 'waiting', NULL FROM @extschema@.member_waiting_run w WHERE w.jl_id = look_for_run.jl_id) r;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'there is no run % that role "%" may see', coalesce(look_for_run.jl_id::text, 'NULL'), current_user
             USING ERRCODE = 'no_data_found',

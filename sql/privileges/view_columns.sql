@@ -40,6 +40,26 @@ BEGIN
 END
 $$;
 
+-- Defaults where clients look for them: in what they write to.
+DO $$
+DECLARE
+    command text;
+BEGIN
+    FOR command IN
+        SELECT format('ALTER VIEW %s ALTER COLUMN %I SET DEFAULT %s', v.view, a.attname, pg_get_expr(d.adbin, d.adrelid))
+        FROM (VALUES ('@extschema@.my_job'::regclass), ('@extschema@.member_job'), ('@extschema@.my_job_definition'),
+                     ('@extschema@.member_job_definition')) v (view)
+        CROSS JOIN pg_attrdef d
+        JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
+        JOIN pg_attribute c ON c.attrelid = v.view AND c.attname = a.attname
+        WHERE d.adrelid = '@extschema@.job'::regclass AND has_column_privilege('job_scheduler', v.view, c.attnum, 'INSERT')
+        ORDER BY v.view, c.attnum
+    LOOP
+        EXECUTE command;
+    END LOOP;
+END
+$$;
+
 COMMENT ON COLUMN @extschema@.job_for_worker.role_oid IS 'the role; NULL if it does not exist';
 COMMENT ON COLUMN @extschema@.job_for_worker.database_oid IS
     'the database; NULL if it does not exist or is on another server';

@@ -39,9 +39,7 @@ CREATE TABLE @extschema@.job (
 );
 
 CREATE INDEX job_reboot ON @extschema@.job (job_id) WHERE schedule LIKE '%@reboot%';
--- Of an expression that is not leakproof: through a view, a condition on job_name alone would be looked up in the
--- index before the view's own, and EXPLAIN ANALYZE would tell whether another role has a job of that name.
-CREATE UNIQUE INDEX job_name ON @extschema@.job (rolname, (job_name || ''));
+CREATE UNIQUE INDEX job_rolname_job_name_key ON @extschema@.job (rolname, job_name @extschema@.job_name_ops);
 CREATE INDEX job_expected ON @extschema@.job (job_id) WHERE expect_success_within IS NOT NULL;
 CREATE INDEX job_dependent ON @extschema@.job (job_id) WHERE run_after IS NOT NULL;
 CREATE INDEX job_run_after ON @extschema@.job USING gin (run_after) WHERE run_after IS NOT NULL;
@@ -106,3 +104,5 @@ COMMENT ON COLUMN @extschema@.job.version IS 'number of its definitions so far; 
 
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.job', '');
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.job_job_id_seq', '');
+-- For authorize_write(): the number that the session has drawn last.
+GRANT SELECT ON SEQUENCE @extschema@.job_job_id_seq TO job_scheduler;

@@ -11,6 +11,10 @@ BEGIN
 
     IF TG_OP = 'INSERT' THEN
         NEW.job_id := @extschema@.free_job_id(NEW.job_id);
+        -- What to run, where and as whom is not guessed.
+        IF num_nulls(NEW.enabled, @required attributes after job_command: NEW.{name}{,}@) > 0 THEN
+            NEW := @extschema@.fill_in_defaults(NEW);
+        END IF;
     END IF;
     -- Drivers send None as the JSON null.
     NEW.settings := nullif(NEW.settings, 'null');

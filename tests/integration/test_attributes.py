@@ -43,11 +43,16 @@ def attributes(scheduler: Scheduler) -> Attributes:
 
 
 def test_the_views_show_all_and_take_all(scheduler: Scheduler, attributes: Attributes) -> None:
-    for view in ("all_job", "visible_job", "member_job", "my_job"):
+    for view in ("all_job", "visible_job", "member_job", "my_job", "member_job_definition", "my_job_definition"):
         shown = {row.name: row.type for row in columns(scheduler, view)}
         assert {name: shown.get(name) for name in attributes} == {name: kind for name, (kind, _) in attributes.items()}
-    for view in ("member_job", "my_job"):
-        for right, beside in (("INSERT", set[str]()), ("UPDATE", {"defined_by"})):
+    for view in ("member_job", "my_job", "member_job_definition", "my_job_definition"):
+        defaults = {row.name: plain(row.default) for row in columns(scheduler, view)}
+        assert {name: defaults[name] for name in attributes} == {name: value for name, (_, value) in attributes.items()}
+        # As DEFAULT alone; see test_orm.py.
+        more = {"INSERT": {"job_id"}} if view.endswith("definition") else {"UPDATE": {"defined_by"}}
+        for right in ("INSERT", "UPDATE"):
+            beside = more.get(right, set())
             granted = {
                 row.name
                 for row in columns(scheduler, view)

@@ -132,7 +132,6 @@ def test_a_name_is_that_of_a_role(scheduler: Scheduler) -> None:
         ("'a', 'SELECT 1', rolname := 'nobody'", "42704"),
         ("'a', 'SELECT 1', run_after := '{4711}'", "P0002"),
         ("'there', 'SELECT 1', job_timeout := '-1 s'", "22023"),
-        ("'there', 'SELECT 1', job_timeout := NULL", "22004"),
         ("'there', 'SELECT 1', schedule := '0 0 31 2 *'", "22023"),
     ],
 )

@@ -16,10 +16,30 @@ RECIPES = dict(re.findall(r"^## (.+?)\n.*?^```python\n(.*?)^```", DOCUMENT, re.M
 
 
 def test_every_driver_has_a_recipe() -> None:
-    assert list(RECIPES) == ["psycopg 3", "psycopg2", "asyncpg", "pg8000", "SQLAlchemy"]
+    assert list(RECIPES) == ["psycopg 3", "psycopg2", "asyncpg", "pg8000", "SQLAlchemy", "ORMs"]
 
 
-CASES = [(driver, "psycopg") for driver in RECIPES] + [("SQLAlchemy", "psycopg2"), ("SQLAlchemy", "pg8000")]
+CASES = [(driver, "psycopg") for driver in RECIPES if driver != "ORMs"] + [
+    ("SQLAlchemy", "psycopg2"),
+    ("SQLAlchemy", "pg8000"),
+]
+
+
+def execute(program: str, scheduler: Scheduler, role: str) -> None:
+    """Run it as this role in the control database."""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={
+            "PGHOST": "127.0.0.1",
+            "PGPORT": str(scheduler.cluster.port),
+            "PGUSER": role,
+            "PGPASSWORD": role,
+            "PGDATABASE": scheduler.dbname,
+        },
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(("driver", "below"), CASES)
@@ -38,19 +58,7 @@ def test_recipe(scheduler: Scheduler, driver: str, below: str) -> None:
         )
         program = program.replace("postgresql+psycopg://", url)
     program = program.replace("+psycopg:", f"+{below}:")
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        env={
-            "PGHOST": "127.0.0.1",
-            "PGPORT": str(scheduler.cluster.port),
-            "PGUSER": role,
-            "PGPASSWORD": role,
-            "PGDATABASE": scheduler.dbname,
-        },
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
+    execute(program, scheduler, role)
     jobs = scheduler.execute(
         "SELECT schedule, split_part(describe_schedule(schedule), ';', 1), job_timeout::text, settings "
         "FROM member_job ORDER BY job_id"
@@ -58,3 +66,11 @@ def test_recipe(scheduler: Scheduler, driver: str, below: str) -> None:
     assert jobs[0][1:] == ("every 5 minutes", "00:01:00", {"work_mem": "64MB"})
     assert jobs[-1].schedule == '{"0 9 * * 1-5","0 12 * * 6"}'
     assert scheduler.value("SELECT count(*) FROM waiting_run") == 1
+
+
+def test_orm(scheduler: Scheduler) -> None:
+    role = scheduler.role()
+    scheduler.execute(f"ALTER ROLE \"{role}\" SET search_path = '{SCHEMA}'")
+    execute(RECIPES["ORMs"], scheduler, role)
+    jobs = scheduler.execute("SELECT job_name, schedule, enabled, rolname FROM member_job").fetchall()
+    assert jobs == [("nightly", "@daily", False, role)]

@@ -120,9 +120,26 @@ def test_what_is_required(scheduler: Scheduler) -> None:
     required, optional = attributes(scheduler, True), attributes(scheduler, False)
     assert "job_command" in required
     assert "schedule" in optional
+    notices: list[str] = []
+    scheduler.admin.add_notice_handler(lambda diagnostic: notices.append(diagnostic.message_primary or ""))
+    values = sql.SQL("SELECT {} FROM member_job ORDER BY job_id DESC LIMIT 1").format(
+        sql.SQL(", ").join(map(sql.Identifier, required))
+    )
+    insert(scheduler, "member_job")
+    defaults = scheduler.admin.execute(values).fetchone()
+    target = ("job_command", "datname", "rolname")
+    for name in set(required) - set(target):
+        notices.clear()
+        insert(scheduler, "member_job", **{name: "NULL"})
+        assert notices == [f"NULL stands for the default here: {name}"]
+        assert scheduler.admin.execute(values).fetchone() == defaults
+        scheduler.execute("SELECT define_job('defined', 'SELECT 1', {} := NULL)", sql.Identifier(name))
+    for name in target:
+        with pytest.raises(psycopg.errors.NullValueNotAllowed):
+            insert(scheduler, "member_job", **{name: "NULL"})
     for name in required:
         with pytest.raises(psycopg.errors.NullValueNotAllowed) as raised:
-            insert(scheduler, "member_job", **{name: "NULL"})
+            scheduler.execute("UPDATE member_job SET {} = NULL", sql.Identifier(name))
         assert raised.value.diag.message_primary == f"{name} of a job cannot be NULL"
         assert raised.value.diag.message_detail == f"These can be NULL: {', '.join(optional)}."
     insert(scheduler, "member_job", **dict.fromkeys(optional, "NULL"))
@@ -133,7 +150,7 @@ def test_the_checks_come_in_the_order_that_is_written_down(scheduler: Scheduler)
         "SELECT t.tgname FROM pg_trigger t WHERE t.tgrelid = 'job'::regclass AND t.tgtype & 3 = 3 ORDER BY t.tgname"
     )
     assert [row.tgname for row in rows] == [
-        "authorize_write", "check_job", "check_name_is_free", "check_name_is_still_free",
+        "authorize_write", "check_job", "check_name_is_free",
         "check_server", "check_server_change", "refuse_cycle", "set_schedule",
         "track_changed_target", "track_confirmed_target", "track_target",
     ]  # fmt: skip

@@ -60,10 +60,11 @@ def test_it_holds_no_snapshot_for_longer_than_a_look(worker: Scheduler) -> None:
 
 def test_it_can_be_cancelled(worker: Scheduler) -> None:
     app = worker.connect_as(worker.role())
-    app.execute("SET statement_timeout = '300ms'")
     run = app.execute("SELECT run_once('SELECT pg_sleep(1000)')").fetchone()
+    app.execute("SET statement_timeout = '300ms'")
     with pytest.raises(psycopg.errors.QueryCanceled, match="statement timeout"):
         app.execute(WAIT, run)
+    app.execute("SET statement_timeout = 0")
     with pytest.raises(psycopg.errors.QueryCanceled) as late:
         app.execute("CALL wait_for_run(%s, '0')", run)
     # Its hint ends the run.
