@@ -22,7 +22,10 @@ BEGIN
                     ELSE format('process %s (role "%s", %s)', o.pid, a.usename, a.state) END AS holder
         FROM own o
         LEFT JOIN pg_stat_activity a ON a.pid = o.pid
-        LEFT JOIN pg_prepared_xacts p ON o.pid IS NULL AND o.virtualtransaction = '-1/' || p.transaction)
+        -- A prepared transaction has no process; it keeps its own number locked.
+        LEFT JOIN pg_locks n ON o.pid IS NULL AND n.pid IS NULL AND n.locktype = 'transactionid'
+                                AND n.virtualtransaction = o.virtualtransaction
+        LEFT JOIN pg_prepared_xacts p ON p.transaction = n.transactionid)
     SELECT 'locks', 'error',
            format('%s keeps %s locked since %s, for which the worker waits again and again',
                   h.holder, string_agg(DISTINCT h.relname, ', '), h.xact_start),

@@ -307,12 +307,13 @@ def test_a_standby_is_quiet_and_takes_over_when_promoted(
 ) -> None:
     primary = own_cluster()
     scheduler, _ = busy(primary, runs=1)
-    scheduler.value(
-        "UPDATE worker_setting SET standby_directories = %s RETURNING true", [str(standby_directory / "data")]
-    )
     standby = Standby(installation, primary, standby_directory)
     try:
         there = Scheduler(standby, scheduler.dbname)
+        (row,) = there.execute("SELECT * FROM check_worker()")
+        assert (row.state, "launchers will not start it here after a promotion" in row.found) == ("warning", True)
+        scheduler.execute(row.remedy)
+        until(lambda: there.value("SELECT state FROM check_worker()") == "ok", "the standby to know of it")
         assert there.value(UNATTENDED) is None
         with pytest.raises(psycopg.errors.ReadOnlySqlTransaction) as raised:
             there.start()

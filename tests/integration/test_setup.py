@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
@@ -16,8 +17,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from harness.cluster import ROOT, Cluster
-from harness.scheduler import SCHEMA, Scheduler, new_scheduler
+from harness.cluster import ROOT, USER, Cluster, Installation
+from harness.scheduler import SCHEMA, Scheduler, new_scheduler, with_template
 from harness.waiting import until
 
 CHECKS = {
@@ -498,3 +499,288 @@ def test_who_may_check_the_setup(scheduler: Scheduler) -> None:
     for function in functions:
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             app.execute(f"SELECT * FROM {function}()")
+
+
+# --- the login of the worker itself -----------------------------------------------------------------
+
+
+def set_rules(scheduler: Scheduler, rules: str) -> None:
+    """Write pg_hba.conf; a session that is open stays so."""
+    Path(scheduler.value("SHOW hba_file")).write_text(rules)
+    scheduler.execute("SELECT pg_reload_conf()")
+    until(lambda: is_read(scheduler), "the server to read its file")
+
+
+def is_read(scheduler: Scheduler) -> bool:
+    """Whether the server has read pg_hba.conf since it was changed."""
+    read = "SELECT pg_conf_load_time() > (pg_stat_file(current_setting('hba_file'))).modification"
+    return bool(scheduler.value(read))
+
+
+def check(scheduler: Scheduler, name: str) -> Any:
+    """The finding of a check that has only one, in a session that is open."""
+    (row,) = scheduler.execute("SELECT * FROM check_setup() WHERE check_name = {}", sql.Literal(name)).fetchall()
+    return row
+
+
+PASSWORDS = "host all all 127.0.0.1/32 scram-sha-256\n"
+
+
+@pytest.mark.parametrize(
+    ("rules", "found"),
+    [
+        (PASSWORDS, "no line of pg_hba.conf lets role"),
+        (f"local all all scram-sha-256\n{PASSWORDS}", "line 1 of pg_hba.conf asks role"),
+        (f"local all nobody peer\nlocal all all reject\n{PASSWORDS}", "line 2 of pg_hba.conf asks role"),
+        (f'local postgres all peer\nlocal "nothing" all trust\n{PASSWORDS}', "no line of pg_hba.conf lets role"),
+    ],
+)
+def test_the_socket_lets_the_server_s_own_user_in(
+    own: Scheduler, shell: Callable[..., None], rules: str, found: str
+) -> None:
+    set_rules(own, rules)
+    row = check(own, "local login")
+    assert (row.state, row.found[: len(found)]) == ("error", found)
+    with pytest.raises(psycopg.errors.SqlclientUnableToEstablishSqlconnection):
+        own.start()
+    shell(row.remedy, own.cluster)
+    until(lambda: is_read(own), "the server to read its file")
+    assert check(own, "local login").state == "ok"
+    own.start()
+    assert own.run("SELECT 1").state == "succeeded"
+    own.stop()
+
+
+class OverTcp(Cluster):
+    """A cluster whose socket is where its settings say."""
+
+    def get_server_commandline(self) -> list[str]:
+        command = super().get_server_commandline()
+        place = command.index("-k")
+        return command[:place] + command[place + 2 :]
+
+    def initialize_database(self) -> None:
+        super().initialize_database()
+        Path(self.get_data_directory(), "pg_hba.conf").write_text(
+            f"local all all peer\nhost all {USER} 127.0.0.1/32 trust\n{PASSWORDS}"
+        )
+
+    def connect(self, dbname: str = "postgres") -> psycopg.Connection[Any]:
+        return self.connect_as(USER, dbname)
+
+
+@pytest.mark.parametrize("place", ["", ".."])
+def test_where_the_socket_is(installation: Installation, shell: Callable[..., None], place: str) -> None:
+    cluster = with_template(OverTcp(installation, {"unix_socket_directories": place}))
+    try:
+        scheduler = new_scheduler(cluster)
+        if place:
+            assert check(scheduler, "local login").state == "ok"
+        else:
+            # What is given to the program itself cannot be altered in a session.
+            cluster.settings["postgres_args"] = cluster.settings["postgres_args"].replace(
+                "-c unix_socket_directories=", ""
+            )
+            with Path(cluster.get_data_directory(), "postgresql.conf").open("a") as conf:
+                conf.write("unix_socket_directories = ''\n")
+            restart(cluster)
+            reconnect(scheduler)
+            row = check(scheduler, "local login")
+            assert (row.state, row.found[:32]) == ("error", "unix_socket_directories is empty")
+            scheduler.execute(row.remedy)
+            restart(cluster)
+            reconnect(scheduler)
+            assert check(scheduler, "local login").state == "ok"
+        scheduler.start()
+        assert scheduler.run("SELECT 1").state == "succeeded"
+        row = check(scheduler, "launcher")
+        _, line, _ = row.remedy.splitlines()
+        shell(line.removeprefix("* * * * * ").split(" ", 1)[1].replace(r"\%", "%"), cluster)
+        assert check(scheduler, "launcher").state == "ok"
+        scheduler.stop()
+        scheduler.admin.close()
+    finally:
+        cluster.stop()
+
+
+# --- what the worker itself says ----------------------------------------------------------------
+
+
+RESIST = "DO $$ BEGIN LOOP BEGIN PERFORM pg_sleep(1000); EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP; END $$"
+
+
+def test_a_worker_that_was_stopped(scheduler: Scheduler) -> None:
+    scheduler.execute("UPDATE worker_setting SET cancel_grace = '1 second'")
+    scheduler.start()
+    scheduler.value("SELECT run_job(%s)", scheduler.insert(RESIST))
+    until(lambda: scheduler.value("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"))
+    scheduler.execute("SELECT stop_worker()")
+    row = finding(scheduler, "worker")
+    assert (row.state, "waits for its runs to end" in row.found) == ("warning", True)
+    mend(scheduler, row.remedy)
+    until(lambda: finding(scheduler, "worker").state == "ok")
+    scheduler.stop()
+    row = finding(scheduler, "worker")
+    assert (row.state, row.found[:31]) == ("error", "the worker was stopped by role ")
+    mend(scheduler, row.remedy)
+    assert finding(scheduler, "worker").state == "ok"
+
+
+@pytest.mark.parametrize("change", ["data_directory = '/srv/another'", "system_identifier = system_identifier + 1"])
+def test_a_worker_of_another_place(scheduler: Scheduler, change: str) -> None:
+    scheduler.start()
+    scheduler.kill()
+    scheduler.execute(f"UPDATE worker_state SET {change}")
+    row = finding(scheduler, "worker")
+    assert (row.state, row.found[:32]) == ("error", "no worker runs: it was started i")
+    mend(scheduler, row.remedy)
+    assert finding(scheduler, "worker").state == "ok"
+
+
+@pytest.mark.slow
+def test_a_synchronous_standby_that_is_missing(own: Scheduler) -> None:
+    own.start()
+    job = own.insert("SELECT 1")
+    own.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+    own.execute("SELECT pg_reload_conf()")
+    own.execute("SET synchronous_commit = local")
+    until(lambda: own.value("SHOW synchronous_standby_names") == "nobody")
+    run = own.value("SELECT run_job(%s)", job)
+    found = "SELECT * FROM check_worker() WHERE state <> 'ok'"
+    row = until(lambda: own.execute(found).fetchone())
+    assert (row.state, "for a synchronous standby to confirm a commit" in row.found) == ("error", True)
+    mend(own, row.remedy)
+    assert own.ended(run).state == "succeeded"
+    assert finding(own, "worker").state == "ok"
+    own.stop()
+
+
+def test_a_lock_that_somebody_waits_for(scheduler: Scheduler) -> None:
+    scheduler.start()
+    with closing(scheduler.connect()) as reader, closing(scheduler.connect()) as changer:
+        reader.execute("BEGIN")
+        reader.execute("SELECT FROM my_job")
+        waits = threading.Thread(target=lambda: refused(changer, "ALTER TABLE job ADD COLUMN more integer"))
+        waits.start()
+        waiting = "SELECT * FROM check_locks('0') WHERE found ~ ' waits since '"
+        row = until(lambda: scheduler.execute(waiting).fetchone(), "the one that waits")
+        assert f"process {changer.info.backend_pid} " in row.found
+        assert f"process {reader.info.backend_pid} " in row.found
+        mend(scheduler, row.remedy)
+        waits.join()
+        assert scheduler.execute(waiting).fetchall() == []
+
+
+def refused(session: psycopg.Connection[Any], statement: str) -> None:
+    with pytest.raises(psycopg.errors.QueryCanceled):
+        session.execute(statement)
+
+
+def test_a_prepared_transaction_that_keeps_a_table_locked(own_cluster: Callable[..., Cluster]) -> None:
+    scheduler = new_scheduler(own_cluster(max_prepared_transactions="2"))
+    scheduler.start()
+    with closing(scheduler.connect()) as session:
+        session.execute("BEGIN; LOCK TABLE job_log; PREPARE TRANSACTION 'it''s open'")
+    row = finding(scheduler, "locks")
+    assert (row.state, row.found[:39]) == ("error", "the prepared transaction 'it''s open' k")
+    mend(scheduler, row.remedy)
+    assert finding(scheduler, "locks").state == "ok"
+    scheduler.stop()
+    scheduler.admin.close()
+
+
+def test_sequences_that_were_left_behind(scheduler: Scheduler) -> None:
+    scheduler.start()
+    run = scheduler.run("SELECT 1")
+    scheduler.run("SELECT 1")
+    scheduler.value("SELECT run_once('SELECT 1')")
+    scheduler.stop()
+    for name, start in (("job_job_id_seq", 1), ("worker_inbox_request_id_seq", 1), ("once_job_job_id_seq", -1)):
+        scheduler.value("SELECT setval(%s::regclass, %s, false)", f'"{SCHEMA}".{name}', start)
+    rows = findings(scheduler, "sequences")
+    assert [row.state for row in rows] == ["error"] * 3
+    mend(scheduler, rows[0].remedy)
+    assert finding(scheduler, "sequences").state == "ok"
+    scheduler.start()
+    assert scheduler.run("SELECT 1").jl_id > run.jl_id
+
+
+# --- no finding without a test of its remedy ----------------------------------------------------
+
+# How what is found begins, and the test in which that is found and its remedy executed.
+TESTED = {
+    "the package": {
+        "no worker can run: the file": "test_the_package_is_missing",
+        "the Python package cannot be loaded": "test_the_package_is_missing",
+        "the server does not find elephant_worker.control": "test_a_newer_version_is_installed",
+        "version %s is installed": "test_a_newer_version_is_installed",
+    },
+    "the worker": {
+        "no worker has been started": "test_no_worker",
+        "the worker has ended": "test_no_worker",
+        "a launcher, last seen at": "test_no_launcher",
+        "no launcher has been seen since": "test_no_worker",
+        "the worker was stopped": "test_a_worker_that_was_stopped",
+        "the worker (process %s) was told to stop": "test_a_worker_that_was_stopped",
+        "no worker runs": "test_a_worker_of_another_place",
+        "the worker (process %s) waits since %s for a synchronous": "test_a_synchronous_standby_that_is_missing",
+        "the worker (process %s) waits since %s for a lock": "test_a_table_that_is_locked",
+        "the worker (process %s) has not looked": "test_a_worker_that_does_not_go_on",
+        "this server is a standby": "test_a_standby_is_quiet_and_takes_over_when_promoted",
+        "a launcher starts it here": "test_a_standby_is_quiet_and_takes_over_when_promoted",
+        "launchers will not start it here": "test_a_standby_is_quiet_and_takes_over_when_promoted",
+        "it was stopped, or never started": "test_a_standby_is_quiet_and_takes_over_when_promoted",
+        "%s keeps %s locked": "test_a_table_that_is_locked",
+        "the prepared transaction": "test_a_prepared_transaction_that_keeps_a_table_locked",
+        "process %s (role": "test_a_table_that_is_locked",
+        "%s waits since": "test_a_lock_that_somebody_waits_for",
+        "no launcher is there": "test_no_launcher",
+        "the launcher was last seen": "test_no_launcher",
+    },
+    "logins": {
+        "this role may not see pg_hba.conf": "test_who_may_check_the_setup",
+        "no line of pg_hba.conf lets the sessions": "test_pg_hba_is_read_as_the_server_reads_it",
+        "line %s of pg_hba.conf asks the sessions": "test_pg_hba_is_read_as_the_server_reads_it",
+        "unix_socket_directories is empty": "test_where_the_socket_is",
+        "no line of pg_hba.conf lets role": "test_the_socket_lets_the_server_s_own_user_in",
+        "line %s of pg_hba.conf asks role": "test_the_socket_lets_the_server_s_own_user_in",
+        'role "%s" is not what it should be': "test_runners",
+        'role "%s" was made by a worker': "test_runners_out_of_a_dump_of_roles",
+    },
+    "the rest": {
+        "runs connect over the socket": "test_the_server_does_not_listen",
+        "the server has %s connections": "test_too_few_connections",
+        'database "%s" has CONNECTION LIMIT': "test_the_connection_limit_of_the_control_database",
+        '%s %s of role "%s" in database': "test_what_is_in_the_way_of_jobs",
+        'jobs in database "%s" wait': "test_what_is_due_waits_for_a_database_that_is_closed",
+        "%s: the next number": "test_sequences_that_were_left_behind",
+        "the system''s time zone database does not know": "test_time_zones",
+        "the system''s time zone database and the server": "test_time_zones",
+    },
+}
+
+
+def sentences(script: str) -> set[str]:
+    """What the checks of a script may find: literals of several words that do not begin like SQL, but for what is
+    well, and for comments."""
+    script = re.sub(r"COMMENT ON .*?';\n", "", script, flags=re.DOTALL)
+    tokens = [token for token in re.findall(r"--[^\n]*|'(?:[^']|'')*'", script) if not token.startswith("--")]
+    after_ok = {tokens[number + 1] for number, token in enumerate(tokens[:-1]) if token == "'ok'"}
+    return {
+        token[1:-1]
+        for token in tokens
+        if re.match(r"'(?!sudo|local %I|%s all)[a-z%]", token) and token.count(" ") >= 3 and token not in after_ok
+    }
+
+
+def test_every_remedy_is_tested() -> None:
+    scripts = [*(ROOT / "sql/diagnostics").glob("*.sql"), ROOT / "sql/worker/worker_condition.sql"]
+    found = {sentence for path in scripts for sentence in sentences(path.read_text())}
+    begins = {begin: test for group in TESTED.values() for begin, test in group.items()}
+    tested = "".join(path.read_text() for path in (ROOT / "tests/integration").glob("test_*.py"))
+    assert [sentence for sentence in found if not any(sentence.startswith(begin) for begin in begins)] == []
+    for begin, test in begins.items():
+        assert any(sentence.startswith(begin) for sentence in found), begin
+        body = re.search(rf"^def {test}\(.*?(?=^(?:def |@|class |# ---)|\Z)", tested, re.DOTALL | re.MULTILINE)
+        assert body is not None, test
+        assert re.search(r"remedy|shell\(", body[0]), test
