@@ -198,7 +198,16 @@ ALTER TABLE @extschema@.worker_state
     ADD COLUMN stopped_by name,
     ADD COLUMN stopped_at timestamptz;
 ALTER TABLE @extschema@.worker_setting
-    ADD COLUMN pause_after_stall interval NOT NULL DEFAULT '10 seconds' CHECK (pause_after_stall BETWEEN '0' AND '1 hour');
+    ADD COLUMN pause_after_stall interval NOT NULL DEFAULT '10 seconds' CHECK (pause_after_stall BETWEEN '0' AND '1 hour'),
+    ADD COLUMN max_requests_per_role integer DEFAULT 10000 CHECK (max_requests_per_role >= 1);
+
+-- Requests by role.
+ALTER TABLE @extschema@.worker_request ADD COLUMN rolname name NOT NULL DEFAULT current_user;
+UPDATE @extschema@.worker_request r
+SET rolname = CASE WHEN r.kind <> 'run' THEN r.requested_by
+                   ELSE coalesce((SELECT j.rolname FROM @extschema@.job j WHERE j.job_id = r.job_id), '') END;
+CREATE INDEX worker_request_role ON @extschema@.worker_request (kind, rolname, request_id);
+CREATE INDEX worker_request_job ON @extschema@.worker_request (job_id, request_id) WHERE kind = 'run';
 
 -- With a TOAST table, which pg_repack expects.
 ALTER TABLE @extschema@.job_statistic

@@ -12,10 +12,13 @@ CREATE TABLE @extschema@.worker_request (
     withdrawn boolean NOT NULL DEFAULT false,
     requested_by name NOT NULL DEFAULT current_user,
     requested_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    rolname name NOT NULL DEFAULT current_user,
     CONSTRAINT worker_request_jl_id_check CHECK (jl_id IS NULL OR kind = 'cancel run')
 );
 
 CREATE INDEX worker_request_message ON @extschema@.worker_request (request_id) WHERE kind <> 'run';
+CREATE INDEX worker_request_role ON @extschema@.worker_request (kind, rolname, request_id);
+CREATE INDEX worker_request_job ON @extschema@.worker_request (job_id, request_id) WHERE kind = 'run';
 CREATE INDEX worker_request_retry ON @extschema@.worker_request (job_id) WHERE cause = 'retry';
 
 COMMENT ON TABLE @extschema@.worker_request IS 'requests that the worker has not yet dealt with';
@@ -33,6 +36,8 @@ COMMENT ON COLUMN @extschema@.worker_request.caused_by IS 'the run that led to t
 COMMENT ON COLUMN @extschema@.worker_request.withdrawn IS 'whether the run was cancelled before it started';
 COMMENT ON COLUMN @extschema@.worker_request.requested_by IS 'the role that made the request';
 COMMENT ON COLUMN @extschema@.worker_request.requested_at IS 'when it was made';
+COMMENT ON COLUMN @extschema@.worker_request.rolname IS
+    'for ''run'' the role that it will run as, else the role that made the request';
 
 -- The numbers of runs must continue after a restore. The requests need not: restored jobs make their own.
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.worker_inbox_request_id_seq', '');

@@ -20,7 +20,8 @@ CREATE TABLE @extschema@.worker_setting (
     overrun_factor double precision DEFAULT 2 CHECK (overrun_factor >= 1),
     paused_since timestamptz,
     max_definition_size integer NOT NULL DEFAULT 1048576 CHECK (max_definition_size BETWEEN 10000 AND 100000000),
-    pause_after_stall interval NOT NULL DEFAULT '10 seconds' CHECK (pause_after_stall BETWEEN '0' AND '1 hour')
+    pause_after_stall interval NOT NULL DEFAULT '10 seconds' CHECK (pause_after_stall BETWEEN '0' AND '1 hour'),
+    max_requests_per_role integer DEFAULT 10000 CHECK (max_requests_per_role >= 1)
 );
 
 COMMENT ON TABLE @extschema@.worker_setting IS
@@ -62,7 +63,8 @@ COMMENT ON COLUMN @extschema@.worker_setting.paused_since IS
     'when pause_jobs() was called, since when nothing is started; NULL: not paused';
 COMMENT ON COLUMN @extschema@.worker_setting.pause_after_stall IS
     'for how long nothing is started after the worker stood still for 10 seconds or more, as in a frozen machine, so that a fail-over manager can end this server first';
-
+COMMENT ON COLUMN @extschema@.worker_setting.max_requests_per_role IS
+    'maximum number of runs of a role that wait to be started after run_job() and run_once(), and of cancellations that wait for the worker; superusers can ask for more; NULL: no limit';
 COMMENT ON COLUMN @extschema@.worker_setting.max_definition_size IS
     'maximum size in bytes of a job: of command, on_failure_command, description, settings and parameters together';
 
@@ -112,4 +114,4 @@ CREATE TRIGGER check_worker_setting BEFORE UPDATE OF conninfo ON @extschema@.wor
 
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.worker_setting', '');
 GRANT SELECT ON @extschema@.worker_setting TO job_monitor;
-GRANT SELECT (max_running_jobs_per_role, max_jobs_per_role, max_definition_size) ON @extschema@.worker_setting TO job_scheduler;
+GRANT SELECT (max_running_jobs_per_role, max_jobs_per_role, max_definition_size, max_requests_per_role) ON @extschema@.worker_setting TO job_scheduler;

@@ -27,6 +27,7 @@ BEGIN
                   HINT = 'member_job, member_job_log and waiting_run list the jobs and runs that you may touch.';
     END IF;
     NEW.requested_by := current_user;
+    NEW.rolname := current_user;
     NEW.requested_at := clock_timestamp();
     NEW.scheduled_at := NULL;
     NEW.attempt := 1;

@@ -1,6 +1,6 @@
 CREATE FUNCTION @extschema@.number_request() RETURNS trigger
 LANGUAGE plpgsql VOLATILE
-SECURITY DEFINER -- whoever asks for a run may not see all runs
+SECURITY DEFINER -- whoever asks for a run may not see all jobs and runs
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -8,11 +8,12 @@ BEGIN
         PERFORM @extschema@.advance_sequences();
         NEW.request_id := nextval('@extschema@.worker_inbox_request_id_seq');
     END IF;
+    NEW.rolname := coalesce((SELECT j.rolname FROM @extschema@.job j WHERE j.job_id = NEW.job_id), '');
     RETURN NEW;
 END
 $$;
 COMMENT ON FUNCTION @extschema@.number_request() IS
-    'trigger: gives a run that is asked for a number that no other run has had, also where the sequence was left behind';
+    'trigger: gives a run that is asked for a number that no other run has had, also where the sequence was left behind, and notes the role that it is for';
 REVOKE ALL ON FUNCTION @extschema@.number_request() FROM PUBLIC;
 
 CREATE TRIGGER number_request BEFORE INSERT ON @extschema@.worker_request

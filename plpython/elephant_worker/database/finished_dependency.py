@@ -29,6 +29,7 @@ def record(spi: Spi, runs: Sequence[EndedRun]) -> list[int]:
     return [row["job_id"] for row in spi.execute(RECORD, *(list(column) for column in zip(*ended)))]
 
 
+# A run that waits to be started follows what ends meanwhile, too: at most one waits for each job.
 ENQUEUE_READY = Statement(
     """WITH ready AS (
            SELECT j.job_id, array_agg(d.jl_id) AS jl_ids
@@ -48,7 +49,10 @@ ENQUEUE_READY = Statement(
               coalesce((SELECT l.jl_id FROM @extschema@.job_log l WHERE l.jl_id = ANY (r.jl_ids)
                         ORDER BY l.job_finished DESC, l.jl_id DESC LIMIT 1),
                        r.jl_ids[1])
-       FROM ready r ORDER BY r.job_id
+       FROM ready r
+       WHERE NOT EXISTS (SELECT FROM @extschema@.worker_request i
+                         WHERE i.kind = 'run' AND i.job_id = r.job_id AND i.cause = 'dependency')
+       ORDER BY r.job_id
        RETURNING job_id""",
     "int8[]",
 )

@@ -56,12 +56,24 @@ def forget_stop(spi: Spi) -> None:
 
 
 QUEUED_RUNS = Statement(
-    """SELECT i.request_id, i.job_id, date_part('epoch', i.requested_at) AS due,
-           coalesce(j.rolname, '') AS rolname, coalesce(j.datname, '') AS datname, j.server
-       FROM @extschema@.worker_request i LEFT JOIN @extschema@.job j ON j.job_id = i.job_id
-       WHERE i.kind = 'run' AND i.request_id > $1
-           AND coalesce(j.rolname, '') <> ALL ($3) AND (coalesce(j.datname, '') <> ALL ($4) OR j.server IS NOT NULL)
-       ORDER BY i.request_id LIMIT $2""",
+    # From role to role, by index: what full roles have asked for is not even looked at. A job may have been given
+    # to another role since.
+    """WITH RECURSIVE role AS (
+           SELECT (SELECT i.rolname FROM @extschema@.worker_request i WHERE i.kind = 'run'
+                   ORDER BY i.rolname LIMIT 1) AS rolname
+           UNION ALL
+           SELECT (SELECT i.rolname FROM @extschema@.worker_request i WHERE i.kind = 'run' AND i.rolname > r.rolname
+                   ORDER BY i.rolname LIMIT 1)
+           FROM role r WHERE r.rolname IS NOT NULL)
+       SELECT q.* FROM role r CROSS JOIN LATERAL (
+           SELECT i.request_id, i.job_id, date_part('epoch', i.requested_at) AS due,
+               coalesce(j.rolname, '') AS rolname, coalesce(j.datname, '') AS datname, j.server
+           FROM @extschema@.worker_request i LEFT JOIN @extschema@.job j ON j.job_id = i.job_id
+           WHERE i.kind = 'run' AND i.rolname = r.rolname AND i.request_id > $1
+               AND coalesce(j.rolname, '') <> ALL ($3)
+               AND (coalesce(j.datname, '') <> ALL ($4) OR j.server IS NOT NULL)
+           ORDER BY i.request_id LIMIT $2) q
+       WHERE r.rolname <> ALL ($3) ORDER BY q.request_id LIMIT $2""",
     *("int8", "int4", "name[]", "name[]"),
 )
 
@@ -69,6 +81,19 @@ QUEUED_RUNS = Statement(
 def queued_runs(spi: Spi, after: int, limit: int, held: Held) -> list[QueuedRun]:
     """The requests to run after this one, except for what is held."""
     return [QueuedRun(**row) for row in spi.execute(QUEUED_RUNS, after, limit, list(held.roles), list(held.databases))]
+
+
+FOLLOW_ROLES = Statement(
+    """UPDATE @extschema@.worker_request i SET rolname = j.rolname FROM ONLY @extschema@.job j
+       WHERE j.job_id = ANY ($1) AND i.job_id = ANY ($1) AND i.job_id = j.job_id AND i.kind = 'run'
+           AND i.rolname <> j.rolname""",
+    "int8[]",
+)
+
+
+def follow_roles(spi: Spi, job_ids: Sequence[int]) -> None:
+    """Have what was asked for be the roles' to which these jobs have been given."""
+    spi.execute(FOLLOW_ROLES, job_ids)
 
 
 CLAIM = Statement(
@@ -102,7 +127,8 @@ def take(spi: Spi, request_ids: Sequence[int]) -> None:
 WITHDRAW_OF_JOBS = Statement(
     """UPDATE @extschema@.worker_request i SET withdrawn = true
        FROM unnest($1, $2) c (job_id, request_id)
-       WHERE i.kind = 'run' AND i.cause <> 'retry' AND i.job_id = c.job_id AND i.request_id < c.request_id""",
+       WHERE i.kind = 'run' AND i.cause <> 'retry' AND i.job_id = c.job_id AND i.job_id = ANY ($1)
+           AND i.request_id < c.request_id AND NOT i.withdrawn""",
     *("int8[]", "int8[]"),
 )
 

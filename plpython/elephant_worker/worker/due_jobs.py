@@ -53,6 +53,7 @@ class DueJobs:
         due_times |= self._first_due_times(due_times, now, available_since)
         self._due_at(due_times.values())
         self._end_quarantines(job_ids)
+        worker_request.follow_roles(self._spi, job_ids)
         job_statistic.begin(self._spi, job_ids)
         job_state.forget(self._spi, job_ids)
         return missed

@@ -1,0 +1,35 @@
+CREATE FUNCTION @extschema@.check_request_quota() RETURNS trigger
+LANGUAGE plpgsql VOLATILE
+SECURITY DEFINER -- counts what the role may not see
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    most CONSTANT integer := (SELECT s.max_requests_per_role FROM @extschema@.worker_setting s);
+    first CONSTANT bigint := (SELECT r.request_id FROM @extschema@.worker_request r
+                              WHERE r.kind = NEW.kind AND r.rolname = NEW.rolname ORDER BY r.request_id LIMIT 1);
+BEGIN
+    -- There are no more of them than numbers since the first, so they are counted only if that were too many.
+    IF NEW.request_id - first < most THEN
+        RETURN NEW;
+    END IF;
+    PERFORM FROM @extschema@.worker_request r
+    WHERE most IS NOT NULL AND r.kind = NEW.kind AND r.rolname = NEW.rolname OFFSET most - 1 LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'role "%" has reached max_requests_per_role', NEW.rolname
+            USING ERRCODE = 'program_limit_exceeded',
+                  DETAIL = format('%s requests of this role wait for the worker, as many as '
+                                  'worker_setting.max_requests_per_role allows.', most),
+                  HINT = 'Ask again when some of them have started, or call cancel_job() or cancel_run() for those '
+                         'that need not run. A superuser can raise the limit, or make the request.';
+    END IF;
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.check_request_quota() IS
+    'trigger: refuses more waiting requests of a role than worker_setting.max_requests_per_role (54000)';
+REVOKE ALL ON FUNCTION @extschema@.check_request_quota() FROM PUBLIC;
+
+-- By its name the last: it needs the number and the role of the request.
+CREATE TRIGGER refuse_excess BEFORE INSERT ON @extschema@.worker_request
+    FOR EACH ROW WHEN (NEW.kind IN ('run', 'cancel', 'cancel run') AND NOT @extschema@.is_superuser())
+    EXECUTE FUNCTION @extschema@.check_request_quota();
