@@ -2,6 +2,7 @@ CREATE FUNCTION @extschema@.check_request_quota() RETURNS trigger
 LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER -- counts what the role may not see
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off -- the plan that a session keeps may be of a time when there were few requests
 AS $$
 DECLARE
     most CONSTANT integer := (SELECT s.max_requests_per_role FROM @extschema@.worker_setting s);

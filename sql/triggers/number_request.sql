@@ -2,6 +2,7 @@ CREATE FUNCTION @extschema@.number_request() RETURNS trigger
 LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER -- whoever asks for a run may not see all jobs and runs
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off -- the plan that a session keeps may be of a time when there were few jobs
 AS $$
 BEGIN
     IF EXISTS (SELECT FROM @extschema@.job_log l WHERE l.jl_id = NEW.request_id) THEN

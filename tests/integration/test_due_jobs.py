@@ -19,7 +19,7 @@ for now in moments:
     if taken:
         due_jobs.extend(now)
     else:
-        due_jobs.fill(now, set())
+        due_jobs.fill(now, elephant("jobs.run_queue").Held())
     taken += [entry.job_id for entry in due_jobs.queue.take(Capacity(1, lambda: 1, Counter(), set(), Counter()), now)]
 return [*taken, len(due_jobs.queue)]
 """
