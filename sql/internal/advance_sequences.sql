@@ -44,6 +44,7 @@ LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER -- whoever defines a job may not see all jobs and runs; it learns a number that is free
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off -- the plan that a session keeps may be of a time when there were few jobs
+SET jit = off -- what has no index would seem to be worth compiling
 AS $$
 #variable_conflict use_variable
 BEGIN

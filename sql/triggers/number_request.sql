@@ -3,6 +3,7 @@ LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER -- whoever asks for a run may not see all jobs and runs
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off -- the plan that a session keeps may be of a time when there were few jobs
+SET jit = off -- what has no index would seem to be worth compiling
 AS $$
 BEGIN
     IF EXISTS (SELECT FROM @extschema@.job_log l WHERE l.jl_id = NEW.request_id) THEN

@@ -56,23 +56,26 @@ def forget_stop(spi: Spi) -> None:
 
 
 QUEUED_RUNS = Statement(
-    # From role to role, by index: what full roles have asked for is not even looked at. A job may have been given
-    # to another role since.
+    # From role to role: what full roles have asked for is not even looked at. Rows are compared as the index of
+    # these columns has them, so that no other will do. A job may have been given to another role since.
     """WITH RECURSIVE role AS (
-           SELECT (SELECT i.rolname FROM @extschema@.worker_request i WHERE i.kind = 'run'
-                   ORDER BY i.rolname LIMIT 1) AS rolname
+           SELECT (SELECT CASE WHEN i.kind = 'run' THEN i.rolname END FROM @extschema@.worker_request i
+                   WHERE (i.kind, i.rolname, i.request_id) > ('run', '', 0)
+                   ORDER BY i.kind, i.rolname, i.request_id LIMIT 1) AS rolname
            UNION ALL
-           SELECT (SELECT i.rolname FROM @extschema@.worker_request i WHERE i.kind = 'run' AND i.rolname > r.rolname
-                   ORDER BY i.rolname LIMIT 1)
+           SELECT (SELECT CASE WHEN i.kind = 'run' THEN i.rolname END FROM @extschema@.worker_request i
+                   WHERE (i.kind, i.rolname, i.request_id) > ('run', r.rolname, 9223372036854775807)
+                   ORDER BY i.kind, i.rolname, i.request_id LIMIT 1)
            FROM role r WHERE r.rolname IS NOT NULL)
        SELECT q.* FROM role r CROSS JOIN LATERAL (
            SELECT i.request_id, i.job_id, date_part('epoch', i.requested_at) AS due,
                coalesce(j.rolname, '') AS rolname, coalesce(j.datname, '') AS datname, j.server
            FROM @extschema@.worker_request i LEFT JOIN @extschema@.job j ON j.job_id = i.job_id
-           WHERE i.kind = 'run' AND i.rolname = r.rolname AND i.request_id > $1
+           WHERE (i.kind, i.rolname, i.request_id) > ('run', r.rolname, $1)
+               AND (i.kind, i.rolname, i.request_id) < ('run', r.rolname, 9223372036854775807)
                AND coalesce(j.rolname, '') <> ALL ($3)
                AND (coalesce(j.datname, '') <> ALL ($4) OR j.server IS NOT NULL)
-           ORDER BY i.request_id LIMIT $2) q
+           ORDER BY i.kind, i.rolname, i.request_id LIMIT $2) q
        WHERE r.rolname <> ALL ($3) ORDER BY q.request_id LIMIT $2""",
     *("int8", "int4", "name[]", "name[]"),
 )
