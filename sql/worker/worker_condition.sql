@@ -60,17 +60,60 @@ $$;
 COMMENT ON FUNCTION @extschema@.why_absent() IS 'for worker_condition(): why no worker runs';
 REVOKE ALL ON FUNCTION @extschema@.why_absent() FROM PUBLIC;
 
+CREATE FUNCTION @extschema@.is_halted(pid integer) RETURNS boolean
+LANGUAGE sql VOLATILE SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+    -- proc(5): the state follows the name of the program, which is in parentheses.
+    SELECT coalesce(pg_read_file(format('/proc/%s/stat', pid), 0, 1000, true) ~ '[)] [Tt] [^)]*$', false);
+$$;
+COMMENT ON FUNCTION @extschema@.is_halted(integer) IS
+    'whether a process was halted by a signal (SIGSTOP); false where the system does not tell';
+REVOKE ALL ON FUNCTION @extschema@.is_halted(integer) FROM PUBLIC;
+
+CREATE FUNCTION @extschema@.lock_holders(waiting integer) RETURNS integer[]
+LANGUAGE sql VOLATILE SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+    -- It gives up after a second and tries again later, so it need not be waiting now.
+    SELECT coalesce(nullif(pg_blocking_pids(waiting), '{}'),
+                    ARRAY(SELECT DISTINCT l.pid
+                          FROM pg_locks l
+                          JOIN pg_database d ON d.oid = l.database AND d.datname = current_database()
+                          JOIN pg_depend e ON e.classid = 'pg_class'::regclass AND e.objid = l.relation AND e.deptype = 'e'
+                          JOIN pg_extension x ON x.oid = e.refobjid AND x.extname = 'elephant_worker'
+                          JOIN pg_stat_get_activity(l.pid) a ON a.xact_start < clock_timestamp() - interval '1 second'
+                          WHERE l.mode <> 'AccessShareLock' AND l.pid NOT IN (waiting, pg_backend_pid())
+                          ORDER BY l.pid));
+$$;
+COMMENT ON FUNCTION @extschema@.lock_holders(integer) IS
+    'the processes that a process waits for which fails since it gets no lock on a table of the extension';
+REVOKE ALL ON FUNCTION @extschema@.lock_holders(integer) FROM PUBLIC;
+
+CREATE FUNCTION @extschema@.failure_in_words(sqlstate text) RETURNS text
+LANGUAGE sql STABLE SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE WHEN sqlstate = '53100' THEN 'the disk is full'
+                WHEN sqlstate = '25006' THEN 'transactions are read-only'
+                ELSE format('SQLSTATE %s', sqlstate) END;
+$$;
+COMMENT ON FUNCTION @extschema@.failure_in_words(text) IS 'for worker_condition(): why the transactions of the worker fail';
+REVOKE ALL ON FUNCTION @extschema@.failure_in_words(text) FROM PUBLIC;
+
 CREATE FUNCTION @extschema@.why_idle(OUT code text, OUT reason text, OUT blockers integer[])
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     worker record;
+    failure text; -- how the worker calls itself while its transactions fail
 BEGIN
     -- A commit, or a lock, that takes a moment is no news.
     SELECT s.*, c.paused_since, a.wait_event, a.wait_event_type, a.xact_start,
-           clock_timestamp() - a.xact_start AS since INTO worker
+           clock_timestamp() - a.xact_start AS since, a.application_name INTO worker
     FROM @extschema@.worker_state s, @extschema@.worker_setting c, pg_stat_get_activity(s.pid) a;
+    failure := substring(worker.application_name FROM '^elephant_worker failing (.*)');
     IF worker.stopped_worker = worker.backend_start THEN
         code := 'leaving';
         reason := format('the worker (process %s) was told to stop by role "%s" at %s, and waits for its runs to end%s',
@@ -80,11 +123,20 @@ BEGIN
         code := 'synchronous standby';
         reason := format('the worker (process %s) waits since %s for a synchronous standby to confirm a commit (synchronous_standby_names = ''%s'')',
                          worker.pid, worker.xact_start, current_setting('synchronous_standby_names'));
-    ELSIF worker.wait_event_type = 'Lock' AND worker.since > interval '3 seconds' THEN
+    ELSIF failure = '55P03' OR worker.wait_event_type = 'Lock' AND worker.since > interval '3 seconds' THEN
         code := 'lock';
-        blockers := pg_blocking_pids(worker.pid);
-        reason := format('the worker (process %s) waits since %s for a lock, which process %s holds or waits for too',
-                         worker.pid, worker.xact_start, array_to_string(blockers, ', '));
+        blockers := @extschema@.lock_holders(worker.pid);
+        reason := format('the worker (process %s) waits for a lock%s', worker.pid,
+                         CASE WHEN blockers <> '{}'
+                              THEN format(', which process %s holds or waits for too', array_to_string(blockers, ', ')) END);
+    ELSIF failure IS NOT NULL THEN
+        code := 'failing';
+        reason := format('the transactions of the worker (process %s) fail: %s; it tries again, and the server''s log says more',
+                         worker.pid, @extschema@.failure_in_words(failure));
+    ELSIF worker.since > interval '10 seconds' AND @extschema@.is_halted(worker.pid) THEN
+        code := 'halted';
+        reason := format('the worker (process %s) was halted by a signal (SIGSTOP), and has not looked around since %s',
+                         worker.pid, worker.xact_start);
     ELSIF worker.since > interval '10 seconds' THEN
         code := 'stalled';
         reason := format('the worker (process %s) has not looked around since %s', worker.pid, worker.xact_start);

@@ -15,7 +15,10 @@ AS $$
          'SELECT application_name, state, sync_state FROM pg_stat_replication; -- have a synchronous standby connect; or do without:'
          || E'\nALTER SYSTEM SET synchronous_standby_names = '''';\nSELECT pg_reload_conf();'),
         ('lock', 'error',
-         (SELECT string_agg(format('SELECT pg_terminate_backend(%s);', b.pid), ' ') FROM unnest(blockers) b (pid))),
+         coalesce((SELECT string_agg(format('SELECT pg_terminate_backend(%s);', b.pid), ' ') FROM unnest(blockers) b (pid)),
+                  'SELECT * FROM pg_locks WHERE NOT granted OR pid IS NULL; -- who waits, and prepared transactions')),
+        ('failing', 'error', '# see the end of the server''s log, which says what is to be done'),
+        ('halted', 'error', format('sudo kill -CONT %s', s.pid)),
         ('stalled', 'error', format('SELECT pg_terminate_backend(%s, 10000); SELECT @extschema@.start_worker();', s.pid)),
         ('paused', 'warning', 'SELECT @extschema@.resume_jobs();'),
         ('never started', 'error', 'SELECT @extschema@.start_worker();'),

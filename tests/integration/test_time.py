@@ -115,7 +115,7 @@ def test_catch_up(faked: Scheduler, clock: ServerClock, how: str) -> None:
         assert sorted(row[0] for row in ran) == [due for due, state in expected.items() if state == "succeeded"]
     (missed,) = [run for run in faked.log(jobs["once"]) if run.state == "missed"]
     assert (missed.missed_count, missed.missed_until) == (4, first + 3 * HOUR)
-    assert missed.exception_message == "no worker was there when the job was due"
+    assert missed.exception_message == "no worker was at work when the job was due"
     (in_order,) = faked.execute(
         f"SELECT array_agg(scheduled_at ORDER BY jl_id) = array_agg(scheduled_at ORDER BY scheduled_at) "
         f"FROM member_job_log WHERE job_id = {jobs['all']}"

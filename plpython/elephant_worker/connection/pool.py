@@ -20,6 +20,8 @@ GATHERING = 0.001  # seconds
 # For this long sockets are served before the server is called in between. Whatever other servers send, no run starts
 # later than by this and one step.
 LONGEST_TURN = 0.02  # seconds
+# Whoever wakes so much later than wanted stood still, maybe with the whole machine.
+STALL = 10.0  # seconds
 # How often a run gets another session for one that was lost before the command could be sent.
 MOST_SESSIONS = 5  # sessions
 # A used session is reset after this time, even if it may be given another run soon.
@@ -35,6 +37,8 @@ class Pool:
         self.idle_timeout = 0.0  # seconds
         self.lifetime = 0.0  # seconds
         self.max_idle = 0  # sessions
+        # How long after a stall no command is sent.
+        self.pause_after_stall = 0.0  # seconds
         self._clock = clock
         # The databases of this server in which no session is kept.
         self._left_databases: frozenset[str] = frozenset()
@@ -202,8 +206,12 @@ class Pool:
     def turn(self, seconds: float) -> None:
         """Wait at most this many seconds for something to do, and do it."""
         left, self._left = self._left, []
-        ready = self._poller.ready(0.0 if left else min(seconds, self._until_begin(), self._reset_used()))
+        wait = 0.0 if left else min(seconds, self._until_begin(), self._reset_used())
+        waited = self._clock.steady()
+        ready = self._poller.ready(wait)
         begun = self._clock.steady()
+        if begun - waited >= wait + STALL:
+            self._postpone(begun + self.pause_after_stall)
         until = begun + min(GATHERING, self._until_begin())
         # Those for which there was no time go first.
         ready = left + [socket for socket in ready if socket not in left] if left else ready
@@ -245,6 +253,12 @@ class Pool:
     def _until_begin(self) -> float:
         """Seconds until the first of the held runs is to start."""
         return max(0.0, min((run.not_before for _, run in self._held()), default=math.inf) - self._clock.steady())
+
+    def _postpone(self, moment: float) -> None:
+        """Send no command before this moment that has not been sent yet."""
+        for run in self.runs():
+            if run.started is None:
+                run.not_before = max(run.not_before, moment)
 
     def _begin(self) -> None:
         """Start those of the held runs whose moment has come."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections import Counter
 from typing import Any
 
@@ -56,6 +57,19 @@ class Spi:
         if self._in_transaction:
             self._in_transaction = False
             self.plpy.commit()
+
+    def commit_confirmed(self) -> None:
+        """End the transaction, and come back only when the synchronous standbys have confirmed it.
+
+        A cancellation would cut that wait short, and be forgotten with a warning to the client: so it waits until
+        the next call, as SIGINT does in the kernel. A termination does cut it short, and the next call into the
+        server then ends this process.
+        """
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            self.commit()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
     def rollback(self) -> None:
         """Undo what the transaction has written. What was read in it may no longer be true."""

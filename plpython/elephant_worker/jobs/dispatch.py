@@ -181,7 +181,7 @@ def _missed(job: Job, timing: Timing, first: float | None, context: DispatchCont
     """One row of the log for all due times before the first that gets a run or is still to come."""
     end = context.now if first is None else min(context.now, first - TICK)
     if job.scheduled_at < context.available_since:
-        reason = "no worker was there when the job was due"
+        reason = "no worker was at work when the job was due"
         hint = "catch_up says whether such runs are made up for, worker_setting.start_grace how late a run may start."
     else:
         reason = "the job could not start within its start_deadline"

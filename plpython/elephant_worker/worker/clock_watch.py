@@ -27,12 +27,13 @@ class ClockWatch:
         # How far the wall clock is ahead of the steady one, in seconds.
         self._difference = clock.now() - clock.steady()
         self._last = clock.steady()
-        # What was due before this moment was due while no worker was there, so it may be too late for it.
+        # What was due before this moment was due while no worker was at work, so it may be too late for it.
         self.available_since = clock.now()
 
     def compare(self, steady: float, now: float) -> bool:
-        """Notice that the wall clock was set, or that the machine slept: what was due meanwhile is missed time,
-        as if no worker had been there. Returns whether the worker stood still."""
+        """Notice that the wall clock was set, that the machine slept or that the worker could do nothing, waiting for a
+        standby, say: what was due meanwhile is missed time, as if no worker had been there. Returns whether the
+        worker stood still."""
         stood, self._last = steady - self._last, steady
         jump = now - steady - self._difference
         if jump > LARGEST_SLEW:
@@ -46,6 +47,7 @@ class ClockWatch:
         self._difference = now - steady
         if max(stood, jump) < STALL:
             return False
+        self.available_since = now
         self._spi.warning(
             f"elephant_worker: the worker, or the machine, stood still for {max(stood, jump):.1f} seconds"
         )

@@ -25,9 +25,10 @@ LOOK_EVERY = 0.01  # seconds
 
 CANCEL_GRACE = "SELECT date_part('epoch', s.cancel_grace) AS grace FROM @extschema@.worker_setting s"
 
-# What the sessions call themselves once they are the worker, its spare, or wait for a worker to leave that was
-# told to stop.
+# What the sessions call themselves once they are the worker, one whose transactions fail (a SQLSTATE follows), its
+# spare, or wait for a worker to leave that was told to stop.
 WORKER_NAME = "elephant_worker"
+FAILING_NAME = "elephant_worker failing"
 SPARE_NAME = "elephant_worker spare"
 SUCCESSOR_NAME = "elephant_worker successor"
 

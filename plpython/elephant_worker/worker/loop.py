@@ -18,7 +18,7 @@ from ..database.spi import Spi
 from ..database.worker_request import Messages
 from ..database.worker_setting import Settings
 from ..jobs.dispatch import due_again, is_correction
-from ..jobs.run import Run, RunState
+from ..jobs.run import STOPPED_HINTS, Outcome, Run, RunState
 from ..system import client_socket
 from ..system.clock import Clock
 from ..system.postmaster import exit_if_dead, is_stopping
@@ -27,7 +27,7 @@ from .completion import Completion
 from .due_jobs import DueJobs
 from .housekeeping import Housekeeping
 from .inbox import Inbox
-from .launch import WORKER_NAME
+from .launch import FAILING_NAME, WORKER_NAME
 from .life import Life
 from .log_retention import STEP_TIME, LogRetention
 from .logins import Logins
@@ -48,6 +48,8 @@ MESSAGES_AT_ONCE = 10000  # messages
 # How long after a failed transaction the next one is tried: at first, and at most.
 FIRST_RETRY_WAIT = 0.1  # seconds
 LONGEST_RETRY_WAIT = 5.0  # seconds
+# How often a worker that is to end tries to log what has ended: with these waits, for 6 seconds.
+LAST_ATTEMPTS = 7  # transactions
 
 
 class Worker:
@@ -84,8 +86,13 @@ class Worker:
         self._housekeeping = Housekeeping(
             spi, self._poller, self._logins, self._server, self._due_jobs, clock.steady(), host != "foreground"
         )
+        # Runs that are in the log and not started yet.
+        self._claimed: list[Run] = []
         # Runs that have ended and are not logged yet.
         self._unlogged: list[Run] = []
+        # How many transactions have failed since one has succeeded, and what its session is called.
+        self._failures = 0
+        self._name = ""
         # Why it ends.
         self._farewell = ""
         self._next_heartbeat = 0.0  # a moment of the steady clock
@@ -100,7 +107,7 @@ class Worker:
         """Be the worker until told to leave; in place of another process, if it follows one."""
         self._begin()
         self._log("has started" if follows is None else f"has taken over from process {follows}")
-        while self._life is Life.SERVING or self._pool.active or self._unlogged:
+        while self._life is Life.SERVING or self._pool.active or self._claimed or self._unlogged:
             self._pool.turn(self._seconds_to_wait())
             exit_if_dead()
             try:
@@ -113,10 +120,10 @@ class Worker:
                 if not server.is_installed(self._spi):
                     self._farewell = "the extension was dropped"
                     break
-                self._try_again_later(error.sqlstate, error)
+                self._fail(error.sqlstate, error)
             except Exception as error:  # a defect of this package must not keep jobs from running
                 self._roll_back()
-                self._try_again_later("XX000", error)
+                self._fail("XX000", error)
         self._end()
 
     def _begin(self) -> None:
@@ -139,7 +146,7 @@ class Worker:
         worker_request.enqueue_reboot_jobs(self._spi)
         self._spi.commit()
         # start_worker() waits for this.
-        self._spi.set_session({"application_name": WORKER_NAME})
+        self._call_itself(WORKER_NAME)
         if self._host == "session":
             client_socket.replace()
 
@@ -178,7 +185,16 @@ class Worker:
         self._drain(reason)
         for run in list(self._pool.runs()):
             self._timeouts.stop(run, RunState.CANCELLED, reason)
+        for run in self._claimed:
+            hint = STOPPED_HINTS[RunState.CANCELLED]
+            run.end(Outcome(RunState.CANCELLED, "57014", reason, "It had not started.", hint), self._clock.now())
+        self._unlogged += self._claimed
+        self._claimed = []
         self._unlogged += self._pool.take_ended()  # those that had no session yet
+
+    def _leave_as_told(self, by: str | None) -> None:
+        self._leave("the worker was stopped")
+        self._farewell = f'stopped by role "{by}"'
 
     def _end(self) -> None:
         self._log(f"ends: {self._farewell}")
@@ -193,11 +209,15 @@ class Worker:
                     return  # the runners are the other worker's
         except self._spi.Error:  # the extension is being dropped
             self._spi.rollback()
-        login_role.drop_runners(self._spi)
-        self._spi.commit()
-        if self._life is Life.RESTARTING:
-            worker_state.start_worker(self._spi)
+        try:
+            login_role.drop_runners(self._spi)
             self._spi.commit()
+            if self._life is Life.RESTARTING:
+                worker_state.start_worker(self._spi)
+                self._spi.commit()
+        except self._spi.Error as error:
+            self._spi.rollback()
+            self._spi.warning(f"elephant_worker could not leave as it should: {error}")
 
     def _log(self, what: str) -> None:
         self._spi.log(
@@ -210,6 +230,31 @@ class Worker:
         self._due_jobs.forget()
         self._completion.forget()
         self._inbox.note()
+
+    def _fail(self, sqlstate: str, error: Exception) -> None:
+        """Try again later what has failed; obey stop_worker() all the same, whose message has not been taken."""
+        self._try_again_later(sqlstate, error)
+        self._failures += 1
+        if self._failures > 1:
+            self._call_itself(f"{FAILING_NAME} {sqlstate}")
+        try:
+            stopped = worker_state.is_told_to_stop(self._spi)
+            by = worker_state.stopped_by(self._spi) if stopped else None
+            self._spi.commit()
+        except self._spi.Error:
+            self._spi.rollback()
+            return
+        if stopped and self._life is not Life.DRAINING:
+            self._leave_as_told(by)
+        if self._life is Life.DRAINING and self._failures >= LAST_ATTEMPTS and not self._pool.active:
+            self._spi.warning(f"elephant_worker ends without logging the end of {len(self._unlogged)} runs")
+            self._unlogged.clear()
+
+    def _call_itself(self, name: str) -> None:
+        """Tell worker_status how the worker is, which is possible also where nothing can be written."""
+        if name != self._name:
+            self._name = name
+            self._spi.set_session({"application_name": name})
 
     def _try_again_later(self, sqlstate: str, error: Exception) -> None:
         if sqlstate.startswith("22"):
@@ -230,6 +275,8 @@ class Worker:
         if self._clock_watch.compare(steady, now):
             # Another server may have taken over meanwhile: whoever ends this one then needs a moment for that.
             self._starter.pause(self._settings.pause_after_stall)
+        if self._claimed:
+            self._start_claimed(steady)
         self._timeouts.follow_pool()
         self._unlogged += self._pool.take_ended()
         self._timeouts.stop_overdue(steady)
@@ -243,6 +290,9 @@ class Worker:
         elif self._may_start:
             self._starter.preconnect(now)
         self._spi.commit()
+        if self._failures and self._backoff.is_over(steady):
+            self._failures = 0
+            self._call_itself(WORKER_NAME)
         self._completion.alerts.send(steady)
         if self._life is Life.SERVING:
             self._retention.run_due(steady, now, self._is_at_leisure)
@@ -276,18 +326,28 @@ class Worker:
             self._due_jobs.add_requests()
         suspicion.stage = Stage.REST
         self._starter.look_for_next(now)
-        self._spi.commit()
-        exit_if_dead()
+        self._spi.commit_confirmed()
+        self._claimed += runs
 
         self._backoff.succeed()
         del self._unlogged[: len(ended)]
         suspicion.relax(not self._unlogged and not self._inbox.has_news and not self._starter.has_due(now))
         self._pool.saturated = len(self._due_jobs.queue) > 0
-        for run in runs:
+        if self._claimed:
+            self._start_claimed(steady)
+        self._stop_cancelled(messages)
+
+    def _start_claimed(self, steady: float) -> None:
+        """Start what is claimed, now that the log has it for good, at this moment; unless this process is to end."""
+        exit_if_dead()
+        server.let_server_act(self._spi)
+        if self._clock_watch.compare(self._clock.steady(), self._clock.now()):
+            steady = self._starter.pause(self._settings.pause_after_stall)
+        claimed, self._claimed = self._claimed, []
+        for run in claimed:
             run.not_before = steady
             self._pool.start(run)
             self._timeouts.await_start(run)
-        self._stop_cancelled(messages)
 
     def _log_ended(self, ended: Sequence[Run], now: float) -> None:
         self._completion.log(ended, now)
@@ -317,8 +377,7 @@ class Worker:
         if "stop" in messages:
             by = worker_state.stopped_by(self._spi)
             self._spi.commit()
-            self._leave("the worker was stopped")
-            self._farewell = f'stopped by role "{by}"'
+            self._leave_as_told(by)
 
     @property
     def _may_start(self) -> bool:
@@ -391,6 +450,7 @@ class Worker:
         self._pool.lifetime = settings.session_lifetime
         self._pool.max_idle = settings.max_idle_sessions
         self._pool.track_usage = settings.measure_cost
+        self._pool.pause_after_stall = settings.pause_after_stall
         self._timeouts.use(settings)
         self._starter.use(settings)
         self._retention.use(settings)

@@ -131,9 +131,10 @@ class Starter:
             return steady + due - now + START_GUARD, due
         return steady, now
 
-    def pause(self, seconds: float) -> None:
-        """Start nothing for so long."""
-        self._paused_until = self._clock.steady() + seconds
+    def pause(self, seconds: float) -> float:
+        """Start nothing for so long; returns the moment, by the steady clock, at which it starts again."""
+        self._paused_until = max(self._paused_until, self._clock.steady() + seconds)
+        return self._paused_until
 
     def look_for_closed_databases(self, now: float) -> None:
         """See whether databases have been closed or opened to sessions, if it is time to."""

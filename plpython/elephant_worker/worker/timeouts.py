@@ -61,6 +61,8 @@ class Timeouts:
                 continue
             if run.stopping is not None:
                 self._terminate(run)
+            elif run.started is None and run.not_before > steady:
+                self._set(run, run.not_before - steady + self._logins.connect_timeout(run.target))
             elif run.started is None:
                 self._pool.abandon(run, _no_connection(run, self._logins.connect_timeout(run.target)))
             elif steady >= run.started_steady + run.timeout:

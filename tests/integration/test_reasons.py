@@ -1,0 +1,292 @@
+"""worker_status.reason and check_setup(): each reason is produced for real, and its remedy is run."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from harness.cluster import Cluster
+from harness.scheduler import SCHEMA, Scheduler, new_scheduler
+from harness.waiting import until
+
+FAIL = """CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS
+          $$BEGIN RAISE 'injected' USING ERRCODE = {}; END$$"""
+
+
+def reason(scheduler: Scheduler) -> Any:
+    return scheduler.value("SELECT reason FROM worker_status")
+
+
+def finding(scheduler: Scheduler, name: str = "worker") -> Any:
+    return scheduler.execute(
+        "SELECT * FROM check_setup() WHERE check_name = {} AND state <> 'ok'", sql.Literal(name)
+    ).fetchone()
+
+
+def remedied(scheduler: Scheduler, before: str) -> None:
+    """What check_setup() says, done, makes all well."""
+    found = finding(scheduler)
+    assert (found.state, found.found) in (("error", before), ("warning", before))
+    for statement in found.remedy.split("\n"):
+        if statement.startswith("sudo "):
+            subprocess.run(["sh", "-c", statement.removeprefix("sudo ")], check=True)
+        else:
+            scheduler.execute(statement)
+    until(lambda: finding(scheduler) is None, "all to be well")
+    assert reason(scheduler) is None
+    assert scheduler.run("SELECT 1").state == "succeeded"
+
+
+def told(session: psycopg.Connection[Any], statement: str) -> list[str]:
+    """What is said in notices."""
+    said: list[str] = []
+    session.add_notice_handler(lambda notice: said.append(str(notice.message_primary)))
+    session.execute(statement)
+    return said
+
+
+def test_never_started(scheduler: Scheduler) -> None:
+    expected = "no worker has been started since the extension was created in this database"
+    assert reason(scheduler) == expected
+    remedied(scheduler, expected)
+
+
+def test_stopped(scheduler: Scheduler) -> None:
+    scheduler.start()
+    role = scheduler.role("boss", "SUPERUSER LOGIN")
+    scheduler.connect_as(role).execute("SELECT stop_worker()")
+    until(lambda: not scheduler.value("SELECT running FROM worker_status"))
+    expected = reason(scheduler)
+    assert re.fullmatch(f'the worker was stopped by role "{role}" at 2.*', expected)
+    remedied(scheduler, expected)
+
+
+def test_ended(scheduler: Scheduler) -> None:
+    scheduler.start()
+    scheduler.kill()
+    expected = reason(scheduler)
+    assert re.fullmatch(
+        "the worker has ended, and no launcher has been seen since the server was started at 2.*", expected
+    )
+    scheduler.value("SELECT start_worker(unattended := true)")
+    scheduler.kill()
+    expected = reason(scheduler)
+    assert re.fullmatch(
+        "the worker has ended, and a launcher, last seen at 2.*, should start it within a minute", expected
+    )
+    remedied(scheduler, expected)
+
+
+def test_paused(scheduler: Scheduler) -> None:
+    scheduler.start()
+    scheduler.execute("SELECT pause_jobs()")
+    expected = reason(scheduler)
+    assert re.fullmatch("paused since 2.*", expected)
+    remedied(scheduler, expected)
+
+
+def test_the_files_are_missing(scheduler: Scheduler) -> None:
+    """As after pg_upgrade, where the new version's directory has not got the extension yet."""
+    installation = scheduler.cluster.installation
+    package = installation.moved(installation.make("-s", "--eval=where: ; @echo $(PYTHON_DIRECTORY)", "where").strip())
+    package = package if package.exists() else type(package)("/", *package.relative_to(installation.root).parts)
+    away = package.with_name("away")
+    package.rename(away)
+    try:
+        with closing(scheduler.connect()) as session:
+            row = session.execute("SELECT reason FROM worker_status").fetchone()
+            assert row is not None
+            assert re.fullmatch("no worker can run: the file .*/__init__.py of the extension is missing", row.reason)
+            found = session.execute("SELECT * FROM check_setup() WHERE check_name = 'worker'").fetchone()
+            assert found is not None
+            assert (found.state, found.found) == ("error", row.reason)
+            assert found.remedy.endswith("make && sudo make install")
+    finally:
+        away.rename(package)
+    assert reason(scheduler) == "no worker has been started since the extension was created in this database"
+
+
+@pytest.mark.parametrize("event", ["a transaction", "a statement that waits"])
+def test_a_lock(scheduler: Scheduler, event: str) -> None:
+    """Whoever holds a lock is named, at once, and the worker goes on when that has ended."""
+    scheduler.start()
+    job = scheduler.insert("SELECT 1", schedule="1 second")
+    until(lambda: scheduler.log(job), "the job to run")
+    with closing(scheduler.connect()) as holder:
+        holder.execute("BEGIN")
+        if event == "a transaction":
+            holder.execute("LOCK TABLE job_log IN ACCESS EXCLUSIVE MODE")
+        else:  # rows only, of which pg_locks does not tell
+            holder.execute("SELECT FROM worker_request FOR UPDATE")
+            holder.execute("INSERT INTO worker_request (kind) VALUES ('set')")
+            holder.execute("LOCK TABLE job_state IN SHARE ROW EXCLUSIVE MODE")
+        pid = holder.info.backend_pid
+        expected = until(lambda: reason(scheduler), "the reason")
+        assert re.fullmatch(
+            rf"the worker \(process \d+\) waits for a lock, which process {pid} holds or waits for too", expected
+        )
+        found = until(lambda: finding(scheduler) or finding(scheduler, "locks"), "the finding")
+        assert f"pg_terminate_backend({pid});" in found.remedy
+        scheduler.execute(found.remedy)
+    until(lambda: reason(scheduler) is None, "all to be well")
+    seen = len(scheduler.log(job))
+    until(lambda: len(scheduler.log(job)) > seen, "the job to go on")
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [("53100", "the disk is full"), ("25006", "transactions are read-only"), ("P0001", "SQLSTATE P0001")],
+)
+def test_the_log_cannot_be_written(scheduler: Scheduler, code: str, words: str) -> None:
+    """The worker says so, obeys a stop all the same, and nothing of it is left."""
+    scheduler.start()
+    scheduler.execute(FAIL.format(f"'{code}'"))
+    run = scheduler.value("SELECT run_job(%s)", scheduler.insert("SELECT pg_sleep(0.5)"))
+    until(lambda: scheduler.value("SELECT running_jobs FROM worker_status"), "the run")
+    scheduler.execute(
+        "CREATE TRIGGER fail BEFORE INSERT OR UPDATE ON {}.job_log EXECUTE FUNCTION fail()", sql.Identifier(SCHEMA)
+    )
+    pid = scheduler.value("SELECT worker_pid()")
+    if code == "P0001":  # of which a single run may be the cause: it is logged in fewer words, or not at all
+        scheduler.execute("DROP TRIGGER fail ON {}.job_log", sql.Identifier(SCHEMA))
+        assert scheduler.ended(run).state == "succeeded"
+        return
+    expected = until(lambda: reason(scheduler), "the reason")
+    assert expected == (
+        f"the transactions of the worker (process {pid}) fail: {words}; it tries again, and the server's log says more"
+    )
+    found = finding(scheduler)
+    assert (found.state, found.found) == ("error", expected)
+    scheduler.execute("SELECT stop_worker()")
+    until(lambda: not scheduler.value("SELECT running FROM worker_status"), "the worker to leave")
+    scheduler.execute("DROP TRIGGER fail ON {}.job_log", sql.Identifier(SCHEMA))
+    scheduler.start()
+    assert scheduler.ended(run).state == "lost"
+    assert reason(scheduler) is None
+    assert scheduler.run("SELECT 1").state == "succeeded"
+
+
+def test_it_goes_on_when_the_log_can_be_written_again(scheduler: Scheduler) -> None:
+    scheduler.start()
+    scheduler.execute(FAIL.format("'53100'"))
+    scheduler.execute("CREATE TRIGGER fail BEFORE INSERT ON {}.job_log EXECUTE FUNCTION fail()", sql.Identifier(SCHEMA))
+    run = scheduler.value("SELECT run_job(%s)", scheduler.insert("SELECT 1"))
+    until(lambda: reason(scheduler), "the reason")
+    scheduler.execute("DROP TRIGGER fail ON {}.job_log", sql.Identifier(SCHEMA))
+    assert scheduler.ended(run).state == "succeeded"
+    until(lambda: reason(scheduler) is None, "all to be well")
+
+
+@pytest.fixture
+def halted(scheduler: Scheduler) -> Iterator[int]:
+    """The process of a worker that has a job of every second and stands still."""
+    scheduler.execute("UPDATE worker_setting SET pause_after_stall = '3 seconds'")
+    pid = scheduler.start()
+    job = scheduler.insert("SELECT 1", schedule="1 second", catch_up="all")
+    until(lambda: scheduler.log(job), "the job to run")
+    os.kill(pid, signal.SIGSTOP)
+    yield pid
+    os.kill(pid, signal.SIGCONT)
+
+
+@pytest.mark.slow
+def test_a_worker_that_stood_still(scheduler: Scheduler, halted: int) -> None:
+    run = scheduler.value("SELECT run_job(%s)", scheduler.insert("SELECT 2"))
+    expected = until(lambda: reason(scheduler), "the reason")
+    assert re.fullmatch(
+        rf"the worker \(process {halted}\) was halted by a signal \(SIGSTOP\), and has not looked around since 2.*",
+        expected,
+    )
+    until(
+        lambda: scheduler.value("SELECT clock_timestamp() > last_tick + interval '13 seconds' FROM worker_status"),
+        "the stall",
+    )
+    thaw = scheduler.value("SELECT clock_timestamp()")
+    found = finding(scheduler)
+    assert found.found == expected
+    subprocess.run(["sh", "-c", found.remedy.removeprefix("sudo ")], check=True)
+    # Whoever fences this server has the time that the setting gives.
+    first = scheduler.value(
+        "SELECT min(job_started) - %s >= interval '3 seconds' FROM job_log WHERE jl_id = %s OR job_started >= %s",
+        thaw,
+        scheduler.ended(run).jl_id,
+        thaw,
+    )
+    assert first
+    assert f"process {halted}) has started" in scheduler.cluster.log
+    assert "elephant_worker: the worker, or the machine, stood still for" in scheduler.cluster.log
+    until(lambda: reason(scheduler) is None, "all to be well")
+    # What was due meanwhile is made up for, one run after the other, and nothing is skipped.
+    query = "SELECT count(*) FROM job_log WHERE scheduled_at < %s AND job_started > %s AND state = 'succeeded'"
+    until(lambda: scheduler.value(query, thaw, thaw) >= 10, "what was due")
+    assert not scheduler.value("SELECT count(*) FROM job_log WHERE state = 'skipped'")
+
+
+def test_who_defines_something_is_told(scheduler: Scheduler) -> None:
+    role = scheduler.role()
+    expected = [
+        "nothing is run at present: no worker has been started since the extension was created in this database"
+    ]
+    with closing(scheduler.connect_as(role)) as session:
+        calls = [
+            "SELECT job_id FROM insert_job('SELECT 1', current_catalog, '1 second', job_name := 'ours')",
+            "SELECT update_job('ours', enabled := true)",
+            "SELECT run_job('ours')",
+            "SELECT run_once('SELECT 1', current_catalog)",
+        ]
+        for call in calls:
+            assert told(session, call)[-1:] == expected, call
+        late = "SELECT status FROM job_overview"
+        until(lambda: session.execute(late).fetchone()[0] == "late", "the job to be late")  # type: ignore[index]
+        scheduler.start()
+        until(lambda: session.execute(late).fetchone()[0] == "succeeded", "the job to run")  # type: ignore[index]
+        for call in calls[1:]:
+            assert told(session, call)[-1:] != expected, call
+
+
+def test_an_open_reader_and_a_change_that_waits_behind_it(scheduler: Scheduler) -> None:
+    """They hold up all who come later, the worker too: check_setup() waits for neither and names both."""
+    scheduler.start()
+    job = scheduler.insert("SELECT 1", schedule="1 second")
+    with closing(scheduler.connect()) as reader, closing(scheduler.connect()) as changer:
+        reader.execute("BEGIN")
+        reader.execute("SELECT FROM my_job")
+        changer.pgconn.send_query(
+            sql.SQL("ALTER TABLE {}.job ALTER job_command SET NOT NULL")
+            .format(sql.Identifier(SCHEMA))
+            .as_string()
+            .encode()
+        )
+        pids = (changer.info.backend_pid, reader.info.backend_pid)
+        until(lambda: scheduler.value("SELECT wait_event_type FROM pg_stat_activity WHERE pid = %s", pids[0]) == "Lock")
+        found = until(lambda: finding(scheduler, "locks"), "the finding")
+        assert re.fullmatch(
+            rf'process {pids[0]} \(role ".*", active\) waits since 2.* for a lock on job, and the worker behind it: '
+            rf'process {pids[1]} \(role ".*", idle in transaction\) has read or changed that table',
+            found.found,
+        )
+        assert f"process {pids[0]} holds or waits for too" in until(lambda: reason(scheduler), "the reason")
+        scheduler.execute(found.remedy.split(";")[0])
+    until(lambda: reason(scheduler) is None, "all to be well")
+    seen = len(scheduler.log(job))
+    until(lambda: len(scheduler.log(job)) > seen, "the job to go on")
+
+
+def test_a_full_disk_of_another_kind(own_cluster: Callable[..., Cluster]) -> None:
+    """Transactions of all sessions are read-only."""
+    scheduler = new_scheduler(own_cluster())
+    scheduler.start()
+    scheduler.execute("ALTER DATABASE {} SET default_transaction_read_only = on", sql.Identifier(scheduler.dbname))
+    with closing(scheduler.connect()) as session, pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+        session.execute("SELECT stop_worker()")
+    assert scheduler.run("SELECT 1").state == "succeeded"
+    scheduler.close()

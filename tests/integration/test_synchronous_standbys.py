@@ -1,0 +1,147 @@
+"""No command is sent before the synchronous standbys know of its run, however the wait for them ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from psycopg import sql
+
+from harness.cluster import Cluster, Installation
+from harness.scheduler import new_scheduler, with_template
+from harness.waiting import until
+
+WAITING = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND application_name = 'elephant_worker'"
+
+
+@pytest.fixture(scope="module")
+def far(installation: Installation) -> Iterator[Cluster]:
+    """Another cluster, which keeps what runs do there, whatever becomes of the first one."""
+    far = Cluster(installation)
+    with far.connect() as admin:
+        admin.execute("CREATE ROLE clerk LOGIN PASSWORD 'beans'")
+        admin.execute("CREATE TABLE witness (run text)")
+        admin.execute("GRANT ALL ON witness TO clerk")
+    yield far
+    far.stop()
+
+
+class Waiting:
+    """A worker that waits for a standby that does not exist to confirm the claim of a run on the other server."""
+
+    def __init__(self, cluster: Cluster, far: Cluster) -> None:
+        self.cluster = cluster
+        self.scheduler = scheduler = new_scheduler(cluster)
+        self._witnesses = far.connect()
+        self._witnesses.execute("TRUNCATE witness")
+        scheduler.execute("CREATE EXTENSION postgres_fdw SCHEMA public")
+        scheduler.execute(
+            "CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '127.0.0.1', port {})",
+            sql.Literal(str(far.port)),
+        )
+        scheduler.execute("CREATE USER MAPPING FOR current_user SERVER far OPTIONS (user 'clerk', password 'beans')")
+        self.job = scheduler.insert(
+            "INSERT INTO public.witness VALUES (current_setting('elephant_worker.run_id'))",
+            "postgres",
+            schedule="1 second",
+            server="far",
+        )
+        scheduler.execute("UPDATE worker_setting SET pause_after_stall = '0'")
+        scheduler.start()
+        until(lambda: scheduler.value("SELECT spare_pid FROM worker_state"), "the spare")
+        until(lambda: len(self.witnesses()) > 1, "the job to run on the other server")
+        self.require("nobody")
+        self.pid = until(lambda: scheduler.value(WAITING), "the worker to wait for the standby")
+
+    def require(self, standbys: str) -> None:
+        self.scheduler.execute("ALTER SYSTEM SET synchronous_standby_names = {}", sql.Literal(standbys))
+        self.scheduler.execute("SELECT pg_reload_conf()")
+
+    def witnesses(self) -> set[int]:
+        return {int(run) for (run,) in self._witnesses.execute("SELECT run FROM witness").fetchall()}
+
+    def states(self) -> dict[int, str]:
+        return {row.jl_id: row.state for row in self.scheduler.log(self.job)}
+
+    def audit(self) -> None:
+        """The other server has seen the runs that succeeded, and no other."""
+        scheduler = self.scheduler
+        seen = self.witnesses()
+        until(lambda: len(self.witnesses()) > len(seen), "the job to go on")
+        scheduler.stop()
+        assert self.witnesses() == {run for run, state in self.states().items() if state == "succeeded"}
+
+    def close(self) -> None:
+        self._witnesses.close()
+        self.require("")
+        self.scheduler.close()
+
+
+@pytest.fixture(scope="module")
+def home(installation: Installation) -> Iterator[Cluster]:
+    home = with_template(Cluster(installation))
+    yield home
+    home.stop()
+
+
+@pytest.fixture
+def waiting(home: Cluster, far: Cluster) -> Iterator[Waiting]:
+    waiting = Waiting(home, far)
+    yield waiting
+    waiting.close()
+
+
+def test_the_worker_is_terminated(waiting: Waiting) -> None:
+    scheduler = waiting.scheduler
+    assert scheduler.value("SELECT pg_terminate_backend(%s, 10000)", waiting.pid)
+    # The spare wants to be the worker, and waits too.
+    until(lambda: scheduler.value("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'") == 1)
+    waiting.require("")
+    waiting.audit()
+    assert "lost" in waiting.states().values()
+
+
+def test_the_worker_is_cancelled(waiting: Waiting) -> None:
+    scheduler = waiting.scheduler
+    assert scheduler.value("SELECT pg_cancel_backend(%s)", waiting.pid)
+    # Another one does not shorten the wait either.
+    assert scheduler.value("SELECT pg_cancel_backend(%s)", waiting.pid)
+    waiting.require("")
+    until(lambda: not scheduler.value("SELECT worker_pid() = %s", waiting.pid), "the worker to leave")
+    (run,) = [row for row in scheduler.log(waiting.job) if row.state == "cancelled"]
+    assert (run.exception_message, run.exception_detail) == ("the worker was cancelled", "It had not started.")
+    scheduler.start()
+    waiting.audit()
+
+
+def test_the_server_is_stopped(waiting: Waiting) -> None:
+    scheduler = waiting.scheduler
+    scheduler.execute("ALTER SYSTEM SET synchronous_standby_names = ''")  # which is not read before the start
+    scheduler.admin.close()
+    waiting.cluster.shut_down("fast")
+    waiting.cluster.start()
+    scheduler.admin = scheduler._connections[0] = scheduler.connect()
+    assert scheduler.value("SELECT start_worker(unattended := true)")
+    waiting.audit()
+    assert "lost" in waiting.states().values()
+
+
+@pytest.mark.slow
+def test_which_wait_it_is_and_how_it_ends(waiting: Waiting) -> None:
+    scheduler = waiting.scheduler
+    expected = f"the worker (process {waiting.pid}) waits since "
+    reason = until(lambda: scheduler.value("SELECT reason FROM worker_status"), "the reason")
+    assert reason.startswith(expected)
+    assert "for a synchronous standby to confirm a commit (synchronous_standby_names = 'nobody')" in reason
+    finding = scheduler.execute("SELECT * FROM check_setup() WHERE check_name = 'worker'").fetchone()
+    assert finding is not None
+    assert (finding.state, finding.found) == ("error", reason)
+    # A wait that is long enough to be missed time.
+    until(lambda: scheduler.value("SELECT clock_timestamp() > last_tick + interval '11 seconds' FROM worker_status"))
+    for statement in finding.remedy.split("\n"):
+        scheduler.execute(statement)
+    query = "SELECT state FROM check_setup() WHERE check_name = 'worker'"
+    until(lambda: scheduler.value(query) == "ok", "all to be well")
+    waiting.audit()
+    # What was due meanwhile was missed, and nothing was skipped for a run that had not been sent.
+    assert set(waiting.states().values()) == {"succeeded", "missed"}
