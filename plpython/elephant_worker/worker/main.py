@@ -64,6 +64,9 @@ def run(plpy: Any, schema: str, host: str, attended: bool) -> dict[str, Any]:
         return {"user_error": user_error.as_row() if attended else None}
     finally:
         spi.set_session(before)  # the session goes on, if somebody has called the procedure by hand
+        if host != "foreground" and not server.is_installed(spi):
+            # Nothing can be returned by a procedure that is gone: PostgreSQL would write that into its log.
+            spi.set_session({"log_min_messages": "fatal"})
     return {"user_error": None}
 
 

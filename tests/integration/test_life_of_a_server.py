@@ -1,0 +1,389 @@
+"""What administrators do to a server: the worker goes on, or says why it does not and how it does again."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from harness.cluster import USER, Cluster, Installation
+from harness.scheduler import SCHEMA, Scheduler, new_scheduler
+from harness.waiting import until
+from tests.integration.test_faults import Standby
+
+UNATTENDED = "SELECT start_worker(unattended := true)"
+LOST_CLIENT = re.compile("could not send data to client|connection to client lost|Broken pipe")
+
+
+def launch(scheduler: Scheduler) -> tuple[int | None, list[str]]:
+    """What a launcher does, and what it is told."""
+    said: list[str] = []
+    with closing(scheduler.connect()) as session:
+        session.add_notice_handler(lambda notice: said.append(f"{notice.severity}: {notice.message_primary}"))
+        row = session.execute(UNATTENDED).fetchone()
+    assert row is not None
+    return row[0], said
+
+
+def status(scheduler: Scheduler) -> Any:
+    return scheduler.execute("SELECT * FROM worker_status").fetchone()
+
+
+def finding(scheduler: Scheduler, name: str = "worker") -> Any:
+    return scheduler.execute("SELECT * FROM check_setup() WHERE check_name = {}", sql.Literal(name)).fetchone()
+
+
+def goes_on(scheduler: Scheduler, job: int) -> None:
+    seen = len(scheduler.log(job))
+    until(lambda: len(scheduler.log(job)) > seen, "the job to go on")
+
+
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    # Not tmp_path: the path of a socket may have 107 bytes.
+    with tempfile.TemporaryDirectory() as directory:
+        (Path(directory) / "tmp").mkdir()
+        yield Path(directory)
+
+
+# --- the server's log ----------------------------------------------------------------------------
+
+
+def test_the_log_says_who_starts_and_stops_and_nothing_that_looks_like_a_fault(scheduler: Scheduler) -> None:
+    before = len(scheduler.cluster.log)
+    role = scheduler.role("boss", "SUPERUSER LOGIN")
+    first = scheduler.start()
+    scheduler.kill()
+    second = scheduler.start()
+    until(lambda: scheduler.value("SELECT spare_pid FROM worker_state"), "the spare")
+    scheduler.value("SELECT pg_terminate_backend(%s)", second)
+    third = until(lambda: (pid := status(scheduler).pid) not in (None, second) and pid, "the spare to take over")
+    stopped = len(scheduler.cluster.log)  # a process that is terminated leaves connections behind
+    scheduler.connect_as(role).execute("SELECT stop_worker()")
+    sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'elephant_worker%'"
+    until(lambda: scheduler.value(sessions) == 0, "all to leave")
+    log = scheduler.cluster.log[before:]
+    worker = f'elephant_worker: the worker of database "{scheduler.dbname}" (process '
+    assert f"LOG:  {worker}{first}) has started" in log
+    assert f"LOG:  {worker}{third}) has taken over from process {second}" in log
+    assert f'LOG:  {worker}{third}) ends: stopped by role "{role}"' in log
+    assert not LOST_CLIENT.search(scheduler.cluster.log[stopped:])
+
+
+@pytest.mark.parametrize("mode", ["fast", "smart"])
+def test_a_stop_of_the_server_looks_like_no_fault(own_cluster: Callable[..., Cluster], mode: str) -> None:
+    cluster = own_cluster()
+    scheduler = new_scheduler(cluster)
+    scheduler.start()
+    job = scheduler.insert("SELECT 1", schedule="1 second")
+    until(lambda: scheduler.value("SELECT spare_pid FROM worker_state") and scheduler.log(job), "worker and spare")
+    scheduler.admin.close()
+    cluster.shut_down(mode)
+    assert not LOST_CLIENT.search(cluster.log)
+    assert "Traceback" not in cluster.log
+    cluster.start()
+
+
+# --- other places --------------------------------------------------------------------------------
+
+
+def test_a_moved_data_directory(own_cluster: Callable[..., Cluster], directory: Path) -> None:
+    cluster = own_cluster()
+    scheduler = new_scheduler(cluster)
+    job = scheduler.insert("SELECT 1", schedule="1 second")
+    scheduler.start()
+    goes_on(scheduler, job)
+    old, new = cluster.base_dir, str(directory / "moved")
+
+    def move(to: str) -> Scheduler:
+        scheduler.admin.close()
+        cluster.shut_down("fast")
+        os.rename(cluster.base_dir, to)
+        cluster.base_dir = to
+        cluster.start()
+        scheduler.admin = scheduler._connections[0] = scheduler.connect()
+        return scheduler
+
+    move(new)
+    reason = f'it was started in data directory "{old}/data", and this one is "{new}/data"'
+    assert launch(scheduler) == (None, [f"WARNING: the worker is not started: {reason}"])
+    now = status(scheduler)
+    assert (now.running, now.armed, now.launchable, now.reason) == (False, True, False, f"no worker runs: {reason}")
+    found = finding(scheduler)
+    assert (found.state, found.found) == ("error", now.reason)
+    scheduler.execute(found.remedy)
+    assert status(scheduler).reason is None
+    goes_on(scheduler, job)
+    # The way back needs nobody: a directory that was known stays known.
+    move(old)
+    pid, said = launch(scheduler)
+    assert pid is not None
+    assert said == []
+    goes_on(scheduler, job)
+    scheduler.stop()
+    assert launch(scheduler) == (None, [])
+
+
+@pytest.mark.slow
+def test_pg_upgrade(own_cluster: Callable[..., Cluster], installation: Installation, directory: Path) -> None:
+    old = own_cluster()
+    scheduler = new_scheduler(old)
+    job = scheduler.insert("SELECT 1", schedule="1 second")
+    scheduler.start()
+    goes_on(scheduler, job)
+    scheduler.admin.close()
+    old.shut_down("fast")
+    new = Cluster(installation)
+    new.shut_down("fast")
+    try:
+        bindir = str(installation.bindir)
+        data = ("-d", old.get_data_directory(), "-D", new.get_data_directory())
+        new.command("pg_upgrade", "-b", bindir, "-B", bindir, *data, "-s", str(directory), "-U", USER, cwd=directory)
+        new.start()
+        there = Scheduler(new, scheduler.dbname)
+        pid, said = launch(there)
+        assert pid is None
+        assert re.fullmatch(
+            "WARNING: the worker is not started: it was started in the cluster with system identifier [0-9]+ in "
+            f'"{old.get_data_directory()}", and this is cluster [0-9]+ in "{new.get_data_directory()}"',
+            said[0],
+        )
+        found = finding(there)
+        assert found.found == status(there).reason
+        there.execute(found.remedy)
+        goes_on(there, job)
+        there.close()
+    finally:
+        new.stop()
+        old.start()
+
+
+@pytest.mark.slow
+def test_a_switchover_and_the_way_back(
+    own_cluster: Callable[..., Cluster], installation: Installation, directory: Path
+) -> None:
+    primary = own_cluster()
+    here = new_scheduler(primary)
+    job = here.insert("SELECT 1", schedule="1 second")
+    here.start()
+    goes_on(here, job)
+    standby = Standby(installation, primary, directory)
+    try:
+        there = Scheduler(standby, here.dbname)
+        # A standby says what launchers will do once it is promoted, and how they do more.
+        now = status(there)
+        assert now.launchable is False
+        assert re.fullmatch(
+            "this server is a standby: the worker runs on the primary, and launchers will not start it here after a "
+            f'promotion, since it was started in data directory ".*", and this one is "{directory}/data"',
+            now.reason,
+        )
+        assert launch(there) == (None, [])
+        found = finding(there)
+        assert (found.state, found.found) == ("warning", now.reason)
+        here.execute(found.remedy)
+        until(lambda: status(there).launchable, "the setting to arrive")
+        promised = (
+            "this server is a standby: the worker runs on the primary, and a launcher starts it here after a promotion"
+        )
+        assert status(there).reason == promised
+        assert (finding(there).state, finding(there).found) == ("ok", promised)
+        there.admin.close()
+
+        def switch(leader: Cluster, follower: Cluster) -> Scheduler:
+            """The follower leads from now on; the leader has to be told whom to follow."""
+            leader.shut_down("fast")
+            follower.command("pg_ctl", "promote", "-D", follower.get_data_directory())
+            scheduler = Scheduler(follower, here.dbname)
+            until(lambda: not scheduler.value("SELECT pg_is_in_recovery()"), "the promotion")
+            pid, said = launch(scheduler)
+            assert pid is not None
+            assert said == []
+            goes_on(scheduler, job)
+            return scheduler
+
+        here.admin.close()
+        there = switch(primary, standby)
+        data = Path(primary.get_data_directory())
+        (data / "standby.signal").touch()
+        with (data / "postgresql.auto.conf").open("a") as file:
+            file.write(f"primary_conninfo = 'host={standby.socket_directory} port={standby.port} user={USER}'\n")
+        primary.start()
+        here = Scheduler(primary, there.dbname)
+        until(lambda: there.value("SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'"), "the follower")
+        assert status(here).reason == promised
+        here.admin.close()
+        there.admin.close()
+        here = switch(standby, primary)
+        here.close()
+    finally:
+        standby.stop()
+
+
+# --- numbers -------------------------------------------------------------------------------------
+
+
+SEQUENCES = {
+    "job_job_id_seq": "SELECT job_id FROM insert_job('SELECT 1', current_catalog)",
+    "once_job_job_id_seq": "SELECT run_once('SELECT 1', current_catalog)",
+    "worker_inbox_request_id_seq": "SELECT run_job({job})",
+}
+
+
+@pytest.mark.parametrize("worker", ["with a worker", "without a worker"])
+@pytest.mark.parametrize("sequence", SEQUENCES)
+def test_a_sequence_that_was_left_behind(scheduler: Scheduler, sequence: str, worker: str) -> None:
+    """As logical replication, pg_createsubscriber and partial restores leave it."""
+    scheduler.start()
+    job = scheduler.insert("SELECT 1", schedule="1 second")
+    role = scheduler.role()
+    call = SEQUENCES[sequence].format(job=scheduler.insert("SELECT 1", parallel=True))
+    for _ in range(3):
+        scheduler.value(call)
+    scheduler.value("SELECT run_once('SELECT 1', current_catalog)")
+    goes_on(scheduler, job)
+    until(lambda: scheduler.value("SELECT count(*) FROM job_log WHERE state <> 'running'") > 3, "runs")
+    if worker == "without a worker":
+        scheduler.stop()
+    before = scheduler.value("SELECT array_agg(jl_id) FROM job_log")
+    jobs = scheduler.value("SELECT array_agg(job_id) FROM member_job")
+    scheduler.execute(
+        "SELECT setval({}, s.seqstart, false) FROM pg_sequence s WHERE s.seqrelid = {}::regclass",
+        *[sql.Literal(sql.Identifier(SCHEMA, sequence).as_string())] * 2,
+    )
+    if worker == "without a worker":
+        found = finding(scheduler, "sequences")
+        assert found.state == "error"
+        assert found.found.startswith(f"{sequence}: the next number is ")
+    # An ordinary role, twice, and rolled back in between.
+    connect = scheduler.connect if sequence == "worker_inbox_request_id_seq" else lambda: scheduler.connect_as(role)
+    numbers = []
+    with closing(connect()) as session:
+        for _ in range(3):
+            with session.transaction(force_rollback=True):
+                session.execute(call)
+            row = session.execute(call).fetchone()
+            assert row is not None
+            numbers.append(row[0])
+    assert len(set(numbers)) == 3
+    assert not set(numbers) & {*(jobs if sequence == "job_job_id_seq" else before)}
+    if worker == "without a worker":
+        scheduler.start()
+    assert scheduler.run("SELECT 2").state == "succeeded"
+    goes_on(scheduler, job)
+    assert finding(scheduler, "sequences").state == "ok"
+    count = len(scheduler.log(job))
+    until(lambda: len(scheduler.log(job)) > count + 1, "two more due times")
+    # No due time has gone without a row.
+    due = scheduler.execute(
+        "SELECT max(gap) FROM (SELECT scheduled_at - lag(coalesce(missed_until, scheduled_at))"
+        " OVER (ORDER BY scheduled_at) AS gap FROM job_log WHERE job_id = {} AND cause = 'schedule') g",
+        sql.Literal(job),
+    ).fetchone()
+    assert due is not None
+    assert due[0].total_seconds() == 1
+
+
+def test_the_remedy_for_sequences(scheduler: Scheduler) -> None:
+    scheduler.insert("SELECT 1")
+    scheduler.execute("SELECT setval({}, 1, false)", sql.Literal(sql.Identifier(SCHEMA, "job_job_id_seq").as_string()))
+    found = finding(scheduler, "sequences")
+    assert (found.check_name, found.state) == ("sequences", "error")
+    scheduler.execute(found.remedy)
+    assert finding(scheduler, "sequences").state == "ok"
+
+
+def test_a_logical_copy(own_cluster: Callable[..., Cluster], directory: Path) -> None:
+    """As docs/scaling.md says it: what dumps carry is published, and the new place takes over with all of it."""
+    source = new_scheduler(own_cluster(wal_level="logical"))
+    target = new_scheduler(source.cluster)
+    job = source.insert("SELECT 1", schedule="1 second", job_name="ours")
+    source.execute("UPDATE worker_setting SET max_running_jobs = 7")
+    source.start()
+    goes_on(source, job)
+    text = (Path(__file__).parents[2] / "docs/scaling.md").read_text()
+    publish, subscribe = re.findall(r"```sql\n(-- (?:there|here): [^`]*)```", text)
+    (statement,) = source.execute(publish.replace("\\gexec", "")).fetchall()
+    source.execute(statement[0])
+    source.execute("SELECT pg_create_logical_replication_slot('jobs', 'pgoutput')")
+    connection = (
+        f"host={source.cluster.socket_directory} port={source.cluster.port} user={USER} dbname=''{source.dbname}''"
+    )
+    delete, create = subscribe.split(";\n")[:2]
+    target.execute(delete.replace("scheduler.", ""))
+    create = re.sub("CONNECTION '[^']*'", f"CONNECTION '{connection}'".replace("\\", "\\\\"), create)
+    # In one cluster the slot has to be there before.
+    target.execute(f"{create} WITH (create_slot = false)")
+    until(
+        lambda: target.value("SELECT bool_and(srsubstate = 'r') FROM pg_subscription_rel"),
+        "the copy to be complete",
+    )
+    seen = len(target.log(job))
+    until(lambda: len(target.log(job)) > seen, "new rows to arrive")
+    source.stop()
+    until(lambda: len(target.log(job)) == len(source.log(job)), "the rest to arrive")
+    target.execute("DROP SUBSCRIPTION jobs")
+    assert target.value("SELECT max_running_jobs FROM worker_setting") == 7
+    assert finding(target, "sequences").state == "error"
+    target.start()
+    goes_on(target, job)
+    assert target.run("SELECT 1").jl_id > max(row.jl_id for row in source.log())
+    target.close()
+    source.close()
+
+
+# --- a restore over it ---------------------------------------------------------------------------
+
+
+def test_a_restore_over_the_database_of_a_running_worker(scheduler: Scheduler, tmp_path: Path) -> None:
+    scheduler.start()
+    job = scheduler.insert("SELECT 1", schedule="1 second", job_name="ours")
+    goes_on(scheduler, job)
+    dump = tmp_path / "dump"
+    scheduler.cluster.command("pg_dump", "--format=custom", f"--file={dump}", scheduler.dbname)
+    before = len(scheduler.cluster.log)
+    scheduler.cluster.command("pg_restore", "--clean", "--if-exists", "-d", scheduler.dbname, str(dump))
+    scheduler.admin.close()
+    scheduler.admin = scheduler._connections[0] = scheduler.connect()
+    sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'elephant_worker%'"
+    until(lambda: scheduler.value(sessions) == 0, "worker and spare to leave")
+    log = scheduler.cluster.log[before:]
+    assert re.search(
+        f'LOG:  elephant_worker: the worker of database "{scheduler.dbname}" .* ends: the extension was ', log
+    )
+    assert "cache lookup failed" not in log
+    assert "Traceback" not in log
+    now = status(scheduler)
+    assert (now.running, now.reason) == (
+        False,
+        "no worker has been started since the extension was created in this database",
+    )
+    found = finding(scheduler)
+    assert (found.state, found.found) == ("error", now.reason)
+    scheduler.execute(found.remedy)
+    goes_on(scheduler, job)
+
+
+def test_start_worker_is_refused_on_a_standby(own_cluster: Callable[..., Cluster], directory: Path) -> None:
+    primary = own_cluster()
+    scheduler = new_scheduler(primary)
+    standby = Standby(primary.installation, primary, directory)
+    try:
+        there = Scheduler(standby, scheduler.dbname)
+        for call in ("start_worker()", "restart_worker()"):
+            with pytest.raises(psycopg.errors.ReadOnlySqlTransaction) as raised:
+                there.execute(f"SELECT {call}")
+            assert raised.value.diag.message_primary == "the worker cannot be started on a standby"
+        assert finding(there).state == "ok"  # it was never started
+        there.admin.close()
+        scheduler.close()
+    finally:
+        standby.stop()
