@@ -21,6 +21,7 @@ BEGIN
     RETURN QUERY SELECT * FROM @extschema@.check_jobs();
     RETURN QUERY SELECT * FROM @extschema@.check_runners();
     RETURN QUERY SELECT * FROM @extschema@.check_sequences();
+    RETURN QUERY SELECT * FROM @extschema@.check_replication();
 END
 $$;
 COMMENT ON FUNCTION @extschema@.run_checks() IS 'check_setup(), where no lock is in the way';

@@ -35,6 +35,7 @@ CHECKS = {
     "runners",
     "local login",
     "sequences",
+    "replication",
 }
 
 
