@@ -7,13 +7,14 @@ link AS (
 level AS (
     SELECT l.job_id, 1 AS level FROM link l
     UNION
-    SELECT l.job_id, v.level + 1 FROM level v JOIN link l ON l.after_job_id = v.job_id WHERE v.level < 1000)
-SELECT (SELECT max(v.level) FROM level v WHERE v.job_id = l.job_id) AS level,
+    SELECT l.job_id, v.level + 1 FROM level v JOIN link l ON l.after_job_id = v.job_id WHERE v.level < 1000),
+longest AS (SELECT v.job_id, max(v.level) AS level FROM level v GROUP BY v.job_id)
+SELECT g.level,
        l.job_id,
        l.job_name,
        l.run_when,
        l.after_job_id,
-       (SELECT m.job_name FROM mine m WHERE m.job_id = l.after_job_id) AS after_job_name,
+       m.job_name AS after_job_name,
        CASE WHEN NOT EXISTS (SELECT FROM ONLY @extschema@.job j WHERE j.job_id = l.after_job_id) THEN 'deleted'
             WHEN NOT @extschema@.may_follow(l.defined_by, (SELECT j.rolname FROM ONLY @extschema@.job j
                                                            WHERE j.job_id = l.after_job_id)) THEN 'not permitted'
@@ -22,6 +23,8 @@ SELECT (SELECT max(v.level) FROM level v WHERE v.job_id = l.job_id) AS level,
             ELSE 'not fulfilled' END AS state,
        d.jl_id
 FROM link l
+JOIN longest g ON g.job_id = l.job_id
+LEFT JOIN mine m ON m.job_id = l.after_job_id
 LEFT JOIN @extschema@.finished_dependency d ON d.job_id = l.job_id AND d.after_job_id = l.after_job_id;
 
 COMMENT ON VIEW @extschema@.job_chain IS

@@ -18,7 +18,8 @@ WITH candidate AS (
                CASE WHEN cardinality(array_positions(t.last_states, 'skipped')) >= 5 THEN 'skipping' END],
                NULL) AS problems
     FROM ONLY @extschema@.job j
-    CROSS JOIN (SELECT s.overrun_factor, (SELECT w.lowest_open_run FROM @extschema@.worker_state w) AS lowest_open_run
+    -- One row, which the planner knows of an aggregate only.
+    CROSS JOIN (SELECT max(s.overrun_factor) AS overrun_factor, (SELECT w.lowest_open_run FROM @extschema@.worker_state w) AS lowest_open_run
                 FROM @extschema@.worker_setting s) w
     LEFT JOIN @extschema@.job_state s ON s.job_id = j.job_id
     LEFT JOIN @extschema@.job_statistic t ON t.job_id = j.job_id

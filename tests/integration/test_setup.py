@@ -201,7 +201,7 @@ def test_no_launcher(scheduler: Scheduler, shell: Callable[..., None]) -> None:
     assert finding(scheduler, "launcher").state == "ok"
 
 
-def test_a_newer_version_is_installed(scheduler: Scheduler) -> None:
+def test_a_newer_version_is_installed(scheduler: Scheduler, shell: Callable[..., None]) -> None:
     directory = Path(scheduler.cluster.installation.make("-s", "--eval=where: ; @echo $(datadir)", "where").strip())
     control = directory / "extension/elephant_worker.control"
     before = control.read_text()
@@ -221,6 +221,9 @@ def test_a_newer_version_is_installed(scheduler: Scheduler) -> None:
         row = finding(scheduler, "files")
         assert row.state == "error"
         assert "elephant_worker.control" in row.found
+        shell(row.remedy)
+        # It is there again: the one before that of this database.
+        assert finding(scheduler, "files").found.startswith(f"version {version} is installed")
     finally:
         control.write_text(before)
         update.unlink()

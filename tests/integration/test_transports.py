@@ -62,6 +62,8 @@ def test_a_server_that_wants_tls_is_asked_for_it(workers: dict[str, Scheduler]) 
     worker = workers["tls"]
     assert worker.run("SELECT 1").state == "succeeded"
     until(lambda: worker.value("SELECT count(*) FROM pg_stat_activity WHERE query ~ '; LISTEN '"), "the listener")
+    found = worker.execute("SELECT * FROM check_setup() WHERE check_name = 'authentication'").fetchall()
+    assert {row.state for row in found} == {"ok"}, found
     refusals = worker.cluster.log.count("no encryption")
     assert refusals >= 1
     for _ in range(3):

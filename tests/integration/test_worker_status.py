@@ -81,3 +81,19 @@ def test_who_may_see_it(scheduler: Scheduler) -> None:
         assert status.running
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             session.execute("TABLE worker_state")
+
+
+def test_no_view_is_compiled(scheduler: Scheduler) -> None:
+    """JIT takes longer than any view, also where ANALYZE has not seen the tables yet."""
+    scheduler.execute("ALTER TABLE job SET (autovacuum_enabled = off)")
+    scheduler.execute("SELECT insert_job('SELECT 1', current_catalog, '@daily') FROM generate_series(1, 300)")
+    views = scheduler.execute(
+        """SELECT c.relname FROM pg_class c WHERE c.relkind = 'v'
+           AND c.relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = 'job'::regclass)"""
+    ).fetchall()
+    assert len(views) > 10
+    plans = {row.relname: scheduler.value(f"EXPLAIN (ANALYZE, FORMAT JSON) TABLE {row.relname}")[0] for row in views}
+    assert {name for name, plan in plans.items() if "JIT" in plan} == set()
+    # What they call is not either.
+    for function in ("check_setup", "worker_condition"):
+        assert "jit=off" in scheduler.value("SELECT proconfig FROM pg_proc WHERE proname = %s", function)
