@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import random
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -172,21 +174,23 @@ def test_a_retry_that_is_cancelled_before_it_starts_is_no_attempt(worker: Schedu
 
 
 @contextmanager
-def nobody_can_enter(worker: Scheduler, database: str) -> Iterator[None]:
-    """New sessions in a database wait as long as this lasts."""
-    gate = worker.connect()
-    gate.autocommit = False
-    gate.execute(sql.SQL("ALTER DATABASE {} RENAME TO renamed").format(sql.Identifier(database)))
-    yield
-    gate.rollback()
-    gate.close()
+def nobody_answers(worker: Scheduler, listens: bool) -> Iterator[None]:
+    """New sessions are for a port at which nobody answers, or nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        conninfo = f"host=127.0.0.1 port={server.getsockname()[1]}"
+        if not listens:
+            server.close()
+        worker.value("UPDATE worker_setting SET conninfo = %s RETURNING true", conninfo)
+        try:
+            yield
+        finally:
+            worker.execute("UPDATE worker_setting SET conninfo = DEFAULT")
 
 
 @pytest.mark.parametrize("max_retries", [1, 3])
 def test_a_retry_that_is_cancelled_while_it_connects_is_no_attempt(worker: Scheduler, max_retries: int) -> None:
-    database = worker.database()
-    job_id, after, failed = fails_and_is_retried(worker, max_retries, datname=database)
-    with nobody_can_enter(worker, database):
+    job_id, after, failed = fails_and_is_retried(worker, max_retries)
+    with nobody_answers(worker, listens=True):
         free_the_slot(worker)
         (retry,) = until(lambda: caused(worker, failed.jl_id, "retry"), "the retry")
         worker.value("SELECT cancel_run(%s)", retry.jl_id)
@@ -205,25 +209,13 @@ def test_a_retry_of_a_job_in_quarantine_is_no_attempt(worker: Scheduler, max_ret
 
 
 @pytest.mark.parametrize("max_retries", [1, 2])
-@pytest.mark.parametrize("by", ["limit", "termination"])
-def test_a_retry_that_finds_no_connection_is_an_attempt(worker: Scheduler, max_retries: int, by: str) -> None:
-    database = worker.database()
-    job_id, after, failed = fails_and_is_retried(worker, max_retries, datname=database)
-    if by == "limit":
-        worker.execute("ALTER DATABASE {} CONNECTION LIMIT 0", sql.Identifier(database))
+def test_a_retry_that_finds_no_connection_is_an_attempt(worker: Scheduler, max_retries: int) -> None:
+    job_id, after, failed = fails_and_is_retried(worker, max_retries)
+    with nobody_answers(worker, listens=False):
         free_the_slot(worker)
         (retry,) = until(lambda: caused(worker, failed.jl_id, "retry"), "the retry")
         retry = worker.ended(retry.jl_id)
-        worker.execute("ALTER DATABASE {} CONNECTION LIMIT -1", sql.Identifier(database))
-    else:
-        waits = """SELECT pid FROM pg_locks WHERE classid = 'pg_database'::regclass AND NOT granted
-            AND objid = (SELECT oid FROM pg_database WHERE datname = %s)"""
-        with nobody_can_enter(worker, database):
-            free_the_slot(worker)
-            worker.value("SELECT pg_terminate_backend(%s)", until(lambda: worker.value(waits, database), "the session"))
-            (retry,) = until(lambda: caused(worker, failed.jl_id, "retry"), "the retry")
-            retry = worker.ended(retry.jl_id)
-    assert (retry.state, retry.job_started) == ("failed", None)
+    assert (retry.state, retry.job_sqlstate, retry.job_started) == ("failed", "08001", None)
     expected = [("failed", 0, 0)] * max_retries + [("failed", 1, 1)]
     assert what_followed(worker, job_id, after) == expected
 
@@ -271,6 +263,38 @@ def test_due_times_that_wait_are_missed_when_the_schedule_changes(worker: Schedu
     assert missed.exception_message == "the schedule was changed while the run waited"
     logged = [row.scheduled_at for row in rows(worker, job_id, "succeeded")]
     assert missed.scheduled_at > max(logged)
+
+
+def test_due_times_that_wait_are_missed_when_failures_disable_the_job(worker: Scheduler) -> None:
+    job_id = worker.insert(FAIL, schedule="1 second", catch_up="all", disable_after=1)
+    worker.execute("SELECT pause_jobs()")
+    due = worker.value("SELECT next_run_at FROM all_job WHERE job_id = %s", job_id)
+    until(lambda: worker.value("SELECT clock_timestamp() > %s + interval '2.5 s'", due), "more due times")
+    worker.execute("SELECT resume_jobs()")
+    (missed,) = until(lambda: rows(worker, job_id, "missed"), "the row of what was missed")
+    assert missed.exception_message == "the job was disabled while the run waited"
+    assert missed.missed_count >= 2
+    # From when it was defined until it was disabled, each due time is there.
+    failed = rows(worker, job_id, "failed")
+    assert [row.scheduled_at for row in failed] == [due + timedelta(seconds=n) for n in range(len(failed))]
+    assert missed.scheduled_at == due + timedelta(seconds=len(failed))
+    assert worker.value("SELECT disabled_at IS NOT NULL FROM all_job WHERE job_id = %s", job_id)
+
+
+def test_a_success_after_a_quarantine_is_told_by_another_worker(worker: Scheduler) -> None:
+    database = worker.database()
+    job_id = worker.insert("SELECT 1", database)
+    worker.execute("ALTER DATABASE {} ALLOW_CONNECTIONS false", sql.Identifier(database))
+    worker.ended(requested(worker, job_id))
+    worker.execute("ALTER DATABASE {} ALLOW_CONNECTIONS true", sql.Identifier(database))
+    worker.value("SELECT update_job(%s, job_description := 'the reason is gone')", job_id)
+    until(lambda: worker.value("SELECT quarantined_reason IS NULL FROM all_job WHERE job_id = %s", job_id))
+    worker.stop()
+    worker.start()
+    for _ in range(2):
+        worker.ended(requested(worker, job_id))
+    told = worker.execute("SELECT event FROM all_alert WHERE job_id = {} ORDER BY alert_id", sql.Literal(job_id))
+    assert [row.event for row in told] == ["quarantined", "recovered"]
 
 
 def test_a_dependency_run_names_the_run_that_ended_last(worker: Scheduler) -> None:

@@ -7,6 +7,7 @@ them with the documents. Where two things came so close together that either ord
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -359,7 +360,11 @@ def every_due_time_is_accounted_for(view: View) -> Iterator[str]:
             for due in due_between(span.attributes, span.begin + CLOSE, span.end - CLOSE):
                 if view.disabled(job_id, due) or view.happened(due - 5, due + CLOSE, "quarantine", job_id=job_id):
                     continue
-                if not any(_covers(row, due) for row in rows):
+                # What waited when the quarantine began was passed over as well.
+                passed_over = (
+                    row for row in rows if view.is_quarantine(row) and row["scheduled_at"] < due < row["job_finished"]
+                )
+                if not any(_covers(row, due) for row in rows) and not any(passed_over):
                     yield f"job {job_id} ({span.attributes['schedule']}) was due at {due:.3f}: no row"
 
 
@@ -428,9 +433,9 @@ def missed_only_for_a_reason(view: View) -> Iterator[str]:
 def missed_time_is_made_up(view: View) -> Iterator[str]:
     """catch_up decides about what was missed.
 
-    schedules.md: What is not older than `worker_setting.start_grace` (1 minute) then runs late.
-    schedules.md: For the others it is the job's `catch_up` that counts
-    schedules.md: they do not run
+    schedules.md: The worker looks at them when it is back, and the job's `catch_up` says what becomes of them
+    schedules.md: the latest runs late if it is not older than `worker_setting.start_grace` (1 minute); the others do
+    not run
     schedules.md: one run for all of them, for the latest
     schedules.md: one run for each, the oldest first, one after the other (at once if the job is `parallel`); at most
     the `catch_up_limit` (100) latest
@@ -456,7 +461,7 @@ def missed_time_is_made_up(view: View) -> Iterator[str]:
             ]
             if catch_up == "once" and not later:
                 yield f"{about} was missed at {due}, and there is no run for the latest due time"
-            if catch_up == "skip" and end - row["missed_until"] < grace - CLOSE:
+            if catch_up == "skip" and not later and end - row["missed_until"] < grace - CLOSE:
                 yield f"{about} was missed {end - row['missed_until']:.3f} s after it was due"
         elif row["job_started"] is not None and catch_up == "skip" and row["job_started"] - due > grace + PROMPT:
             yield f"{about} started {row['job_started'] - due:.3f} s late"
@@ -896,7 +901,9 @@ def counters_agree(view: View) -> Iterator[str]:
             "last_success": max(succeeded, default=None),
         }
         for name, value in expected.items():
-            if statistic[name] != value:
+            # job_stats shows moments to the second.
+            shown = math.floor(value) if name.startswith("last_") and value is not None else value
+            if statistic[name] != shown:
                 yield f"job {statistic['job_id']}: {name} is {statistic[name]}, by the log {value}"
         # Which of two that ended at once is the last one, is not said.
         if len(rows) <= 10 and Counter(statistic["last_states"]) != states:
@@ -1029,9 +1036,15 @@ def recovery_is_told(view: View) -> Iterator[str]:
                 and alert["event"] in ("quarantined", "overdue")
                 and before["job_finished"] - CLOSE < alert["at"] < row["job_finished"] + CLOSE
             ]
+            quarantined = any(
+                alert["event"] == "quarantined"
+                and alert["job_id"] == job_id
+                and before["job_finished"] < alert["at"] < row["job_finished"] - CLOSE
+                for alert in view.history.alerts
+            )
             if before["state"] == "succeeded" and told and not since:
                 yield f"an alert says that run {row['jl_id']} of job {job_id} recovered: the one before had succeeded"
-            if "quarantined" in since and not told and row["job_finished"] > before["job_finished"] + CLOSE:
+            if quarantined and not told:
                 yield f"run {row['jl_id']} of job {job_id} succeeded after a quarantine, and no alert says so"
 
 

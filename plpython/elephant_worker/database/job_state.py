@@ -143,6 +143,14 @@ DEFINED = Statement(
        WHERE s.job_id = ANY ($1)""",  # noqa: S608 - names of columns
     "int8[]",
 )
+WAITING = Statement(
+    f"""SELECT {DEFINITION}, s.job_id, 0 AS jl_id, 'schedule' AS cause,
+           date_part('epoch', coalesce(s.next_run_at, s.resume_at)) AS scheduled_at
+       FROM @extschema@.job_state s JOIN @extschema@.job_for_worker w ON w.job_id = s.job_id
+       WHERE s.job_id = ANY ($1) AND s.disabled_at IS NULL
+           AND coalesce(s.next_run_at, s.resume_at) < to_timestamp($2)""",  # noqa: S608 - names of columns
+    *("int8[]", "float8"),
+)
 FORGET = Statement(
     """WITH forgotten AS (
            DELETE FROM @extschema@.job_state s
@@ -168,6 +176,11 @@ def replaced(spi: Spi, job_ids: Sequence[int]) -> list[tuple[Job, float]]:
         row.update({name: row.pop(f"old_{name}") for name in old})
     moments = [row.pop("replaced_at") for row in rows]
     return [*zip(read_jobs(rows), moments)]
+
+
+def waiting(spi: Spi, job_ids: Sequence[int], now: float) -> list[Job]:
+    """Those of the jobs that have been due and not started."""
+    return read_jobs(spi.execute(WAITING, job_ids, now))
 
 
 def quarantined(spi: Spi, job_ids: Sequence[int]) -> list[Job]:

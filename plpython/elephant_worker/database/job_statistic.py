@@ -93,7 +93,12 @@ def overfull_jobs(spi: Spi, after: int, limit: int) -> tuple[int | None, list[in
 
 FAILING_JOBS = Statement(
     """SELECT t.job_id FROM @extschema@.job_statistic t WHERE t.failure_count > 0
-       UNION SELECT s.job_id FROM @extschema@.job_state s WHERE s.quarantined_reason IS NOT NULL"""
+       UNION SELECT s.job_id FROM @extschema@.job_state s
+       WHERE s.quarantined_reason IS NOT NULL
+           -- What was told last of how the job does; a run that succeeds after a quarantine is told of.
+           OR (SELECT a.event FROM @extschema@.alert a
+               WHERE a.job_id = s.job_id AND a.event IN ('failed', 'timed out', 'lost', 'quarantined', 'recovered')
+               ORDER BY a.alert_id DESC LIMIT 1) = 'quarantined'"""
 )
 
 

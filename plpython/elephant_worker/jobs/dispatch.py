@@ -189,14 +189,16 @@ def _missed(job: Job, timing: Timing, first: float | None, context: DispatchCont
     return _missed_run(job, timing, end, context.now, new_id(), reason, hint)
 
 
-def missed_by_change(job: Job, changed_at: float, now: float, jl_id: int) -> Run:
-    """One row of the log for the due times of a job that waited when its schedule was changed. The job has its
-    old schedule; if that cannot be read, one due time is counted."""
+def missed_by_change(
+    job: Job, changed_at: float, now: float, jl_id: int, what: str = "the schedule was changed"
+) -> Run:
+    """One row of the log for the due times of a job that waited when its schedule was changed, or something else was
+    done. The job has its old schedule; if that cannot be read, one due time is counted."""
     try:
         timing = job.timing if job.schedule is not None else None
     except UserError:
         timing = None
-    reason = "the schedule was changed while the run waited"
+    reason = f"{what} while the run waited"
     hint = "run_job() runs the job now."
     return _missed_run(job, timing, changed_at - TICK, now, jl_id, reason, hint)
 

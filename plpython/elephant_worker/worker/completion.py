@@ -52,12 +52,16 @@ class Completion:
     def define(self, job_ids: Sequence[int], now: float, available_since: float) -> None:
         """Follow what has been defined, changed or deleted."""
         missed = self._due_jobs.define(job_ids, now, available_since)
-        known = job_log.begin(self._spi, missed) if missed else []
-        if new := [run for run in missed if run not in known]:
-            self.log(new, now)
+        self._log_missed(missed, now)
         self._conclude(self.retries.define(job_ids), now)
         self.dependencies.define(job_ids)
         self.alerts.define(job_ids)
+
+    def _log_missed(self, missed: Sequence[Run], now: float) -> None:
+        """Log due times that will have no run, but for those that are in the log already."""
+        known = job_log.begin(self._spi, missed) if missed else []
+        if new := [run for run in missed if run not in known]:
+            self.log(new, now)
 
     def drop_retries(self, job_ids: Sequence[int], now: float) -> None:
         """Have failed runs of these jobs not be tried again; what follows from a failure follows now."""
@@ -84,9 +88,18 @@ class Completion:
     def _follow(self, ended: Sequence[EndedRun], now: float) -> None:
         failed = [run for run in ended if run.failed]
         policies = job.policies(self._spi, [run.job_id for run in failed]) if failed else {}
-        disabled, dropped = self.retries.disable(policies)
+        disabled, dropped = self._disable([policy.job_id for policy in policies.values() if policy.gives_up], now)
         retried = self.retries.schedule(failed, policies, now)
         self.dependencies.enqueue_on_failure_commands([run for run in failed if run.jl_id not in retried], policies)
         self.dependencies.enqueue_dependents([run for run in ended if run.jl_id not in retried])
         self._conclude(dropped, now)
         self.alerts.add_ended(ended, retried, disabled, now, self._clock.steady())
+
+    def _disable(self, hopeless: Sequence[int], now: float) -> tuple[list[int], list[int]]:
+        """Disable the jobs that have failed too often in a row; returns those that were not disabled before, and the
+        jl_id of runs that were to be tried again and are not."""
+        if not hopeless:
+            return [], []
+        disabled, missed = self._due_jobs.disable(hopeless, now)
+        self._log_missed(missed, now)
+        return disabled, self.retries.drop(hopeless)

@@ -58,6 +58,15 @@ class DueJobs:
         job_state.forget(self._spi, job_ids)
         return missed
 
+    def disable(self, job_ids: Sequence[int], now: float) -> tuple[list[int], list[Run]]:
+        """Have jobs be due no more until they are changed. Returns those that were not disabled before, and what is
+        to be logged: the due times that waited."""
+        waiting = job_state.waiting(self._spi, job_ids, now)
+        missed = [
+            missed_by_change(job, now, now, worker_request.new_id(self._spi), "the job was disabled") for job in waiting
+        ]
+        return job_state.disable(self._spi, job_ids), missed
+
     def _first_due_times(
         self, due_times: dict[int, float | None], now: float, available_since: float
     ) -> dict[int, float | None]:

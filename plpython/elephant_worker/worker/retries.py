@@ -1,10 +1,10 @@
-"""Runs that are tried again because they failed, and jobs that are disabled because they failed too often."""
+"""Runs that are tried again because they failed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from ..database import job, job_state, pending_run
+from ..database import job, pending_run
 from ..database.pending_run import PendingRun
 from ..database.spi import Spi
 from ..jobs.retry import Policy
@@ -28,12 +28,6 @@ class Retries:
         """Look again at what there is: a transaction has failed, or the retries are due at other times."""
         self._may_exist = True
         self._next_due: float | None = None
-
-    def disable(self, policies: Mapping[int, Policy]) -> tuple[list[int], list[int]]:
-        """Disable the jobs that have failed too often in a row; returns those that were not disabled before, and the
-        jl_id of runs that were to be tried again and are not."""
-        hopeless = [policy.job_id for policy in policies.values() if policy.gives_up]
-        return (job_state.disable(self._spi, hopeless), self.drop(hopeless)) if hopeless else ([], [])
 
     def schedule(self, failed: Sequence[EndedRun], policies: Mapping[int, Policy], now: float) -> set[int]:
         """Have runs tried again, if their jobs want that; returns the jl_id of these runs."""
