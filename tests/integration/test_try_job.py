@@ -194,3 +194,67 @@ def test_who_may_try_what(worker: Scheduler) -> None:
     nobody = worker.connect_as(worker.role("nobody", scheduler=False))
     with pytest.raises((psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedFunction)):
         nobody.execute("SELECT try_job(1)")
+
+
+@pytest.mark.slow
+def test_without_a_free_connection(worker: Scheduler) -> None:
+    """Trials take no connection that is reserved, and give up; whatever waits for one goes on when there is one."""
+    role = worker.role()
+    app = worker.connect_as(role)
+    app.execute("SELECT insert_job('SELECT 1', current_catalog, job_name := 'mine')")
+    assert app.execute("SELECT state FROM try_job('mine')").fetchone() == ("succeeded",)
+    worker.execute("UPDATE worker_setting SET session_idle_time = '0'")
+    usable = worker.value(
+        """SELECT sum(CASE WHEN name = 'max_connections' THEN 1 ELSE -1 END * setting::int8)::int FROM pg_settings
+           WHERE name IN ('max_connections', 'superuser_reserved_connections', 'reserved_connections')"""
+    )
+    connections = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
+    sessions = []
+    while worker.value(connections) < usable - 3 - 1:  # spare_connections, and one less than a trial needs
+        sessions.append(worker.connect_as(role))
+    most = 0
+    failed: list[psycopg.Error] = []
+
+    def attempt(session: psycopg.Connection[Any]) -> None:
+        try:
+            session.execute("SELECT try_job('mine')")
+        except psycopg.Error as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=attempt, args=(session,)) for session in sessions[:12]]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        most = max(most, worker.value(connections))
+    for thread in threads:
+        thread.join()
+    assert most <= usable - 3
+    assert {(error.sqlstate, error.diag.message_primary) for error in failed} == {
+        ("53300", "no connection is free to try the job")
+    }
+    assert all("max_connections" in (error.diag.message_hint or "") for error in failed)
+    for session in sessions[1:]:  # sessions end
+        session.close()
+    until(lambda: worker.value(connections) < usable - 20)
+    assert app.execute("SELECT state FROM try_job('mine')").fetchone() == ("succeeded",)
+
+
+@pytest.mark.slow
+def test_trials_at_the_same_time(worker: Scheduler) -> None:
+    """A quarter of the connections at most; the others wait their turn, and hold up no job of anybody."""
+    role = worker.role()
+    owner = worker.connect_as(role)
+    owner.execute("SELECT insert_job('SELECT pg_sleep(0.2)', current_catalog, job_name := 'mine')")
+    trials = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'elephant_worker trial'"
+    most, answers = 0, []
+
+    def attempt(session: psycopg.Connection[Any]) -> None:
+        answers.append(session.execute("SELECT state FROM try_job('mine')").fetchone())
+
+    threads = [threading.Thread(target=attempt, args=(worker.connect_as(role),)) for _ in range(35)]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        most = max(most, worker.value(trials))
+    assert 0 < most <= 24
+    assert answers == [("succeeded",)] * 35

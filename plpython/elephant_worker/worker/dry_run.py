@@ -6,9 +6,12 @@ through a session of its own to the same server. Whether it may be asked for has
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from ..connection.libpq import Connection, ExecStatus, OperationalError
+from ..database import server, worker_setting
+from ..database.spi import Spi
 from ..errors import UserError
 from .launch import own_session
 
@@ -16,6 +19,20 @@ from .launch import own_session
 LOCK_TIMEOUT = '{"lock_timeout": "10s"}'
 # Seconds between looks for the answer: at first, and at the most.
 LOOK_AFTER = (0.005, 0.25)
+
+# The session through which the trial is asked for, and that of its run. The first is the superuser's, so that the
+# server would give it those that are reserved, too.
+CONNECTIONS_FOR_TRIAL = 2  # connections
+# What part of the connections such sessions may take.
+TRIALS_SHARE = 0.25  # of the connections for ordinary roles
+# How long a trial waits for connections.
+CONNECTION_TIMEOUT = 10.0  # seconds
+CONNECTION_LOOK = 0.1  # seconds
+SESSION_NAME = "elephant_worker trial"
+# A lock that nothing else takes, on a table that nobody else may lock.
+ONE_BY_ONE = "LOCK TABLE @extschema@.job_quota IN SHARE UPDATE EXCLUSIVE MODE"
+TRIALS = """SELECT count(*) AS trials FROM pg_stat_get_activity(NULL) a
+    WHERE a.application_name = $1 AND a.usesysid IN (SELECT r.oid FROM pg_roles r WHERE r.rolsuper)"""
 
 SUBMIT = """WITH made AS (
         INSERT INTO @extschema@.once_job
@@ -29,6 +46,8 @@ LOOK = """SELECT state, job_sqlstate, exception_message, exception_detail, excep
         row_count, notices, job_started, job_finished
     FROM @extschema@.job_log WHERE jl_id = $1 AND state <> 'running'"""
 
+STARTED = "SELECT FROM @extschema@.job_log WHERE jl_id = $1"
+
 
 def try_now(plpy: Any, schema: str, row: dict[str, Any]) -> None:
     """The trigger `try_now`: complete the row with how the command went; without a state, why it was not tried."""
@@ -41,7 +60,7 @@ def try_now(plpy: Any, schema: str, row: dict[str, Any]) -> None:
 
 def _tried(plpy: Any, schema: str, row: dict[str, Any]) -> dict[str, Any]:
     _look_for_worker(plpy, schema)
-    session = own_session(plpy, application_name="elephant_worker trial")
+    session = _session(plpy, schema)
     try:
         values = [row[name] for name in ("datname", "rolname", "job_command", "job_timeout")]
         values += [LOCK_TIMEOUT, row["settings"], row["parameters"], row["defined_by"], row["server"]]
@@ -59,8 +78,60 @@ def _tried(plpy: Any, schema: str, row: dict[str, Any]) -> dict[str, Any]:
         session.finish()
 
 
+class _Done(Exception):
+    """Ends a subtransaction."""
+
+
+def _session(plpy: Any, schema: str) -> Connection:
+    """The session for a trial, as soon as that leaves enough connections to others. Raises UserError (53300)."""
+    began = time.monotonic()
+    while True:
+        session = None
+        try:
+            with plpy.subtransaction():
+                # One session after the other, so that each is counted before the next one is opened; the lock ends
+                # with the subtransaction.
+                plpy.execute(ONE_BY_ONE.replace("@extschema@", schema))
+                if _has_room(plpy, schema):
+                    session = own_session(plpy, application_name=SESSION_NAME)
+                raise _Done
+        except _Done:
+            if session is not None:
+                return session
+        if time.monotonic() - began > CONNECTION_TIMEOUT:
+            raise _no_connection(plpy, schema)
+        plpy.execute(f"SELECT pg_sleep({CONNECTION_LOOK})")
+
+
+def _has_room(plpy: Any, schema: str) -> bool:
+    if _free_connections(plpy, schema) < CONNECTIONS_FOR_TRIAL:
+        return False
+    trials: int = plpy.execute(plpy.prepare(TRIALS, ["text"]), [SESSION_NAME])[0]["trials"]
+    return trials < max(1, int(server.read(Spi(plpy, schema)).max_connections * TRIALS_SHARE))
+
+
+def _free_connections(plpy: Any, schema: str) -> int:
+    """How many sessions the worker could open now."""
+    plpy.execute("SELECT pg_stat_clear_snapshot()")
+    spi = Spi(plpy, schema)
+    return server.read(spi).max_connections - server.connections(spi) - worker_setting.read(spi).spare_connections
+
+
+def _no_connection(plpy: Any, schema: str) -> UserError:
+    spi = Spi(plpy, schema)
+    most, spare = server.read(spi).max_connections, worker_setting.read(spi).spare_connections
+    return UserError(
+        "no connection is free to try the job",
+        f"For {CONNECTION_TIMEOUT:g} seconds too many of the server's {most} connections for ordinary roles were in "
+        f"use; {spare} are left to others, and trials take a quarter of them at most.",
+        "Try again when sessions have ended. An administrator can raise max_connections.",
+        "53300",
+    )
+
+
 def _answer(plpy: Any, schema: str, session: Connection, run: str | None) -> dict[str, Any]:
     pause, last = LOOK_AFTER
+    had_room = time.monotonic()
     while True:
         for found in _rows(session, LOOK.replace("@extschema@", schema), [run]):
             return found
@@ -69,6 +140,10 @@ def _answer(plpy: Any, schema: str, session: Connection, run: str | None) -> dic
         pause = min(pause * 1.5, last)
         if pause == last:
             _look_for_worker(plpy, schema)
+            if _rows(session, STARTED.replace("@extschema@", schema), [run]) or _free_connections(plpy, schema) > 0:
+                had_room = time.monotonic()
+            elif time.monotonic() - had_room > CONNECTION_TIMEOUT:
+                raise _no_connection(plpy, schema)
 
 
 def _look_for_worker(plpy: Any, schema: str) -> None:
