@@ -1,8 +1,8 @@
 -- What job_overview and problem say of each job. Whatever needs the log is looked up for problems only.
 CREATE VIEW @extschema@.job_problem WITH (security_barrier) AS
 WITH candidate AS (
-    SELECT j.job_id, j.rolname, j.datname, @extschema@.job_label(j.job_name, j.job_description, j.job_command) AS job,
-           j.expect_success_within, s.quarantined_since, s.quarantined_reason, s.disabled_at, d.due_at,
+    SELECT j.job_id, j.rolname, j.datname, j.job_name, j.job_description, j.job_command, j.expect_success_within,
+           s.quarantined_since, s.quarantined_reason, s.disabled_at, d.due_at,
            greatest(j.schedule_set_at, t.last_success) AS expected_since, coalesce(t.failure_count, 0) AS failures,
            t.last_states, a.jl_id AS active_run, a.scheduled_at AS active_since, o.usual,
            array_remove(ARRAY[
@@ -37,7 +37,9 @@ WITH candidate AS (
     WHERE ((SELECT pg_has_role('job_monitor', 'USAGE'))
            OR array_position((SELECT @extschema@.permitted_roles()), j.rolname) IS NOT NULL)
       AND j.enabled)
-SELECT c.job_id, c.rolname, c.datname, c.job, p.problem,
+SELECT c.job_id, c.rolname, c.datname,
+       @extschema@.job_label(c.job_name, c.job_description, c.job_command) AS job,
+       p.problem,
        array_position(ARRAY['quarantined', 'disabled', 'overdue', 'failing', 'late', 'missed', 'overrun', 'skipping'],
                       p.problem) AS rank,
        CASE p.problem

@@ -9,7 +9,7 @@ WITH condition AS MATERIALIZED (
     FROM @extschema@.worker_condition() c
     CROSS JOIN @extschema@.worker_remedy(c.code, c.blockers) r
     -- A standby that is ready for its promotion is as it should be.
-    WHERE c.code <> 'standby' OR r.state <> 'ok')
+    WHERE c.code IS NOT NULL AND (c.code <> 'standby' OR r.state <> 'ok'))
 SELECT c.problem, date_trunc('second', c.since) AS since, CAST(NULL AS bigint) AS job_id, CAST(NULL AS text) AS job,
        CAST(NULL AS name) AS rolname, CAST(NULL AS name) AS datname, c.what, c.remedy
 FROM condition c
