@@ -67,13 +67,18 @@ $(BUILD)/pkglibdir: FORCE
 	@mkdir -p $(BUILD)
 	@echo '$(pkglibdir)' | cmp -s - $@ || echo '$(pkglibdir)' > $@
 
-# The server's own Python, as PGXS knows it, looks for the packages that suit it.
-$(VENDOR): plpython/requirements.txt
+# What PL/Python runs looks for the packages that suit it.
+PLPYTHON = python=$$(plpython/interpreter.sh '$(pkglibdir)' '$(PYTHON)') && $$python
+$(VENDOR): plpython/requirements.txt build/python
 	rm -rf $@ $@.new
-	$(PYTHON) -m pip install --quiet --quiet --disable-pip-version-check --root-user-action=ignore --no-deps --no-compile --require-hashes \
+	$(PLPYTHON) -m pip install --quiet --quiet --disable-pip-version-check --root-user-action=ignore --no-deps --no-compile --require-hashes \
 	    --only-binary :all: --target $@.new --requirement $<
 	mv $@.new $@
 	touch $@
+
+build/python: FORCE
+	@mkdir -p build
+	@version=$$($(PLPYTHON) --version) && { echo "$$version" | cmp -s - $@ || echo "$$version" > $@; }
 
 PYTHON_DIRECTORY = $(DESTDIR)$(pkglibdir)/$(EXTENSION)/$(EXTVERSION)
 
@@ -86,7 +91,7 @@ install-python: all
 	done
 	printf 'VERSION = "%s"\n' '$(EXTVERSION)' > '$(PYTHON_DIRECTORY)/elephant_worker/version.py'
 	cp -R $(VENDOR) '$(PYTHON_DIRECTORY)/vendor'
-	$(PYTHON) -m compileall -q -s '$(DESTDIR)' '$(PYTHON_DIRECTORY)'
+	$(PLPYTHON) -m compileall -q -s '$(DESTDIR)' '$(PYTHON_DIRECTORY)'
 	chmod -R u=rwX,go=rX '$(PYTHON_DIRECTORY)'
 
 uninstall: uninstall-python

@@ -5,14 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import Any, Union
 
 import psycopg
 
 from harness.waiting import until
 
 # What became of a statement: its rows, or an SQLSTATE.
-Outcome = list[Any] | str
+Outcome = Union[list[Any], str]
 
 
 class Session:

@@ -15,10 +15,12 @@ def elephant(module):
             directories = [dirname(library) for library in libraries] + directories
         files = [f"{directory}/elephant_worker/@VERSION@/elephant_worker/__init__.py" for directory in directories]
         file = next(filter(exists, files), None)
+        if file is None:  # installed under a prefix of its own, perhaps
+            file = plpy.execute('SELECT @extschema@.package_file() AS file')[0]["file"]
         if file is None:
             plpy.error(
                 "the Python package of elephant_worker @VERSION@ is not installed",
-                detail=f"There is no {files[-1]}.",
+                detail="There is no @PKGLIBDIR@/elephant_worker/@VERSION@/elephant_worker/__init__.py.",
                 hint="An administrator can install it, or update the extension: SELECT * FROM check_setup(); says how.",
                 sqlstate="58P01",
             )

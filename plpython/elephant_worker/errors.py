@@ -1,5 +1,7 @@
 """What a user did wrong, in the parts that PostgreSQL reports: message, DETAIL, HINT, SQLSTATE."""
 
+from __future__ import annotations
+
 from typing import Any
 
 

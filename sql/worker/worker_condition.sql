@@ -12,18 +12,24 @@ COMMENT ON FUNCTION @extschema@.standby_reason() IS
     'for worker_condition(): that this server is a standby, and what launchers will do here once it is promoted';
 REVOKE ALL ON FUNCTION @extschema@.standby_reason() FROM PUBLIC;
 
-CREATE FUNCTION @extschema@.missing_files() RETURNS text
-LANGUAGE sql STABLE SECURITY INVOKER
+CREATE FUNCTION @extschema@.package_file() RETURNS text
+LANGUAGE sql STABLE
+SECURITY DEFINER -- reads files, and a setting that is hidden from ordinary roles
 SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT f.path
-    FROM pg_config c, pg_extension e
-    CROSS JOIN LATERAL (SELECT format('%s/elephant_worker/%s/elephant_worker/__init__.py', c.setting, e.extversion)) f (path)
-    WHERE c.name = 'PKGLIBDIR' AND e.extname = 'elephant_worker' AND (pg_stat_file(f.path, true)).size IS NULL;
+    FROM pg_config c
+    CROSS JOIN LATERAL unnest(c.setting || string_to_array(current_setting('dynamic_library_path'), ':'))
+        WITH ORDINALITY d (directory, number)
+    CROSS JOIN LATERAL (SELECT d.directory || '/elephant_worker/@VERSION@/elephant_worker/__init__.py') f (path)
+    WHERE c.name = 'PKGLIBDIR' AND d.directory LIKE '/%'
+      AND (pg_stat_file(f.path, true)).size IS NOT NULL
+    ORDER BY d.number LIMIT 1;
 $$;
-COMMENT ON FUNCTION @extschema@.missing_files() IS
-    'the Python package of the version of the extension that this database uses, where it is not installed; NULL: it is';
-REVOKE ALL ON FUNCTION @extschema@.missing_files() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.package_file() IS
+    'the Python package of this version: in the server''s directory of libraries, or one of dynamic_library_path; NULL: it is not installed';
+REVOKE ALL ON FUNCTION @extschema@.package_file() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.package_file() TO job_scheduler, job_monitor;
 
 CREATE FUNCTION @extschema@.why_absent(OUT code text, OUT reason text)
 LANGUAGE plpgsql STABLE SECURITY INVOKER
@@ -34,9 +40,11 @@ DECLARE
     started CONSTANT timestamptz := pg_postmaster_start_time();
 BEGIN
     SELECT * INTO state FROM @extschema@.worker_state;
-    IF @extschema@.missing_files() IS NOT NULL THEN
+    IF @extschema@.package_file() IS NULL THEN
         code := 'files';
-        reason := format('no worker can run: the file %s of the extension is missing', @extschema@.missing_files());
+        reason := (SELECT format('no worker can run: the file %s/elephant_worker/%s/elephant_worker/__init__.py of the extension is missing',
+                                 c.setting, e.extversion)
+                   FROM pg_config c, pg_extension e WHERE c.name = 'PKGLIBDIR' AND e.extname = 'elephant_worker');
     ELSIF NOT state.armed AND state.stopped_at IS NULL THEN
         code := 'never started';
         reason := 'no worker has been started since the extension was created in this database';

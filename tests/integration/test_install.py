@@ -14,7 +14,7 @@ import pytest
 from psycopg import sql
 
 from harness.cluster import ROOT, Cluster, Installation, pg_config
-from harness.scheduler import Scheduler
+from harness.scheduler import Scheduler, new_scheduler, with_template
 
 
 def test_the_oldest_postgresql_is_the_same_everywhere() -> None:
@@ -216,3 +216,37 @@ def test_every_table_has_a_toast_table_where_its_copy_has_one(scheduler: Schedul
         copied = scheduler.value("SELECT reltoastrelid <> 0 FROM pg_class WHERE oid = 'copy'::regclass")
         assert copied == table.has_toast, table.name
         scheduler.execute("DROP TABLE copy")
+
+
+def test_a_prefix_of_its_own(tmp_path: Path) -> None:
+    """Found by dynamic_library_path; the control file by extension_control_path, which PostgreSQL 18 brought."""
+    installation = Installation(tmp_path / "server")
+    installation.make("uninstall")
+    major = int(pg_config("--version").split()[1].split(".")[0].rstrip("abcdefghijklmnopqrstuvwxyz"))
+    built = tmp_path / "built"
+    installation.make("install", f"prefix={built}" if major >= 18 else f"pkglibdir={built}/lib/postgresql")
+    # The script names another directory than the one where it is found.
+    prefix = built.rename(tmp_path / "prefix")
+    libraries = next(prefix.rglob("elephant_worker")).parent
+    settings = {"dynamic_library_path": f"$libdir:{libraries}"}
+    if major >= 18:
+        settings["extension_control_path"] = f"$system:{next(prefix.rglob('elephant_worker.control')).parents[1]}"
+    for path in (*prefix.rglob("*"), prefix):
+        path.chmod(path.stat().st_mode & 0o555)
+    cluster = Cluster(installation, settings)
+    try:
+        scheduler = new_scheduler(with_template(cluster))
+        scheduler.start()
+        role = scheduler.role()
+        assert scheduler.run("SELECT 1", rolname=role).state == "succeeded"
+        with scheduler.connect_as(role) as session:
+            assert session.execute("SELECT describe_schedule('@daily')").fetchone() is not None
+        found = scheduler.execute(
+            "SELECT check_name, state, found FROM check_setup() WHERE check_name IN ('files', 'package')"
+        )
+        assert {row.state for row in found} == {"ok"}, found
+        scheduler.close()
+    finally:
+        cluster.stop()
+        for path in (prefix, *prefix.rglob("*")):
+            path.chmod(0o755)

@@ -98,3 +98,11 @@ def test_numbers_carry_their_unit() -> None:
         for line in (PACKAGE / module).read_text().splitlines():
             if re.match(r"_?[A-Z_]+ = -?[\d.]", line):
                 assert re.search(r"  # \w", line), f"{module}: {line}"
+
+
+def test_data_classes_have_slots_where_python_has_them() -> None:
+    for module in MODULES:
+        if module != "records.py":
+            text = (PACKAGE / module).read_text()
+            assert "slots=True" not in text, module
+            assert "kw_only" not in text, module

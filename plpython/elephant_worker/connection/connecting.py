@@ -14,11 +14,11 @@ import random
 import socket
 from collections.abc import Generator, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from enum import Enum
 from ipaddress import ip_address
 from typing import NamedTuple, TypeVar
 
+from ..records import record
 from ..system import postmaster
 from . import messages
 from .login import MD5, NONE, PASSWORD, SCRAM, Login
@@ -69,7 +69,7 @@ class Wait(Enum):
     NOTHING = "nothing"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class Connected:
     """A connection that is ready for use."""
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
+from ..records import record
 from .scram import Keys
 
 # How a server can ask who it is that connects, as libpq's require_auth calls it. Kerberos is not spoken.
@@ -12,7 +13,7 @@ NONE, PASSWORD, MD5, SCRAM = "none", "password", "md5", "scram-sha-256"
 METHODS = frozenset((NONE, PASSWORD, MD5, SCRAM))
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class Login:
     """Parameters as libpq calls them, and what the client insists on.
 

@@ -175,6 +175,10 @@ def _text(data: bytes) -> str:
 
 def _bytes(text: str) -> bytes:
     try:
-        return b64decode(text, validate=True)
+        data = b64decode(text, validate=True)
     except ValueError:
-        raise Untrusted("the server's SCRAM message cannot be read") from None
+        data = b""
+    # Versions of Python differ in what they pass over.
+    if not data or _text(data) != text:
+        raise Untrusted("the server's SCRAM message cannot be read")
+    return data

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple, Protocol
+
+from ..records import record
 
 NOTICE_BYTES = 8192  # bytes
 NO_INPUT = b"a job has no input to copy from"
@@ -17,7 +19,7 @@ class Statement(NamedTuple):
     values: Sequence[bytes | None] | None = None
 
 
-@dataclass(slots=True)
+@record()
 class Answer:
     """What the server has said to what was sent last."""
 

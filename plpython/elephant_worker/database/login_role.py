@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from ..records import record
 from .spi import Spi, Statement
 
 PREPARE_RUNNER = Statement("SELECT @extschema@.prepare_runner($1, $2) AS runner", *("oid", "text"))
@@ -44,7 +45,7 @@ SERVER_LOGIN = Statement(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class ServerLogin:
     """How a role logs in on a foreign server: parameters of libpq, with secrets."""
 

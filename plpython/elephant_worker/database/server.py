@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from ..records import record
 from .spi import Spi, Statement
 
 READ = Statement(
@@ -19,7 +19,7 @@ READ = Statement(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class Server:
     """Settings of the server that stay the same as long as it runs, and whom the worker's session belongs to."""
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from ..records import record
 from .spi import Spi, Statement
 
 READ = Statement(
@@ -24,7 +23,7 @@ READ = Statement(
 INSERT_DEFAULTS = Statement("INSERT INTO @extschema@.worker_setting DEFAULT VALUES")
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class Settings:
     """The settings, the version of the extension, and whether there is something in the inbox.
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from ..records import record
 from ..version import VERSION
 from . import worker_request
 from .spi import Spi, Statement
@@ -141,7 +140,7 @@ SPARE_STATUS = Statement(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class SpareStatus:
     """The process id of the worker, and whether there should be a worker."""
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from enum import Enum
 
+from ..records import record
 from .run import RunState
 
 
@@ -54,7 +54,7 @@ def silence(lasted: float, first: float = FIRST_SILENCE) -> float:
     return max(first, min(lasted, LONGEST_SILENCE))
 
 
-@dataclass(slots=True)
+@record()
 class Alert:
     """One alert, as the table alert has it; moments are seconds since 1970."""
 
@@ -89,7 +89,7 @@ class Alert:
         return json.dumps(parts, ensure_ascii=False)
 
 
-@dataclass(slots=True)
+@record()
 class Episode:
     """Alerts of one kind about a job, while all is not well."""
 

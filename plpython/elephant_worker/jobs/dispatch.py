@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ..errors import UserError
+from ..records import record
 from ..schedule.due_times import LONGEST_REPETITION, TICK, Timing
 from .job import Job
 from .obstacles import obstacle_of
@@ -18,7 +19,7 @@ UNREADABLE_INTERVAL = 3600.0  # seconds
 LEAST_INTERVAL = 0.001  # seconds
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class DispatchContext:
     """What the worker knows when it decides. Moments are seconds since 1970."""
 
@@ -28,7 +29,7 @@ class DispatchContext:
     grace: float = 0.0
 
 
-@dataclass(slots=True)
+@record()
 class Decisions:
     """What to write and what to start."""
 

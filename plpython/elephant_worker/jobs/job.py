@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 
+from ..records import record
 from ..schedule.due_times import Timing, schedule
 
 
-@dataclass(slots=True, kw_only=True)
+@record()
 class JobDefinition:
     """What the view `job_for_worker` shows of a job, column by column; all defaults: the job is gone.
 
@@ -43,17 +44,17 @@ class JobDefinition:
 COLUMNS = tuple(column.name for column in fields(JobDefinition))
 
 
-@dataclass(slots=True, kw_only=True)
+@record()
 class Job(JobDefinition):
     """A job and why the worker looks at it: it is due, or a run was asked for.
 
     `jl_id` is the number that its run will have, `state_set_at` the definition that its due time follows.
     """
 
-    jl_id: int
-    job_id: int
-    cause: str
-    scheduled_at: float
+    jl_id: int = 0
+    job_id: int = 0
+    cause: str = ""
+    scheduled_at: float = 0.0
     withdrawn: bool = False
     attempt: int = 1
     caused_by: int | None = None

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from ..records import record
 from .run import RunState
 
 # No session could be opened, or it was terminated.
@@ -15,7 +14,7 @@ SERIALIZATION = {"40001", "40P01"}
 LEAST_DELAY = 0.1  # seconds
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class Policy:
     """What a job says about its failures. Delays are seconds."""
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 from ..errors import UserError
+from ..records import record
 
 
 class RunState(str, Enum):
@@ -32,7 +32,7 @@ STOPPED_HINTS = {
 
 
 # Role, database and foreign server of a target.
-Names = tuple[str, str, str | None]
+Names = tuple[str, str, Optional[str]]
 
 
 class Target(NamedTuple):
@@ -105,7 +105,7 @@ class Outcome(NamedTuple):
         )
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class Cost:
     """What a session's process has used."""
 
@@ -122,7 +122,7 @@ class Cost:
         )
 
 
-@dataclass(slots=True, eq=False)
+@record(eq=False)
 class Run:
     """One run. Moments are seconds since 1970, `timeout` and `after_end` are seconds."""
 
@@ -192,7 +192,7 @@ class Run:
         self.finished = self.scheduled_at if 0.0 < self.scheduled_at - now < LARGEST_LEAD else now
 
 
-@dataclass(slots=True)
+@record()
 class EndedRun:
     """What the log says of a run that has ended, as far as something may follow from it."""
 

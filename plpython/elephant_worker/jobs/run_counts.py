@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from ..records import record
 from .run import FAILURES, Run, RunState
 
 # Rows of the log that are kept by number.
@@ -15,7 +16,7 @@ LAST_STATES = 10  # runs
 SAMPLES = 100  # runs
 
 
-@dataclass(slots=True)
+@record()
 class Tally:
     """What the runs of one job that ended in one tick of the worker add to its statistics.
 

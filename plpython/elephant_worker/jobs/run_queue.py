@@ -7,9 +7,10 @@ import math
 from bisect import insort
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple
 
+from ..records import record
 from .run import Names
 
 # A run may overtake another that was due earlier if a session for it is open and there is none for the other:
@@ -33,6 +34,9 @@ class QueuedRun(NamedTuple):
     server: str | None = None
     request_id: int | None = None
 
+    def __lt__(self, other: QueuedRun) -> bool:  # type: ignore[override] # before Python 3.10 insort() has no key
+        return self.order < other.order
+
     @property
     def order(self) -> tuple[float, int]:
         return self.due, self.job_id
@@ -42,7 +46,7 @@ class QueuedRun(NamedTuple):
         return self.rolname, self.datname, self.server
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class Held:
     """Whose jobs are not read, since none of them can start now.
 
@@ -65,7 +69,7 @@ class Held:
         return rolname in self.roles or (server is None and datname in self.databases)
 
 
-@dataclass(slots=True)
+@record()
 class Capacity:
     """What limits the runs that start now."""
 
@@ -157,7 +161,7 @@ class RunQueue:
         for entry in waiting:
             queue = self._queues.setdefault(entry.target, deque())
             if queue and entry.order < queue[-1].order:
-                insort(queue, entry, key=_order)
+                insort(queue, entry)
             else:
                 queue.append(entry)
             self._length += 1

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, tzinfo
 from functools import lru_cache
-from itertools import pairwise
 from typing import Any
 
 from cron_descriptor import CasingTypeEnum, ExpressionDescriptor, Options
@@ -49,7 +48,7 @@ def describe(text: str, zone: str, dst: str, now: float, seed: str = "") -> str:
     policy = dst_policy(dst)
     slots = [None if seed else slots_in_words(bare_line(entry)) for entry in entry_texts(text)]
     words = "; and ".join(own or _entry(entry) for own, entry in zip(slots, entries))
-    sentences = [f"{words}, {zone}" if any(isinstance(e, Calendar | Once) for e in entries) else words]
+    sentences = [f"{words}, {zone}" if any(isinstance(e, (Calendar, Once)) for e in entries) else words]
     if any(slots):
         return "; ".join([*sentences, "next_run_at of a job shows when it is due"])
     timing = Timing(Schedule(entries, tz, dst), now)
@@ -134,8 +133,8 @@ def _field(values: tuple[int, ...], size: int) -> str:
 
 def _runs(values: tuple[int, ...]) -> list[tuple[int, int]]:
     """Runs of three and more consecutive numbers as ranges, the others one by one."""
-    starts = [0, *(i for i, (a, b) in enumerate(pairwise(values), 1) if b != a + 1), len(values)]
-    runs = [(values[begin], values[end - 1]) for begin, end in pairwise(starts)]
+    starts = [0, *(i for i, (a, b) in enumerate(zip(values, values[1:]), 1) if b != a + 1), len(values)]
+    runs = [(values[begin], values[end - 1]) for begin, end in zip(starts, starts[1:])]
     return [
         part
         for first, last in runs

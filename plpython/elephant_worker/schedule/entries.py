@@ -5,7 +5,8 @@ Plain classes: dataclasses take longer to import than everything else that the f
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
+from typing import TYPE_CHECKING, Union
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -110,7 +111,7 @@ class Reboot(_Value):
     __slots__ = ()
 
 
-Entry = Calendar | Interval | After | Once | Reboot
+Entry = Union[Calendar, Interval, After, Once, Reboot]
 
 MONTH_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 DAY_NAMES = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")

@@ -18,6 +18,8 @@ elephant_worker.errors.UserError: invalid schedule "0 25 * * *"
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Union
+
 from ..errors import UserError
 from .entries import (
     DAY,
@@ -37,7 +39,6 @@ from .entries import (
     shown,
 )
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import NoReturn
@@ -235,7 +236,7 @@ def _calendar(text: str, seed: str) -> Calendar:
     )
 
 
-Value = int | str | tuple[int, int | str]
+Value = Union[int, str, tuple[int, Union[int, str]]]
 
 
 def _numbers(values: Iterable[Value]) -> tuple[int, ...]:

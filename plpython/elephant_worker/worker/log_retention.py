@@ -3,12 +3,12 @@ do."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import inf
 
 from ..database import alert, job_change, job_log, job_statistic
 from ..database.spi import Spi
 from ..database.worker_setting import Settings
+from ..records import record
 
 # How many rows a step may delete, and how many jobs it may look at.
 BATCH = 500  # rows
@@ -29,7 +29,7 @@ CHANGES_INTERVAL = 3600.0  # seconds
 STEP_TIME = 0.01  # seconds
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class Limits:
     """How much is kept: seconds, rows of each job; None: all."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from ..records import record
 
 
-@dataclass(slots=True)
+@record()
 class Every:
     """Something to do again and again, that many seconds apart; the first time is now.
 
@@ -29,7 +29,7 @@ class Every:
         self.next = steady + self.seconds
 
 
-@dataclass(slots=True)
+@record()
 class Backoff:
     """How long to wait after a failure: twice as long after each one, until an attempt succeeds.
 
