@@ -102,13 +102,24 @@ class Scheduler:
 
     def ended(self, jl_id: int, seconds: float = TIMEOUT) -> Any:
         """The log row of a run, once it has ended."""
-        return until(
-            lambda: self.admin.execute(
-                "SELECT * FROM member_job_log WHERE jl_id = %s AND state <> 'running'", (jl_id,)
-            ).fetchone(),
-            f"run {jl_id} to end",
-            seconds,
-        )
+        ended = "SELECT * FROM member_job_log WHERE jl_id = %s AND state <> 'running'"
+        try:
+            return until(lambda: self.admin.execute(ended, (jl_id,)).fetchone(), f"run {jl_id} to end", seconds)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.picture()}") from None
+
+    def picture(self) -> str:
+        """What the worker, the sessions and the log are at, for whoever wonders why nothing happens."""
+        rows: list[Any] = []
+        for query in (
+            "SELECT clock_timestamp(), w.* FROM worker_status w",
+            """SELECT pid, application_name, usename, datname, state, wait_event_type, wait_event, backend_start,
+                   xact_start, left(query, 60) AS query FROM pg_stat_activity WHERE pid <> pg_backend_pid()""",
+            "SELECT * FROM worker_request",
+            "SELECT * FROM job_log ORDER BY jl_id DESC LIMIT 3",
+        ):
+            rows += self.admin.execute(query)
+        return "\n".join(map(str, rows))
 
     def run(self, command: str, datname: str | None = None, rolname: str | None = None, **options: Any) -> Any:
         """Define a job as the superuser, have it run now, and return its log row once it has ended."""
