@@ -1,4 +1,5 @@
 -- Who may do what: everything that is not the owner's.
+\pset footer off
 SET search_path = "Elephant Test";
 SELECT coalesce(r.rolname, 'PUBLIC') AS role, c.relname AS object, string_agg(a.privilege_type, ', ' ORDER BY a.privilege_type) AS privileges
 FROM pg_class c, aclexplode(c.relacl) a LEFT JOIN pg_roles r ON r.oid = a.grantee

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -14,11 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elephant_worker.connection import lookup, scram
-from elephant_worker.connection.connecting import MOST
+from elephant_worker.connection.connecting import MOST, Wait
 from elephant_worker.connection.login import METHODS, Login
 from elephant_worker.connection.messages import NO_SQLSTATE, message
 from elephant_worker.connection.poller import Poller
 from elephant_worker.connection.pool import Pool
+from elephant_worker.connection.stream import PlainStream
 from elephant_worker.connection.transport import NOTICE_BYTES
 from elephant_worker.jobs.run import Outcome, Run, RunState, Target
 from elephant_worker.system.clock import Clock
@@ -38,6 +41,7 @@ from tests.fake_server import (
     STATUS,
     Dialogue,
     FakeServer,
+    Gone,
     certificate,
     complete,
     error,
@@ -144,6 +148,62 @@ def test_the_fake_is_a_server() -> None:
         for login_of in (login, runner):
             outcome = end(login_of(server))
             assert (outcome.state, outcome.command_tag, outcome.row_count) == ("succeeded", "SELECT 1", 1), outcome
+
+
+def test_a_server_on_a_socket_may_answer_before_it_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it does where the worker has to wait for a processor."""
+    answered = [threading.Event(), threading.Event()]
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with suppress(Gone), connection:
+            dialogue = Dialogue(connection, bytearray())
+            for answer, event in zip((LET_IN, b"".join(PROCESS)), answered):
+                dialogue.read()
+                dialogue.send(answer)
+                event.set()
+            dialogue.read()
+            dialogue.send(*PREPARED, *ANSWER)
+            dialogue.wait()
+
+    def write(stream: PlainStream, data: memoryview) -> int:
+        sent = written(stream, data)
+        if waiting:
+            assert waiting.pop(0).wait(60)
+        return sent
+
+    waiting, written = list(answered), PlainStream.write
+    monkeypatch.setattr(PlainStream, "write", write)
+    host = f"@elephant_worker.{os.getpid()}"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(f"\0{host[1:]}/.s.PGSQL.5432")
+        listener.listen()
+        thread = threading.Thread(target=serve)
+        thread.start()
+        outcome = end(Login({"host": host, "port": "5432", "user": "clerk", "dbname": "shop"}))
+        assert outcome.state == "succeeded", outcome
+        thread.join()
+
+
+@pytest.mark.parametrize("step", ["login", "watch"])
+def test_a_defect_ends_the_run_and_not_the_loop(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> Any:
+        raise ValueError("a defect")
+
+    def watch(poller: Poller, socket: Any) -> None:
+        watched(poller, socket) if socket.wait is Wait.NOTHING else fail()
+
+    watched = Poller.watch
+    loop = Loop(Login({"host": "127.0.0.1", "port": "1", "user": "clerk", "dbname": "shop"}))
+    if step == "login":
+        monkeypatch.setattr(loop.pool, "_login", fail)
+    else:
+        monkeypatch.setattr(Poller, "watch", watch)
+    loop.pool.open(Target(0, "clerk", "shop"))
+    run = loop.start()
+    assert run.outcome is not None
+    assert (run.outcome.sqlstate, run.outcome.message) == ("XX000", "the run could not go on: ValueError('a defect')")
+    assert loop.pool.take_ended() == [run]
 
 
 # --- who is asked for what ----------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 
 from ..jobs.run import Cost, Names, Outcome, Run, RunState, Target
 from ..system.clock import Clock
@@ -135,15 +136,20 @@ class Pool:
             session = free[-1]
             self._take_free(session)
         else:
-            session = self._open(run.target)
+            try:
+                session = self._open(run.target)
+            except Exception as error:
+                self._end(run, _defect(error))
+                return
         self._active[run.jl_id] = session
         self._do(session, lambda: session.start(run))
 
     def open(self, target: Target) -> None:
         """Have a session wait for a run. If it does not get connected, the run will say so."""
-        session = self._open(target)
-        self._set_free(session)
-        self._after_step(session)
+        with suppress(Exception):
+            session = self._open(target)
+            self._set_free(session)
+            self._do(session, lambda: None)
 
     def _open(self, target: Target) -> Session:
         def measure(backend: int) -> Cost | None:
@@ -193,10 +199,13 @@ class Pool:
         session.run = None
         session.close()
         self._run_ended(run, outcome)
-        self._after_step(session)
+        self._do(session, lambda: None)
 
     def _run_ended(self, run: Run, outcome: Outcome) -> None:
         del self._active[run.jl_id]
+        self._end(run, outcome)
+
+    def _end(self, run: Run, outcome: Outcome) -> None:
         self._sessions_lost.pop(run.jl_id, None)
         run.end(outcome, self._clock.now())
         self._ended.append(run)
@@ -271,15 +280,16 @@ class Pool:
         """Let a session take a step; a defect there ends its run and the session, not the worker."""
         try:
             step()
+            self._poller.watch(session)
         except Exception as error:
             run, session.run = session.run, None
             session.close()
+            self._poller.watch(session)
             if run is not None and run.jl_id in self._active:
                 self._run_ended(run, _defect(error))
         self._after_step(session)
 
     def _after_step(self, session: Session) -> None:
-        self._poller.watch(session)
         if session.state is State.CLOSED:
             self._remove(session)
             if session.run is not None:  # which it had not begun

@@ -139,8 +139,7 @@ class Session:
         self._wire: Transport
         self._connecting = Connecting(login, asks_process=not login.to_postmaster)
         try:
-            self._connecting.step()
-            self.wait = self._connecting.wait
+            self._connect()  # perhaps at once: a server on a socket may have answered before it is looked at
         except Lost as lost:
             self._lost = lost
             self.wait = Wait.NOTHING
