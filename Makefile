@@ -16,7 +16,7 @@ FOLDERS = roles types internal tables worker views api checks triggers diagnosti
 VIEWS = replaced_role all_job all_job_log all_job_change all_alert job_for_worker worker_status \
 	member_job member_job_log member_once_job member_alert my_job my_job_log my_alert visible_job visible_job_log \
 	member_job_change my_job_change job_grid my_job_definition member_job_definition view_owner job_stats job_request \
-	job_chain job_problem problem job_overview recent_runs dry_run
+	job_chain job_problem problem job_overview recent_runs dry_run metric
 ORDERED_views = $(VIEWS:%=sql/views/%.sql)
 parts = $(foreach folder,$(1),$(or $(ORDERED_$(folder)),$(sort $(wildcard sql/$(folder)/*.sql))))
 PARTS = sql/prelude.sql $(call parts,$(FOLDERS))
@@ -110,7 +110,7 @@ build/regress:
 
 # --- for developers and newcomers: these do all their own set-up (see tools/prepare.sh) ------
 
-DEVELOPER_TARGETS = demo test surface soak bench lint matrix pictures
+DEVELOPER_TARGETS = demo test surface soak bench lint matrix pictures monitoring
 .PHONY: $(DEVELOPER_TARGETS)
 
 prepare = @tools/prepare.sh && $(MAKE) -s PG_CONFIG="$$(tools/pg_config.sh)" all
@@ -142,6 +142,11 @@ matrix:
 bench:
 	$(prepare)
 	@tools/bench.sh $(if $(QUICK),--quick) $(SCENARIOS)
+
+# What is in monitoring/, with Debian's Prometheus and exporter.
+monitoring:
+	$(prepare)
+	@tools/monitoring.sh
 
 # The pictures in docs/, but for those of the benchmarks.
 pictures:

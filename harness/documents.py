@@ -79,7 +79,7 @@ def blocks(document: Path) -> Iterator[Block]:
 
 def _directive(comment: str) -> dict[str, str]:
     for name, pattern in (
-        ("role", r"as (.+)"),
+        ("role", r"as (.+?)"),
         ("fails", r"fails: (\w{5})"),
         ("until", r"until: (.+?)"),
         ("not_run", r"not run: (.+)"),

@@ -22,6 +22,7 @@ from ..jobs.alerts import (
 )
 from ..jobs.run import EndedRun, Run, RunState
 from .log_retention import LogRetention
+from .metrics import Metrics
 from .timers import Every
 
 # Shorter runs never make an alert for taking long.
@@ -33,9 +34,10 @@ WARNING_INTERVAL = 60.0  # seconds
 class Alerts:
     """Writes alerts in the transaction that is about what they say, and sends them when it is committed."""
 
-    def __init__(self, spi: Spi, retention: LogRetention) -> None:
+    def __init__(self, spi: Spi, retention: LogRetention, metrics: Metrics) -> None:
         self._spi = spi
         self._retention = retention
+        self._metrics = metrics
         self._unsent: list[Alert] = []
         # Jobs whose last run failed, or that do not run at all: one that succeeds next has recovered.
         self._failing: set[int] = set()
@@ -152,6 +154,7 @@ class Alerts:
         if alerts:
             alert.add(self._spi, alerts)
             self._retention.add_alerts([new.job_id for new in alerts], steady)
+            self._metrics.add_alerts(alerts)
             self._unsent += alerts
 
     def look_for_late(self, now: float, steady: float, active: Iterable[Run], overrun_factor: float | None) -> None:

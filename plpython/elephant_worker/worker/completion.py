@@ -16,6 +16,7 @@ from .dependencies import Dependencies
 from .due_jobs import DueJobs
 from .inbox import Inbox
 from .log_retention import LogRetention
+from .metrics import Metrics
 from .retries import Retries
 
 
@@ -37,7 +38,8 @@ class Completion:
         self._retention = retention
         self.retries = Retries(spi, inbox, chance)
         self.dependencies = Dependencies(spi, inbox)
-        self.alerts = Alerts(spi, retention)
+        self.metrics = Metrics(spi)
+        self.alerts = Alerts(spi, retention, self.metrics)
 
     def begin(self, now: float) -> None:
         """Take up what an earlier worker has left: the runs that this transaction has logged as lost."""
@@ -48,6 +50,7 @@ class Completion:
         """Forget what the transaction was about: it has failed."""
         self.retries.forget()
         self.alerts.forget()
+        self.metrics.forget()
 
     def define(self, job_ids: Sequence[int], now: float, available_since: float) -> None:
         """Follow what has been defined, changed or deleted."""
@@ -79,6 +82,7 @@ class Completion:
         """Log runs that have ended, and write what follows."""
         self.alerts.refresh()
         job_log.complete(self._spi, runs)
+        self.metrics.add_runs(runs)
         self._due_jobs.run_again(runs)
         self._retention.add(job_statistic.count(self._spi, runs), self._clock.steady())
         ended = [EndedRun.of(run) for run in runs]

@@ -203,6 +203,8 @@ class Worker:
         self._housekeeping.close()
         try:
             if server.is_installed(self._spi):
+                if self._life is not Life.STEPPED_DOWN:
+                    self._completion.metrics.write()
                 worker_state.unregister(self._spi)
                 if self._life is Life.STEPPED_DOWN and worker_state.worker_pid(self._spi) is not None:
                     self._spi.commit()
@@ -290,6 +292,7 @@ class Worker:
         elif self._may_start:
             self._starter.preconnect(now)
         self._spi.commit()
+        self._completion.metrics.settle()
         if self._failures and self._backoff.is_over(steady):
             self._failures = 0
             self._call_itself(WORKER_NAME)
@@ -329,6 +332,7 @@ class Worker:
         self._spi.commit_confirmed()
         self._claimed += runs
 
+        self._completion.metrics.settle()
         self._backoff.succeed()
         del self._unlogged[: len(ended)]
         suspicion.relax(not self._unlogged and not self._inbox.has_news and not self._starter.has_due(now))
@@ -428,6 +432,7 @@ class Worker:
             self._drain("the server is being stopped")
         self._timeouts.sweep()
         self._completion.alerts.look_for_late(now, steady, self._pool.runs(), self._settings.overrun_factor)
+        self._completion.metrics.write_due(steady)
         self._housekeeping.run_due(steady, serving=self._life is Life.SERVING)
 
     def _look_at_settings(self) -> None:

@@ -1,0 +1,32 @@
+"""The table metric_counter: what the view metric counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..jobs.metrics import Key
+from .spi import Spi, Statement
+
+KNOWN = Statement(
+    """SELECT c.name, c.rolname::text, c.datname::text, c.label FROM @extschema@.metric_counter c
+       WHERE c.name = 'runs'"""
+)
+
+
+def counters_of_runs(spi: Spi) -> set[Key]:
+    """The counters of runs that there are."""
+    return {Key(**row) for row in spi.execute(KNOWN)}
+
+
+ADD = Statement(
+    """INSERT INTO @extschema@.metric_counter AS c (name, rolname, datname, label, value)
+       SELECT n.* FROM unnest($1, $2, $3, $4, $5) n
+       ON CONFLICT (name, rolname, datname, label) DO UPDATE SET value = c.value + excluded.value""",
+    *("text[]", "name[]", "name[]", "text[]", "float8[]"),
+)
+
+
+def add(spi: Spi, counts: Mapping[Key, float]) -> None:
+    """Add to counters."""
+    spi.execute(ADD, *(list(column) for column in zip(*counts)), list(counts.values()))
+    spi.count_writes("metric_counter", len(counts))
