@@ -129,10 +129,13 @@ surface:
 	$(prepare)
 	@KEEP=tests/expected tools/sandbox.sh env WRITE_SURFACE=1 python -m pytest --quiet tests/integration/test_surface.py
 
-# Many jobs and faults at random, then an audit: make soak MINUTES=10 SEED=4711
+# Many jobs and faults at random, then an audit; for as long again, random histories that are held against the documents,
+# of which those that contradict them are kept in build/histories: make soak MINUTES=10 SEED=4711
 soak:
 	$(prepare)
 	@tools/sandbox.sh python -m tools.soak $(or $(MINUTES),10) $(SEED)
+	@mkdir -p build/histories
+	@KEEP=build/histories tools/sandbox.sh python -m tests.model $$(( $(or $(MINUTES),10) * 60 / 30 )) 30 $(SEED)
 
 # The test suite on PostgreSQL 15 to 18, or only some: make matrix VERSIONS="17 18" (root; debootstrap).
 matrix:

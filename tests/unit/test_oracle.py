@@ -11,6 +11,7 @@ import pytest
 from tests.model.damage import DAMAGE, Damage, damaged, places
 from tests.model.history import History
 from tests.model.oracle import RULES, judge
+from tests.model.shown_elsewhere import SHOWN_ELSEWHERE
 
 ROOT = Path(__file__).parents[2]
 HISTORIES = [History.read(path) for path in sorted(Path(ROOT, "tests/model/histories").glob("*.json"))]
@@ -27,6 +28,13 @@ def test_rules_quote_the_documents(rule: object) -> None:
     quotes = QUOTE.findall(" ".join((rule.__doc__ or "").split()))
     assert quotes
     assert [quote for document, quote in quotes if quote not in DOCUMENTS[document]] == []
+
+
+@pytest.mark.parametrize(("document", "sentence", "test"), SHOWN_ELSEWHERE)
+def test_what_is_shown_elsewhere(document: str, sentence: str, test: str) -> None:
+    file, _, name = test.partition("::")
+    assert sentence in DOCUMENTS[document]
+    assert f"def {name}(" in Path(ROOT, "tests/integration", file).read_text()
 
 
 @pytest.mark.parametrize("history", HISTORIES, ids=lambda history: history.seed)
