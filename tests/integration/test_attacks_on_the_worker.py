@@ -185,7 +185,7 @@ def test_the_settings_of_a_job_are_no_trap_for_who_changes_it(arena: Scheduler) 
 def test_a_name_in_no_encoding(arena: Scheduler) -> None:
     arena.execute("CREATE DATABASE bytes ENCODING 'SQL_ASCII' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'")
     with arena.cluster.connect("bytes") as admin:
-        admin.execute(b'CREATE DATABASE "odd \xff"')
+        admin.execute(b'CREATE DATABASE "odd \xff" CONNECTION LIMIT 1')
         session = arena.connect_as(arena.role("mallory"))
         with pytest.raises(psycopg.errors.CharacterNotInRepertoire):
             session.execute(
@@ -193,7 +193,10 @@ def test_a_name_in_no_encoding(arena: Scheduler) -> None:
                    SELECT 'SELECT 1', datname, '1 second' FROM pg_database WHERE datname ~ '^odd '"""
             )
         goes_on(arena)
-        admin.execute(b'DROP DATABASE "odd \xff"')
+        with admin.transaction():  # locks it
+            admin.execute(b'ALTER DATABASE "odd \xff" RENAME TO "\xfe"')
+            goes_on(arena)
+        admin.execute(b'DROP DATABASE "\xfe"')
     arena.execute("DROP DATABASE bytes")
 
 

@@ -81,10 +81,29 @@ def connections(spi: Spi) -> int:
     return int(spi.execute(CONNECTIONS)[0]["connections"])
 
 
+# Databases may have been named elsewhere, in no valid encoding. Such a name must not get into Python: PL/Python of
+# PostgreSQL 18 crashes the server then.
+DATABASE_NAME = Statement(
+    """SELECT CASE WHEN convert_to(d.datname::text, getdatabaseencoding()) IS NOT NULL THEN d.datname::text END AS name
+       FROM pg_database d WHERE d.oid = $1""",
+    "oid",
+)
+
+
+def _database_name(spi: Spi, oid: int) -> str | None:
+    """The name of a database; None if there is none that a job could have."""
+    try:
+        with spi.plpy.subtransaction():
+            rows = spi.execute(DATABASE_NAME, oid)
+    except spi.exceptions.CharacterNotInRepertoire:
+        return None
+    return rows[0]["name"] if rows else None
+
+
 # What drops, renames or copies a database, or moves it to another tablespace, locks it so that nobody can connect, and
 # then waits for those who are; all but this one, in which the worker itself always is.
 LOCKED_DATABASES = Statement(
-    """SELECT DISTINCT d.datname::text AS name FROM pg_locks l JOIN pg_database d ON d.oid = l.objid
+    """SELECT DISTINCT d.oid FROM pg_locks l JOIN pg_database d ON d.oid = l.objid
        WHERE l.locktype = 'object' AND l.classid = 'pg_database'::regclass AND d.datname <> current_database()
            AND l.mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')"""
 )
@@ -92,12 +111,13 @@ LOCKED_DATABASES = Statement(
 
 def locked_databases(spi: Spi) -> set[str]:
     """The other databases to which nobody can connect until somebody is done with them."""
-    return {row["name"] for row in spi.execute(LOCKED_DATABASES)}
+    names = (_database_name(spi, row["oid"]) for row in spi.execute(LOCKED_DATABASES))
+    return {name for name in names if name is not None}
 
 
 # A limit of 0 closes a database for good: no run waits for that to end.
 ROOM = Statement(
-    """SELECT d.datname::text AS name, d.datconnlimit - (
+    """SELECT d.oid, d.datconnlimit - (
                SELECT count(*) FROM pg_stat_get_activity(NULL) a
                WHERE a.datid = d.oid AND a.backend_type IN ('client backend', 'autovacuum worker')) AS room
        FROM pg_database d WHERE d.datconnlimit > 0"""
@@ -106,7 +126,8 @@ ROOM = Statement(
 
 def room(spi: Spi) -> dict[str, int]:
     """How many more sessions each database may have that has a CONNECTION LIMIT."""
-    return {row["name"]: row["room"] for row in spi.execute(ROOM)}
+    rooms = {_database_name(spi, row["oid"]): int(row["room"]) for row in spi.execute(ROOM)}
+    return {name: room for name, room in rooms.items() if name is not None}
 
 
 # A pooler may have given the process to somebody else meanwhile.
