@@ -124,10 +124,11 @@ demo:
 test: lint
 	@tools/sandbox.sh python -m pytest --numprocesses=3 --dist=worksteal $(PYTEST)
 
-# What the extension offers, written anew into tests/expected/surface.txt.
+# What the extension offers, written anew into tests/expected/surface.txt and docs/jobs.schema.json.
 surface:
 	$(prepare)
-	@KEEP=tests/expected tools/sandbox.sh env WRITE_SURFACE=1 python -m pytest --quiet tests/integration/test_surface.py
+	@KEEP="tests/expected docs" tools/sandbox.sh env WRITE_SURFACE=1 python -m pytest --quiet tests/integration/test_surface.py \
+	    tests/integration/test_apply_jobs.py::test_the_schema_of_documents
 
 # Many jobs and faults at random, then an audit; for as long again, random histories that are held against the documents,
 # of which those that contradict them are kept in build/histories: make soak MINUTES=10 SEED=4711

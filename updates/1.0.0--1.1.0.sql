@@ -234,3 +234,6 @@ CREATE TYPE @extschema@.begun_run AS (
     job_command text,
     version integer
 );
+
+-- Jobs as code.
+ALTER TABLE @extschema@.job ADD COLUMN part text;

@@ -79,6 +79,10 @@ BEGIN
             'It is how long the job may go without success before an alert is sent: at least 1 second, and at most '
             '1000 years.',
             'The default is NULL: no such alert.']
+        WHEN definition.part = '' OR length(definition.part) > 100 THEN ARRAY[
+            format('part cannot be "%s"', left(definition.part, 100)),
+            'It names the document that is responsible for the job, in 1 to 100 characters.',
+            'The default is NULL: none.']
     END;
     IF error IS NOT NULL THEN
         RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',

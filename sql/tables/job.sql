@@ -35,7 +35,8 @@ CREATE TABLE @extschema@.job (
     schedule_set_at timestamptz NOT NULL, -- internal
     first_run_at timestamptz, -- internal
     database_oid oid, -- internal
-    version integer NOT NULL DEFAULT 1 -- internal
+    version integer NOT NULL DEFAULT 1, -- internal
+    part text
 );
 
 CREATE INDEX job_reboot ON @extschema@.job (job_id) WHERE schedule LIKE '%@reboot%';
@@ -100,6 +101,8 @@ COMMENT ON COLUMN @extschema@.job.schedule_set_at IS
 COMMENT ON COLUMN @extschema@.job.first_run_at IS 'the first due time after schedule_set_at';
 COMMENT ON COLUMN @extschema@.job.database_oid IS
     'the database that datname meant when the job was defined, restored or confirmed; see remember_target()';
+COMMENT ON COLUMN @extschema@.job.part IS
+    'the document that is responsible for the job, as apply_jobs() is told; NULL: none';
 COMMENT ON COLUMN @extschema@.job.version IS 'number of its definitions so far; see job_change';
 
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.job', '');

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import random
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -175,3 +178,46 @@ def test_maintain_partitions(worker: Scheduler) -> None:
     assert [line.split()[1] for line in notices] == ["made", "dropped"]
     assert worker.value(partitions) == 9
     assert worker.value("SELECT value FROM sensor.measurement") == 20.5
+
+
+def test_migrate_jobs(worker: Scheduler) -> None:
+    role = creator(worker)
+    document = ROOT / "examples/shop_jobs.json"
+    for _ in range(2):
+        install(worker, "migrate_jobs", role, file=str(document))
+    assert worker.value("SELECT count(*) FROM job_change") == 2
+    run(worker, "close the day")
+    until(lambda: worker.value("SELECT count(report) FROM shop.day") == 1, "the report")
+
+    def check() -> subprocess.CompletedProcess[str]:
+        environment = {
+            **os.environ,
+            "PGHOST": "127.0.0.1",
+            "PGPORT": str(worker.cluster.port),
+            "PGUSER": role,
+            "PGPASSWORD": role,
+            "PGDATABASE": worker.dbname,
+            "PGOPTIONS": "-c search_path=public," + f'"{SCHEMA}"'.replace(" ", "\\ "),
+            "PATH": f"{worker.cluster.installation.bindir}:{os.environ['PATH']}",
+        }
+        return subprocess.run(
+            [ROOT / "examples/check_jobs.sh", document, "shop"], env=environment, capture_output=True, text=True
+        )
+
+    done = check()
+    assert (done.returncode, done.stdout) == (0, f"The jobs of shop are what {document} says.\n"), done.stderr
+    worker.execute(
+        "SELECT update_job((SELECT job_id FROM job WHERE job_name = 'daily report'), job_timeout => '1 hour')"
+    )
+    done = check()
+    assert done.returncode == 1
+    assert "01:00:00" in done.stdout
+    assert "update_job by" in done.stdout
+    # A mistake in the document undoes the whole migration.
+    worker.execute("DROP SCHEMA shop CASCADE")
+    broken = Path(worker.cluster.base_dir, "broken.json")
+    broken.write_text(document.read_text().replace("30 2 * * *", "61 2 * * *"))
+    with pytest.raises(subprocess.CalledProcessError) as raised:
+        install(worker, "migrate_jobs", role, file=str(broken))
+    assert 'schedule: invalid schedule "61 2 * * *"' in raised.value.stderr
+    assert worker.value("SELECT to_regnamespace('shop')") is None

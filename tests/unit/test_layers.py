@@ -20,12 +20,13 @@ FOLDERS = {
     "system": {"", "jobs"},
     "connection": {"", "jobs", "system"},
     "database": {"", "jobs"},
+    "definitions": {"", "database"},
     "worker": {"", "jobs", "system", "connection", "database"},
 }
 PURE = ("schedule", "jobs")
 IMPURE_IMPORTS = {"time", "socket", "select", "os", "psycopg", "plpy", "random", "subprocess", "threading"}
 # Modules of database/ that stand for no table.
-NO_TABLES = {"command_syntax", "__init__", "spi", "server", "login_role"}
+NO_TABLES = {"command_syntax", "__init__", "spi", "server", "login_role", "job_definition"}
 MODULES = sorted(str(path.relative_to(PACKAGE)) for path in PACKAGE.rglob("*.py"))
 
 

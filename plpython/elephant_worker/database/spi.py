@@ -76,6 +76,10 @@ class Spi:
         self._in_transaction = False
         self.plpy.rollback()
 
+    def subtransaction(self) -> Any:
+        """A context; what happens in it is undone by an exception that leaves it."""
+        return self.plpy.subtransaction()
+
     def log(self, text: str) -> None:
         """Write a line into the server's log."""
         self.plpy.log(text)

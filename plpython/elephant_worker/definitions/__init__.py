@@ -1,0 +1,1 @@
+"""Jobs as documents: made from one, written into one."""
