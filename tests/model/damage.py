@@ -261,7 +261,12 @@ def is_last_attempt(view: View, alert: Row) -> bool:
 
 
 def was_heard(view: View, alert: Row) -> bool:
-    return not view.away(alert["at"] - 1, alert["at"] + 1)
+    same = [
+        other["at"]
+        for other in view.history.alerts
+        if (other["event"], other["job_id"], other["jl_id"]) == (alert["event"], alert["job_id"], alert.get("jl_id"))
+    ]
+    return not any(view.away(at - 1, at + 1) for at in same)
 
 
 def before_the_definition(rows: Rows, place: int, history: History) -> None:

@@ -428,6 +428,7 @@ def missed_only_for_a_reason(view: View) -> Iterator[str]:
             not view.away(begin, end)
             and not view.changed(row["job_id"], begin, end)
             and not view.happened(begin, end, "quarantine", job_id=row["job_id"])
+            and not view.disabled(row["job_id"], end)
         ):
             yield f"run {row['jl_id']} of job {row['job_id']} was missed at {begin} without a reason"
 
@@ -449,6 +450,8 @@ def missed_time_is_made_up(view: View) -> Iterator[str]:
         due, end = row["scheduled_at"], row["job_finished"]
         span = view.span(row["job_id"], due, end) if row["cause"] == "schedule" else None
         if span is None or span.period is None or view.happened(due - 5, end, "quarantine", job_id=row["job_id"]):
+            continue
+        if view.disabled(row["job_id"], end):
             continue
         catch_up, about = span.attributes["catch_up"], f"run {row['jl_id']} of job {row['job_id']}"
         if row["state"] == "missed":
@@ -1009,11 +1012,12 @@ def notifications_are_alerts(view: View) -> Iterator[str]:
 
     reference.md: The worker reports problems on the channel `elephant_worker` of its database
     """
-    heard = Counter((n["event"], n["job_id"], n.get("jl_id"), round(n["at"], 3)) for n in view.history.notifications)
-    raised = Counter((a["event"], a["job_id"], a["jl_id"], round(a["at"], 3)) for a in view.history.alerts)
+    heard = Counter((n["event"], n["job_id"], n.get("jl_id")) for n in view.history.notifications)
+    raised = Counter((a["event"], a["job_id"], a["jl_id"]) for a in view.history.alerts)
     yield from (f"a notification is no alert: {known}" for known in heard - raised)
     for lost in raised - heard:
-        if not view.away(lost[3] - 1, lost[3] + 1):
+        moments = [a["at"] for a in view.history.alerts if (a["event"], a["job_id"], a["jl_id"]) == lost]
+        if not any(view.away(at - 1, at + 1) for at in moments):
             yield f"nobody has heard of this alert: {lost}"
 
 
