@@ -5,7 +5,9 @@ AS $$
 BEGIN
     RETURN (SELECT jsonb_populate_record(
                 NULL::@extschema@.job,
-                to_jsonb(d) || given
+                to_jsonb(d)
+                -- As in insert_job(), NULL is the default.
+                || coalesce((SELECT jsonb_object_agg(g.key, g.value) FROM jsonb_each(given) g WHERE g.value <> 'null'), '{}')
                 || CASE WHEN jsonb_typeof(given -> 'schedule') = 'array' THEN jsonb_build_object(
                        'schedule', ARRAY(SELECT s.entry FROM jsonb_array_elements_text(given -> 'schedule') s (entry))::text)
                    ELSE '{}' END)

@@ -76,6 +76,16 @@ def test_a_document_becomes_jobs(scheduler: Scheduler, app: psycopg.Connection[A
     assert calls == [("apply_jobs", role_of(app))]
 
 
+def test_null_is_the_default(scheduler: Scheduler, app: psycopg.Connection[Any]) -> None:
+    names = scheduler.value(
+        """SELECT array_agg(a.attname::text) FROM pg_attribute a WHERE a.attrelid = 'member_job'::regclass
+           AND has_column_privilege('job_scheduler', a.attrelid, a.attnum, 'INSERT')"""
+    )
+    document = [{**dict.fromkeys(names), "job_name": "a", "job_command": "SELECT 1"}]
+    apply(app, document)
+    assert apply(app, document) == apply(app, [{"job_name": "a", "job_command": "SELECT 1"}]) == []
+
+
 def test_drift_and_prune(scheduler: Scheduler, app: psycopg.Connection[Any]) -> None:
     apply(app, [*SHOP, {"job_name": "old", "job_command": "SELECT 3"}], "shop")
     app.execute("SELECT insert_job('SELECT 9', current_catalog, job_name => 'by hand')")
@@ -104,7 +114,7 @@ def test_all_mistakes_at_once(scheduler: Scheduler, app: psycopg.Connection[Any]
         app,
         [
             {"job_name": "load", "job_command": "SELECT 1", "schedule": "61 * * * *", "job_timeout": "-1 s"},
-            {"job_name": "b", "job_command": " ", "retry_delay": "six", "max_retries": 1000, "enabled": None},
+            {"job_name": "b", "job_command": " ", "retry_delay": "six", "max_retries": 1000},
             {"job_name": "c", "job_command": "SELECT 1", "run_after": ["d"], "shedule": "@daily"},
             {"job_name": "d", "job_command": "SELECT 1", "run_after": ["c"], "settings": {"work_mem": "x"}},
             {"job_name": "e", "job_command": "SELECT 1", "run_after": ["nowhere"], "datname": "nowhere"},
@@ -126,7 +136,6 @@ def test_all_mistakes_at_once(scheduler: Scheduler, app: psycopg.Connection[Any]
         ("b", "", "job_command"),
         ("b", "", "retry_delay"),
         ("b", "", "max_retries"),
-        ("b", "", "enabled"),
         ("c", "", "run_after"),
         ("c", "", "shedule"),
         ("d", "", "run_after"),
