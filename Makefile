@@ -71,7 +71,7 @@ $(BUILD)/pkglibdir: FORCE
 PLPYTHON = python=$$(plpython/interpreter.sh '$(pkglibdir)' '$(PYTHON)') && $$python
 $(VENDOR): plpython/requirements.txt build/python
 	rm -rf $@ $@.new
-	$(PLPYTHON) -m pip install --quiet --quiet --disable-pip-version-check --root-user-action=ignore --no-deps --no-compile --require-hashes \
+	export PIP_ROOT_USER_ACTION=ignore; $(PLPYTHON) -m pip install --quiet --quiet --disable-pip-version-check --no-deps --no-compile --require-hashes \
 	    --only-binary :all: --target $@.new --requirement $<
 	mv $@.new $@
 	touch $@
