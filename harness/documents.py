@@ -82,7 +82,7 @@ def _directive(comment: str) -> dict[str, str]:
         ("role", r"as (.+?)"),
         ("fails", r"fails: (\w{5})"),
         ("until", r"until: (.+?)"),
-        ("not_run", r"not run: (.+)"),
+        ("not_run", r"not run: (.+?)"),
         ("run_by", r"run by (\S+)"),
     ):
         if found := re.fullmatch(pattern + r"\s*", comment, re.DOTALL):
