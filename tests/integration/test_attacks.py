@@ -199,6 +199,7 @@ MISUSE = {
     "advance_sequences": ["SELECT advance_sequences()"],
     "free_job_id": ["SELECT free_job_id(1)", "SELECT free_job_id(NULL)"],
     "package_file": ["SELECT package_file()"],
+    "metric_gauges": ["SELECT * FROM metric_gauges()"],
     "mark_delivered": ["SELECT mark_delivered(ARRAY[1], 'mail')"],
     "check_request_quota": ["SELECT check_request_quota()"],
     "number_request": ["SELECT number_request()"],
