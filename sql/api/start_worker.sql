@@ -17,7 +17,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database AND d.datname = current_database()
                    WHERE l.pid = pg_backend_pid() AND l.relation = '@extschema@.worker_state'::regclass
-                     AND l.mode NOT IN ('AccessShareLock', 'RowShareLock'));
+                     AND l.mode NOT IN ('AccessShareLock', 'RowShareLock', 'SIReadLock'));
 $$;
 COMMENT ON FUNCTION @extschema@.must_commit_first() IS
     'whether this transaction has created or changed the extension, or called stop_worker(): no other session sees that yet';

@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from harness.cluster import ROOT
 from harness.scheduler import SCHEMA, Scheduler
@@ -45,6 +46,21 @@ SETTINGS = [
     ("default_transaction_isolation = serializable", "default_transaction_deferrable = on", "synchronous_commit = off"),
     ("default_transaction_isolation = 'repeatable read'", "statement_timeout = '1h'", "lock_timeout = '1h'"),
 ]
+# The settings of these kinds are also set as pg_settings says that they can be, whatever the version has: all switches
+# the other way, all numbers of the planner as low as they go, its costs as high, all words the first and the last one.
+KINDS = "^(Query Tuning|Version and Platform|Client Connection Defaults / (Locale|Statement))"
+GENERATED = (
+    "SELECT name, CASE setting WHEN 'on' THEN 'off' ELSE 'on' END AS value FROM pg_settings WHERE vartype = 'bool'",
+    "SELECT name, min_val AS value FROM pg_settings WHERE category ~ '^Query' AND vartype IN ('integer', 'real')",
+    "SELECT name, max_val AS value FROM pg_settings WHERE category ~ 'Cost Constants'",
+    "SELECT name, enumvals[1] AS value FROM pg_settings WHERE vartype = 'enum'",
+    "SELECT name, enumvals[cardinality(enumvals)] AS value FROM pg_settings WHERE vartype = 'enum'",
+)
+# Those that functions must obey, as where nothing can be written, and those that change neither text nor plans.
+OBEYED = (
+    "^(transaction_|default_transaction_|vacuum_|gin_|default_table|default_toast|temp_table|client_|restrict_nonsystem"
+    "|search_path|TimeZone$|create.*_grant|event_triggers|.*_timeout$)"
+)
 SCHEDULES = (
     "'30 2 * * *'", "'{\"0 9 * * 1-5\",5 minutes}'", "interval '90 minutes'", "timestamptz '2999-01-02 03:04:05.25+00'",
     "date '2999-02-01'", "'H H * * *'", "'@daily # x'", "'1 day 02:00:00'",
@@ -68,9 +84,11 @@ QUESTIONS = [
     "SELECT scheduled_at, job_id, due_together FROM upcoming_runs('40 days')",
     "SELECT check_name, state, found, remedy FROM check_setup()",
     "SELECT pause_jobs(), resume_jobs()",
+    "SELECT mark_delivered(ARRAY[4711], 'mail')",
+    "SELECT job_id, schedule FROM define_job('named', 'SELECT 2', current_catalog, interval '90 minutes')",
 ]
 # What these do depends on the worker, or is done by other tests.
-LEFT_OUT = {"start_worker", "stop_worker", "restart_worker", "try_job"}
+LEFT_OUT = {"start_worker", "stop_worker", "restart_worker", "try_job", "wait_for_run"}
 
 # What changes how JSON shows values: it is set back to read the answer.
 OUTPUT = ("IntervalStyle", "extra_float_digits")
@@ -122,6 +140,22 @@ def test_every_function_is_asked(questions: list[str]) -> None:
         assert path.stem in LEFT_OUT or any(f"{path.stem}(" in question for question in questions), path.stem
 
 
+def generated(scheduler: Scheduler) -> list[dict[str, str]]:
+    """The settings of each group, and what they are set to."""
+    kinds = f" AND context = 'user' AND category ~ '{KINDS}' AND name !~ '{OBEYED}'"
+    groups = [scheduler.admin.execute((query + kinds).encode()).fetchall() for query in GENERATED]
+    return [{row.name: row.value for row in rows} for rows in groups]
+
+
+def test_every_setting_is_tried(scheduler: Scheduler) -> None:
+    by_hand = {setting.partition(" = ")[0] for group in SETTINGS for setting in group}
+    tried = by_hand.union(*generated(scheduler))
+    query = f"SELECT name FROM pg_settings WHERE context = 'user' AND category ~ '{KINDS}' AND name !~ '{OBEYED}'"
+    names = {row.name for row in scheduler.admin.execute(query.encode()).fetchall()}
+    assert len(names) > 40
+    assert names - tried == set()
+
+
 def test_the_answers_are_the_same(scheduler: Scheduler, questions: list[str]) -> None:
     wanted = answers(scheduler, questions, ())
     again = answers(scheduler, questions, ())
@@ -139,7 +173,8 @@ def test_the_answers_are_the_same(scheduler: Scheduler, questions: list[str]) ->
     ]
     assert not refused, refused
     different = []
-    for settings in SETTINGS:
+    groups = [tuple(f"{name} = '{value}'" for name, value in group.items()) for group in generated(scheduler)]
+    for settings in [*SETTINGS, *groups]:
         found = answers(scheduler, questions, settings)
         different += [
             (settings, question, kept(one, names)[:3], kept(two, names)[:3])
@@ -147,3 +182,35 @@ def test_the_answers_are_the_same(scheduler: Scheduler, questions: list[str]) ->
             if kept(one, names) != kept(two, names)
         ]
     assert not different, "\n".join(map(str, different[:10]))
+
+
+def test_starts_and_trials(scheduler: Scheduler) -> None:
+    """Also where the sessions that these open for themselves begin with other settings than the caller's."""
+    defaults = (
+        "DateStyle = 'SQL, DMY'",
+        "default_transaction_isolation = serializable",
+        "default_transaction_deferrable = on",
+        "standard_conforming_strings = off",
+        "IntervalStyle = iso_8601",
+        "array_nulls = off",
+    )
+    for setting in defaults:
+        scheduler.execute("ALTER DATABASE {} SET " + setting, sql.Identifier(scheduler.dbname))
+    role = scheduler.role()
+    scheduler.execute("ALTER ROLE {} SET DateStyle = 'ISO, MDY'", sql.Identifier(role))
+    job = scheduler.insert(
+        "SELECT $1::timestamptz FROM generate_series(1, 3)",
+        rolname=role,
+        parameters='["2001-02-03"]',
+    )
+    for settings in [(), *SETTINGS]:
+        with scheduler.connect() as session:
+            for setting in settings:
+                session.execute(f"SET {setting}")
+            session.execute("SELECT set_config('search_path', %s, false)", (f'"{SCHEMA}"',))
+            assert session.execute("SELECT start_worker() > 0").fetchone() == (True,)
+            trial = session.execute(
+                "SELECT state, row_count, duration < '1 minute' FROM try_job(%s)", (job,)
+            ).fetchone()
+            assert trial == ("succeeded", 3, True), settings
+    scheduler.stop()

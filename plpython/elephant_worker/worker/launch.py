@@ -165,8 +165,11 @@ def _session(plpy: Any) -> dict[str, str]:
         "user": _superuser(plpy, row["owner"]),
         "application_name": "elephant_worker starting",
         "client_encoding": "UTF8",
+        # Whatever the server, the database and the role are set to; moments are read in sessions of any DateStyle.
         "options": "-c client_min_messages=error -c statement_timeout=0 -c client_connection_check_interval=0 "
-        "-c search_path=pg_catalog,pg_temp",
+        "-c search_path=pg_catalog,pg_temp -c datestyle=ISO -c intervalstyle=postgres "
+        "-c standard_conforming_strings=on -c default_transaction_read_only=off "
+        "-c default_transaction_deferrable=off -c default_transaction_isolation=read\\ committed",
     }
 
 
