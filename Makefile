@@ -131,10 +131,11 @@ surface:
 	    tests/integration/test_apply_jobs.py::test_the_schema_of_documents
 
 # Many jobs and faults at random, then an audit; for as long again, random histories that are held against the documents,
-# of which those that contradict them are kept in build/histories: make soak MINUTES=10 SEED=4711
+# of which those that contradict them are kept in build/histories: make soak MINUTES=10 SEED=4711. DISK is an empty
+# directory on a file system of less than 1 GB, which is then filled now and then.
 soak:
 	$(prepare)
-	@tools/sandbox.sh python -m tools.soak $(or $(MINUTES),10) $(SEED)
+	@tools/sandbox.sh env PYTHONPATH=plpython python -m tools.soak $(or $(MINUTES),10) $(or $(SEED),random) $(DISK)
 	@mkdir -p build/histories
 	@KEEP=build/histories tools/sandbox.sh python -m tests.model $$(( $(or $(MINUTES),10) * 60 / 30 )) 30 $(SEED)
 

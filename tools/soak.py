@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,10 @@ RECORD = "INSERT INTO public.witness VALUES ({0}, current_setting('elephant_work
 # What jobs do beside recording that they ran.
 COMMANDS = ["{}", "{}; SELECT pg_sleep(0.3)", "{}; SELECT 1/0", "SELECT pg_sleep(0.1); {}", "{}; SELECT pg_sleep(30)"]
 SCHEDULES = ["1 second", "3 seconds", "*/2 * * * * *", "1-59/7 * * * * *", "@every 5 seconds", "10 seconds"]
+# Jobs in a database that is copied and renamed meanwhile: they are in nobody's way.
+GUESTS = 10
+# A file system that is smaller than this may be filled.
+SMALL = 2**30  # bytes
 ENDED = {"succeeded", "failed", "timed out", "cancelled", "lost", "skipped", "missed"}
 
 
@@ -40,6 +45,10 @@ class Soak:
         self.random = random.Random(seed)
         self.scheduler = new_scheduler(cluster)
         self.faults: Counter[str] = Counter()
+        self.guest = ""
+        self.guests: list[int] = []
+        # How long statements took that the worker must not hold up, in seconds.
+        self.waits: list[float] = []
 
     # --- jobs ---------------------------------------------------------------------------------
 
@@ -59,7 +68,15 @@ class Soak:
                 catch_up_limit=chance.choice([1, 5, 100]),
                 timezone="UTC",
             )
-        scheduler.execute("UPDATE worker_setting SET start_grace = '1 second', cancel_grace = '500 ms'")
+        self.guest = scheduler.database("guest")
+        for _ in range(GUESTS):
+            self.guests.append(
+                scheduler.insert("SELECT 1", self.guest, schedule="1 second", rolname=chance.choice(roles))
+            )
+        scheduler.execute(
+            "UPDATE worker_setting SET start_grace = '1 second', cancel_grace = '500 ms',"
+            " pause_after_stall = '1 second'"
+        )
 
     # --- faults -------------------------------------------------------------------------------
 
@@ -74,7 +91,14 @@ class Soak:
             (3, self.lock_log),
             (2, self.hold_transaction),
             (2, self.change_settings),
+            (2, self.stop_and_start),
+            (2, self.halt_worker),
+            (1, self.copy_database),
+            (1, self.rename_database),
+            (1, self.restore),
         ]
+        if is_small(self.cluster.base_dir):
+            kinds.append((2, self.fill_disk))
         (fault,) = self.random.choices([fault for _, fault in kinds], weights=[weight for weight, _ in kinds])
         self.faults[fault.__name__] += 1
         fault()
@@ -122,6 +146,66 @@ class Soak:
             self.random.randint(0, 40),
         )
 
+    def stop_and_start(self) -> None:
+        statement = self.random.choice(
+            [
+                "SELECT stop_worker(); SELECT start_worker()",
+                "SELECT restart_worker()",
+                "SELECT stop_worker(), start_worker()",
+            ]
+        )
+        self.scheduler.execute(statement)
+
+    def halt_worker(self) -> None:
+        """Now and then for so long that what was due meanwhile is missed time."""
+        pid = self.scheduler.value("SELECT worker_pid()")
+        if pid is not None:
+            os.kill(pid, signal.SIGSTOP)
+            time.sleep(self.random.choice([0.2, 1.0, 3.0, 11.0]))
+            os.kill(pid, signal.SIGCONT)
+
+    def copy_database(self) -> None:
+        """While jobs of every second run in it."""
+        self._time('CREATE DATABASE "a copy" TEMPLATE "{}"')
+        self.scheduler.execute('DROP DATABASE "a copy"')
+
+    def rename_database(self) -> None:
+        self._time('ALTER DATABASE "{}" RENAME TO "another name"')
+        self.scheduler.execute(f'ALTER DATABASE "another name" RENAME TO "{self.guest}"')
+
+    def _time(self, statement: str) -> None:
+        begun = time.monotonic()
+        self.scheduler.execute(statement.format(self.guest))
+        self.waits.append(time.monotonic() - begun)
+
+    def restore(self) -> None:
+        """A backup is restored over the database: what has happened since it was taken has not happened."""
+        scheduler = self.scheduler
+        dump = os.path.join(self.cluster.base_dir, "dump")
+        self.cluster.command("pg_dump", "--format=custom", f"--file={dump}", scheduler.dbname)
+        scheduler.stop()
+        scheduler.admin.close()
+        self.cluster.command("pg_restore", "--clean", "--if-exists", "-d", scheduler.dbname, dump)
+        os.unlink(dump)
+        self._reconnect()
+        scheduler.start()
+
+    def fill_disk(self) -> None:
+        filler = os.path.join(self.cluster.base_dir, "filler")
+        try:
+            with open(filler, "wb", buffering=0) as file, suppress(OSError):
+                while file.write(bytes(2**20)):
+                    pass
+            time.sleep(self.random.choice([0.5, 2.0]))
+        finally:
+            os.unlink(filler)
+        # PostgreSQL gives up where it cannot write WAL, and may not even recover before there is room.
+        child = self.cluster.child_process
+        if child is not None and child.poll() is not None:
+            self.cluster.child_process = None
+            self.cluster.start()
+        self._reconnect()
+
     def _is_cut_off(self) -> bool:
         try:
             self.scheduler.value("SELECT 1")
@@ -156,6 +240,7 @@ class Soak:
                FROM job_log l WHERE l.cause = 'schedule' ORDER BY l.job_id, l.scheduled_at"""
         ).fetchall()
         assert {row.state for row in rows} <= ENDED, "a run is said to be active still"
+        rows = [row for row in rows if row.job_id not in self.guests]
         witness = Counter(
             (row.job_id, row.due)
             for row in scheduler.admin.execute("SELECT job_id, extract(epoch FROM due)::float8 AS due FROM witness")
@@ -163,7 +248,7 @@ class Soak:
         assert not [entry for entry, times in witness.items() if times > 1], "a due time was run twice"
         state = {(row.job_id, row.due): row.state for row in rows}
         assert {state.get(entry) for entry in witness} <= ENDED - {"skipped", "missed"}, "a run is not in the log"
-        for row in scheduler.admin.execute("SELECT * FROM job ORDER BY job_id"):
+        for row in scheduler.admin.execute("SELECT * FROM job WHERE datname <> %s ORDER BY job_id", (self.guest,)):
             self._account(row, [entry for entry in rows if entry.job_id == row.job_id])
         commands = {row.job_id: row.job_command for row in scheduler.admin.execute("SELECT * FROM job")}
         # A command that records first and then does something in the same transaction, or nothing.
@@ -201,6 +286,12 @@ class Soak:
         assert self.scheduler.value(locks) == 0
 
 
+def is_small(directory: str) -> bool:
+    """Whether a directory is on a file system that may be filled."""
+    system = os.statvfs(directory)
+    return system.f_frsize * system.f_blocks < SMALL
+
+
 def memory(pid: int) -> float:
     """The memory of a process that is its own, in megabytes."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
@@ -233,6 +324,8 @@ def soak(cluster: Cluster, seconds: float, seed: int) -> Counter[str]:
     scheduler.stop()
     stress.leaks()
     stress.audit()
+    if stress.waits:
+        print(f"the longest of {len(stress.waits)} changes of a busy database took {max(stress.waits):.1f} s")
     print(f"{scheduler.value('SELECT count(*) FROM job_log')} rows in the log, faults: {dict(stress.faults)}")
     scheduler.close()
     return stress.faults
@@ -240,9 +333,12 @@ def soak(cluster: Cluster, seconds: float, seed: int) -> Counter[str]:
 
 def main() -> None:
     minutes = float(sys.argv[1]) if len(sys.argv) > 1 else 10.0
-    seed = int(sys.argv[2]) if len(sys.argv) > 2 else random.randrange(2**32)
+    seed = int(sys.argv[2]) if len(sys.argv) > 2 and sys.argv[2] != "random" else random.randrange(2**32)
     with tempfile.TemporaryDirectory() as directory:
-        cluster = with_template(Cluster(Installation(Path(directory)), {"restart_after_crash": "on"}))
+        # A small file system to be filled, where one is given.
+        place: dict[str, str] = {"base_dir": sys.argv[3]} if len(sys.argv) > 3 else {}
+        settings = {"restart_after_crash": "on", "max_wal_size": "64MB"}
+        cluster = with_template(Cluster(Installation(Path(directory)), settings, **place))
         try:
             soak(cluster, minutes * 60, seed)
         finally:

@@ -48,7 +48,9 @@ DECLARE
     worker integer;
 BEGIN
     SELECT * INTO answer FROM @extschema@.host_worker(attended, how);
-    IF how <> 'committed' THEN
+    IF (answer.user_error).sqlstate IN ('57014', '55P03') THEN
+        PERFORM @extschema@.raise_error(answer.user_error); -- a cancellation comes once: nothing more is waited for
+    ELSIF how <> 'committed' THEN
         -- Somebody else may have started one at the same time.
         worker := @extschema@.serving_worker_pid();
     END IF;

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..database import server, worker_state
 from ..database.spi import Spi
-from ..errors import UserError
+from ..errors import UserError, as_row
 from ..system import client_socket
 from ..system.clock import Clock
 from .launch import SPARE_NAME, SUCCESSOR_NAME
@@ -43,13 +43,24 @@ SESSION = {
 }
 
 
+IN_A_TRANSACTION = UserError(
+    "run_worker() cannot be executed in a transaction block",
+    "It ends its transactions itself.",
+    "Call it by itself, neither between BEGIN and COMMIT nor in a function.",
+    "25001",
+)
+
+
 def run(plpy: Any, schema: str, host: str, attended: bool) -> dict[str, Any]:
     """The procedure `run_worker_loop`: returns when the worker has ended, or why it cannot be the worker.
 
     Unattended, it becomes the spare if there is a worker, and nothing if there should be none.
     """
     spi, clock = Spi(plpy, schema), Clock()
-    before = {**spi.set_session(SESSION), "application_name": ""}
+    try:
+        before = {**spi.set_session(SESSION), "application_name": ""}
+    except spi.exceptions.InvalidTransactionTermination:
+        return {"user_error": IN_A_TRANSACTION.as_row()}
     try:
         worker = worker_state.worker_pid(spi)
         if host == "foreground" and not worker_state.is_leaving(spi):
@@ -62,6 +73,10 @@ def run(plpy: Any, schema: str, host: str, attended: bool) -> dict[str, Any]:
     except UserError as user_error:
         spi.rollback()
         return {"user_error": user_error.as_row() if attended else None}
+    except spi.Error as error:
+        # Raised again by SQL, where it carries no traceback.
+        spi.rollback()
+        return {"user_error": as_row(error)}
     finally:
         spi.set_session(before)  # the session goes on, if somebody has called the procedure by hand
         if host != "foreground" and not server.is_installed(spi):
