@@ -336,7 +336,7 @@ def main() -> None:
     seed = int(sys.argv[2]) if len(sys.argv) > 2 and sys.argv[2] != "random" else random.randrange(2**32)
     with tempfile.TemporaryDirectory() as directory:
         # A small file system to be filled, where one is given.
-        place: dict[str, str] = {"base_dir": sys.argv[3]} if len(sys.argv) > 3 else {}
+        place: dict[str, Any] = {"base_dir": sys.argv[3]} if len(sys.argv) > 3 else {}
         settings = {"restart_after_crash": "on", "max_wal_size": "64MB"}
         cluster = with_template(Cluster(Installation(Path(directory)), settings, **place))
         try:
