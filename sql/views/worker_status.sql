@@ -1,7 +1,34 @@
+CREATE FUNCTION @extschema@.count_work(
+    lowest_open_run bigint, OUT running_jobs bigint, OUT due_jobs bigint, OUT queued_runs bigint,
+    OUT first timestamptz, OUT quarantined_jobs bigint
+)
+LANGUAGE plpgsql VOLATILE SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '200ms'
+SET jit = off -- takes longer than all of this
+AS $$
+BEGIN
+    SELECT (SELECT count(*) FROM @extschema@.job_log l WHERE l.jl_id >= lowest_open_run AND l.state = 'running'),
+           due.jobs, queued.runs, least(due.first, queued.first),
+           (SELECT count(*) FROM @extschema@.job_state q WHERE q.quarantined_reason IS NOT NULL)
+    INTO running_jobs, due_jobs, queued_runs, first, quarantined_jobs
+    FROM (SELECT count(*) AS jobs, min(d.next_run_at) AS first
+          FROM @extschema@.job_state d WHERE d.next_run_at <= clock_timestamp()) due
+    CROSS JOIN (SELECT count(*) AS runs, min(i.requested_at) AS first
+                FROM @extschema@.worker_request i WHERE i.kind IN ('run', 'once', 'reboot')) queued;
+EXCEPTION
+    WHEN lock_not_available THEN
+        NULL; -- it is then that somebody wants to know what the worker waits for
+END
+$$;
+COMMENT ON FUNCTION @extschema@.count_work(bigint) IS
+    'for worker_activity(): what there is to do; all NULL: a lock on one of the tables is held';
+REVOKE ALL ON FUNCTION @extschema@.count_work(bigint) FROM PUBLIC;
+
 CREATE FUNCTION @extschema@.worker_activity(
     OUT pid integer, OUT host text, OUT armed boolean, OUT started_at timestamptz, OUT last_tick timestamptz,
     OUT running_jobs bigint, OUT due_jobs bigint, OUT queued_runs bigint, OUT lag interval, OUT quarantined_jobs bigint,
-    OUT sessions bigint,    OUT paused_since timestamptz, OUT launcher_seen timestamptz
+    OUT sessions bigint, OUT paused_since timestamptz, OUT launcher_seen timestamptz
 )
 LANGUAGE sql VOLATILE
 SECURITY DEFINER -- shows the worker's backend, and counts the runs of all roles without showing them
@@ -9,20 +36,15 @@ SET search_path = pg_catalog, pg_temp
 SET jit = off -- takes longer than all of this
 AS $$
     SELECT a.pid, s.host, s.armed, a.backend_start, a.xact_start,
-           (SELECT count(*) FROM @extschema@.job_log l WHERE l.jl_id >= s.lowest_open_run AND l.state = 'running'),
-           due.jobs, queued.runs,
-           greatest(clock_timestamp() - least(due.first, queued.first), '0'),
-           (SELECT count(*) FROM @extschema@.job_state q WHERE q.quarantined_reason IS NOT NULL),
+           w.running_jobs, w.due_jobs, w.queued_runs,
+           CASE WHEN w.due_jobs IS NOT NULL THEN greatest(clock_timestamp() - w.first, '0') END, w.quarantined_jobs,
            (SELECT count(*) FROM pg_stat_activity o JOIN pg_database d ON d.datname = current_database()
             WHERE o.usename ~ ('^elephant_worker_' || d.oid || '_[0-9]+$')
                OR c.connect_as = 'role' AND o.application_name = 'elephant_worker' AND o.pid <> a.pid),
            c.paused_since, s.launcher_seen
     FROM @extschema@.worker_state s
     CROSS JOIN @extschema@.worker_setting c
-    CROSS JOIN (SELECT count(*) AS jobs, min(d.next_run_at) AS first
-                FROM @extschema@.job_state d WHERE d.next_run_at <= clock_timestamp()) due
-    CROSS JOIN (SELECT count(*) AS runs, min(i.requested_at) AS first
-                FROM @extschema@.worker_request i WHERE i.kind IN ('run', 'once', 'reboot')) queued
+    CROSS JOIN LATERAL @extschema@.count_work(s.lowest_open_run) w
     LEFT JOIN LATERAL (
         SELECT * FROM pg_stat_get_activity(s.pid) a WHERE a.backend_start = s.backend_start) a ON true;
 $$;
@@ -42,7 +64,8 @@ COMMENT ON COLUMN @extschema@.worker_status.running IS 'whether a worker is runn
 COMMENT ON COLUMN @extschema@.worker_status.started_at IS 'when it was started';
 COMMENT ON COLUMN @extschema@.worker_status.last_tick IS
     'when it last looked around: at most two seconds ago while it is well';
-COMMENT ON COLUMN @extschema@.worker_status.running_jobs IS 'number of active runs';
+COMMENT ON COLUMN @extschema@.worker_status.running_jobs IS
+    'number of active runs; NULL, as the numbers below: somebody holds a lock on the tables';
 COMMENT ON COLUMN @extschema@.worker_status.due_jobs IS 'number of jobs that are due and waiting for a free slot';
 COMMENT ON COLUMN @extschema@.worker_status.queued_runs IS
     'number of runs requested by run_job(), run_once() or @reboot that are waiting for a free slot';

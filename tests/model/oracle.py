@@ -299,7 +299,7 @@ def no_overlap(view: View) -> Iterator[str]:
         if job_id < 0 or any(span.attributes["parallel"] for span in view.spans.get(job_id, ())):
             continue
         ran = sorted((row["job_started"], row["job_finished"], row["jl_id"]) for row in rows if row["job_started"])
-        for (_, ended, first), (started, _, second) in pairwise(ran):
+        for (_, ended, first), (started, _, second) in zip(ran, ran[1:]):
             if started < ended - EXACT:
                 yield f"job {job_id}: run {second} started {ended - started:.3f} s before run {first} ended"
 
@@ -486,7 +486,7 @@ def after_counts_from_the_end(view: View) -> Iterator[str]:
             inside = [row for row in rows if span.has(row["scheduled_at"])]
             if inside and inside[0]["scheduled_at"] < span.attributes["schedule_set_at"] + pause - EXACT:
                 yield f"run {inside[0]['jl_id']} of job {job_id} came too early after the schedule was set"
-            for before, row in pairwise(inside):
+            for before, row in zip(inside, inside[1:]):
                 least = before["job_finished"] + pause - EXACT
                 if before["state"] != "lost" and not view.is_quarantine(before) and row["scheduled_at"] < least:
                     yield f"run {row['jl_id']} of job {job_id} came {least - row['scheduled_at']:.3f} s too early"
@@ -1027,7 +1027,7 @@ def recovery_is_told(view: View) -> Iterator[str]:
     """
     for job_id in view.by_job:
         ended = view.counted(job_id) if job_id > 0 else []
-        for before, row in pairwise(ended):
+        for before, row in zip(ended, ended[1:]):
             apart = row["job_finished"] - before["job_finished"] > CLOSE
             told = ("recovered", row["jl_id"]) in view.told
             if row["state"] != "succeeded" or not apart:
@@ -1072,7 +1072,8 @@ def overdue_is_told(view: View) -> Iterator[str]:
                 yield f"an alert says that job {job_id} is overdue, of which no success is expected"
             elif any(at - min(limits) + CLOSE < success < at - CLOSE for success in ended):
                 yield f"an alert says that job {job_id} is overdue at {at}, and it had succeeded"
-        for first, second in pairwise(sorted(told[job_id])):
+        moments = sorted(told[job_id])
+        for first, second in zip(moments, moments[1:]):
             span = view.span(job_id, first, second)
             if span is not None and second - first < span.attributes["expect_success_within"] - EXACT:
                 yield f"job {job_id} was said to be overdue twice in {second - first:.3f} s"
