@@ -2,6 +2,8 @@ CREATE FUNCTION @extschema@.check_job() RETURNS trigger
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    filled @extschema@.job;
 BEGIN
     IF TG_OP = 'INSERT' AND @extschema@.is_restored(NEW) THEN
         NEW := @extschema@.repair_restored(NEW);
@@ -13,7 +15,10 @@ BEGIN
         NEW.job_id := @extschema@.free_job_id(NEW.job_id);
         -- What to run, where and as whom is not guessed.
         IF num_nulls(NEW.enabled, @required attributes after job_command: NEW.{name}{,}@) > 0 THEN
-            NEW := @extschema@.fill_in_defaults(NEW);
+            -- One by one: NEW may be a row of once_job, and has to stay one.
+            filled := @extschema@.fill_in_defaults(NEW);
+            NEW.enabled := filled.enabled;
+            @required attributes after job_command: NEW.{name} := filled.{name};@
         END IF;
     END IF;
     -- Drivers send None as the JSON null.

@@ -37,7 +37,7 @@ def test_the_calls_of_the_readme(app: App) -> None:
     )
     assert job.next_run_at == one(app, "SELECT date_trunc('day', now()) + interval '1 day' AS midnight").midnight
     changed = one(app, "SELECT * FROM update_job(%s, job_description := 'Testing a job scheduler')", job.job_id)
-    assert changed == job._replace(job_description="Testing a job scheduler")
+    assert changed == job._replace(job_description="Testing a job scheduler", version=2)
     changed = one(app, "SELECT * FROM update_job(%s, enabled := false)", job.job_id)
     assert (changed.enabled, changed.next_run_at) == (False, None)
     deleted = app.execute("SELECT delete_job(job_id) FROM my_job WHERE job_description = 'Testing a job scheduler'")

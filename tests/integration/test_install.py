@@ -20,7 +20,7 @@ from harness.scheduler import Scheduler, new_scheduler, with_template
 def test_the_oldest_postgresql_is_the_same_everywhere() -> None:
     meta = json.loads((ROOT / "META.json").read_text())
     oldest = meta["prereqs"]["runtime"]["requires"]["PostgreSQL"].removesuffix(".0.0")
-    assert f"PostgreSQL {oldest} to " in (ROOT / "README.md").read_text()
+    assert f"version {oldest} to " in (ROOT / "README.md").read_text()
     assert f"${{*:-{oldest} " in (ROOT / "tools/matrix.sh").read_text()
 
 

@@ -128,11 +128,20 @@ def test_what_is_required(scheduler: Scheduler) -> None:
     insert(scheduler, "member_job")
     defaults = scheduler.admin.execute(values).fetchone()
     target = ("job_command", "datname", "rolname")
+    once = {
+        row.attname
+        for row in scheduler.execute(
+            "SELECT attname FROM pg_attribute WHERE attrelid = 'member_once_job'::regclass AND attnum > 0"
+        )
+    }
     for name in set(required) - set(target):
         notices.clear()
         insert(scheduler, "member_job", **{name: "NULL"})
         assert notices == [f"NULL stands for the default here: {name}"]
         assert scheduler.admin.execute(values).fetchone() == defaults
+        if name in once:  # with and without, in one session
+            insert(scheduler, "member_once_job", **{name: "NULL"})
+            insert(scheduler, "member_once_job")
         scheduler.execute("SELECT define_job('defined', 'SELECT 1', {} := NULL)", sql.Identifier(name))
     for name in target:
         with pytest.raises(psycopg.errors.NullValueNotAllowed):
@@ -151,8 +160,8 @@ def test_the_checks_come_in_the_order_that_is_written_down(scheduler: Scheduler)
     )
     assert [row.tgname for row in rows] == [
         "authorize_write", "check_job", "check_name_is_free",
-        "check_server", "check_server_change", "refuse_cycle", "set_schedule",
-        "track_changed_target", "track_confirmed_target", "track_target",
+        "check_server", "check_server_change", "record_change", "record_change_of_job", "refuse_cycle",
+        "set_schedule", "track_changed_target", "track_confirmed_target", "track_replicated_target", "track_target",
     ]  # fmt: skip
 
 

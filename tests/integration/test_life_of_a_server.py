@@ -310,16 +310,14 @@ def test_a_logical_copy(own_cluster: Callable[..., Cluster], directory: Path) ->
     source.start()
     goes_on(source, job)
     text = (Path(__file__).parents[2] / "docs/scaling.md").read_text()
-    publish, subscribe = re.findall(r"```sql\n(-- (?:there|here): [^`]*)```", text)
+    publish, subscribe = re.findall(r"```sql\n(-- (?:there|here)\b[^`]*)```", text)
     (statement,) = source.execute(publish.replace("\\gexec", "")).fetchall()
     source.execute(statement[0])
     source.execute("SELECT pg_create_logical_replication_slot('jobs', 'pgoutput')")
     connection = (
         f"host={source.cluster.socket_directory} port={source.cluster.port} user={USER} dbname=''{source.dbname}''"
     )
-    delete, create = subscribe.split(";\n")[:2]
-    target.execute(delete.replace("scheduler.", ""))
-    create = re.sub("CONNECTION '[^']*'", f"CONNECTION '{connection}'".replace("\\", "\\\\"), create)
+    create = re.sub("CONNECTION '[^']*'", f"CONNECTION '{connection}'".replace("\\", "\\\\"), subscribe.strip("; \n"))
     # In one cluster the slot has to be there before.
     target.execute(f"{create} WITH (create_slot = false)")
     until(
@@ -331,7 +329,7 @@ def test_a_logical_copy(own_cluster: Callable[..., Cluster], directory: Path) ->
     source.stop()
     until(lambda: len(target.log(job)) == len(source.log(job)), "the rest to arrive")
     target.execute("DROP SUBSCRIPTION jobs")
-    assert target.value("SELECT max_running_jobs FROM worker_setting") == 7
+    assert target.value("SELECT max_running_jobs FROM worker_setting") == 32
     assert finding(target, "sequences").state == "error"
     target.start()
     goes_on(target, job)

@@ -245,7 +245,7 @@ def test_who_defines_something_is_told(scheduler: Scheduler) -> None:
         ]
         for call in calls:
             assert told(session, call)[-1:] == expected, call
-        late = "SELECT status FROM job_overview"
+        late = "SELECT coalesce(problem, status) FROM job_overview"
         until(lambda: session.execute(late).fetchone()[0] == "late", "the job to be late")  # type: ignore[index]
         scheduler.start()
         until(lambda: session.execute(late).fetchone()[0] == "succeeded", "the job to run")  # type: ignore[index]

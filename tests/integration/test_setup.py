@@ -140,7 +140,7 @@ def test_a_worker_that_does_not_go_on(scheduler: Scheduler) -> None:
     os.kill(pid, signal.SIGSTOP)
     try:
         row = until(lambda: (found := finding(scheduler, "worker")).state == "error" and found)
-        assert f"the worker (process {pid}) has not looked around since" in row.found
+        assert f"the worker (process {pid}) was halted by a signal (SIGSTOP)" in row.found
         # Nothing but the system can end a process that the system has stopped.
         os.kill(pid, signal.SIGCONT)
         mend(scheduler, row.remedy)
@@ -728,8 +728,12 @@ TESTED = {
         "the worker (process %s) was told to stop": "test_a_worker_that_was_stopped",
         "no worker runs": "test_a_worker_of_another_place",
         "the worker (process %s) waits since %s for a synchronous": "test_a_synchronous_standby_that_is_missing",
-        "the worker (process %s) waits since %s for a lock": "test_a_table_that_is_locked",
+        "the worker (process %s) waits for a lock": "test_a_lock",
+        "the worker (process %s) was halted by a signal": "test_a_worker_that_does_not_go_on",
         "the worker (process %s) has not looked": "test_a_worker_that_does_not_go_on",
+        "the transactions of the worker (process %s) fail": "test_the_log_cannot_be_written",
+        "the disk is full": "test_the_log_cannot_be_written",
+        "the subscription": "test_the_worker_of_the_subscriber_stays_its_own",
         "this server is a standby": "test_a_standby_is_quiet_and_takes_over_when_promoted",
         "a launcher starts it here": "test_a_standby_is_quiet_and_takes_over_when_promoted",
         "launchers will not start it here": "test_a_standby_is_quiet_and_takes_over_when_promoted",
