@@ -36,6 +36,15 @@ COMMENT ON FUNCTION @extschema@.permitted_roles() IS 'the roles that the current
 REVOKE ALL ON FUNCTION @extschema@.permitted_roles() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.permitted_roles() TO job_scheduler, job_monitor;
 
+CREATE FUNCTION @extschema@.position_of_role(roles name[], role name) RETURNS integer
+LANGUAGE internal IMMUTABLE SECURITY INVOKER PARALLEL SAFE NOT LEAKPROOF
+COST 0.0001 -- less than what seems to be half a comparison: job_command = ANY (ARRAY['…']); see all_job
+AS 'array_position';
+COMMENT ON FUNCTION @extschema@.position_of_role(name[], name) IS
+    'array_position() for the conditions of views, where it comes before all that compares';
+REVOKE ALL ON FUNCTION @extschema@.position_of_role(name[], name) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.position_of_role(name[], name) TO job_scheduler, job_monitor;
+
 CREATE FUNCTION @extschema@.is_superuser() RETURNS boolean
 LANGUAGE plpgsql STABLE SECURITY INVOKER PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp

@@ -21,7 +21,7 @@ SELECT a.alert_id,
 FROM @extschema@.alert a
 -- See all_job.
 WHERE (SELECT pg_has_role('job_monitor', 'USAGE'))
-   OR array_position((SELECT @extschema@.permitted_roles()), a.rolname) IS NOT NULL;
+   OR @extschema@.position_of_role((SELECT @extschema@.permitted_roles()), a.rolname) IS NOT NULL;
 
 COMMENT ON VIEW @extschema@.all_alert IS
     'all alerts for job_monitor; for others, those of the roles that the current role is a member of';

@@ -44,11 +44,11 @@ SELECT j.job_id,
        j.version
        @attributes after server: , j.{name}@
 FROM ONLY @extschema@.job j
--- Nothing that a user adds is evaluated before this: PostgreSQL evaluates what costs as little in the order in which
--- it is written, and array_position() costs no more than any operator. If rows were compared first, EXPLAIN ANALYZE
--- would tell of others' rows by what it calls "never executed".
+-- Nothing that a user adds is evaluated before this, but what costs nothing: PostgreSQL evaluates what costs least
+-- first, and position_of_role() costs less than any comparison. If rows were compared first, EXPLAIN ANALYZE would
+-- tell of others' rows by what it calls "never executed".
 WHERE (SELECT pg_has_role('job_monitor', 'USAGE'))
-   OR array_position((SELECT @extschema@.permitted_roles()), j.rolname) IS NOT NULL;
+   OR @extschema@.position_of_role((SELECT @extschema@.permitted_roles()), j.rolname) IS NOT NULL;
 
 COMMENT ON VIEW @extschema@.all_job IS 'all jobs for job_monitor; for others, those of the roles that the current role is a member of';
 GRANT SELECT ON @extschema@.all_job TO job_monitor;

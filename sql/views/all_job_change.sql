@@ -13,7 +13,7 @@ SELECT c.job_id,
 FROM @extschema@.job_change c
 -- See all_job.
 WHERE (SELECT pg_has_role('job_monitor', 'USAGE'))
-   OR array_position((SELECT @extschema@.permitted_roles()), c.rolname) IS NOT NULL;
+   OR @extschema@.position_of_role((SELECT @extschema@.permitted_roles()), c.rolname) IS NOT NULL;
 
 COMMENT ON VIEW @extschema@.all_job_change IS
     'the changes of all jobs for job_monitor; for others, of those of the roles that the current role is a member of';

@@ -30,7 +30,7 @@ SELECT l.jl_id,
 FROM @extschema@.job_log l
 -- See all_job.
 WHERE (SELECT pg_has_role('job_monitor', 'USAGE'))
-   OR array_position((SELECT @extschema@.permitted_roles()), l.rolname) IS NOT NULL;
+   OR @extschema@.position_of_role((SELECT @extschema@.permitted_roles()), l.rolname) IS NOT NULL;
 
 COMMENT ON VIEW @extschema@.all_job_log IS 'all runs for job_monitor; for others, those of the roles that the current role is a member of';
 GRANT SELECT ON @extschema@.all_job_log TO job_monitor;

@@ -3,7 +3,7 @@ SELECT j.job_id, coalesce(j.starts_at, j.schedule_set_at) AS begins_at
 FROM ONLY @extschema@.job j
 -- See all_job.
 WHERE (SELECT pg_has_role('job_monitor', 'USAGE'))
-   OR array_position((SELECT @extschema@.permitted_roles()), j.rolname) IS NOT NULL;
+   OR @extschema@.position_of_role((SELECT @extschema@.permitted_roles()), j.rolname) IS NOT NULL;
 
 COMMENT ON VIEW @extschema@.job_grid IS
     'where the grid of the intervals of each job begins, for upcoming_runs(); the same jobs as in visible_job';

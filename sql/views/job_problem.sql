@@ -35,7 +35,7 @@ WITH candidate AS (
                        WHERE a.jl_id IS NOT NULL HAVING count(*) >= 20) o ON true
     -- See all_job.
     WHERE ((SELECT pg_has_role('job_monitor', 'USAGE'))
-           OR array_position((SELECT @extschema@.permitted_roles()), j.rolname) IS NOT NULL)
+           OR @extschema@.position_of_role((SELECT @extschema@.permitted_roles()), j.rolname) IS NOT NULL)
       AND j.enabled)
 SELECT c.job_id, c.rolname, c.datname,
        @extschema@.job_label(c.job_name, c.job_description, c.job_command) AS job,

@@ -10,7 +10,7 @@ CROSS JOIN LATERAL (
     WHERE o.job_id = i.job_id
       -- See all_job.
       AND ((SELECT pg_has_role('job_monitor', 'USAGE'))
-           OR array_position((SELECT @extschema@.permitted_roles()), o.rolname) IS NOT NULL)) r
+           OR @extschema@.position_of_role((SELECT @extschema@.permitted_roles()), o.rolname) IS NOT NULL)) r
 WHERE i.kind = 'run';
 
 COMMENT ON VIEW @extschema@.waiting_run IS
@@ -24,7 +24,7 @@ CREATE VIEW @extschema@.member_waiting_run WITH (security_barrier) AS
 SELECT w.* FROM @extschema@.waiting_run w
 -- What is below shows job_monitor more than that.
 WHERE NOT (SELECT @extschema@.is_only_monitor())
-   OR array_position((SELECT @extschema@.permitted_roles()), w.rolname) IS NOT NULL;
+   OR @extschema@.position_of_role((SELECT @extschema@.permitted_roles()), w.rolname) IS NOT NULL;
 
 COMMENT ON VIEW @extschema@.member_waiting_run IS
     'the requested runs that the current role may cancel: those of the roles that it is a member of';

@@ -36,7 +36,7 @@ LEFT JOIN LATERAL @extschema@.percentiles(s.durations) d ON true
 LEFT JOIN LATERAL @extschema@.percentiles(s.delays) l ON true
 -- See all_job.
 WHERE (SELECT pg_has_role('job_monitor', 'USAGE'))
-   OR array_position((SELECT @extschema@.permitted_roles()), j.rolname) IS NOT NULL;
+   OR @extschema@.position_of_role((SELECT @extschema@.permitted_roles()), j.rolname) IS NOT NULL;
 
 COMMENT ON VIEW @extschema@.job_stats IS
     'statistics of the runs of each job, including those no longer in the log: jobs of all roles that the current role is a member of; for job_monitor all jobs';

@@ -2,7 +2,7 @@ CREATE VIEW @extschema@.member_job WITH (security_barrier) AS
 SELECT * FROM @extschema@.all_job j
 -- What is below shows job_monitor more than that.
 WHERE NOT (SELECT @extschema@.is_only_monitor())
-   OR array_position((SELECT @extschema@.permitted_roles()), j.rolname) IS NOT NULL
+   OR @extschema@.position_of_role((SELECT @extschema@.permitted_roles()), j.rolname) IS NOT NULL
 WITH CASCADED CHECK OPTION;
 ALTER VIEW @extschema@.member_job OWNER TO job_view_owner; -- see view_owner.sql
 

@@ -2,7 +2,7 @@ CREATE VIEW @extschema@.member_job_change WITH (security_barrier) AS
 SELECT * FROM @extschema@.all_job_change c
 -- What is below shows job_monitor more than that.
 WHERE NOT (SELECT @extschema@.is_only_monitor())
-   OR array_position((SELECT @extschema@.permitted_roles()), c.rolname) IS NOT NULL;
+   OR @extschema@.position_of_role((SELECT @extschema@.permitted_roles()), c.rolname) IS NOT NULL;
 
 COMMENT ON VIEW @extschema@.member_job_change IS
     'the changes of the jobs of all roles that the current role is a member of';

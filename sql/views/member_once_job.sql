@@ -11,7 +11,7 @@ SELECT o.job_id,
 FROM @extschema@.once_job o
 -- See all_job.
 WHERE (SELECT @extschema@.is_superuser())
-   OR array_position((SELECT @extschema@.permitted_roles()), o.rolname) IS NOT NULL
+   OR @extschema@.position_of_role((SELECT @extschema@.permitted_roles()), o.rolname) IS NOT NULL
 WITH CASCADED CHECK OPTION;
 
 COMMENT ON VIEW @extschema@.member_once_job IS

@@ -17,6 +17,7 @@ from harness.scheduler import SCHEMA, Scheduler, new_scheduler
 VIEWS = (
     "my_job", "member_job", "visible_job", "my_job_log", "member_job_log", "job_stats", "member_once_job",
     "job_overview", "recent_runs", "job_chain", "waiting_run", "job_request",
+    "my_job_definition", "member_job_definition", "my_alert", "member_alert", "my_job_change", "member_job_change",
 )  # fmt: skip
 # Of the secret, which lies between them, and of what is nobody's.
 SECRET, BELOW, ABOVE, NOBODYS = "secret of the victim", "s", "t", "secret of nobody"
@@ -26,6 +27,8 @@ CONDITIONS = (
     ("{column} IN ({}, 'x')", SECRET, NOBODYS),
     ("{column} = {} AND rolname = {victim}", SECRET, NOBODYS),
     ("{column} LIKE {} || '%%'", SECRET, NOBODYS),
+    ("{column} = ANY (ARRAY[{}])", SECRET, NOBODYS),  # which seems to be cheaper than a comparison
+    ("{column} >= ANY (ARRAY[{}])", BELOW, ABOVE),
 )
 PLANS = (
     "RESET ALL",
@@ -68,7 +71,18 @@ class Theatre:
                 f"UPDATE job_log SET ({messages}, job_command) = ({', '.join([text] * 7)})",
                 *[sql.Literal(value) for value in (self.victim, SECRET)] * 7,
             )
+            scheduler.execute(
+                f"UPDATE job_change SET (changed_by, session_role, call) = ({', '.join([text] * 3)})",
+                *[sql.Literal(value) for value in (self.victim, SECRET)] * 3,
+            )
         for role, text in ((self.victim, SECRET), (mallory, "own")):
+            scheduler.execute(
+                """INSERT INTO alert (alert_id, event, raised_at, job_id, job_name, rolname, datname, server, sqlstate,
+                                      explanation, since, told_at, delivery_error)
+                   SELECT nextval('worker_inbox_request_id_seq'), t, now(), 1, t, {}, t, t, t, t, now(), now(), t
+                   FROM CAST({} AS text) t""",
+                sql.Literal(role), sql.Literal(text),
+            )  # fmt: skip
             scheduler.connect_as(role).execute("SELECT run_once(%s)", (text,))
         scheduler.execute("SELECT run_job(job_id) FROM member_job")
         scheduler.execute("ANALYZE")
@@ -80,8 +94,9 @@ class Theatre:
             """SELECT c.attname AS name FROM pg_attribute c WHERE c.attrelid = {}::regclass AND c.attnum > 0
                AND c.atttypid IN ('text'::regtype, 'name'::regtype) AND c.attname <> 'rolname'
                AND ({} <> 'job_request' OR c.attname NOT IN ('kind', 'cause'))
-               AND ({} <> 'waiting_run' OR c.attname <> 'cause')""",
-            *(sql.Literal(text) for text in (f'"{SCHEMA}".{view}', view, view)),
+               AND ({} <> 'waiting_run' OR c.attname <> 'cause')
+               AND ({} NOT LIKE '%_job_change' OR c.attname <> 'action')""",
+            *(sql.Literal(text) for text in (f'"{SCHEMA}".{view}', view, view, view)),
         )
         return [row.name for row in rows]
 
