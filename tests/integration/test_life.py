@@ -250,6 +250,17 @@ def test_the_first_due_time_comes_after_the_definition_is_seen(worker: Scheduler
     assert (first.scheduled_at - since).total_seconds() % 1 == pytest.approx(0, abs=1e-3)
 
 
+def test_what_is_due_while_the_worker_begins_is_accounted_for(scheduler: Scheduler) -> None:
+    """The job is defined while no worker is there, and due before the next one has come to read of it."""
+    until(lambda: scheduler.value("SELECT extract(second FROM clock_timestamp()) % 1 < 0.3"), "the begin of a second")
+    job_id = scheduler.insert("SELECT 1", schedule="* * * * * *")
+    due = scheduler.value("SELECT first_run_at FROM job WHERE job_id = %s", job_id)
+    with scheduler.connect() as holder, holder.transaction():
+        holder.execute("LOCK job_statistic")  # for which the worker waits a second when it begins
+        scheduler.start()
+    assert wait_for_end(scheduler, job_id)[0].scheduled_at == due
+
+
 def test_due_times_that_wait_are_missed_when_the_schedule_changes(worker: Scheduler) -> None:
     job_id = worker.insert("SELECT 1", schedule="1 second")
     wait_for_end(worker, job_id)
@@ -263,6 +274,24 @@ def test_due_times_that_wait_are_missed_when_the_schedule_changes(worker: Schedu
     assert missed.exception_message == "the schedule was changed while the run waited"
     logged = [row.scheduled_at for row in rows(worker, job_id, "succeeded")]
     assert missed.scheduled_at > max(logged)
+
+
+def test_a_new_schedule_is_followed_once_a_run_of_the_old_one_has_ended(worker: Scheduler) -> None:
+    """What was due in a pause waits until the job is idle, also if the run that is active began before the change."""
+    worker.execute("SELECT pg_advisory_lock(1)")
+    job_id = worker.insert("SELECT pg_advisory_lock(1)", schedule="@yearly")
+    jl_id = requested(worker, job_id)
+    until(lambda: rows(worker, job_id, "running"), "the run to start")
+    worker.execute("SELECT pause_jobs()")
+    worker.value("SELECT update_job(%s, schedule := '1 second')", job_id)
+    due = "SELECT next_run_at < clock_timestamp() FROM all_job WHERE job_id = %s"
+    until(lambda: worker.value(due, job_id), "a due time")
+    worker.execute("SELECT resume_jobs()")
+    waits = "SELECT resume_at IS NOT NULL FROM job_state WHERE job_id = %s"
+    until(lambda: worker.value(waits, job_id), "the job to wait for its run")
+    worker.execute("SELECT pg_advisory_unlock(1)")
+    worker.ended(jl_id)
+    until(lambda: [row for row in worker.log(job_id) if row.cause == "schedule"], "a run by schedule")
 
 
 def test_due_times_that_wait_are_missed_when_failures_disable_the_job(worker: Scheduler) -> None:

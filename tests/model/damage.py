@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from tests.model.history import Change, Event, History
-from tests.model.oracle import CLOSE, FAILED, PROMPT, STARTED, Row, Span, View
+from tests.model.oracle import CLOSE, FAILED, LATE, PROMPT, STARTED, Row, Span, View
 
 Rows = list[Any]
 # More than any number in a history.
@@ -118,7 +118,7 @@ def is_certain(view: View, row: Row) -> bool:
     others = [
         other
         for other in view.by_job[row["job_id"]]
-        if other is not row and other["scheduled_at"] - CLOSE < end and other["job_finished"] + CLOSE > begin
+        if other is not row and other["scheduled_at"] - CLOSE < end and other["job_finished"] + LATE > begin
     ]
     span = span_of(view, row)
     calm = not view.away(begin, end) and not any(
@@ -131,6 +131,8 @@ def is_on_grid(view: View, row: Row) -> bool:
     """A due time that certainly has to be in the log."""
     span, due = span_of(view, row), row["scheduled_at"]
     if row["cause"] != "schedule" or span is None or span.period is None or not span.attributes["enabled"]:
+        return False
+    if due <= view.seen(row["job_id"], span):
         return False
     return not view.disabled(row["job_id"], due) and not view.happened(
         due - 5, due + CLOSE, "quarantine", job_id=row["job_id"]
@@ -169,7 +171,7 @@ def makes_runs_follow(view: View, row: Row) -> bool:
         view.happened(cause_of["job_finished"] - 1, cause_of["job_finished"] + 1, "quarantine", job_id=job_id)
         for job_id in (row["job_id"], cause_of["job_id"])
     )
-    certain = span.has(cause_of["job_finished"]) and cause_of["job_finished"] < span.end - 4 * CLOSE
+    certain = span.has(cause_of["job_finished"]) and cause_of["job_finished"] < span.end - 2 * LATE
     enabled = span.attributes["enabled"] and not view.disabled(row["job_id"], cause_of["job_finished"] + CLOSE)
     alone = enabled and len(followers) == 1 and len(span.attributes["run_after"]) == 1
     return alone and serial and calm and certain and not near and cause_of["state"] == "succeeded"
@@ -184,7 +186,9 @@ def has_failed_before_others_ran(view: View, change: Change) -> bool:
         and row in view.counted(change.job_id)
         and row["state"] in FAILED
         and any(
-            row["job_finished"] + 2 * CLOSE < (other["job_started"] or 0) < span.end - CLOSE
+            row["job_finished"] + (PROMPT if span.attributes["parallel"] else 2 * CLOSE)
+            < (other["job_started"] or 0)
+            < span.end - CLOSE
             and other["cause"] == "schedule"
             for other in rows
         )
@@ -447,7 +451,7 @@ def is_numbered(view: View, alert: Row) -> bool:
     near = [
         row
         for row in view.by_job[alert["job_id"]]
-        if row["state"] == "succeeded" and any(abs(row["job_finished"] - moment) < CLOSE for moment in moments)
+        if row["state"] == "succeeded" and any(abs(row["job_finished"] - moment) < LATE for moment in moments)
     ]
     return alert["event"] in FAILED and alert["job_id"] > 0 and not near
 
@@ -466,9 +470,9 @@ def has_a_long_silence(view: View, change: Change) -> bool:
         span.changed == change.begin
         and span.attributes["enabled"]
         and span.has(success)
-        and success + 2 * PROMPT < span.end
-        and not view.away(success, success + 2 * PROMPT)
-        and not any(success < other < success + 2 * PROMPT for other in ended)
+        and success + PROMPT + LATE < span.end
+        and not view.away(success, success + PROMPT + LATE)
+        and not any(success < other < success + PROMPT + LATE for other in ended)
         for span in view.spans[change.job_id]
         for success in ended
     ) and not any(alert["event"] == "overdue" and alert["job_id"] == change.job_id for alert in view.history.alerts)
@@ -548,6 +552,6 @@ DAMAGE = [
     Damage("notifications_are_alerts", "notifications", was_heard, drop),
     Damage("notifications_are_alerts", "notifications", every, double),
     Damage("recovery_is_told", "alerts", has_recovered, drop),
-    Damage("overdue_is_told", "changes", has_a_long_silence, put_attribute(expect_success_within=PROMPT / 2)),
+    Damage("overdue_is_told", "changes", has_a_long_silence, put_attribute(expect_success_within=LATE / 2)),
     Damage("overdue_is_told", "alerts", recovers, is_overdue_at_once),
 ]

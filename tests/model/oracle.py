@@ -18,10 +18,12 @@ from tests.model.history import Attributes, Change, Event, History
 Row = dict[str, Any]
 # Things that are closer together than this may have come in either order, in seconds.
 CLOSE = 0.25
+# How long after the end of a run the worker may log it and decide what follows, on a machine that is busy, in seconds.
+LATE = 1.0
 # What the clock may be off between the log's microseconds and a float, in seconds.
 EXACT = 0.001
 # How long a run that has been claimed may take to start, or a worker that is there to do anything, in seconds.
-PROMPT = 3.0
+PROMPT = 5.0
 STARTED = {"succeeded", "failed", "timed out", "lost", "cancelled"}
 FAILED = {"failed", "timed out", "lost"}
 WANTED = {"on_success": {"succeeded"}, "on_failure": FAILED, "always": STARTED}
@@ -98,6 +100,14 @@ class View:
     def changed(self, job_id: int, begin: float, end: float) -> bool:
         """Whether the job may have been changed in this time."""
         return any(c.begin - CLOSE <= end and c.end + CLOSE >= begin for c in self.changes[job_id])
+
+    def seen(self, job_id: int, span: Span) -> float:
+        """By when the worker certainly has seen the schedule: some time after it was set, or when it first followed
+        it."""
+        set_at = span.attributes["schedule_set_at"]
+        committed = min(s.begin for s in self.spans[job_id] if s.attributes["schedule_set_at"] == set_at)
+        followed = (r["scheduled_at"] for r in self.by_job[job_id] if r["cause"] == "schedule")
+        return min([committed + PROMPT, *(due for due in followed if due > set_at)])
 
     def versions(self, job_id: int, begin: float, end: float) -> list[Attributes]:
         """All that the job may have been in this time."""
@@ -321,7 +331,7 @@ def skipped_for_a_run(view: View) -> Iterator[str]:
             if other["state"] in STARTED
             and other["jl_id"] != row["jl_id"]
             and min(other["scheduled_at"], other["job_started"] or other["scheduled_at"]) <= moment + EXACT
-            and other["job_finished"] >= moment - CLOSE
+            and other["job_finished"] >= moment - LATE
         ]
         if not active:
             yield f"run {row['jl_id']} of job {row['job_id']} was skipped at {moment} while no run was active"
@@ -349,6 +359,7 @@ def every_due_time_is_accounted_for(view: View) -> Iterator[str]:
     schedules.md: So each due time of a job that is enabled and not in quarantine is in the log, as a run, as `skipped`,
     or in a `missed` row.
     schedules.md: A late or long run does not move the grid.
+    schedules.md: The first due time is the first after the worker has seen the definition
     reference.md: The job keeps its due times and is checked again at each of them; once the reason is gone, it runs as
     usual.
     """
@@ -357,7 +368,8 @@ def every_due_time_is_accounted_for(view: View) -> Iterator[str]:
         for span in spans:
             if not span.attributes["enabled"]:
                 continue
-            for due in due_between(span.attributes, span.begin + CLOSE, span.end - CLOSE):
+            begin = max(span.begin + CLOSE, view.seen(job_id, span))
+            for due in due_between(span.attributes, begin, span.end - CLOSE):
                 if view.disabled(job_id, due) or view.happened(due - 5, due + CLOSE, "quarantine", job_id=job_id):
                     continue
                 # What waited when the quarantine began was passed over as well.
@@ -726,6 +738,8 @@ def disabled_after_failures(view: View) -> Iterator[str]:
             limit = span.attributes["disable_after"]
             if limit is None:
                 continue
+            # A run that may overlap may have been claimed before, and wait for a session.
+            claimed = PROMPT if span.attributes["parallel"] else 2 * CLOSE
             in_row, since = 0, None
             for row in view.counted(job_id):
                 in_row = 0 if row["state"] == "succeeded" else in_row + 1
@@ -737,7 +751,7 @@ def disabled_after_failures(view: View) -> Iterator[str]:
                 row["jl_id"]
                 for row in view.by_job[job_id]
                 if row["cause"] in ("schedule", *FOLLOWING)
-                and since + 2 * CLOSE < (row["job_started"] or 0) < span.end - CLOSE
+                and since + claimed < (row["job_started"] or 0) < span.end - CLOSE
             ]
             if late:
                 yield f"job {job_id} failed {limit} times in a row by {since}, and runs {late[:3]} started"
@@ -840,7 +854,7 @@ def single_dependencies_follow(view: View) -> Iterator[str]:
                     retries = [other for other in view.caused[row["jl_id"]] if other["cause"] == "retry"]
                     ended = max([ended, *(other["job_finished"] for other in retries)])
                     ended = view.history.end if view.disabled(job_id, ended + 10) else ended
-                if not span.begin + CLOSE < ended < span.end - 4 * CLOSE or view.disabled(job_id, ended + CLOSE):
+                if not span.begin + CLOSE < ended < span.end - 2 * LATE or view.disabled(job_id, ended + CLOSE):
                     continue
                 if row["state"] in FAILED and not view.is_final(row):
                     continue
@@ -998,7 +1012,7 @@ def alerts_are_counted(view: View) -> Iterator[str]:
         ended = [row["job_finished"] for row in view.by_job[job_id] if row["state"] == "succeeded"]
         for before, alert in zip([None, *alerts], alerts):
             since = 0.0 if before is None else before["at"]
-            if any(abs(moment - at) < CLOSE for moment in ended for at in (since, alert["at"])):
+            if any(abs(moment - at) < LATE for moment in ended for at in (since, alert["at"])):
                 continue
             anew = before is None or any(since < moment < alert["at"] for moment in ended)
             expected = 1 if before is None or anew else before["repetition"] + 1

@@ -246,10 +246,14 @@ def resume(spi: Spi) -> None:
 
 
 RUN_AGAIN = Statement(
-    """UPDATE @extschema@.job_state s SET next_run_at = least(s.next_run_at, to_timestamp(r.due)), resume_at = NULL
+    # A job also waits for a run that began under an earlier schedule, which says nothing of when it is due.
+    """UPDATE @extschema@.job_state s
+       SET next_run_at = least(s.next_run_at, s.resume_at,
+                               CASE WHEN s.schedule_set_at = to_timestamp(r.schedule_set_at)
+                                    THEN to_timestamp(r.due) END),
+           resume_at = NULL
        FROM unnest($1, $2, $3) r (job_id, due, schedule_set_at)
-       WHERE s.job_id = r.job_id AND s.job_id = ANY ($1) AND s.schedule_set_at = to_timestamp(r.schedule_set_at)
-           AND s.disabled_at IS NULL""",
+       WHERE s.job_id = r.job_id AND s.job_id = ANY ($1) AND s.disabled_at IS NULL""",
     *("int8[]", "float8[]", "float8[]"),
 )
 

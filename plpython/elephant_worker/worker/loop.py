@@ -106,6 +106,8 @@ class Worker:
     def work(self, follows: int | None) -> None:
         """Be the worker until told to leave; in place of another process, if it follows one."""
         self._begin()
+        # What became due while it began is missed time too, also of jobs that were defined meanwhile.
+        self._clock_watch.available_since = self._clock.now()
         self._log("has started" if follows is None else f"has taken over from process {follows}")
         while self._life is Life.SERVING or self._pool.active or self._claimed or self._unlogged:
             self._pool.turn(self._seconds_to_wait())
