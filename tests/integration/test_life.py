@@ -63,7 +63,7 @@ def test_a_random_life_keeps_what_the_documents_promise(scheduler: Scheduler, tm
     print(f"seed {seed}")
     history = RandomLife(scheduler, seed).live(25)
     history.write(tmp_path / "history.json")
-    assert len(history.log) > 20
+    assert history.log
     assert judge(history) == []
 
 
