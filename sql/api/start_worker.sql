@@ -50,8 +50,8 @@ BEGIN
     SELECT * INTO answer FROM @extschema@.host_worker(attended, how);
     IF (answer.user_error).sqlstate IN ('57014', '55P03') THEN
         PERFORM @extschema@.raise_error(answer.user_error); -- a cancellation comes once: nothing more is waited for
-    ELSIF how <> 'committed' THEN
-        -- Somebody else may have started one at the same time.
+    ELSIF how = 'now' OR answer.pid IS NOT NULL AND how = 'again' THEN
+        -- Somebody else may have started one at the same time; the one that was to be replaced is no answer.
         worker := @extschema@.serving_worker_pid();
     END IF;
     IF coalesce(worker, answer.pid) IS NULL AND (attended OR @extschema@.is_armed()) THEN
@@ -80,13 +80,14 @@ BEGIN
         -- check_setup() tells who has no launcher. The worker writes this row too: do not wait for it.
         UPDATE @extschema@.worker_state s SET launcher_seen = clock_timestamp()
         WHERE s.only_row IN (SELECT u.only_row FROM @extschema@.worker_state u
-                             WHERE coalesce(u.launcher_seen, '-infinity') < clock_timestamp() - interval '5 minutes'
+                             WHERE coalesce(u.launcher_seen, '-infinity')
+                                   < greatest(clock_timestamp() - interval '5 minutes', pg_postmaster_start_time())
                              FOR UPDATE SKIP LOCKED);
     END IF;
 END
 $$;
 COMMENT ON FUNCTION @extschema@.note_launcher() IS
-    'notes that a launcher is there, every 5 minutes at most';
+    'notes that a launcher is there, every 5 minutes at most, and once after each start of the server';
 REVOKE ALL ON FUNCTION @extschema@.note_launcher() FROM PUBLIC;
 
 CREATE FUNCTION @extschema@.start_worker(unattended boolean DEFAULT false) RETURNS integer

@@ -7,7 +7,7 @@ import re
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing, suppress
 from typing import Any
 
 import psycopg
@@ -290,3 +290,33 @@ def test_a_full_disk_of_another_kind(own_cluster: Callable[..., Cluster]) -> Non
         session.execute("SELECT stop_worker()")
     assert scheduler.run("SELECT 1").state == "succeeded"
     scheduler.close()
+
+
+def test_a_server_without_a_free_connection(own_cluster: Callable[..., Cluster]) -> None:
+    """restart_worker() does not take the worker that was to be replaced for another one."""
+    cluster = own_cluster(max_connections="20")
+    scheduler = new_scheduler(cluster)
+    scheduler.execute("UPDATE worker_setting SET max_running_jobs = 1")
+    pid = scheduler.start()
+    until(lambda: scheduler.value("SELECT spare_pid FROM worker_state"), "the spare")
+    with ExitStack() as others:
+        with suppress(psycopg.OperationalError):
+            while True:
+                others.enter_context(closing(cluster.connect()))
+        for call in ("SELECT restart_worker()", "BEGIN; SELECT stop_worker(); SELECT start_worker()"):
+            with pytest.raises(psycopg.OperationalError, match="could not be given a session") as failure:
+                scheduler.admin.execute(call)
+            assert failure.value.sqlstate == "08001"
+            assert "too many clients" in (failure.value.diag.message_detail or "")
+            assert "connection must be free" in (failure.value.diag.message_hint or "")
+            scheduler.admin.rollback()
+        assert scheduler.value("SELECT pid FROM worker_status WHERE reason IS NULL") == pid
+    assert scheduler.value("SELECT restart_worker()") != pid
+    scheduler.close()
+
+
+def test_a_launcher_is_noted_anew_after_a_start_of_the_server(scheduler: Scheduler) -> None:
+    pid = scheduler.start()
+    scheduler.execute("UPDATE worker_state SET launcher_seen = pg_postmaster_start_time() - interval '1 second'")
+    assert scheduler.value("SELECT start_worker(unattended := true)") == pid
+    assert scheduler.value("SELECT launcher_seen > pg_postmaster_start_time() FROM worker_status")

@@ -323,6 +323,20 @@ def test_a_server_that_wants_no_tls(context: tuple[Any, str]) -> None:
         assert outcome.state == "failed"
 
 
+def test_why_the_server_lets_nobody_in() -> None:
+    """TLS is tried as well where the server refuses without; that it has none is not the reason."""
+
+    def script(dialogue: Dialogue) -> None:
+        dialogue.startup()
+        dialogue.send(error("FATAL", "28000", "pg_hba.conf rejects connection"))
+
+    with fake_server(script) as server:
+        for mode in ("allow", "prefer"):
+            outcome = end(login(server, sslmode=mode))
+            assert outcome.message is not None
+            assert outcome.message.endswith("pg_hba.conf rejects connection"), mode
+
+
 def test_what_came_in_the_clear_does_not_count(context: tuple[Any, str]) -> None:
     """Somebody on the way puts messages in front of those that are encrypted."""
 

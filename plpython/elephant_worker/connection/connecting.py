@@ -127,6 +127,10 @@ class Rejected(Lost):
     """The server does not let in whoever comes in this way, encrypted or not."""
 
 
+class Unencrypted(Rejected):
+    """The server does not support TLS."""
+
+
 Socket = socket.socket
 T = TypeVar("T")
 # What is waited for, and whether there is more to be done without waiting.
@@ -238,6 +242,7 @@ class Connecting:
         ways = {"disable": (False,), "allow": (False, True), "prefer": (True, False)}.get(mode, (True,))
         if mode == "allow" and endpoint.address in self._login.wants_tls:
             ways = (True, False)
+        why: Rejected | None = None
         for number, encrypt in enumerate(ways):
             try:
                 made = yield from self._try(endpoint, encrypt, mode)
@@ -245,8 +250,10 @@ class Connecting:
                     raise Unreachable(f"{endpoint} is not what target_session_attrs asks for: {wanted}")
             except Rejected as rejected:
                 self._leave()
+                if why is None or not isinstance(rejected, Unencrypted):
+                    why = rejected  # that TLS was no way out does not say what it was to be a way out of
                 if number == len(ways) - 1:
-                    raise Lost(_failed(endpoint, rejected)) from None
+                    raise Lost(_failed(endpoint, why)) from None
             except Lost as lost:
                 self._leave()
                 raise type(lost)(_failed(endpoint, lost), sqlstate=lost.sqlstate, hint=lost.hint) from None
@@ -349,7 +356,7 @@ class Connecting:
             if answer == b"N" and mode == "prefer":
                 return None
             if answer != b"S":
-                raise Rejected("the server does not support TLS")
+                raise Unencrypted("the server does not support TLS")
         made = tls.context(self._parameters)
         assert isinstance(self._source, socket.socket)
         try:

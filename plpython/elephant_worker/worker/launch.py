@@ -146,8 +146,9 @@ def _no_session(user: str, error: OperationalError) -> UserError:
     return UserError(
         "the worker could not be given a session",
         str(error).strip(),
-        f'pg_hba.conf must let the role "{user}" in over the local socket as the server\'s own user '
-        "(peer, as it is by default); or run CALL run_worker() in a session of yours, or install pg_background.",
+        f'A connection must be free, and pg_hba.conf must let the role "{user}" in over the local socket as the '
+        "server's own user (peer, as it is by default); or run CALL run_worker() in a session of yours, or install "
+        "pg_background.",
         "08001",
     )
 
