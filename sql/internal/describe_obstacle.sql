@@ -12,7 +12,10 @@ SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT ROW(o.sqlstate, format(o.message, a.rolname, a.datname, a.server, a.defined_by), o.detail,
                format(o.hint, a.rolname, a.datname, a.server, a.defined_by)),
-           format(o.remedy, a.rolname, a.datname, a.server, a.defined_by)
+           -- A name with a line break would end a comment, and go on as a statement.
+           format(CASE WHEN concat(a.rolname, a.datname, a.server, a.defined_by) ~ E'[\n\r]'
+                       THEN regexp_replace(o.remedy, ' ?--[^\n]*\n?', '', 'g') ELSE o.remedy END,
+                  a.rolname, a.datname, a.server, a.defined_by)
     FROM (SELECT rolname, datname, coalesce(server, ''), coalesce(defined_by, '')) a (rolname, datname, server, defined_by)
     -- The error is for the log and for whoever defines the job; the remedy is SQL for a superuser.
     JOIN (VALUES

@@ -19,6 +19,8 @@ BEGIN
     END IF;
     NEW.schedule_set_at := OLD.schedule_set_at;
     NEW.first_run_at := OLD.first_run_at;
+    NEW.database_oid := OLD.database_oid;
+    NEW.version := coalesce(OLD.version, 1);
     RETURN NEW;
 END
 $$;

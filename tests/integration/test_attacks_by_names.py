@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -498,3 +499,42 @@ def test_deep_json(scheduler: Scheduler) -> None:
     with pytest.raises(psycopg.errors.StatementTooComplex):
         session.execute(insert, ("[" * 100000 + "]" * 100000,))
     assert scheduler.ended(scheduler.value("SELECT run_job(%s)", other)).state == "succeeded"
+
+
+@pytest.mark.parametrize("line_break", ["\n", "\r"])
+def test_a_name_does_not_get_out_of_the_comment_of_a_remedy(scheduler: Scheduler, line_break: str) -> None:
+    name = f"x{line_break}ALTER ROLE mallory SUPERUSER;--"
+    definition = scheduler.value("SELECT prosrc FROM pg_proc WHERE proname = 'describe_obstacle'")
+    codes = re.findall(r"\('([a-z ]+)', '[0-9A-Z]{5}'", definition)
+    assert {"database", "role", "other role", "server", "member"} < set(codes)
+    for code in codes:
+        remedy = scheduler.value("SELECT remedy FROM describe_obstacle(%s, %s, %s, %s, %s)", code, *[name] * 4)
+        rest = re.sub(r"""--[^\n\r]*|'(?:[^']|'')*'|"(?:[^"]|"")*\"""", "", remedy)
+        assert "mallory" not in rest
+        assert rest.split()[0] in ("UPDATE", "ALTER", "GRANT", "CREATE")
+    # Names of one line have their comments.
+    assert "--" in scheduler.value("SELECT remedy FROM describe_obstacle('database', 'a', 'b', NULL, 'a')")
+
+
+def test_a_dropped_database_of_such_a_name(scheduler: Scheduler) -> None:
+    mallory = scheduler.role("mallory", "LOGIN CREATEDB")
+    session = scheduler.connect_as(mallory)
+    name = "x\nCREATE ROLE pwned SUPERUSER;--"
+    session.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    session.execute("SELECT define_job('bait', 'SELECT 1', %s)", (name,))
+    session.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(name)))
+    remedy = scheduler.value("SELECT remedy FROM check_setup() WHERE check_name = 'jobs'")
+    scheduler.cluster.command("psql", "-X", "-d", scheduler.dbname, "-v", "ON_ERROR_STOP=1", input=remedy)
+    assert scheduler.value("SELECT count(*) FROM pg_roles WHERE rolname = 'pwned'") == 0
+    assert scheduler.value("SELECT enabled FROM member_job") is False
+
+
+def test_nobody_chooses_the_version_of_a_job(scheduler: Scheduler) -> None:
+    writer = scheduler.role("writer")
+    scheduler.execute("GRANT pg_write_all_data, pg_read_all_data TO {}", sql.Identifier(writer))
+    session = scheduler.connect_as(writer)
+    session.execute("SELECT define_job('mine', 'SELECT 1')")
+    before = scheduler.value("SELECT (version, database_oid)::text FROM job")
+    session.execute("UPDATE job SET version = 2147483647, database_oid = 1")
+    assert scheduler.value("SELECT (version, database_oid)::text FROM job") == before
+    assert scheduler.execute("DELETE FROM member_job").rowcount == 1
