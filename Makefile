@@ -120,9 +120,9 @@ demo:
 	$(prepare)
 	@tools/sandbox.sh python -m tools.demo
 
-# Everything that CI runs, with three clusters side by side, since most of the time a test waits for something.
+# Everything that CI runs, with four clusters side by side, since most of the time a test waits for something.
 test: lint
-	@tools/sandbox.sh python -m pytest --numprocesses=3 --dist=worksteal $(PYTEST)
+	@tools/sandbox.sh python -m pytest --numprocesses=4 --dist=worksteal $(PYTEST)
 
 # What the extension offers, written anew into tests/expected/surface.txt and docs/jobs.schema.json.
 surface:

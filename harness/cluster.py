@@ -106,7 +106,10 @@ class Cluster(testing.postgresql.Postgresql):  # type: ignore[misc]
         return os.path.join(self.base_dir, "tmp")
 
     def get_server_commandline(self) -> list[str]:
-        variables = [f"{name}={value}" for name, value in self.environment.items()]
+        # Without the virtual environment of the tests, whose packages the server's Python would find.
+        path = [entry for entry in os.environ["PATH"].split(":") if not Path(entry, "../pyvenv.cfg").exists()]
+        environment = {"PATH": ":".join(path), **self.environment}
+        variables = [f"{name}={value}" for name, value in environment.items()]
         return ["env", *variables, *super().get_server_commandline()]
 
     def is_server_available(self) -> bool:
@@ -171,4 +174,4 @@ class Cluster(testing.postgresql.Postgresql):  # type: ignore[misc]
 
     @property
     def log(self) -> str:
-        return Path(self.base_dir, f"{self.name}.log").read_text()
+        return Path(self.base_dir, f"{self.name}.log").read_text(errors="replace")

@@ -357,7 +357,6 @@ def test_a_restore_over_the_database_of_a_running_worker(scheduler: Scheduler, t
     assert re.search(
         f'LOG:  elephant_worker: the worker of database "{scheduler.dbname}" .* ends: the extension was ', log
     )
-    assert "cache lookup failed" not in log
     assert "Traceback" not in log
     now = status(scheduler)
     assert (now.running, now.reason) == (

@@ -14,6 +14,7 @@ from harness.scheduler import SCHEMA, Scheduler
 
 # A call of each function that people call; {job} is a job of theirs.
 CALLS = {
+    "apply_jobs": ['apply_jobs(\'[{{"job_name": "theirs", "job_command": "SELECT 4"}}]\')'],
     "cancel_job": ["cancel_job({job})", "cancel_job('ours')"],
     "cancel_run": ["cancel_run(1)"],
     "check_setup": ["check_setup()"],
@@ -21,6 +22,7 @@ CALLS = {
     "define_job": ["define_job('ours', 'SELECT 3')"],
     "delete_job": ["delete_job({job})", "delete_job('ours')"],
     "describe_schedule": ["describe_schedule('@daily')", "describe_schedule(interval '1 hour')"],
+    "export_jobs": ["export_jobs()", "export_jobs('sql')"],
     "find_job": ["find_job('ours')"],
     "insert_job": [
         "insert_job('SELECT 2', current_catalog)",

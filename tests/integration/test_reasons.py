@@ -166,6 +166,7 @@ def test_the_log_cannot_be_written(scheduler: Scheduler, code: str, words: str) 
     )
     found = finding(scheduler)
     assert (found.state, found.found) == ("error", expected)
+    assert found.remedy == "# see the end of the server's log, which says what is to be done"
     scheduler.execute("SELECT stop_worker()")
     until(lambda: not scheduler.value("SELECT running FROM worker_status"), "the worker to leave")
     scheduler.execute("DROP TRIGGER fail ON {}.job_log", sql.Identifier(SCHEMA))

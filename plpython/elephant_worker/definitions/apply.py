@@ -8,7 +8,7 @@ from typing import Any
 
 from ..database import job_definition
 from ..database.spi import Spi
-from ..errors import UserError
+from ..errors import UserError, as_row
 from . import document
 from .document import Entry, Key, Mistake
 from .references import References
@@ -31,6 +31,9 @@ def apply_document(
         changes = _Application(spi, jobs, part, bool(prune), bool(dry_run)).carry_out()
     except UserError as user_error:
         return {"changes": None, "user_error": user_error.as_row()}
+    except spi.Error as error:
+        # Raised again by SQL, where it carries no traceback.
+        return {"changes": None, "user_error": as_row(error)}
     return {"changes": json.dumps(changes), "user_error": None}
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..database import job_definition
 from ..database.spi import Spi
-from ..errors import UserError
+from ..errors import UserError, as_row
 from .document import Entry, Key, in_order
 from .references import References
 
@@ -27,6 +27,14 @@ def write_document(plpy: Any, schema: str, form: str | None, part: str | None) -
         )
         return {"document": None, "user_error": error.as_row()}
     spi = Spi(plpy, schema)
+    try:
+        return {"document": _write(plpy, spi, form, part), "user_error": None}
+    except spi.Error as error:
+        # Raised again by SQL, where it carries no traceback.
+        return {"document": None, "user_error": as_row(error)}
+
+
+def _write(plpy: Any, spi: Spi, form: str, part: str | None) -> str:
     jobs = {
         key: {row["attribute"]: (row["value"], row["literal"]) for row in rows}
         for key, rows in groupby(job_definition.export(spi, part), lambda row: (row["rolname"], row["job_name"]))
@@ -39,8 +47,7 @@ def write_document(plpy: Any, schema: str, form: str | None, part: str | None) -
         )
     lists = [attributes["run_after"][0] for attributes in jobs.values() if "run_after" in attributes]
     references = References(spi, lists, "")
-    written = _as_json(jobs, references) if form == "json" else _as_sql(jobs, references, plpy.quote_literal)
-    return {"document": written, "user_error": None}
+    return _as_json(jobs, references) if form == "json" else _as_sql(jobs, references, plpy.quote_literal)
 
 
 Jobs = dict[Key, dict[str, tuple[str, str]]]

@@ -105,7 +105,10 @@ def doubt_schedule(schedule: str, notice: Callable[..., object]) -> None:
     except UserError:
         return
     if doubted is not None:
-        from .description import entry_in_words
+        from ..vendor import vendored
+
+        with vendored():
+            from .description import entry_in_words
 
         words = entry_in_words(doubted.entry)
         notice(f'schedule "{doubted.entry}" means: {words}', detail=doubted.detail, hint=doubted.hint)

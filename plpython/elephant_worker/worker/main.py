@@ -61,6 +61,9 @@ def run(plpy: Any, schema: str, host: str, attended: bool) -> dict[str, Any]:
         before = {**spi.set_session(SESSION), "application_name": ""}
     except spi.exceptions.InvalidTransactionTermination:
         return {"user_error": IN_A_TRANSACTION.as_row()}
+    except spi.Error as error:
+        spi.rollback()
+        return {"user_error": as_row(error)}
     try:
         worker = worker_state.worker_pid(spi)
         if host == "foreground" and not worker_state.is_leaving(spi):
