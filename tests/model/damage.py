@@ -292,7 +292,7 @@ def after_the_deletion(rows: Rows, place: int, history: History) -> None:
 
 def is_overdue_at_once(rows: Rows, place: int, history: History) -> None:
     rows.append(
-        {**rows[place], "alert_id": NEW, "event": "overdue", "jl_id": None, "at": rows[place]["at"] + 2 * CLOSE}
+        {**rows[place], "alert_id": NEW, "event": "overdue", "jl_id": None, "at": rows[place]["at"] + LATE + CLOSE}
     )
 
 
@@ -301,7 +301,7 @@ def recovers(view: View, alert: Row) -> bool:
     row = view.by_number.get(alert["jl_id"])
     if alert["event"] != "recovered" or row is None or not success_was_expected(view, row):
         return False
-    return view.span(row["job_id"], row["job_finished"] - CLOSE, row["job_finished"] + 4 * CLOSE) is not None
+    return view.span(row["job_id"], row["job_finished"] - CLOSE, row["job_finished"] + LATE + 2 * CLOSE) is not None
 
 
 def key(row: Row) -> tuple[int, float, int]:

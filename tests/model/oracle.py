@@ -1081,10 +1081,11 @@ def overdue_is_told(view: View) -> Iterator[str]:
     for job_id, spans in view.spans.items():
         ended = [row["job_finished"] for row in view.by_job[job_id] if row["state"] == "succeeded"]
         for at in told[job_id]:
-            limits = [a["expect_success_within"] for a in view.versions(job_id, at, at) if a["expect_success_within"]]
+            versions = view.versions(job_id, at - LATE, at)
+            limits = [a["expect_success_within"] for a in versions if a["expect_success_within"]]
             if not limits:
                 yield f"an alert says that job {job_id} is overdue, of which no success is expected"
-            elif any(at - min(limits) + CLOSE < success < at - CLOSE for success in ended):
+            elif any(at - min(limits) + CLOSE < success < at - LATE for success in ended):
                 yield f"an alert says that job {job_id} is overdue at {at}, and it had succeeded"
         moments = sorted(told[job_id])
         for first, second in zip(moments, moments[1:]):

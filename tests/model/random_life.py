@@ -382,8 +382,11 @@ class RandomLife:
         scheduler, history = self.scheduler, self.history
         for job_id in list(self.jobs):
             begin = time.time()
+            # No alert is raised either while what has happened is read.
             scheduler.execute(
-                "UPDATE job SET schedule = NULL WHERE job_id = {} AND schedule IS NOT NULL", sql.Literal(job_id)
+                "UPDATE job SET schedule = NULL, expect_success_within = NULL"
+                " WHERE job_id = {} AND (schedule IS NOT NULL OR expect_success_within IS NOT NULL)",
+                sql.Literal(job_id),
             )
             self.noted("end", job_id, begin)
         history.end = time.time()
