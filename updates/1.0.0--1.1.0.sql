@@ -196,7 +196,8 @@ ALTER TABLE @extschema@.worker_state
     ADD COLUMN earlier_directories text[] NOT NULL DEFAULT '{}',
     ADD COLUMN stopped_worker timestamptz,
     ADD COLUMN stopped_by name,
-    ADD COLUMN stopped_at timestamptz;
+    ADD COLUMN stopped_at timestamptz,
+    ADD COLUMN version text;
 ALTER TABLE @extschema@.worker_setting
     ADD COLUMN pause_after_stall interval NOT NULL DEFAULT '10 seconds' CHECK (pause_after_stall BETWEEN '0' AND '1 hour'),
     ADD COLUMN max_requests_per_role integer DEFAULT 10000 CHECK (max_requests_per_role >= 1);

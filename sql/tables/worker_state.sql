@@ -15,7 +15,8 @@ CREATE TABLE @extschema@.worker_state (
     earlier_directories text[] NOT NULL DEFAULT '{}',
     stopped_worker timestamptz,
     stopped_by name,
-    stopped_at timestamptz
+    stopped_at timestamptz,
+    version text
 );
 
 COMMENT ON TABLE @extschema@.worker_state IS
@@ -48,5 +49,7 @@ COMMENT ON COLUMN @extschema@.worker_state.lowest_open_run IS
     'all runs with a lower jl_id have ended';
 COMMENT ON COLUMN @extschema@.worker_state.launcher_seen IS
     'when start_worker(unattended := true) was last called, recorded at most every 5 minutes';
+COMMENT ON COLUMN @extschema@.worker_state.version IS
+    'the version of the extension when the worker began; NULL: 1.0.0';
 
 INSERT INTO @extschema@.worker_state (only_row) SELECT true WHERE NOT EXISTS (SELECT FROM @extschema@.worker_state);

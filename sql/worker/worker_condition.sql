@@ -127,6 +127,10 @@ BEGIN
         reason := format('the worker (process %s) was told to stop by role "%s" at %s, and waits for its runs to end%s',
                          worker.pid, worker.stopped_by, worker.stopped_at,
                          CASE WHEN worker.armed THEN '; another one follows it' END);
+    ELSIF worker.version IS DISTINCT FROM (SELECT e.extversion FROM pg_extension e WHERE e.extname = 'elephant_worker') THEN
+        code := 'earlier version';
+        reason := format('the worker (process %s) is of an earlier version and starts nothing: it waits for its runs to end, and a new one follows it',
+                         worker.pid);
     ELSIF worker.wait_event = 'SyncRep' AND worker.since > interval '3 seconds' THEN
         code := 'synchronous standby';
         reason := format('the worker (process %s) waits since %s for a synchronous standby to confirm a commit (synchronous_standby_names = ''%s'')',

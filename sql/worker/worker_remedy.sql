@@ -11,6 +11,7 @@ AS $$
                           coalesce(current_setting('data_directory', true), 'data_directory of this standby')) END),
         ('files', 'error', E'# in a clone of elephant_worker\nmake && sudo make install'),
         ('leaving', 'warning', 'SELECT @extschema@.start_worker();'),
+        ('earlier version', 'warning', 'SELECT @extschema@.restart_worker(); -- cancels the runs that it waits for'),
         ('synchronous standby', 'error',
          'SELECT application_name, state, sync_state FROM pg_stat_replication; -- have a synchronous standby connect; or do without:'
          || E'\nALTER SYSTEM SET synchronous_standby_names = '''';\nSELECT pg_reload_conf();'),

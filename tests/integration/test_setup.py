@@ -731,6 +731,7 @@ TESTED = {
         "the worker (process %s) was told to stop": "test_a_worker_that_was_stopped",
         "no worker runs": "test_a_worker_of_another_place",
         "the worker (process %s) waits since %s for a synchronous": "test_a_synchronous_standby_that_is_missing",
+        "the worker (process %s) is of an earlier version": "test_long_runs_are_told",
         "the worker (process %s) waits for a lock": "test_a_lock",
         "the worker (process %s) was halted by a signal": "test_a_worker_that_does_not_go_on",
         "the worker (process %s) has not looked": "test_a_worker_that_does_not_go_on",

@@ -207,6 +207,11 @@ def test_long_runs_are_told(database: Callable[..., Scheduler]) -> None:
     scheduler.execute(UPDATE)
     ((message, hint),) = told
     assert message == "the worker will start nothing until the runs that are active have ended"
+    (found,) = scheduler.execute("SELECT * FROM check_setup() WHERE check_name = 'worker'").fetchall()
+    assert (found.state, found.found) == ("warning", scheduler.value("SELECT reason FROM worker_status"))
+    assert found.found.startswith(f"the worker (process {before}) is of an earlier version and starts nothing: ")
+    assert "restart_worker()" in found.remedy
     scheduler.execute(hint.partition(": ")[2].encode())
     assert scheduler.ended(run).state == "cancelled"
     until(lambda: scheduler.value("SELECT pid FROM worker_status") not in (before, None), "the new worker")
+    until(lambda: scheduler.value("SELECT reason IS NULL FROM worker_status"), "all to be well")

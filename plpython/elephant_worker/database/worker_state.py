@@ -17,6 +17,7 @@ ARM = Statement("SELECT @extschema@.arm_worker()")
 REGISTER = Statement(
     """UPDATE @extschema@.worker_state w
        SET pid = a.pid, backend_start = a.backend_start, host = $1,
+           version = (SELECT e.extversion FROM pg_extension e WHERE e.extname = 'elephant_worker'),
            spare_pid = NULL, spare_start = NULL  -- the spare that there may be was an earlier worker's
        FROM pg_stat_get_activity(pg_backend_pid()) a""",
     "text",
