@@ -51,7 +51,13 @@ STATEMENTS = [
     "UPDATE worker_setting SET conninfo = 'connect_timeout=5'",
     *(f"SELECT * FROM {view}" for view in ("worker_status", "job_overview", "recent_runs", "job_chain", "problem")),
 ]
-NOT_OURS = {psycopg.errors.QueryCanceled, psycopg.errors.LockNotAvailable, psycopg.errors.ReadOnlySqlTransaction}
+# The first: a worker that cannot begin its work in time says so.
+NOT_OURS = {
+    psycopg.errors.SystemError,
+    psycopg.errors.QueryCanceled,
+    psycopg.errors.LockNotAvailable,
+    psycopg.errors.ReadOnlySqlTransaction,
+}
 
 
 def test_the_list_is_complete(scheduler: Scheduler) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import Enum
 
-from ..database import job_state, worker_request
+from ..database import job_state, worker_request, worker_state
 from ..database.spi import Spi
 from ..jobs.run import Run
 from ..jobs.run_queue import QueuedRun
@@ -46,6 +46,8 @@ class Suspicion:
         if not self.one_by_one:
             self.one_by_one = True
             return True
+        if not worker_state.is_registered(self._spi):
+            return False  # a restore has created the extension anew: what is there is no longer this worker's
         reason = f"the worker could not {self.stage.value}: {error}"
         if self.stage is Stage.LOG and unlogged:
             self._give_up_run(unlogged)
