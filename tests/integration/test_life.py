@@ -270,7 +270,8 @@ def test_what_is_due_while_the_worker_begins_is_accounted_for(scheduler: Schedul
     with scheduler.connect() as holder, holder.transaction():
         holder.execute("LOCK job_statistic")  # for which the worker waits a second when it begins
         scheduler.start()
-    assert wait_for_end(scheduler, job_id)[0].scheduled_at == due
+    # As a run, or as missed where the machine takes its time.
+    until(lambda: due in {row.scheduled_at for row in scheduler.log(job_id)}, "the row of the first due time")
 
 
 def test_due_times_that_wait_are_missed_when_the_schedule_changes(worker: Scheduler) -> None:
