@@ -8,14 +8,20 @@ from typing import Any
 class UserError(Exception):
     """An input that is refused; all four parts reach the user."""
 
-    def __init__(self, message: str, detail: str, hint: str, sqlstate: str = "22023") -> None:
+    def __init__(self, message: str, detail: str | None, hint: str | None, sqlstate: str = "22023") -> None:
         super().__init__(message)
         self.message = message
         self.detail = detail
         self.hint = hint
         self.sqlstate = sqlstate
 
-    def as_row(self) -> dict[str, str]:
+    @classmethod
+    def of(cls, error: Any) -> UserError:
+        """What PostgreSQL has reported to PL/Python (plpy.SPIError). Raised again by SQL it carries no traceback."""
+        _, detail, hint, *_ = error.spidata
+        return cls(str(error), detail, hint, error.sqlstate)
+
+    def as_row(self) -> dict[str, str | None]:
         """The composite type `user_error` of the extension."""
         return {
             "sqlstate": self.sqlstate,
@@ -23,9 +29,3 @@ class UserError(Exception):
             "detail": self.detail,
             "hint": self.hint,
         }
-
-
-def as_row(error: Any) -> dict[str, str | None]:
-    """What PostgreSQL has reported to PL/Python (plpy.SPIError), as the same type."""
-    _, detail, hint, *_ = error.spidata
-    return {"sqlstate": error.sqlstate, "message": str(error), "detail": detail, "hint": hint}

@@ -93,7 +93,7 @@ DATABASE_NAME = Statement(
 def _database_name(spi: Spi, oid: int) -> str | None:
     """The name of a database; None if there is none that a job could have."""
     try:
-        with spi.plpy.subtransaction():
+        with spi.subtransaction():
             rows = spi.execute(DATABASE_NAME, oid)
     except spi.exceptions.CharacterNotInRepertoire:
         return None

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..database import job_definition
 from ..database.spi import Spi
-from ..errors import UserError, as_row
+from ..errors import UserError
 from . import document
 from .document import Entry, Key, Mistake
 from .references import References
@@ -32,8 +32,7 @@ def apply_document(
     except UserError as user_error:
         return {"changes": None, "user_error": user_error.as_row()}
     except spi.Error as error:
-        # Raised again by SQL, where it carries no traceback.
-        return {"changes": None, "user_error": as_row(error)}
+        return {"changes": None, "user_error": UserError.of(error).as_row()}
     return {"changes": json.dumps(changes), "user_error": None}
 
 
@@ -215,5 +214,5 @@ def _in_words(error: Any) -> str:
 
 
 def _as_user_error(error: Any) -> UserError:
-    _, detail, hint, *_ = error.spidata
-    return UserError(str(error), detail or "Nothing has been changed.", hint or "Try again.", error.sqlstate)
+    said = UserError.of(error)
+    return UserError(said.message, said.detail or "Nothing has been changed.", said.hint or "Try again.", said.sqlstate)

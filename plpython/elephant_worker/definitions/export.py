@@ -9,7 +9,7 @@ from typing import Any
 
 from ..database import job_definition
 from ..database.spi import Spi
-from ..errors import UserError, as_row
+from ..errors import UserError
 from .document import Entry, Key, in_order
 from .references import References
 
@@ -30,8 +30,7 @@ def write_document(plpy: Any, schema: str, form: str | None, part: str | None) -
     try:
         return {"document": _write(plpy, spi, form, part), "user_error": None}
     except spi.Error as error:
-        # Raised again by SQL, where it carries no traceback.
-        return {"document": None, "user_error": as_row(error)}
+        return {"document": None, "user_error": UserError.of(error).as_row()}
 
 
 def _write(plpy: Any, spi: Spi, form: str, part: str | None) -> str:

@@ -12,7 +12,7 @@ from ..connection.client import Client
 from ..connection.libpq import Connection, ExecStatus, OperationalError, connect
 from ..connection.login import Login
 from ..connection.passfile import find_password
-from ..errors import UserError, as_row
+from ..errors import UserError
 from .logins import own_address
 
 # How long a worker may take to begin its work.
@@ -40,8 +40,7 @@ def start(plpy: Any, schema: str, attended: bool, how: str) -> dict[str, Any]:
     except UserError as user_error:
         return {"pid": None, "waits": None, "user_error": user_error.as_row()}
     except plpy.SPIError as error:
-        # Raised again by SQL, where it carries no traceback.
-        return {"pid": None, "waits": None, "user_error": as_row(error)}
+        return {"pid": None, "waits": None, "user_error": UserError.of(error).as_row()}
     return {"pid": pid, "waits": waits, "user_error": None}
 
 

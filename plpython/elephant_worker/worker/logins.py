@@ -228,7 +228,7 @@ def runner_address() -> dict[str, object]:
         return {"address": None, "user_error": user_error.as_row()}
 
 
-def check_conninfo(text: str) -> dict[str, str] | None:
+def check_conninfo(text: str) -> dict[str, str | None] | None:
     """The function `check_conninfo`: what is wrong with worker_setting.conninfo."""
     try:
         _readable(text)

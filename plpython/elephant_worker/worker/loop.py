@@ -155,7 +155,7 @@ class Worker:
     def _attempt(self, failure: str, step: Callable[[], None]) -> bool:
         """Do a step of the beginning, or leave it out if it fails: whatever a row holds, the worker must begin."""
         try:
-            with self._spi.plpy.subtransaction():
+            with self._spi.subtransaction():
                 step()
         except Exception as error:
             self._spi.warning(f"elephant_worker {failure}: {error!r}")

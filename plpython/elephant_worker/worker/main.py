@@ -6,7 +6,7 @@ from typing import Any
 
 from ..database import server, worker_state
 from ..database.spi import Spi
-from ..errors import UserError, as_row
+from ..errors import UserError
 from ..system import client_socket
 from ..system.clock import Clock
 from .launch import SPARE_NAME, SUCCESSOR_NAME
@@ -63,7 +63,7 @@ def run(plpy: Any, schema: str, host: str, attended: bool) -> dict[str, Any]:
         return {"user_error": IN_A_TRANSACTION.as_row()}
     except spi.Error as error:
         spi.rollback()
-        return {"user_error": as_row(error)}
+        return {"user_error": UserError.of(error).as_row()}
     try:
         worker = worker_state.worker_pid(spi)
         if host == "foreground" and not worker_state.is_leaving(spi):
@@ -77,9 +77,8 @@ def run(plpy: Any, schema: str, host: str, attended: bool) -> dict[str, Any]:
         spi.rollback()
         return {"user_error": user_error.as_row() if attended else None}
     except spi.Error as error:
-        # Raised again by SQL, where it carries no traceback.
         spi.rollback()
-        return {"user_error": as_row(error)}
+        return {"user_error": UserError.of(error).as_row()}
     finally:
         spi.set_session(before)  # the session goes on, if somebody has called the procedure by hand
         if host != "foreground" and not server.is_installed(spi):

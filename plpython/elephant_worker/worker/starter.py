@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 from ..connection.pool import Pool
 from ..database import job_log, job_state, server, worker_request, worker_state
@@ -13,7 +12,7 @@ from ..database.spi import Spi
 from ..database.worker_setting import Settings
 from ..errors import UserError
 from ..jobs.dispatch import Decisions, DispatchContext, decide
-from ..jobs.run import Outcome, Run, RunState, Target
+from ..jobs.run import Outcome, Run, Target
 from ..jobs.run_queue import Capacity, QueuedRun
 from ..system.clock import Clock
 from .clock_watch import ClockWatch
@@ -294,15 +293,9 @@ class Starter:
         except UserError as user_error:
             return Outcome.of(user_error)
         except self._spi.Error as error:
-            reason = _refused(error)
+            reason = Outcome.of(UserError.of(error))
             if isinstance(error, self._spi.exceptions.LockNotAvailable):
                 self._locked_roles[target.role_oid] = steady + LOCKED_ROLE_WAIT, reason
             return reason
         self._locked_roles.pop(target.role_oid, None)
         return None
-
-
-def _refused(error: Any) -> Outcome:
-    """What PostgreSQL said when the run's role was to be given a login."""
-    _, detail, hint, *_ = error.spidata
-    return Outcome(RunState.FAILED, error.sqlstate, message=str(error), detail=detail, hint=hint)
