@@ -88,6 +88,7 @@ class Cluster(testing.postgresql.Postgresql):  # type: ignore[misc]
     ) -> None:
         self.installation = installation
         self.environment = environment or {}
+        self._connections: list[psycopg.Connection[Any]] = []
         options = {"fsync": "off", "timezone": "UTC", **(settings or {})}
         super().__init__(
             initdb=str(installation.bindir / "initdb"),
@@ -124,26 +125,24 @@ class Cluster(testing.postgresql.Postgresql):  # type: ignore[misc]
 
     def connect(self, dbname: str = "postgres") -> psycopg.Connection[Any]:
         """A session of the superuser, over the socket; each statement is a transaction."""
-        return psycopg.connect(
-            host=self.socket_directory,
-            port=self.port,
-            user=USER,
-            dbname=dbname,
-            autocommit=True,
-            row_factory=namedtuple_row,
-        )
+        return self._connect(host=self.socket_directory, user=USER, dbname=dbname)
 
     def connect_as(self, user: str, dbname: str = "postgres", password: str | None = None) -> psycopg.Connection[Any]:
         """A session of an ordinary role, whose password is its name, over the loopback address."""
-        return psycopg.connect(
-            host="127.0.0.1",
-            port=self.port,
-            user=user,
-            password=user if password is None else password,
-            dbname=dbname,
-            autocommit=True,
-            row_factory=namedtuple_row,
+        return self._connect(
+            host="127.0.0.1", user=user, password=user if password is None else password, dbname=dbname
         )
+
+    def _connect(self, **parameters: Any) -> psycopg.Connection[Any]:
+        connection = psycopg.connect(port=self.port, autocommit=True, row_factory=namedtuple_row, **parameters)
+        self._connections = [other for other in self._connections if not other.closed]
+        self._connections.append(connection)
+        return connection
+
+    def stop(self, *arguments: Any) -> None:
+        for connection in self._connections:  # or each complains when it is collected, in whatever test runs then
+            connection.close()
+        super().stop(*arguments)
 
     def command(
         self, program: str, *arguments: str, check: bool = True, **options: Any

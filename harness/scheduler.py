@@ -25,20 +25,20 @@ class Scheduler:
     def __init__(self, cluster: Cluster, dbname: str) -> None:
         self.cluster = cluster
         self.dbname = dbname
+        self._connections: list[psycopg.Connection[Any]] = []
         self.admin = self.connect()
-        self._connections = [self.admin]
         self._databases: list[str] = []
         self._roles: list[str] = []
 
     def connect(self) -> psycopg.Connection[Any]:
         """A session of the superuser in this database, with the scheduler in its search_path."""
-        connection = self.cluster.connect(self.dbname)
-        connection.execute(sql.SQL("SET search_path = public, {}").format(sql.Identifier(SCHEMA)))
-        return connection
+        return self._prepared(self.cluster.connect(self.dbname))
 
     def connect_as(self, role: str) -> psycopg.Connection[Any]:
         """A session of an ordinary role in this database."""
-        connection = self.cluster.connect_as(role, self.dbname)
+        return self._prepared(self.cluster.connect_as(role, self.dbname))
+
+    def _prepared(self, connection: psycopg.Connection[Any]) -> psycopg.Connection[Any]:
         connection.execute(sql.SQL("SET search_path = public, {}").format(sql.Identifier(SCHEMA)))
         self._connections.append(connection)
         return connection
@@ -139,8 +139,9 @@ class Scheduler:
 
     def close(self) -> None:
         """Stop the worker and drop everything."""
-        for connection in self._connections[1:]:
-            connection.close()
+        for connection in self._connections:
+            if connection is not self.admin:
+                connection.close()
         if self.value("SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'elephant_worker')"):
             self.stop()
         self.admin.close()

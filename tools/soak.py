@@ -217,7 +217,6 @@ class Soak:
         def connected() -> bool:
             try:
                 self.scheduler.admin = self.scheduler.connect()
-                self.scheduler._connections[0] = self.scheduler.admin
                 return True
             except psycopg.OperationalError:
                 return False

@@ -30,6 +30,8 @@ def latin(cluster: Cluster) -> Iterator[Scheduler]:
         )
     scheduler = Scheduler(cluster, name)
     yield scheduler
+    for role in scheduler._roles:  # whose names are other bytes where the encoding is UTF-8
+        scheduler.execute("DROP ROLE {}", sql.Identifier(role))
     scheduler.close()
 
 

@@ -555,7 +555,7 @@ def test_reboot_does_not_run_a_disabled_job(own_cluster: Any) -> None:
     worker.admin.close()
     worker.cluster.shut_down("fast")
     worker.cluster.start()
-    worker.admin = worker._connections[0] = worker.connect()
+    worker.admin = worker.connect()
     worker.start()
     wait_for_end(worker, other)
     worker.tick()

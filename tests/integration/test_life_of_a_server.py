@@ -109,7 +109,7 @@ def test_a_moved_data_directory(own_cluster: Callable[..., Cluster], directory: 
         os.rename(cluster.base_dir, to)
         cluster.base_dir = to
         cluster.start()
-        scheduler.admin = scheduler._connections[0] = scheduler.connect()
+        scheduler.admin = scheduler.connect()
         return scheduler
 
     move(new)
@@ -350,7 +350,7 @@ def test_a_restore_over_the_database_of_a_running_worker(scheduler: Scheduler, t
     before = len(scheduler.cluster.log)
     scheduler.cluster.command("pg_restore", "--clean", "--if-exists", "-d", scheduler.dbname, str(dump))
     scheduler.admin.close()
-    scheduler.admin = scheduler._connections[0] = scheduler.connect()
+    scheduler.admin = scheduler.connect()
     sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'elephant_worker%'"
     until(lambda: scheduler.value(sessions) == 0, "worker and spare to leave")
     log = scheduler.cluster.log[before:]

@@ -120,7 +120,7 @@ def test_the_server_is_stopped(waiting: Waiting) -> None:
     scheduler.admin.close()
     waiting.cluster.shut_down("fast")
     waiting.cluster.start()
-    scheduler.admin = scheduler._connections[0] = scheduler.connect()
+    scheduler.admin = scheduler.connect()
     assert scheduler.value("SELECT start_worker(unattended := true)")
     waiting.audit()
     assert "lost" in waiting.states().values()
