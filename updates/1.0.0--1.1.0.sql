@@ -238,3 +238,14 @@ CREATE TYPE @extschema@.begun_run AS (
 
 -- Jobs as code.
 ALTER TABLE @extschema@.job ADD COLUMN part text;
+CREATE TYPE @extschema@.import_result AS (
+    source_id text,
+    action text,
+    job_name text,
+    rolname name,
+    schedule_before text,
+    schedule text,
+    job_id bigint,
+    note text,
+    definition jsonb
+);

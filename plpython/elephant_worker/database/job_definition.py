@@ -38,6 +38,15 @@ def identity(spi: Spi, document: str) -> tuple[str, str]:
     return row["role"], row["kind"]
 
 
+CALLER = Statement("SELECT current_user::text AS role, current_database()::text AS database")
+
+
+def caller(spi: Spi) -> tuple[str, str]:
+    """The current role, and the current database."""
+    row = spi.execute(CALLER)[0]
+    return row["role"], row["database"]
+
+
 def elements(spi: Spi, document: str) -> Any:
     """The elements of a document that is an array."""
     return spi.execute(ELEMENTS, document)
@@ -53,6 +62,18 @@ NAMED_JOBS = Statement(
 def named_jobs(spi: Spi, roles: Collection[str], part: str | None) -> Any:
     """The jobs that have names, of some roles or of a part: job_id, rolname, job_name, part."""
     return spi.execute(NAMED_JOBS, list(roles), part)
+
+
+IMPORTED_JOBS = Statement(
+    """SELECT j.job_id, j.rolname::text, j.job_name, j.part, j.enabled FROM @extschema@.member_job j
+       WHERE j.job_name IS NOT NULL AND (j.rolname = ANY ($1) OR j.part = $2)""",
+    *("name[]", "text"),
+)
+
+
+def imported_jobs(spi: Spi, roles: Collection[str], part: str) -> Any:
+    """The jobs that have names, of some roles or of a part: job_id, rolname, job_name, part, enabled."""
+    return spi.execute(IMPORTED_JOBS, list(roles), part)
 
 
 CREATE = Statement("SELECT @extschema@.create_defined_job($1 - $2 || $3) AS job_id", "jsonb", "text[]", "jsonb")
