@@ -98,7 +98,7 @@ DECLARE
     worker integer;
 BEGIN
     IF NOT unattended THEN
-        PERFORM @extschema@.refuse_standby();
+        PERFORM @extschema@.refuse_standby(), @extschema@.refuse_copy();
     ELSIF NOT @extschema@.is_armed() OR pg_is_in_recovery() THEN
         PERFORM @extschema@.warn_launcher(), @extschema@.note_launcher();
         RETURN NULL;
@@ -126,7 +126,7 @@ LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM @extschema@.refuse_standby();
+    PERFORM @extschema@.refuse_standby(), @extschema@.refuse_copy();
     IF @extschema@.must_commit_first() THEN
         PERFORM @extschema@.stop_worker();
         RETURN @extschema@.start_worker();

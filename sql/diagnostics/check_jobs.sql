@@ -11,7 +11,9 @@ BEGIN
                                    coalesce(' on server "' || j.server || '"', ''), (o.error).message), o.remedy
     FROM (SELECT r.obstacle, r.rolname, r.datname, r.server, r.defined_by, count(*) AS jobs
           FROM (SELECT w.rolname, w.datname, w.server, w.defined_by,
-                       CASE WHEN w.obstacle IS NULL AND d.datconnlimit = 0 THEN 'full' ELSE w.obstacle END AS obstacle
+                       CASE WHEN w.obstacle IS NULL AND d.datconnlimit = 0
+                                 AND d.datname <> current_database() -- see check_connections()
+                            THEN 'full' ELSE w.obstacle END AS obstacle
                 FROM @extschema@.job_for_worker w LEFT JOIN pg_database d ON d.oid = w.database_oid WHERE w.enabled) r
           WHERE r.obstacle IS NOT NULL
           GROUP BY r.obstacle, r.rolname, r.datname, r.server, r.defined_by) j
@@ -23,7 +25,9 @@ BEGIN
     SELECT 'jobs', 'warning',
            format('jobs in database "%s" wait since %s: process %s (role "%s", %s) drops, renames or copies it',
                   d.datname, a.xact_start, l.pid, a.usename, a.state),
-           format('SELECT pg_terminate_backend(%s);', l.pid)
+           -- A large database may take long to copy.
+           format(E'SELECT pid, state, state_change, query FROM pg_stat_activity WHERE pid = %s;\n-- to end that: %s',
+                  l.pid, @extschema@.terminate_statement(l.pid))
     FROM pg_locks l JOIN pg_database d ON d.oid = l.objid JOIN pg_stat_activity a ON a.pid = l.pid
     WHERE l.locktype = 'object' AND l.classid = 'pg_database'::regclass AND l.granted
       AND l.mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')

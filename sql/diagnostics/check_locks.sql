@@ -29,8 +29,9 @@ BEGIN
     SELECT 'locks', 'error',
            format('%s keeps %s locked since %s, for which the worker waits again and again',
                   h.holder, string_agg(DISTINCT h.relname, ', '), h.xact_start),
-           CASE WHEN h.gid IS NULL THEN format('SELECT pg_terminate_backend(%s);', h.pid)
-                ELSE format('COMMIT PREPARED %L; -- or ROLLBACK PREPARED: its application knows', h.gid) END
+           CASE WHEN h.gid IS NULL THEN @extschema@.terminate_statement(h.pid)
+                ELSE format(E'SELECT * FROM pg_prepared_xacts WHERE gid = %1$s;\n-- its application knows which: COMMIT PREPARED %1$s;\n-- or: ROLLBACK PREPARED %1$s;',
+                            @extschema@.quote_literal_in_one_line(h.gid)) END
     FROM described h
     WHERE h.granted AND h.is_strong AND coalesce(h.xact_start < clock_timestamp() - older_than, true)
     GROUP BY h.holder, h.pid, h.gid, h.xact_start

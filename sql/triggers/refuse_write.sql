@@ -35,6 +35,8 @@ CREATE TRIGGER refuse_write BEFORE INSERT OR UPDATE OR DELETE ON @extschema@.wor
     FOR EACH STATEMENT WHEN (NOT pg_has_role(10::oid, 'MEMBER')) EXECUTE FUNCTION @extschema@.refuse_write();
 CREATE TRIGGER refuse_write BEFORE INSERT OR UPDATE OR DELETE ON @extschema@.known_role
     FOR EACH STATEMENT WHEN (NOT pg_has_role(10::oid, 'MEMBER')) EXECUTE FUNCTION @extschema@.refuse_write();
+CREATE TRIGGER refuse_write BEFORE INSERT OR UPDATE OR DELETE ON @extschema@.served_database
+    FOR EACH STATEMENT WHEN (NOT pg_has_role(10::oid, 'MEMBER')) EXECUTE FUNCTION @extschema@.refuse_write();
 CREATE TRIGGER refuse_write BEFORE UPDATE OR DELETE ON @extschema@.worker_request
     FOR EACH STATEMENT WHEN (NOT pg_has_role(10::oid, 'MEMBER')) EXECUTE FUNCTION @extschema@.refuse_write();
 -- For each row, since a statement that names the table's parent fires no trigger for statements here.

@@ -42,6 +42,8 @@ CREATE TRIGGER skip_replicated BEFORE INSERT OR UPDATE OR DELETE ON @extschema@.
 -- OIDs differ from cluster to cluster.
 CREATE TRIGGER skip_replicated BEFORE INSERT OR UPDATE OR DELETE ON @extschema@.known_role
     FOR EACH ROW WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION @extschema@.skip_replicated();
+CREATE TRIGGER skip_replicated BEFORE INSERT OR UPDATE OR DELETE ON @extschema@.served_database
+    FOR EACH ROW WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION @extschema@.skip_replicated();
 CREATE TRIGGER track_replicated_target BEFORE INSERT OR UPDATE ON @extschema@.job
     FOR EACH ROW EXECUTE FUNCTION @extschema@.remember_target();
 CREATE TRIGGER report_replicated_job AFTER INSERT OR UPDATE OR DELETE ON @extschema@.job

@@ -1,7 +1,7 @@
 -- What job_overview and problem say of each job. Whatever needs the log is looked up for problems only.
 CREATE VIEW @extschema@.job_problem WITH (security_barrier) AS
 WITH candidate AS (
-    SELECT j.job_id, j.rolname, j.datname, j.job_name, j.job_description, j.job_command, j.expect_success_within,
+    SELECT j.job_id, j.rolname, j.datname, j.server, j.defined_by, j.job_name, j.job_description, j.job_command, j.expect_success_within,
            s.quarantined_since, s.quarantined_reason, s.disabled_at, d.due_at,
            greatest(j.schedule_set_at, t.last_success) AS expected_since, coalesce(t.failure_count, 0) AS failures,
            t.last_states, a.jl_id AS active_run, a.scheduled_at AS active_since, o.usual,
@@ -19,7 +19,9 @@ WITH candidate AS (
                NULL) AS problems
     FROM ONLY @extschema@.job j
     -- One row, which the planner knows of an aggregate only.
-    CROSS JOIN (SELECT max(s.overrun_factor) AS overrun_factor, (SELECT w.lowest_open_run FROM @extschema@.worker_state w) AS lowest_open_run
+    CROSS JOIN (SELECT max(s.overrun_factor) AS overrun_factor, 
+                       -- Without a worker nothing is active, whatever it has left in the log.
+                       (SELECT w.lowest_open_run FROM @extschema@.worker_state w WHERE @extschema@.worker_pid() IS NOT NULL) AS lowest_open_run
                 FROM @extschema@.worker_setting s) w
     LEFT JOIN @extschema@.job_state s ON s.job_id = j.job_id
     LEFT JOIN @extschema@.job_statistic t ON t.job_id = j.job_id
@@ -67,18 +69,19 @@ SELECT c.job_id, c.rolname, c.datname,
            ELSE format('%s of its last %s runs were skipped, since an earlier run was still active',
                        cardinality(array_positions(c.last_states, 'skipped')), cardinality(c.last_states)) END AS what,
        CASE p.problem
-           WHEN 'quarantined' THEN coalesce(l.exception_hint, format('SELECT @extschema@.run_job(%s);', c.job_id))
+           WHEN 'quarantined' THEN coalesce(o.hint, l.exception_hint, format('SELECT @extschema@.run_job(%s);', c.job_id))
            WHEN 'disabled' THEN format('SELECT @extschema@.update_job(%s, enabled := true);', c.job_id)
-           WHEN 'failing' THEN format('SELECT * FROM @extschema@.%s WHERE jl_id = %s;',
-                                      CASE WHEN @extschema@.is_only_monitor() THEN 'all_job_log' ELSE 'member_job_log' END,
-                                      l.jl_id)
+           WHEN 'failing' THEN format('SELECT * FROM @extschema@.%s WHERE jl_id = %s;', v.log, l.jl_id)
            WHEN 'late' THEN 'SELECT running_jobs, due_jobs, queued_runs FROM @extschema@.worker_status; -- max_running_jobs, max_running_jobs_per_role'
-           WHEN 'overrun' THEN format('SELECT @extschema@.cancel_run(%s);', c.active_run)
-           WHEN 'skipping' THEN format('SELECT @extschema@.update_job(%s, parallel := true); -- or a longer interval', c.job_id)
+           WHEN 'overrun' THEN format(E'SELECT * FROM @extschema@.%s WHERE jl_id = %s;\n-- to end it: SELECT @extschema@.cancel_run(%2$s);', v.log, c.active_run)
+           WHEN 'skipping' THEN format(E'SELECT * FROM @extschema@.%s WHERE job_id = %s ORDER BY jl_id DESC LIMIT 20;\n'
+                                  '-- it needs a longer interval\n'
+                                  '-- if its runs may overlap: SELECT @extschema@.update_job(%2$s, parallel := true);', v.log, c.job_id)
            WHEN 'missed' THEN format('SELECT @extschema@.run_job(%s); -- catch_up = ''once'' does that by itself', c.job_id)
            ELSE format('SELECT @extschema@.run_job(%s);', c.job_id) END AS remedy
 FROM candidate c
 CROSS JOIN LATERAL unnest(c.problems) p (problem)
+CROSS JOIN (SELECT CASE WHEN @extschema@.is_only_monitor() THEN 'all_job_log' ELSE 'member_job_log' END) v (log)
 -- The run that tells of it: the last one that ended so.
 LEFT JOIN LATERAL (
     SELECT r.* FROM @extschema@.job_log r
@@ -90,6 +93,10 @@ LEFT JOIN LATERAL (
                          WHEN 'disabled' THEN r.state IN ('failed', 'timed out', 'lost')
                          ELSE false END
     ORDER BY r.jl_id DESC LIMIT 1) l ON true
+-- Whatever the log has kept.
+LEFT JOIN LATERAL (
+    SELECT (d.error).hint FROM @extschema@.describe_obstacles(c.rolname, c.datname, c.server, c.defined_by) d
+    WHERE p.problem = 'quarantined' AND (d.error).message = c.quarantined_reason LIMIT 1) o ON true
 -- The first failure in a row, as far as a thousand go back.
 LEFT JOIN LATERAL (
     SELECT r.job_started, r.scheduled_at FROM @extschema@.job_log r

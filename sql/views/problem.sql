@@ -1,15 +1,15 @@
 CREATE VIEW @extschema@.problem WITH (security_barrier) AS
 WITH condition AS MATERIALIZED (
-    SELECT CASE c.code WHEN 'paused' THEN 'paused' WHEN 'stopped' THEN 'worker off' WHEN 'ended' THEN 'worker off'
-                       WHEN 'never started' THEN 'worker off' WHEN 'elsewhere' THEN 'worker off' WHEN 'files' THEN 'worker off'
-                       ELSE 'worker stuck' END AS problem,
-           CASE c.code WHEN 'paused' THEN (SELECT s.paused_since FROM @extschema@.worker_setting s)
-                       WHEN 'stopped' THEN (SELECT w.stopped_at FROM @extschema@.worker_state w) END AS since,
+    SELECT CASE WHEN c.code = 'paused' THEN 'paused'
+                WHEN c.code IN ('earlier version', 'synchronous standby', 'lock', 'failing', 'halted', 'stalled') THEN 'worker stuck'
+                ELSE 'worker off' END AS problem,
+           CASE WHEN c.code = 'paused' THEN (SELECT s.paused_since FROM @extschema@.worker_setting s)
+                WHEN c.code IN ('stopped', 'leaving') THEN (SELECT w.stopped_at FROM @extschema@.worker_state w) END AS since,
            c.reason AS what, r.remedy
     FROM @extschema@.worker_condition() c
     CROSS JOIN @extschema@.worker_remedy(c.code, c.blockers) r
-    -- A standby that is ready for its promotion is as it should be.
-    WHERE c.code IS NOT NULL AND (c.code <> 'standby' OR r.state <> 'ok'))
+    -- A standby that is ready for its promotion is as it should be, and so is a worker that another one follows.
+    WHERE c.code IS NOT NULL AND r.state <> 'ok')
 SELECT c.problem, date_trunc('second', c.since) AS since, CAST(NULL AS bigint) AS job_id, CAST(NULL AS text) AS job,
        CAST(NULL AS name) AS rolname, CAST(NULL AS name) AS datname, c.what, c.remedy
 FROM condition c

@@ -36,7 +36,7 @@ SET search_path = pg_catalog, pg_temp
 SET jit = off -- takes longer than all of this
 AS $$
     SELECT a.pid, s.host, s.armed, a.backend_start, a.xact_start,
-           w.running_jobs, w.due_jobs, w.queued_runs,
+           CASE WHEN a.pid IS NULL THEN 0 ELSE w.running_jobs END, w.due_jobs, w.queued_runs,
            CASE WHEN w.due_jobs IS NOT NULL THEN greatest(clock_timestamp() - w.first, '0') END, w.quarantined_jobs,
            (SELECT count(*) FROM pg_stat_activity o JOIN pg_database d ON d.datname = current_database()
             WHERE o.usename ~ ('^elephant_worker_' || d.oid || '_[0-9]+$')
@@ -65,7 +65,7 @@ COMMENT ON COLUMN @extschema@.worker_status.started_at IS 'when it was started';
 COMMENT ON COLUMN @extschema@.worker_status.last_tick IS
     'when it last looked around: at most two seconds ago while it is well';
 COMMENT ON COLUMN @extschema@.worker_status.running_jobs IS
-    'number of active runs; NULL, as the numbers below: somebody holds a lock on the tables';
+    'number of active runs, 0 where no worker runs; NULL, as the numbers below: somebody holds a lock on the tables';
 COMMENT ON COLUMN @extschema@.worker_status.due_jobs IS 'number of jobs that are due and waiting for a free slot';
 COMMENT ON COLUMN @extschema@.worker_status.queued_runs IS
     'number of runs requested by run_job(), run_once() or @reboot that are waiting for a free slot';

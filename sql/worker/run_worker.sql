@@ -14,6 +14,9 @@ AS $$
 DECLARE
     user_error @extschema@.user_error;
 BEGIN
+    IF host = 'foreground' THEN
+        PERFORM @extschema@.refuse_copy();
+    END IF;
     CALL @extschema@.run_worker_loop(host, attended, user_error);
     PERFORM @extschema@.raise_error(user_error);
 END

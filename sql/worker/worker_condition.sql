@@ -45,6 +45,10 @@ BEGIN
         reason := (SELECT format('no worker can run: the file %s/elephant_worker/%s/elephant_worker/__init__.py of the extension is missing',
                                  c.setting, e.extversion)
                    FROM pg_config c, pg_extension e WHERE c.name = 'PKGLIBDIR' AND e.extname = 'elephant_worker');
+    ELSIF @extschema@.copied_from() IS NOT NULL THEN
+        code := 'copy';
+        reason := format('no worker runs: the jobs of this database are a copy of those of database "%s", and would run twice',
+                         @extschema@.copied_from());
     ELSIF NOT state.armed AND state.stopped_at IS NULL THEN
         code := 'never started';
         reason := 'no worker has been started since the extension was created in this database';

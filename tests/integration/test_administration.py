@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from harness.remedies import alternatives
 from harness.scheduler import Scheduler
 from harness.waiting import until
 
@@ -90,6 +91,8 @@ def test_what_is_due_waits_for_a_database_that_is_closed(worker: Scheduler) -> N
         assert f'database "{database}"' in row.found
         assert f"process {owner.info.backend_pid} " in row.found
         worker.execute(row.remedy)
+        owner.execute("SELECT")
+        worker.execute(alternatives(row.remedy)["to end that"])
         with pytest.raises(psycopg.OperationalError):
             owner.execute("SELECT")
     assert worker.execute(found).fetchall() == []

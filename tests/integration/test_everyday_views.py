@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from harness.remedies import alternatives
 from harness.scheduler import SCHEMA, Scheduler
 from harness.waiting import until
 
@@ -196,11 +197,11 @@ def problems(session: psycopg.Connection[Any]) -> list[tuple[str, str | None]]:
     return [(row.problem, row.job) for row in session.execute("SELECT * FROM problem")]
 
 
-def remedy(session: psycopg.Connection[Any], problem: str) -> None:
-    """Do what a row of problem says."""
+def remedy(session: psycopg.Connection[Any], problem: str, choice: str | None = None) -> None:
+    """Do what a row of problem says, or offers beside it."""
     row = session.execute("SELECT remedy FROM problem WHERE problem = %s", (problem,)).fetchone()
     assert row is not None
-    session.execute(row.remedy)
+    session.execute(row.remedy if choice is None else alternatives(row.remedy)[choice])
 
 
 def test_problems_of_the_worker(scheduler: Scheduler) -> None:
@@ -266,7 +267,10 @@ def test_problems_of_jobs_and_their_remedies(worker: Scheduler) -> None:
     worker.insert("SELECT 1", gone, rolname=role, job_name="quarantined", schedule="1 second")
     worker.execute("DROP DATABASE {} WITH (FORCE)", sql.Identifier(gone))
     until(lambda: problems(app) == [("quarantined", "quarantined")], "quarantine")
-    assert app.execute("SELECT remedy IS NOT NULL FROM problem").fetchone() == (True,)
+    hint = "If it was renamed, give the job its new name: update_job(…, datname := …)."
+    assert app.execute("SELECT remedy FROM problem").fetchone() == (hint,)
+    worker.execute("DELETE FROM job_log WHERE job_name = 'quarantined'")  # as it may be pruned
+    assert app.execute("SELECT remedy FROM problem").fetchone() == (hint,)
     worker.execute("SELECT delete_job('quarantined')")
 
     # What the worker has counted decides.
@@ -277,11 +281,16 @@ def test_problems_of_jobs_and_their_remedies(worker: Scheduler) -> None:
     worker.value("SELECT run_job('overrun')")
     until(lambda: problems(app) == [("overrun", "overrun")], "it to take longer than usual")
     remedy(app, "overrun")
+    assert problems(app) == [("overrun", "overrun")]
+    remedy(app, "overrun", "to end it")
     until(lambda: problems(app) == [], "it to be cancelled")
     for states, kind in (("{succeeded,skipped,skipped,skipped,skipped,skipped}", "skipping"), ("{missed}", "missed")):
         worker.execute(f"UPDATE job_statistic SET last_states = '{states}' WHERE job_id = {job}")
         assert problems(app) == [(kind, "overrun")]
         remedy(app, kind)
+        if kind == "skipping":
+            assert app.execute("SELECT parallel FROM my_job WHERE job_id = %s", (job,)).fetchone() == (False,)
+            remedy(app, kind, "if its runs may overlap")
     assert app.execute("SELECT parallel FROM my_job WHERE job_id = %s", (job,)).fetchone() == (True,)
     assert problems(worker.connect_as(worker.role("stranger"))) == []
 

@@ -7,6 +7,7 @@ import re
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 from psycopg import sql
 
 from harness.cluster import USER, Cluster, Installation
+from harness.remedies import alternatives
 from harness.scheduler import SCHEMA, Scheduler, new_scheduler
 from harness.waiting import until
 from tests.integration.test_faults import Standby
@@ -76,6 +78,19 @@ def test_the_log_says_who_starts_and_stops_and_nothing_that_looks_like_a_fault(s
     assert f"LOG:  {worker}{third}) has taken over from process {second}" in log
     assert f'LOG:  {worker}{third}) ends: stopped by role "{role}"' in log
     assert not LOST_CLIENT.search(scheduler.cluster.log[stopped:])
+
+
+def test_a_spare_that_comes_too_late_looks_like_no_fault(scheduler: Scheduler) -> None:
+    """The worker has asked for it, and was stopped before it could begin."""
+    before = len(scheduler.cluster.log)
+    for _ in range(3):
+        with closing(scheduler.connect()) as session:
+            pid = session.info.backend_pid
+            session.pgconn.send_query(f"CALL \"{SCHEMA}\".run_worker('session', false)".encode())
+            session.pgconn.flush()
+        there = partial(scheduler.value, "SELECT count(*) FROM pg_stat_activity WHERE pid = %s", pid)
+        until(lambda there=there: there() == 0, "its end")
+    assert not LOST_CLIENT.search(scheduler.cluster.log[before:])
 
 
 @pytest.mark.parametrize("mode", ["fast", "smart"])
@@ -367,6 +382,80 @@ def test_a_restore_over_the_database_of_a_running_worker(scheduler: Scheduler, t
     assert (found.state, found.found) == ("error", now.reason)
     scheduler.execute(found.remedy)
     goes_on(scheduler, job)
+
+
+@pytest.mark.parametrize("how", ["template", "dump"])
+def test_a_copy_of_the_database(scheduler: Scheduler, tmp_path: Path, how: str) -> None:
+    """On the same server, beside the original: nothing runs twice, unless somebody says so."""
+    scheduler.start()
+    job = scheduler.insert("SELECT 1", schedule="1 second")
+    goes_on(scheduler, job)
+    scheduler.kill()  # a database that is copied has no sessions
+    scheduler.admin.close()
+    name = f"{scheduler.dbname} copy"
+    with scheduler.cluster.connect() as admin:
+        template = scheduler.dbname if how == "template" else "template0"
+        admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template)))
+    if how == "dump":
+        dump = str(tmp_path / "dump")
+        scheduler.cluster.command("pg_dump", "--format=custom", f"--file={dump}", scheduler.dbname)
+        scheduler.cluster.command("pg_restore", "--exit-on-error", f"--dbname={name}", dump)
+    scheduler.admin = scheduler.connect()
+    assert launch(scheduler)[0] is not None
+    copy = Scheduler(scheduler.cluster, name)
+    pid, said = launch(copy)
+    assert pid is None
+    started = f'it was started in database "{scheduler.dbname}", of which this one is a copy'
+    assert said == ([f"WARNING: the worker is not started: {started}"] if how == "template" else [])
+    for call in ("SELECT start_worker()", "SELECT restart_worker()", "CALL run_worker()"):
+        with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState) as raised:
+            copy.execute(call)
+        diag = raised.value.diag
+        assert diag.message_primary == f'the jobs of this database are a copy of those of database "{scheduler.dbname}"'
+    now = status(copy)
+    assert (now.running, now.running_jobs, now.launchable) == (False, 0, False)
+    assert now.reason == (
+        f'no worker runs: the jobs of this database are a copy of those of database "{scheduler.dbname}",'
+        " and would run twice"
+    )
+    found = finding(copy)
+    assert (found.state, found.found) == ("warning", now.reason)
+    assert copy.value("SELECT problem FROM problem WHERE job_id IS NULL") == "worker off"
+    copied = len(copy.log(job))
+    copy.execute(found.remedy)
+    assert not status(copy).running
+    for call in alternatives(found.remedy)["to run them here all the same"].split("; "):
+        copy.execute(call)
+    until(lambda: len(copy.log(job)) > copied, "the job to go on")
+    # Of two that were confirmed, none is a copy.
+    copy.kill()
+    assert launch(copy)[0] is not None
+    assert launch(scheduler)[0] is not None
+    copy.close()
+
+
+def test_a_restore_in_place_of_the_original(scheduler: Scheduler) -> None:
+    """The original is renamed, and is still there; once it has been dropped, there is no copy any more."""
+    scheduler.start()
+    scheduler.stop()
+    scheduler.admin.close()
+    names = [sql.Identifier(scheduler.dbname), sql.Identifier(f"{scheduler.dbname} before")]
+    with scheduler.cluster.connect() as admin:
+        admin.execute(sql.SQL("ALTER DATABASE {} RENAME TO {}").format(*names))
+        admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(*names))
+    scheduler.admin = scheduler.connect()
+    scheduler._databases.append(f"{scheduler.dbname} before")
+    with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState):
+        scheduler.start()
+    # Confirmed and taken back.
+    with scheduler.admin.transaction(force_rollback=True):
+        scheduler.execute("SELECT confirm_copy(), confirm_copy()")
+        assert scheduler.value("SELECT copied_from()") is None
+    with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState):
+        scheduler.start()
+    with scheduler.cluster.connect() as admin:
+        admin.execute(sql.SQL("DROP DATABASE {}").format(names[1]))
+    assert scheduler.run("SELECT 1").state == "succeeded" if scheduler.start() else False
 
 
 def test_start_worker_is_refused_on_a_standby(own_cluster: Callable[..., Cluster], directory: Path) -> None:

@@ -18,6 +18,7 @@ CALLS = {
     "cancel_job": ["cancel_job({job})", "cancel_job('ours')"],
     "cancel_run": ["cancel_run(1)"],
     "check_setup": ["check_setup()"],
+    "confirm_copy": ["confirm_copy()"],
     "confirm_role": ["confirm_role(current_user)"],
     "define_job": ["define_job('ours', 'SELECT 3')"],
     "delete_job": ["delete_job({job})", "delete_job('ours')"],

@@ -135,7 +135,7 @@ def test_a_lock(scheduler: Scheduler, event: str) -> None:
             rf"the worker \(process \d+\) waits for a lock, which process {pid} holds or waits for too", expected
         )
         found = until(lambda: finding(scheduler) or finding(scheduler, "locks"), "the finding")
-        assert f"pg_terminate_backend({pid});" in found.remedy
+        assert f"pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE pid = {pid} AND" in found.remedy
         scheduler.execute(found.remedy)
     until(lambda: reason(scheduler) is None, "all to be well")
     seen = len(scheduler.log(job))

@@ -18,6 +18,7 @@ import pytest
 from psycopg import sql
 
 from harness.cluster import ROOT, USER, Cluster, Installation
+from harness.remedies import alternatives
 from harness.scheduler import SCHEMA, Scheduler, new_scheduler, with_template
 from harness.waiting import until
 
@@ -305,7 +306,24 @@ def test_too_few_connections(own: Scheduler) -> None:
     assert finding(own, "connections").state == "ok"
 
 
-def test_what_is_in_the_way_of_jobs(scheduler: Scheduler) -> None:
+@pytest.mark.parametrize("choice", ["run", "disable"])
+def test_what_is_in_the_way_of_jobs(scheduler: Scheduler, choice: str) -> None:
+    """Whoever pastes a remedy whole changes nothing; each statement that it offers does what it is offered for."""
+
+    def mend_all() -> None:
+        before = scheduler.execute("SELECT * FROM job ORDER BY job_id").fetchall()
+        rows = findings(scheduler, "jobs")
+        for row in rows:
+            mend(scheduler, row.remedy)
+        assert findings(scheduler, "jobs") == rows
+        assert scheduler.execute("SELECT * FROM job ORDER BY job_id").fetchall() == before
+        for row in rows:
+            offered = alternatives(row.remedy)
+            disable = offered.pop("to disable them")
+            offered.pop("if it was renamed", None)  # see test_what_is_renamed_under_its_jobs
+            mend(scheduler, disable if choice == "disable" else [*offered.values()][-1])
+        assert finding(scheduler, "jobs").state == "ok"
+
     gone, closed, full, private = (scheduler.database(name) for name in ("go'ne", 'clo"sed', "full", "private"))
     dropped, kept = scheduler.role("dro'pped"), scheduler.role('ke"pt', "NOLOGIN")
     definer, boss, team = scheduler.role("definer"), scheduler.role("boss"), scheduler.role("team", "NOLOGIN", False)
@@ -341,18 +359,18 @@ def test_what_is_in_the_way_of_jobs(scheduler: Scheduler) -> None:
             f'role "{boss}", which defined the job, may not act as role "{team}"',
         ]
     )
-    for row in rows:
-        mend(scheduler, row.remedy)
-    assert finding(scheduler, "jobs").state == "ok"
-    # No remedy destroys anything.
+    mend_all()
     assert scheduler.value("SELECT count(*) FROM member_job") == 7
+    assert scheduler.value("SELECT bool_and(enabled), bool_or(enabled) FROM member_job") is (choice == "run")
+    scheduler._databases += [gone]
+    scheduler._roles += [dropped]
 
     scheduler.execute("UPDATE worker_setting SET connect_as = 'role'")
-    scheduler.execute("DELETE FROM member_job WHERE rolname = {}", sql.Literal(team))
-    row = finding(scheduler, "jobs")
-    assert row.found.endswith("is not permitted to log in")
-    mend(scheduler, row.remedy)
-    assert finding(scheduler, "jobs").state == "ok"
+    scheduler.execute("DELETE FROM member_job WHERE rolname <> {}", sql.Literal(kept))
+    scheduler.execute("GRANT CONNECT ON DATABASE {} TO {}", sql.Identifier(private), sql.Identifier(kept))
+    scheduler.execute("UPDATE member_job SET enabled = true")
+    assert finding(scheduler, "jobs").found.endswith("is not permitted to log in")
+    mend_all()
     scheduler.execute("REVOKE CONNECT ON DATABASE {} FROM {}", sql.Identifier(private), sql.Identifier(kept))
 
 
@@ -360,8 +378,8 @@ def test_no_remedy_gives_back_what_was_revoked(scheduler: Scheduler) -> None:
     """Whoever lost a role on purpose must not get it back by the command that check_setup() shows."""
     for obstacle in ("scheduler", "member", "definer", "option"):
         remedy = scheduler.value("SELECT remedy FROM describe_obstacle(%s, 'victim', 'shop', 'far', 'thief')", obstacle)
-        assert remedy.startswith("UPDATE ")
-        assert " SET enabled = false WHERE " in remedy.partition("--")[0]
+        assert re.findall("^(?!--).*$", remedy, re.MULTILINE) == [remedy.splitlines()[0]]
+        assert remedy.startswith("SELECT job_id, ")
 
 
 def test_every_obstacle_is_described(scheduler: Scheduler) -> None:
@@ -369,7 +387,7 @@ def test_every_obstacle_is_described(scheduler: Scheduler) -> None:
     sources += scheduler.value("SELECT prosrc FROM pg_proc WHERE proname = 'server_login'")
     codes = set(re.findall(r"THEN '([a-z ]+)'", sources)) | {"full"}
     assert len(codes) > 10
-    described = scheduler.value("SELECT prosrc FROM pg_proc WHERE proname = 'describe_obstacle'")
+    described = scheduler.value("SELECT prosrc FROM pg_proc WHERE proname = 'describe_obstacles'")
     assert codes == set(re.findall(r"^ +\('([a-z ]+)', '\w{5}'", described, re.MULTILINE))
     reference = (ROOT / "docs/reference.md").read_text().partition("### Quarantine")[2].partition("\n## ")[0]
     for code in codes:
@@ -396,7 +414,7 @@ def test_who_defined_a_job_is_gone(scheduler: Scheduler) -> None:
     scheduler.execute("DROP ROLE {}", sql.Identifier(definer))
     row = finding(scheduler, "jobs")
     assert row.found.endswith(f'role "{definer}", which defined the job, does not exist')
-    mend(scheduler, row.remedy)
+    mend(scheduler, alternatives(row.remedy)["to answer for them yourself"])
     assert finding(scheduler, "jobs").state == "ok"
 
 
@@ -657,6 +675,8 @@ def test_a_synchronous_standby_that_is_missing(own: Scheduler) -> None:
     row = until(lambda: own.execute(found).fetchone())
     assert (row.state, "for a synchronous standby to confirm a commit" in row.found) == ("error", True)
     mend(own, row.remedy)
+    assert own.value("SHOW synchronous_standby_names") == "nobody"
+    mend(own, alternatives(row.remedy)["to do without"])
     assert own.ended(run).state == "succeeded"
     assert finding(own, "worker").state == "ok"
     own.stop()
@@ -691,6 +711,8 @@ def test_a_prepared_transaction_that_keeps_a_table_locked(own_cluster: Callable[
     row = finding(scheduler, "locks")
     assert (row.state, row.found[:39]) == ("error", "the prepared transaction 'it''s open' k")
     mend(scheduler, row.remedy)
+    assert finding(scheduler, "locks").state == "error"
+    mend(scheduler, alternatives(row.remedy)["or"])
     assert finding(scheduler, "locks").state == "ok"
     scheduler.stop()
     scheduler.admin.close()
@@ -730,6 +752,7 @@ TESTED = {
         "the worker was stopped": "test_a_worker_that_was_stopped",
         "the worker (process %s) was told to stop": "test_a_worker_that_was_stopped",
         "no worker runs": "test_a_worker_of_another_place",
+        "no worker runs: the jobs of this database are a copy": "test_a_copy_of_the_database",
         "the worker (process %s) waits since %s for a synchronous": "test_a_synchronous_standby_that_is_missing",
         "the worker (process %s) is of an earlier version": "test_long_runs_are_told",
         "the worker (process %s) waits for a lock": "test_a_lock",

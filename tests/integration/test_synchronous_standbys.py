@@ -8,6 +8,7 @@ import pytest
 from psycopg import sql
 
 from harness.cluster import Cluster, Installation
+from harness.remedies import alternatives
 from harness.scheduler import new_scheduler, with_template
 from harness.waiting import until
 
@@ -138,7 +139,7 @@ def test_which_wait_it_is_and_how_it_ends(waiting: Waiting) -> None:
     assert (finding.state, finding.found) == ("error", reason)
     # A wait that is long enough to be missed time.
     until(lambda: scheduler.value("SELECT clock_timestamp() > last_tick + interval '11 seconds' FROM worker_status"))
-    for statement in finding.remedy.split("\n"):
+    for statement in alternatives(finding.remedy)["to do without"].split(";")[:-1]:
         scheduler.execute(statement)
     query = "SELECT state FROM check_setup() WHERE check_name = 'worker'"
     until(lambda: scheduler.value(query) == "ok", "all to be well")

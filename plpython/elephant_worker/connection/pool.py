@@ -14,6 +14,7 @@ from .connecting import Wait
 from .login import Login
 from .poller import Poller, Socket
 from .session import Session, State
+from .transport import Lost
 
 # For this long the steps that need no waiting are taken one after another, before what has ended is logged: the more
 # runs a transaction logs, the less each of them costs.
@@ -73,7 +74,8 @@ class Pool:
     @property
     def connecting(self) -> int:
         """How many sessions, those of the worker's own among them, are being opened on this server."""
-        return self._poller.connecting
+        waiting = sum(session.connects_again is not None for session in self._active.values())
+        return self._poller.connecting + waiting
 
     @property
     def connecting_elsewhere(self) -> int:
@@ -115,6 +117,10 @@ class Pool:
         """The process that executes an active run, once its session is connected."""
         session = self._active.get(run.jl_id)
         return None if session is None or session.state is State.CONNECTING else session.backend_pid
+
+    def refusal(self, run: Run) -> Lost | None:
+        """Why the session of an active run has not been let in, and tries again."""
+        return self._active[run.jl_id].refusal
 
     def address(self, run: Run) -> dict[str, str]:
         """Where the session of an active run is connected to."""
@@ -215,7 +221,7 @@ class Pool:
     def turn(self, seconds: float) -> None:
         """Wait at most this many seconds for something to do, and do it."""
         left, self._left = self._left, []
-        wait = 0.0 if left else min(seconds, self._until_begin(), self._reset_used())
+        wait = 0.0 if left else min(seconds, self._until_begin(), self._reset_used(), self._connect_again())
         waited = self._clock.steady()
         ready = self._poller.ready(wait)
         begun = self._clock.steady()
@@ -250,6 +256,16 @@ class Pool:
                     return since + RESET_AFTER - steady
                 self._do(session, session.reset)
         return math.inf
+
+    def _connect_again(self) -> float:
+        """Connect the sessions once more for which no connection was left. Returns the seconds that the others have."""
+        steady, next_one = self._clock.steady(), math.inf
+        for session in [session for session in self._active.values() if session.connects_again is not None]:
+            if session.connects_again is not None and session.connects_again <= steady:
+                self._do(session, session.connect_again)
+            if session.connects_again is not None:
+                next_one = min(next_one, session.connects_again)
+        return max(0.0, next_one - steady)
 
     def _held(self) -> list[tuple[Session, Run]]:
         """The sessions that are ready for a run which is not to start yet, in the order in which they got it."""

@@ -18,6 +18,10 @@ from .socket_transport import SocketTransport
 from .transport import Answer, Lost, Statement, Transport
 
 CONNECTION_HINT = "The server's log may say more."
+# The server, the database or the role has as many connections as it may have: a run waits for one, since others
+# may have taken what was free when it was claimed.
+TOO_MANY_CONNECTIONS = "53300"
+CONNECT_AGAIN_AFTER = 0.2  # seconds
 # For errors to which PostgreSQL gives none, although who wrote the command for psql could not expect them.
 HINTS = {
     "25001": "Such a statement must be the only one of its command; a job with run_after can do the rest.",
@@ -134,6 +138,9 @@ class Session:
         self._resets = False
         self._before: Cost | None = None
         self._lost: Lost | None = None
+        # Why it has not been let in, and when it tries again, by the steady clock.
+        self.refusal: Lost | None = None
+        self.connects_again: float | None = None
         self.backend_pid = 0
         self._connected: Connected | None = None
         self._wire: Transport
@@ -166,7 +173,7 @@ class Session:
         """Give the session its next run, for which it makes itself ready; what may start by then, starts."""
         self.run = run
         if self._lost is not None:
-            self._lose(self._lost)
+            self._end_connecting(self._lost)
         elif self.state in (State.IDLE, State.USED):
             self._prepare()
 
@@ -187,7 +194,14 @@ class Session:
             else:
                 self._receive()
         except Lost as lost:
-            self._lose(lost)
+            self._end_connecting(lost)
+
+    def connect_again(self) -> None:
+        """Connect once more, where there was no connection left."""
+        self.connects_again = self._lost = None
+        self.wait = Wait.WRITE
+        self._connecting = Connecting(self._login, asks_process=not self._login.to_postmaster)
+        self.step()
 
     def close(self) -> None:
         is_awaited = self.state in NOTHING_TO_COME
@@ -213,6 +227,16 @@ class Session:
         self.wait, self.more = Wait.READ, connected.stream.has_more()
         if self.run is not None:
             self._prepare()
+
+    def _end_connecting(self, lost: Lost) -> None:
+        """The connection is gone, or was never made; try again if there only was none left for the run."""
+        is_full = lost.sqlstate == TOO_MANY_CONNECTIONS and self.target.server is None
+        if self.state is State.CONNECTING and is_full and self.run is not None:
+            self._connecting.close()
+            self.wait, self.more = Wait.NOTHING, False
+            self.refusal, self.connects_again = lost, self._clock.steady() + CONNECT_AGAIN_AFTER
+        else:
+            self._lose(lost)
 
     def _prepare(self) -> None:
         """Send what goes before the command, and with it the command, if its time has come; to a used session also

@@ -64,6 +64,8 @@ def run(plpy: Any, schema: str, host: str, attended: bool) -> dict[str, Any]:
     except spi.Error as error:
         spi.rollback()
         return {"user_error": UserError.of(error).as_row()}
+    if host == "session" and not attended:
+        client_socket.replace()  # nobody waits for an answer, also if this becomes neither worker nor spare
     try:
         worker = worker_state.worker_pid(spi)
         if host == "foreground" and not worker_state.is_leaving(spi):

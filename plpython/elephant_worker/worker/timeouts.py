@@ -7,6 +7,7 @@ import math
 
 from ..connection.poller import Poller
 from ..connection.pool import Pool
+from ..connection.transport import Lost
 from ..database import server
 from ..database.spi import Spi
 from ..database.worker_setting import Settings
@@ -64,7 +65,8 @@ class Timeouts:
             elif run.started is None and run.not_before > steady:
                 self._set(run, run.not_before - steady + self._logins.connect_timeout(run.target))
             elif run.started is None:
-                self._pool.abandon(run, _no_connection(run, self._logins.connect_timeout(run.target)))
+                seconds, refusal = self._logins.connect_timeout(run.target), self._pool.refusal(run)
+                self._pool.abandon(run, _no_connection(run, seconds, refusal))
             elif steady >= run.started_steady + run.timeout:
                 reason = f"the run took longer than job_timeout, {run.timeout:g} seconds"
                 self.stop(run, RunState.TIMED_OUT, reason)
@@ -115,11 +117,12 @@ class Timeouts:
             self._remote_cancel.send(login, function, backend)
 
 
-def _no_connection(run: Run, seconds: float) -> Outcome:
+def _no_connection(run: Run, seconds: float, refusal: Lost | None) -> Outcome:
+    reason = "" if refusal is None else f": {refusal}"
     return Outcome(
         RunState.FAILED,
-        "08001",
-        message=f"no connection within {seconds:g} seconds",
+        (refusal.sqlstate if refusal is not None else None) or "08001",
+        message=f"no connection within {seconds:g} seconds{reason}",
         detail=f"The session was for {run.target}.",
         hint="The server's log may say more.",
     )
