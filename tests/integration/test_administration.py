@@ -122,6 +122,10 @@ def test_the_connection_limit_of_the_control_database(worker: Scheduler) -> None
     before = succeeded(worker, free)
     until(lambda: succeeded(worker, free) > before, "the other job to go on")
     assert worker.log(job) == []
+    # One word about it, and not another one that contradicts it.
+    worker.execute("ALTER DATABASE {} CONNECTION LIMIT 0", sql.Identifier(worker.dbname))
+    assert {row.state for row in worker.execute("SELECT * FROM check_jobs()")} == {"ok"}
+    row = next(row for row in worker.execute("SELECT * FROM check_connections()") if row.state == "error")
     worker.execute(row.remedy)
     assert worker.ended(run).state == "succeeded"
     assert {row.state for row in worker.execute("SELECT * FROM check_connections()")} == {"ok"}

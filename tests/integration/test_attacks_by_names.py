@@ -503,11 +503,14 @@ def test_deep_json(scheduler: Scheduler) -> None:
 
 
 @pytest.mark.parametrize("conforming", ["on", "off"])
-@pytest.mark.parametrize("start", ["x\n", "x\r", "x'\t\n", 'x"\n', "\x1b[201~\n", "x\\\n", "é\n/* */ -- :x ", "*/ -- ' \""])
+@pytest.mark.parametrize(
+    "start", ["x\n", "x\r", "x'\t\n", 'x"\n', "\x1b[201~\n", "x\\\n", "é\n/* */ -- :x ", "*/ -- ' \""]
+)
 def test_a_name_does_not_get_out_of_a_remedy(scheduler: Scheduler, start: str, conforming: str) -> None:
     name = f"{start}ALTER ROLE m SUPERUSER;--"
     scheduler.execute(f"SET standard_conforming_strings = {conforming}")
-    rows = scheduler.execute("SELECT obstacle, (error).hint, remedy FROM describe_obstacles({0}, {0}, {0}, {0})", sql.Literal(name)).fetchall()
+    described = "SELECT obstacle, (error).hint, remedy FROM describe_obstacles({0}, {0}, {0}, {0})"
+    rows = scheduler.execute(described, sql.Literal(name)).fetchall()
     assert {"database", "role", "other role", "server", "member"} < {row.obstacle for row in rows}
     assert len(rows) > 10
     for row in rows:

@@ -10,6 +10,7 @@ import pytest
 from psycopg import sql
 
 from harness.cluster import USER, Cluster
+from harness.remedies import alternatives
 from harness.scheduler import new_scheduler
 
 
@@ -27,7 +28,20 @@ def test_over_the_socket_with_a_map(own_cluster: Callable[..., Cluster]) -> None
     scheduler.admin.execute(
         "UPDATE worker_setting SET conninfo = %s", (f"host='{cluster.socket_directory}' connect_timeout=5",)
     )
+    # Runs wait for each other where the role may have one session only, and for whoever else has it.
+    scheduler.execute("ALTER ROLE app CONNECTION LIMIT 1")
     scheduler.start()
+    there = [scheduler.dbname, scheduler.dbname, "postgres"]
+    jobs = [scheduler.insert("SELECT pg_sleep(0.3)", datname, rolname="app") for datname in there]
+    runs = [scheduler.value("SELECT run_job(%s)", job) for job in jobs]
+    assert [scheduler.ended(run).state for run in runs] == ["succeeded"] * 3
+    scheduler.execute("ALTER ROLE app CONNECTION LIMIT 0")
+    found = "SELECT * FROM check_connections() WHERE state <> 'ok'"
+    (row,) = scheduler.execute(found).fetchall()
+    assert (row.state, row.found) == ("error", 'role "app" has CONNECTION LIMIT 0: its runs are refused')
+    scheduler.execute(row.remedy)
+    scheduler.execute(alternatives(row.remedy)["to let them run"])
+    assert scheduler.execute(found).fetchall() == []
     who = "DO $$BEGIN RAISE NOTICE '% %', session_user, current_user; END$$"
     assert scheduler.run(who, rolname="app").notices == "NOTICE:  app app"
     run = scheduler.run("RESET ROLE; SET ROLE NONE;" + who, rolname="app")

@@ -785,6 +785,7 @@ TESTED = {
     "the rest": {
         "runs connect over the socket": "test_the_server_does_not_listen",
         "the server has %s connections": "test_too_few_connections",
+        'role "%s" has CONNECTION LIMIT 0': "test_over_the_socket_with_a_map",
         'database "%s" has CONNECTION LIMIT': "test_the_connection_limit_of_the_control_database",
         '%s %s of role "%s" in database': "test_what_is_in_the_way_of_jobs",
         'jobs in database "%s" wait': "test_what_is_due_waits_for_a_database_that_is_closed",

@@ -555,7 +555,9 @@ class _Attempt:
         sqlstate = messages.fields(content).get("C")
         if sqlstate == "28000":  # no line of pg_hba.conf for this way in, perhaps for another one
             return Rejected(text)
-        return Unreachable(text) if sqlstate == "57P03" else Lost(text, sqlstate=sqlstate if sqlstate == "53300" else None)
+        if sqlstate == "57P03":
+            return Unreachable(text)
+        return Lost(text, sqlstate="53300" if sqlstate == "53300" else None)
 
     def write(self, data: bytes) -> Steps[None]:
         left = memoryview(data)

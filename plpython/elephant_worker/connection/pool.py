@@ -14,7 +14,6 @@ from .connecting import Wait
 from .login import Login
 from .poller import Poller, Socket
 from .session import Session, State
-from .transport import Lost
 
 # For this long the steps that need no waiting are taken one after another, before what has ended is logged: the more
 # runs a transaction logs, the less each of them costs.
@@ -117,10 +116,6 @@ class Pool:
         """The process that executes an active run, once its session is connected."""
         session = self._active.get(run.jl_id)
         return None if session is None or session.state is State.CONNECTING else session.backend_pid
-
-    def refusal(self, run: Run) -> Lost | None:
-        """Why the session of an active run has not been let in, and tries again."""
-        return self._active[run.jl_id].refusal
 
     def address(self, run: Run) -> dict[str, str]:
         """Where the session of an active run is connected to."""
@@ -259,13 +254,26 @@ class Pool:
 
     def _connect_again(self) -> float:
         """Connect the sessions once more for which no connection was left. Returns the seconds that the others have."""
-        steady, next_one = self._clock.steady(), math.inf
-        for session in [session for session in self._active.values() if session.connects_again is not None]:
+        steady = self._clock.steady()
+        refused = [session for session in self._active.values() if session.connects_again is not None]
+        for session in refused:
             if session.connects_again is not None and session.connects_again <= steady:
-                self._do(session, session.connect_again)
-            if session.connects_again is not None:
-                next_one = min(next_one, session.connects_again)
-        return max(0.0, next_one - steady)
+                self._let_in(session)
+        return min((at - steady for session in refused if (at := session.connects_again) is not None), default=math.inf)
+
+    def _let_in(self, session: Session) -> None:
+        """Give the run of a session for which no connection was left one that is free by now, or give up another one
+        for it: of the same role or database, if there is one, since these may have limits of their own."""
+        run, target = session.run, session.target
+        if run is not None and self._free.get(target):
+            self._close(session)
+            self.start(run)
+            return
+        here = [other for other in self._idle if other.target.server is None]
+        here.sort(key=lambda other: other.target.role_oid != target.role_oid and other.target.datname != target.datname)
+        for other in here[:1]:
+            self._close(other)
+        self._do(session, session.connect_again)
 
     def _held(self) -> list[tuple[Session, Run]]:
         """The sessions that are ready for a run which is not to start yet, in the order in which they got it."""

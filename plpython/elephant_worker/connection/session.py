@@ -18,10 +18,11 @@ from .socket_transport import SocketTransport
 from .transport import Answer, Lost, Statement, Transport
 
 CONNECTION_HINT = "The server's log may say more."
-# The server, the database or the role has as many connections as it may have: a run waits for one, since others
-# may have taken what was free when it was claimed.
+# The server, the database or the role has as many connections as it may have: others may have taken what was free
+# when a run was claimed, so it tries again for a while.
 TOO_MANY_CONNECTIONS = "53300"
 CONNECT_AGAIN_AFTER = 0.2  # seconds
+CONNECT_AGAIN_FOR = 5.0  # seconds
 # For errors to which PostgreSQL gives none, although who wrote the command for psql could not expect them.
 HINTS = {
     "25001": "Such a statement must be the only one of its command; a job with run_after can do the rest.",
@@ -138,8 +139,7 @@ class Session:
         self._resets = False
         self._before: Cost | None = None
         self._lost: Lost | None = None
-        # Why it has not been let in, and when it tries again, by the steady clock.
-        self.refusal: Lost | None = None
+        # When it tries again to be let in, by the steady clock.
         self.connects_again: float | None = None
         self.backend_pid = 0
         self._connected: Connected | None = None
@@ -230,11 +230,12 @@ class Session:
 
     def _end_connecting(self, lost: Lost) -> None:
         """The connection is gone, or was never made; try again if there only was none left for the run."""
-        is_full = lost.sqlstate == TOO_MANY_CONNECTIONS and self.target.server is None
-        if self.state is State.CONNECTING and is_full and self.run is not None:
+        steady = self._clock.steady()
+        is_full = lost.sqlstate == TOO_MANY_CONNECTIONS and steady - self.opened < CONNECT_AGAIN_FOR
+        if is_full and self.state is State.CONNECTING and self.target.server is None and self.run is not None:
             self._connecting.close()
             self.wait, self.more = Wait.NOTHING, False
-            self.refusal, self.connects_again = lost, self._clock.steady() + CONNECT_AGAIN_AFTER
+            self.connects_again = steady + CONNECT_AGAIN_AFTER
         else:
             self._lose(lost)
 

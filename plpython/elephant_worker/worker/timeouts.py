@@ -7,7 +7,6 @@ import math
 
 from ..connection.poller import Poller
 from ..connection.pool import Pool
-from ..connection.transport import Lost
 from ..database import server
 from ..database.spi import Spi
 from ..database.worker_setting import Settings
@@ -65,8 +64,7 @@ class Timeouts:
             elif run.started is None and run.not_before > steady:
                 self._set(run, run.not_before - steady + self._logins.connect_timeout(run.target))
             elif run.started is None:
-                seconds, refusal = self._logins.connect_timeout(run.target), self._pool.refusal(run)
-                self._pool.abandon(run, _no_connection(run, seconds, refusal))
+                self._pool.abandon(run, _no_connection(run, self._logins.connect_timeout(run.target)))
             elif steady >= run.started_steady + run.timeout:
                 reason = f"the run took longer than job_timeout, {run.timeout:g} seconds"
                 self.stop(run, RunState.TIMED_OUT, reason)
@@ -117,12 +115,11 @@ class Timeouts:
             self._remote_cancel.send(login, function, backend)
 
 
-def _no_connection(run: Run, seconds: float, refusal: Lost | None) -> Outcome:
-    reason = "" if refusal is None else f": {refusal}"
+def _no_connection(run: Run, seconds: float) -> Outcome:
     return Outcome(
         RunState.FAILED,
-        (refusal.sqlstate if refusal is not None else None) or "08001",
-        message=f"no connection within {seconds:g} seconds{reason}",
+        "08001",
+        message=f"no connection within {seconds:g} seconds",
         detail=f"The session was for {run.target}.",
         hint="The server's log may say more.",
     )
