@@ -14,7 +14,7 @@ AS $$
 DECLARE
     user_error @extschema@.user_error;
 BEGIN
-    IF host = 'foreground' THEN
+    IF host OPERATOR(pg_catalog.=) 'foreground' THEN
         PERFORM @extschema@.refuse_copy();
     END IF;
     CALL @extschema@.run_worker_loop(host, attended, user_error);

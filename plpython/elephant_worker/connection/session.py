@@ -207,6 +207,7 @@ class Session:
         is_awaited = self.state in NOTHING_TO_COME
         self.state = State.CLOSED
         self.wait = Wait.NOTHING
+        self.connects_again = None
         self._connecting.close()
         if self._connected is not None:
             self._connected.close(politely=is_awaited)
