@@ -21,6 +21,7 @@ import psycopg
 
 from harness.cluster import Cluster, Installation
 from harness.scheduler import new_scheduler, with_template
+from harness.server_clock import ServerClock
 from harness.waiting import until
 
 JOBS = 200
@@ -40,8 +41,11 @@ ENDED = {"succeeded", "failed", "timed out", "cancelled", "lost", "skipped", "mi
 class Soak:
     """A cluster under stress."""
 
-    def __init__(self, cluster: Cluster, seed: int) -> None:
+    def __init__(self, cluster: Cluster, seed: int, clock: ServerClock | None) -> None:
         self.cluster = cluster
+        # The clock of the server, where it can be set, and how far it is ahead.
+        self.clock = clock
+        self.ahead = 0.0  # seconds
         self.random = random.Random(seed)
         self.scheduler = new_scheduler(cluster)
         self.faults: Counter[str] = Counter()
@@ -97,6 +101,8 @@ class Soak:
             (1, self.rename_database),
             (1, self.restore),
         ]
+        if self.clock is not None:
+            kinds.append((2, self.set_clock))
         if is_small(self.cluster.base_dir):
             kinds.append((2, self.fill_disk))
         (fault,) = self.random.choices([fault for _, fault in kinds], weights=[weight for weight, _ in kinds])
@@ -189,6 +195,12 @@ class Soak:
         os.unlink(dump)
         self._reconnect()
         scheduler.start()
+
+    def set_clock(self) -> None:
+        """Forward or back, as when it is corrected, and now and then forward by so much that it is missed time."""
+        assert self.clock is not None
+        self.ahead += self.random.choice([-4.0, -1.5, -0.3, 0.3, 1.5, 4.0, 30.0])
+        self.clock.set_ahead(self.ahead)
 
     def fill_disk(self) -> None:
         filler = os.path.join(self.cluster.base_dir, "filler")
@@ -297,10 +309,10 @@ def memory(pid: int) -> float:
     return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon")) / 1024
 
 
-def soak(cluster: Cluster, seconds: float, seed: int) -> Counter[str]:
+def soak(cluster: Cluster, seconds: float, seed: int, clock: ServerClock | None = None) -> Counter[str]:
     """Inject faults for so long; raises AssertionError where the audit finds something. Returns the faults."""
     print(f"seed {seed}")
-    stress = Soak(cluster, seed)
+    stress = Soak(cluster, seed, clock)
     scheduler = stress.scheduler
     scheduler.start()
     stress.define()
@@ -337,9 +349,14 @@ def main() -> None:
         # A small file system to be filled, where one is given.
         place: dict[str, Any] = {"base_dir": sys.argv[3]} if len(sys.argv) > 3 else {}
         settings = {"restart_after_crash": "on", "max_wal_size": "64MB"}
+        clock = None
+        if ServerClock.is_available():
+            clock = ServerClock(Path(directory))
+            clock.set_ahead(0.0)
+            place["environment"] = clock.environment
         cluster = with_template(Cluster(Installation(Path(directory)), settings, **place))
         try:
-            soak(cluster, minutes * 60, seed)
+            soak(cluster, minutes * 60, seed, clock)
         finally:
             cluster.stop()
 

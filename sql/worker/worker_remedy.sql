@@ -9,7 +9,7 @@ AS $$
          CASE WHEN NOT s.launchable AND s.armed
               THEN format('UPDATE @extschema@.worker_setting SET standby_directories = standby_directories || %L::text; -- on the primary',
                           coalesce(current_setting('data_directory', true), 'data_directory of this standby')) END),
-        ('files', 'error', E'# in a clone of elephant_worker\nmake && sudo make install'),
+        ('files', 'error', E'# in a clone of elephant_worker @VERSION@\nmake && sudo make install'),
         ('leaving', CASE WHEN s.armed THEN 'ok' ELSE 'warning' END,
          CASE WHEN NOT s.armed THEN 'SELECT @extschema@.start_worker();' END),
         ('earlier version', 'warning', E'SELECT * FROM @extschema@.member_job_log WHERE state = ''running'';\n-- to cancel the runs that it waits for: SELECT @extschema@.restart_worker();'),

@@ -14,7 +14,7 @@ import pytest
 from psycopg import sql
 
 from harness.cluster import ROOT, Cluster, Installation, pg_config
-from harness.scheduler import Scheduler, new_scheduler, with_template
+from harness.scheduler import SCHEMA, Scheduler, new_scheduler, with_template
 
 
 def test_the_oldest_postgresql_is_the_same_everywhere() -> None:
@@ -179,6 +179,21 @@ return sorted(name for name in sys.modules if name.partition('.')[0] in copies)
     scheduler.value("SELECT count(*) FROM next_runs('@daily')")
     scheduler.start()
     assert scheduler.value("SELECT imported()") == []
+
+
+def test_the_schema_keeps_its_name(scheduler: Scheduler) -> None:
+    """Otherwise nothing would work any more, and say so in words that nobody understands."""
+    scheduler.start()
+    rename = f'ALTER SCHEMA "{SCHEMA}" RENAME TO other'
+    for statement in (rename, f"BEGIN; {rename}", f"DO $$ BEGIN EXECUTE '{rename}'; END $$"):
+        with pytest.raises(psycopg.errors.FeatureNotSupported) as raised:
+            scheduler.execute(statement)
+        scheduler.admin.rollback()
+        assert raised.value.diag.message_primary == f'schema "{SCHEMA}" cannot be renamed'
+        assert "Traceback" not in (raised.value.diag.context or "")
+    scheduler.execute("CREATE SCHEMA theirs; ALTER SCHEMA theirs RENAME TO theirs_too")
+    scheduler.execute("ALTER SCHEMA theirs_too OWNER TO CURRENT_USER; DROP SCHEMA theirs_too")
+    assert scheduler.run("SELECT 1").state == "succeeded"
 
 
 def test_every_object_has_a_comment(scheduler: Scheduler) -> None:

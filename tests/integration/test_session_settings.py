@@ -82,6 +82,7 @@ QUESTIONS = [
        "job_timeout": "1 day 2 hours", "starts_at": "2999-03-04 05:06:07+00"}]', dry_run := true)""",
     "SELECT run_job('named') > 0 AS a, run_job(1) > 0 AS b, cancel_job(1) AS c, cancel_job('named') AS d",
     "SELECT run_once('SELECT 1') > 0 AS a",
+    "SELECT confirm_copy()::text AS a",
     "SELECT confirm_role(current_user)::text AS a",
     "SELECT find_job('named')",
     "SELECT cancel_run((SELECT jl_id FROM run_once('SELECT 1') jl_id))",

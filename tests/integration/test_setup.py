@@ -62,6 +62,10 @@ def shell(tmp_path: Path, scheduler: Scheduler) -> Callable[..., None]:
     sudo = tmp_path / "sudo"
     sudo.write_text('#!/bin/sh\n[ "$1" != -u ] || shift 2\nexec "$@"\n')
     sudo.chmod(0o755)
+    # Files of the system's are written here.
+    tee = tmp_path / "tee"
+    tee.write_text(f'#!/bin/sh\ncat > {tmp_path}/"$(basename "$1")"\n')
+    tee.chmod(0o755)
 
     def run(remedy: str, cluster: Cluster = scheduler.cluster) -> None:
         environment = {
@@ -181,7 +185,7 @@ def test_what_the_server_does_not_track_is_no_fault(own: Scheduler) -> None:
     own.stop()
 
 
-def test_no_launcher(scheduler: Scheduler, shell: Callable[..., None]) -> None:
+def test_no_launcher(scheduler: Scheduler, shell: Callable[..., None], tmp_path: Path) -> None:
     scheduler.start()
     row = finding(scheduler, "launcher")
     assert (row.state, row.found[:20]) == ("warning", "no launcher is there")
@@ -190,6 +194,11 @@ def test_no_launcher(scheduler: Scheduler, shell: Callable[..., None]) -> None:
     oid = scheduler.value("SELECT oid FROM pg_database WHERE datname = current_database()")
     file = f"/etc/cron.d/elephant_worker_{scheduler.cluster.port}_{oid}"
     assert row.remedy.startswith(f"sudo tee {file} <<'END'\n* * * * * ")
+    shell(row.remedy)
+    # As cron reads it: a name of letters, digits, underscores and hyphens, and a line of five fields, user and command.
+    written = tmp_path / Path(file).name
+    assert re.fullmatch("[A-Za-z0-9_-]+", written.name)
+    assert written.read_text() == f"{line}\n"
     user, command = line.removeprefix("* * * * * ").split(" ", 1)
     assert user == scheduler.value("SELECT current_user")
 
@@ -241,8 +250,13 @@ def test_the_package_is_missing(scheduler: Scheduler, shell: Callable[..., None]
         row = finding(scheduler, "package")
         assert row.state == "error"
         assert "the Python package cannot be loaded" in row.found
+        worker = finding(scheduler, "worker")
+        assert (worker.state, worker.found[:27]) == ("error", "no worker can run: the file")
+        assert worker.remedy == row.remedy
         shell(row.remedy)
         assert finding(scheduler, "package").state == "ok"
+        scheduler.start()
+        assert finding(scheduler, "worker").state == "ok"
     finally:
         shutil.rmtree(package, ignore_errors=True)
         kept.rename(package)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -15,6 +13,7 @@ import pytest
 
 from harness.cluster import Cluster, Installation
 from harness.scheduler import SCHEMA, Scheduler, new_scheduler, with_template
+from harness.server_clock import ServerClock
 from harness.waiting import until
 from tests.unit.test_schedules_document import EXAMPLES, POLICIES, moments
 
@@ -23,26 +22,6 @@ HOUR = timedelta(hours=1)
 NOON = datetime(2027, 3, 1, 12, 30, tzinfo=UTC)
 WITNESS = """INSERT INTO witness SELECT current_setting('elephant_worker.job_id')::int8,
                                      current_setting('elephant_worker.scheduled_at')::timestamptz"""
-
-
-class ServerClock:
-    """The wall clock of a server, by libfaketime: the real one and an offset that is read from a file."""
-
-    def __init__(self, directory: Path) -> None:
-        (library,) = Path("/usr/lib").glob("*/faketime/libfaketime.so.1")
-        self._file = directory / "clock"
-        self.environment = {
-            "LD_PRELOAD": str(library),
-            "FAKETIME_TIMESTAMP_FILE": str(self._file),
-            "FAKETIME_NO_CACHE": "1",
-            "DONT_FAKE_MONOTONIC": "1",
-            "NO_FAKE_STAT": "1",
-        }
-
-    def set(self, moment: datetime) -> None:
-        new = self._file.with_suffix(".new")
-        new.write_text(f"{moment.timestamp() - time.time():+.6f}\n")
-        new.rename(self._file)
 
 
 @pytest.fixture(scope="module")
