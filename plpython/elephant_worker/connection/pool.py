@@ -259,7 +259,8 @@ class Pool:
         for session in refused:
             if session.connects_again is not None and session.connects_again <= steady:
                 self._let_in(session)
-        return min((at - steady for session in refused if (at := session.connects_again) is not None), default=math.inf)
+        waits = [session.connects_again - steady for session in refused if session.connects_again is not None]
+        return max(0.0, min(waits, default=math.inf))
 
     def _let_in(self, session: Session) -> None:
         """Give the run of a session for which no connection was left one that is free by now, or give up another one
