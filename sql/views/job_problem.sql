@@ -74,8 +74,7 @@ SELECT c.job_id, c.rolname, c.datname,
            WHEN 'failing' THEN format('SELECT * FROM @extschema@.%s WHERE jl_id = %s;', v.log, l.jl_id)
            WHEN 'late' THEN 'SELECT running_jobs, due_jobs, queued_runs FROM @extschema@.worker_status; -- max_running_jobs, max_running_jobs_per_role'
            WHEN 'overrun' THEN format(E'SELECT * FROM @extschema@.%s WHERE jl_id = %s;\n-- to end it: SELECT @extschema@.cancel_run(%2$s);', v.log, c.active_run)
-           WHEN 'skipping' THEN format(E'SELECT * FROM @extschema@.%s WHERE job_id = %s ORDER BY jl_id DESC LIMIT 20;\n'
-                                  '-- it needs a longer interval\n'
+           WHEN 'skipping' THEN format(E'SELECT * FROM @extschema@.%s WHERE job_id = %s ORDER BY jl_id DESC LIMIT 20;\n-- it needs a longer interval\n'
                                   '-- if its runs may overlap: SELECT @extschema@.update_job(%2$s, parallel := true);', v.log, c.job_id)
            WHEN 'missed' THEN format('SELECT @extschema@.run_job(%s); -- catch_up = ''once'' does that by itself', c.job_id)
            ELSE format('SELECT @extschema@.run_job(%s);', c.job_id) END AS remedy
