@@ -1,12 +1,13 @@
 CREATE FUNCTION @extschema@.terminate_statement(pid integer) RETURNS text
-LANGUAGE sql STABLE STRICT
-SECURITY DEFINER -- backend_start of another role's session is hidden from ordinary roles, and tells nothing else
+LANGUAGE sql STABLE STRICT SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
-    -- By the time it is pasted, the number may be that of another process.
+    -- By the time it is pasted, the number may be that of another process. Whoever may not see when it began may not
+    -- terminate it either.
     SELECT coalesce((SELECT format('SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE pid = %s AND backend_start = %L;',
                                    a.pid, to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US+00'))
-                     FROM pg_stat_get_activity(terminate_statement.pid) a), format('-- process %s has ended', pid));
+                     FROM pg_stat_get_activity(terminate_statement.pid) a WHERE a.backend_start IS NOT NULL),
+                    format('SELECT pg_terminate_backend(%s, 10000);', pid));
 $$;
 COMMENT ON FUNCTION @extschema@.terminate_statement(integer) IS
     'for remedies: a statement that terminates this process, and no later one of its number, and waits up to 10 seconds for its end';
