@@ -25,6 +25,7 @@ CALLS = {
     "describe_schedule": ["describe_schedule('@daily')", "describe_schedule(interval '1 hour')"],
     "export_jobs": ["export_jobs()", "export_jobs('sql')"],
     "find_job": ["find_job('ours')"],
+    "import_pg_cron": ["import_pg_cron(false, '[]')"],
     "insert_job": [
         "insert_job('SELECT 2', current_catalog)",
         "insert_job('SELECT 2', current_catalog, '0 9 * * 1-5', timezone := 'Europe/Berlin')",

@@ -89,6 +89,8 @@ QUESTIONS = [
     "SELECT scheduled_at, job_id, due_together FROM upcoming_runs('40 days')",
     "SELECT check_name, state, found, remedy FROM check_setup()",
     "SELECT pause_jobs(), resume_jobs()",
+    """SELECT * FROM import_pg_cron(jobs := '[{"jobname": "tick tock", "schedule": "0 2 1-7 * 1", "command": "SELECT 1",
+       "database": "postgres", "username": "postgres", "active": true}]')""",
     "SELECT mark_delivered(ARRAY[4711], 'mail')",
     "SELECT job_id, schedule FROM define_job('named', 'SELECT 2', current_catalog, interval '90 minutes')",
 ]
