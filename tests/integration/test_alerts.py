@@ -209,8 +209,9 @@ def test_log_and_alert_are_written_together_or_not_at_all(worker: Scheduler) -> 
            $$BEGIN RAISE EXCEPTION 'no space left on device' USING ERRCODE = 'disk_full'; END$$"""
     )
     worker.execute("CREATE TRIGGER full_disk BEFORE INSERT ON alert EXECUTE FUNCTION public.full()")
+    before = len(worker.cluster.log)
     run = worker.value("SELECT run_job(%s)", worker.insert(FAIL))
-    until(lambda: "no space left on device" in worker.cluster.log)
+    until(lambda: "no space left on device" in worker.cluster.log[before:])
     assert worker.value("SELECT state FROM job_log WHERE jl_id = %s", run) == "running"
     worker.execute("DROP TRIGGER full_disk ON alert")
     worker.ended(run)

@@ -19,6 +19,8 @@ VIEWS = (
     "job_overview", "recent_runs", "job_chain", "waiting_run", "job_request",
     "my_job_definition", "member_job_definition", "my_alert", "member_alert", "my_job_change", "member_job_change",
 )  # fmt: skip
+# Those that read one table.
+DIRECT = ("my_job", "member_job", "my_job_log", "member_job_log", "member_once_job", "my_alert", "my_job_change")
 # Of the secret, which lies between them, and of what is nobody's.
 SECRET, BELOW, ABOVE, NOBODYS = "secret of the victim", "s", "t", "secret of nobody"
 CONDITIONS = (
@@ -109,8 +111,10 @@ class Theatre:
     def count(self, view: str, column: str, condition: str, value: str) -> int:
         return self.session.execute(self.query(view, column, condition, value)).rowcount
 
-    def explain(self, options: str, view: str, column: str, condition: str, value: str) -> str:
-        query = sql.SQL("EXPLAIN ({}) {}").format(sql.SQL(options), self.query(view, column, condition, value))
+    def explain(self, view: str, column: str, condition: str, value: str) -> str:
+        """What has been executed, with the estimates."""
+        options = sql.SQL("EXPLAIN (ANALYZE, VERBOSE, BUFFERS OFF, TIMING OFF, SUMMARY OFF) ")
+        query = options + self.query(view, column, condition, value)
         lines = [row[0] for row in self.session.execute(query).fetchall()]
         return re.sub(r"'(?:[^']|'')*'", "'…'", "\n".join(lines))
 
@@ -122,30 +126,30 @@ def theatre(cluster: Any) -> Iterator[Theatre]:
     scheduler.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("view", VIEWS)
 def test_explain_does_not_tell_what_is_in_rows_of_others(theatre: Theatre, view: str) -> None:
     has_role = "rolname" in {row.attname for row in theatre.scheduler.execute(
         "SELECT attname FROM pg_attribute WHERE attrelid = {}::regclass", sql.Literal(f'"{SCHEMA}".{view}')
     )}  # fmt: skip
-    compared: set[tuple[str, str]] = set()
-    for plan in PLANS:
+    columns = theatre.columns(view)
+    # Where the numbers of rows are the same, which they are not where rows of one's own differ too.
+    compared = [
+        (column, condition, one, other)
+        for column in columns
+        for condition, one, other in CONDITIONS
+        if (has_role or "rolname" not in condition)
+        and theatre.count(view, column, condition, one) == theatre.count(view, column, condition, other)
+    ]
+    assert {column for column, *_ in compared} == set(columns)
+    for place, plan in enumerate(PLANS):
         theatre.session.execute(plan)
         theatre.session.execute(f'SET search_path = "{SCHEMA}"')
-        for column in theatre.columns(view):
-            for condition, one, other in CONDITIONS:
-                if "rolname" in condition and not has_role:
-                    continue
-                if plan == PLANS[0] and theatre.count(view, column, condition, one) == theatre.count(
-                    view, column, condition, other
-                ):  # else rows of one's own differ too
-                    compared.add((column, condition))
-                if (column, condition) not in compared:
-                    continue
-                for options in ("ANALYZE, VERBOSE, BUFFERS OFF, TIMING OFF, SUMMARY OFF", "COSTS"):
-                    found = [theatre.explain(options, view, column, condition, value) for value in (one, other)]
-                    assert found[0] == found[1], (plan, column, condition)
+        # Planning the other views takes long: each condition in one of the plans is enough there.
+        for column, condition, one, other in compared if view in DIRECT else compared[place :: len(PLANS)]:
+            found = [theatre.explain(view, column, condition, value) for value in (one, other)]
+            assert found[0] == found[1], (plan, column, condition)
     theatre.session.execute(f'RESET ALL; SET search_path = "{SCHEMA}"')
-    assert {column for column, _ in compared} == set(theatre.columns(view))
 
 
 @pytest.mark.parametrize("view", ["my_job", "member_job", "my_job_log", "member_job_log"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from psycopg import sql
 
 from harness.cluster import Cluster
@@ -25,6 +26,7 @@ def contents(scheduler: Scheduler) -> dict[str, list[tuple[object, ...]]]:
     }
 
 
+@pytest.mark.slow
 def test_dump_and_restore(scheduler: Scheduler, own_cluster: Callable[..., Cluster], tmp_path: Path) -> None:
     role, gone = scheduler.role("re'port"), scheduler.role("gone")
     database = scheduler.database("we'b order")

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import psycopg
+import pytest
 from psycopg import sql
 
 from harness.scheduler import Scheduler
@@ -44,6 +45,7 @@ def cases(scheduler: Scheduler) -> list[tuple[str, str, str | None]]:
     return found
 
 
+@pytest.mark.slow
 def test_no_row_stops_the_worker(scheduler: Scheduler) -> None:
     victim = scheduler.insert("SELECT 1", schedule="1 second")
     scheduler.start()

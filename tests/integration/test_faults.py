@@ -302,6 +302,7 @@ def standby_directory() -> Iterator[Path]:
         yield Path(directory)
 
 
+@pytest.mark.slow
 def test_a_standby_is_quiet_and_takes_over_when_promoted(
     own_cluster: Callable[..., Cluster], installation: Installation, standby_directory: Path
 ) -> None:

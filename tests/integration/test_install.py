@@ -233,6 +233,7 @@ def test_every_table_has_a_toast_table_where_its_copy_has_one(scheduler: Schedul
         scheduler.execute("DROP TABLE copy")
 
 
+@pytest.mark.slow
 def test_a_prefix_of_its_own(tmp_path: Path) -> None:
     """Found by dynamic_library_path; the control file by extension_control_path, which PostgreSQL 18 brought."""
     installation = Installation(tmp_path / "server")

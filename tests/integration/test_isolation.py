@@ -94,6 +94,7 @@ def test_a_job_is_changed_while_it_is_deleted(scheduler: Scheduler, plays: Play,
         assert told == [changed, deleted].count(None)
 
 
+@pytest.mark.slow
 def test_the_worker_does_not_wait_for_definitions(scheduler: Scheduler) -> None:
     """A transaction that has changed, locked or deleted a job keeps no run of it waiting, and holds when it commits."""
     role = scheduler.role()

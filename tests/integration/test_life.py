@@ -68,6 +68,7 @@ def broken_rules(scheduler: Scheduler, seed: int, kept: Path) -> set[str]:
     return {finding.partition(":")[0] for finding in findings}
 
 
+@pytest.mark.slow
 def test_a_random_life_keeps_what_the_documents_promise(scheduler: Scheduler, tmp_path: Path) -> None:
     seed = random.randrange(2**32)
     if broken := broken_rules(scheduler, seed, tmp_path):

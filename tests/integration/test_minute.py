@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
+
 from harness.scheduler import Scheduler
 from harness.waiting import until
 
@@ -11,6 +13,7 @@ RECORD = """INSERT INTO witness SELECT current_setting('elephant_worker.job_id')
                 current_setting('elephant_worker.scheduled_at')::timestamptz, current_user, current_catalog"""
 
 
+@pytest.mark.slow
 def test_three_jobs_every_second_for_a_minute(scheduler: Scheduler) -> None:
     first, second = scheduler.role(), scheduler.role()
     other = scheduler.database()

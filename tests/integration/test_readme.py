@@ -57,9 +57,10 @@ def test_every_block_of_the_readme(new_server: Cluster) -> None:
         assert admin.execute("SELECT FROM pg_namespace WHERE nspname = 'scheduler'").fetchone() is None
 
 
+@pytest.mark.slow
 def test_the_demo(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setattr(demo, "SECONDS", 7)
+    monkeypatch.setattr(demo, "SECONDS", 10)
     demo.main()
     shown = capsys.readouterr().out
     defined, watched, _ = re.split(r"They run, for|What next", shown)

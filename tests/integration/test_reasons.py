@@ -293,6 +293,7 @@ def test_a_full_disk_of_another_kind(own_cluster: Callable[..., Cluster]) -> Non
     scheduler.close()
 
 
+@pytest.mark.slow
 def test_a_server_without_a_free_connection(own_cluster: Callable[..., Cluster]) -> None:
     """restart_worker() does not take the worker that was to be replaced for another one."""
     cluster = own_cluster(max_connections="20")

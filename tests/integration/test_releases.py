@@ -66,6 +66,7 @@ def installed(releases: Installation) -> Iterator[Callable[[str], None]]:
     add_release(releases, ORIGIN)
 
 
+@pytest.mark.slow
 def test_new_files_under_an_old_version(
     releases: Installation, database: Callable[..., Scheduler], installed: Callable[[str], None]
 ) -> None:
@@ -95,6 +96,7 @@ def test_new_files_under_an_old_version(
     assert {row.state for row in scheduler.log(job)} <= {"succeeded", "running"}
 
 
+@pytest.mark.slow
 def test_old_files_under_a_new_version(
     releases: Installation, database: Callable[..., Scheduler], installed: Callable[[str], None]
 ) -> None:

@@ -104,6 +104,7 @@ def test_catch_up(faked: Scheduler, clock: ServerClock, how: str) -> None:
         assert "the clock was set forward by 17" in faked.cluster.log
 
 
+@pytest.mark.slow
 def test_set_back_by_ten_minutes(faked: Scheduler, clock: ServerClock) -> None:
     """Nothing stalls, and nothing runs twice for the same time."""
     minutely = faked.insert(WITNESS, schedule="* * * * *", timezone="UTC", catch_up="all")
@@ -302,6 +303,7 @@ ROW = """INSERT INTO {}.job_log (jl_id, job_id, rolname, datname, cause, schedul
          WHERE job_id = %s""".replace("{}", f'"{SCHEMA}"')
 
 
+@pytest.mark.slow
 def test_a_promoted_standby_goes_on(own_cluster: Callable[..., Cluster], installation: Installation) -> None:
     """Each due time is accounted for exactly once by the two servers together."""
     primary = own_cluster()

@@ -225,6 +225,7 @@ def test_trials_count_rows(workers: dict[str, Scheduler], wire: str) -> None:
     assert worker.value("SELECT count(*) FROM tried") == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wire", WIRES)
 def test_rows_of_any_size_pass_by(workers: dict[str, Scheduler], wire: str) -> None:
     worker = workers[wire]
