@@ -168,7 +168,7 @@ def test_no_statement_reads_the_whole_log(scheduler: Scheduler) -> None:
 def test_the_log_is_pruned_while_100_runs_a_second_start(scheduler: Scheduler) -> None:
     backlog(scheduler, 30_000, jobs=50)
     scheduler.execute("UPDATE worker_setting SET log_max_rows = 4, max_running_jobs = 8")
-    jobs = [scheduler.insert("SELECT 1", schedule="* * * * * *", start_deadline="10 seconds") for _ in range(100)]
+    jobs = [scheduler.insert("SELECT 1", schedule="* * * * * *", start_deadline="1 hour") for _ in range(100)]
     scheduler.start()
     until(lambda: rows(scheduler) == 0, "the old rows to go", 120)
     until(
