@@ -1,14 +1,18 @@
 # elephant_worker: a cron inside PostgreSQL
 
-EXTENSION = elephant_worker
+EXTENSION = elephant_worker elephant_worker_cron
 EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" elephant_worker.control)
 
 BUILD = build
-SCRIPT = $(BUILD)/$(EXTENSION)--$(EXTVERSION).sql
+SCRIPT = $(BUILD)/elephant_worker--$(EXTVERSION).sql
 # From each version that a script in updates/ starts from, straight to this one.
 STEPS = $(shell ls updates/*--*.sql | sort --version-sort)
-UPDATES = $(patsubst updates/%,$(BUILD)/$(EXTENSION)--%--$(EXTVERSION).sql,$(foreach step,$(STEPS),$(firstword $(subst --, ,$(step)))))
-DATA_built = $(SCRIPT) $(UPDATES)
+UPDATES = $(patsubst updates/%,$(BUILD)/elephant_worker--%--$(EXTVERSION).sql,$(foreach step,$(STEPS),$(firstword $(subst --, ,$(step)))))
+# The functions of pg_cron are an extension of their own.
+CRON_SCRIPT = $(BUILD)/elephant_worker_cron--$(EXTVERSION).sql
+CRON_PARTS = $(patsubst %,cron/%.sql,schema job site_setting save_job change_job job_run_details delete_run define_named_job schedule \
+	schedule_in_database alter_job unschedule)
+DATA_built = $(SCRIPT) $(UPDATES) $(CRON_SCRIPT)
 
 # The order in which things are created; within a folder that of the file names, but for the views.
 FOLDERS = roles types internal tables worker views api checks triggers diagnostics privileges
@@ -40,7 +44,7 @@ include $(PGXS)
 endif
 # The server must be able to read what somebody whose umask is 077 installs.
 MKDIR_P := umask 022 && $(MKDIR_P)
-all: $(SCRIPT) $(UPDATES) $(VENDOR)
+all: $(DATA_built) $(VENDOR)
 
 # Each part is preceded by its path, so that the position of an error leads back to the file.
 joined = for part in $(1); do printf -- '-- %s\n' "$$part"; cat "$$part"; done
@@ -56,7 +60,12 @@ $(SCRIPT): $(PARTS) sql/expand.py sql/one_line_of_context.sql plpython/loader.py
 	$(call joined,$(PARTS)) | $(filled_in) > $@.new
 	mv $@.new $@
 
-$(BUILD)/$(EXTENSION)--%--$(EXTVERSION).sql: $(STEPS) updates/begin.sql updates/end.sql $(REPEATED) sql/expand.py sql/one_line_of_context.sql plpython/loader.py \
+$(CRON_SCRIPT): cron/begin.sql $(CRON_PARTS) cron/end.sql sql/expand.py sql/one_line_of_context.sql Makefile
+	@mkdir -p $(BUILD)
+	$(call joined,cron/begin.sql $(CRON_PARTS) cron/end.sql) | $(PYTHON) sql/expand.py > $@.new
+	mv $@.new $@
+
+$(BUILD)/elephant_worker--%--$(EXTVERSION).sql: $(STEPS) updates/begin.sql updates/end.sql $(REPEATED) sql/expand.py sql/one_line_of_context.sql plpython/loader.py \
 		elephant_worker.control Makefile $(BUILD)/pkglibdir
 	{ $(call joined,updates/begin.sql $$(printf '%s\n' $(STEPS) | sed -n '\|^updates/$*--|,$$p')); \
 	    $(call joined,$(REPEATED)) | $(repeatable); $(call joined,updates/end.sql); } | $(filled_in) > $@.new
@@ -80,7 +89,7 @@ build/python: FORCE
 	@mkdir -p build
 	@version=$$($(PLPYTHON) --version) && { echo "$$version" | cmp -s - $@ || echo "$$version" > $@; }
 
-PYTHON_DIRECTORY = $(DESTDIR)$(pkglibdir)/$(EXTENSION)/$(EXTVERSION)
+PYTHON_DIRECTORY = $(DESTDIR)$(pkglibdir)/elephant_worker/$(EXTVERSION)
 
 install: install-python
 install-python: all
@@ -168,4 +177,5 @@ lint:
 	build/venv/bin/python -m ruff format --check .
 	build/venv/bin/python -m mypy
 	build/venv/bin/python -m pgspot $(PGSPOT) $(SCRIPT)
+	{ echo 'SET LOCAL search_path = pg_catalog, pg_temp;'; cat $(CRON_PARTS); } | sed 's/@scheduler@/scheduler/g' | build/venv/bin/python sql/expand.py | build/venv/bin/python -m pgspot
 	build/venv/bin/python -m pgspot $(PGSPOT) $(REPLACES) $(UPDATES)

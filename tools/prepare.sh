@@ -18,8 +18,16 @@ missing_packages() {
     ls /usr/lib/*/faketime/libfaketime.so.1 >/dev/null 2>&1 || echo faketime
     if ! tools/pg_config.sh >/dev/null 2>&1; then
         major=$(apt-cache depends postgresql | sed -n 's/.*Depends: postgresql-\([0-9]*\)$/\1/p')
-        echo "postgresql-$major postgresql-plpython3-$major postgresql-server-dev-$major"
+        echo "postgresql-$major postgresql-plpython3-$major postgresql-server-dev-$major postgresql-$major-cron"
+        return
     fi
+    # The tests make the same calls to pg_cron, where Debian has it for the server.
+    config=$(tools/pg_config.sh)
+    case $config in
+    /usr/lib/postgresql/*)
+        major=$(echo "$config" | cut -d/ -f5)
+        [ -e "$("$config" --pkglibdir)/pg_cron.so" ] || echo "postgresql-$major-cron" ;;
+    esac
 }
 
 # Debian's own interpreter: one of pyenv or the like may lie where the server's user cannot go.

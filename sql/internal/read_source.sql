@@ -4,10 +4,10 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     source_table CONSTANT text := format('%I.%I', schema_name, table_name);
-    found record;
+    source record;
     source_rows jsonb;
 BEGIN
-    SELECT c.relkind, o.rolname AS stranger INTO found
+    SELECT c.relkind, o.rolname AS stranger INTO source
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     LEFT JOIN pg_roles o ON o.oid IN (c.relowner, n.nspowner) AND NOT o.rolsuper AND o.rolname <> current_user
     WHERE n.nspname = schema_name AND c.relname = table_name
@@ -17,15 +17,15 @@ BEGIN
             USING ERRCODE = 'undefined_table',
                   DETAIL = format('It is looked for in this database, "%s".', current_database()),
                   HINT = 'Call the function where the table is, or hand its rows over as JSON.';
-    ELSIF found.relkind <> 'r' OR found.stranger IS NOT NULL THEN
+    ELSIF source.relkind <> 'r' OR source.stranger IS NOT NULL THEN
         -- A view, or a policy of the table's owner, may call functions, with the rights of whoever reads.
         RAISE EXCEPTION '% cannot be trusted', source_table
             USING ERRCODE = 'insufficient_privilege',
-                  DETAIL = CASE WHEN found.relkind <> 'r' THEN 'It is not a table.'
+                  DETAIL = CASE WHEN source.relkind <> 'r' THEN 'It is not a table.'
                                 ELSE format('It or its schema belongs to role "%s", who could have it do anything in your name.',
-                                            found.stranger) END,
-                  HINT = CASE WHEN found.relkind <> 'r' THEN 'Hand its rows over as JSON, if it is what you mean.'
-                              ELSE format('Call the function as role "%s", or hand the rows over as JSON.', found.stranger) END;
+                                            source.stranger) END,
+                  HINT = CASE WHEN source.relkind <> 'r' THEN 'Hand its rows over as JSON, if it is what you mean.'
+                              ELSE format('Call the function as role "%s", or hand the rows over as JSON.', source.stranger) END;
     END IF;
     EXECUTE format('SELECT coalesce(jsonb_agg(s), ''[]'') FROM ONLY %s s', source_table) INTO source_rows;
     RETURN source_rows;

@@ -19,7 +19,18 @@ from tests.releases import ORIGIN, add_release
 
 DOCUMENTS = sorted(
     file
-    for folder in (".", "docs", "docs/decisions", "examples", "launcher", "monitoring", "sql", "updates", "tests")
+    for folder in (
+        ".",
+        "docs",
+        "docs/decisions",
+        "examples",
+        "launcher",
+        "monitoring",
+        "sql",
+        "cron",
+        "updates",
+        "tests",
+    )
     for file in (ROOT / folder).glob("*.md")
 )
 PAGES = [document for document in DOCUMENTS if any(block.is_run_here for block in blocks(document))]

@@ -28,11 +28,9 @@ def files_below(directory: Path) -> list[str]:
     return sorted(str(path.relative_to(directory)) for path in directory.rglob("*") if path.is_file())
 
 
-def version() -> str:
+def version(extension: str = "elephant_worker") -> str:
     (line,) = [
-        line
-        for line in (ROOT / "elephant_worker.control").read_text().splitlines()
-        if line.startswith("default_version")
+        line for line in (ROOT / f"{extension}.control").read_text().splitlines() if line.startswith("default_version")
     ]
     return line.split("'")[1]
 
@@ -40,8 +38,11 @@ def version() -> str:
 def test_the_version_is_the_same_everywhere() -> None:
     meta = json.loads((ROOT / "META.json").read_text())
     assert meta["version"] == version()
-    assert meta["provides"]["elephant_worker"]["version"] == version()
-    assert (ROOT / meta["provides"]["elephant_worker"]["docfile"]).exists()
+    assert set(meta["provides"]) == {"elephant_worker", "elephant_worker_cron"}
+    for extension, provided in meta["provides"].items():
+        assert provided["version"] == version(extension) == version()
+        assert (ROOT / provided["file"]).exists()
+        assert (ROOT / provided["docfile"]).exists()
     assert f"## {version()}" in (ROOT / "CHANGELOG.md").read_text()
 
 
@@ -53,6 +54,8 @@ def test_destdir(installation: Installation, tmp_path: Path) -> None:
         f"{sharedir}/extension/elephant_worker--{version()}.sql",
         f"{sharedir}/extension/elephant_worker--1.0.0--{version()}.sql",
         f"{sharedir}/extension/elephant_worker.control",
+        f"{sharedir}/extension/elephant_worker_cron--{version()}.sql",
+        f"{sharedir}/extension/elephant_worker_cron.control",
         f"{pkglibdir}/elephant_worker/{version()}/elephant_worker/worker/loop.py",
         f"{pkglibdir}/elephant_worker/{version()}/vendor/croniter/__init__.py",
         f"{pkglibdir}/elephant_worker/{version()}/vendor/psycopg/pq/__init__.py",

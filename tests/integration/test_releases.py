@@ -324,3 +324,14 @@ def test_old_dumps(
     assert {row.state for row in restored.log(every) if row.jl_id > last} <= {"succeeded", "running", "missed"}
     restored.stop()
     restored.admin.close()
+
+
+def test_an_earlier_elephant_worker(database: Callable[..., Scheduler]) -> None:
+    scheduler = database("1.0.0")
+    with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="newer version") as refused:
+        scheduler.execute("CREATE EXTENSION elephant_worker_cron")
+    assert refused.value.diag.message_hint is not None
+    scheduler.execute(refused.value.diag.message_hint.partition(": ")[2])
+    scheduler.execute("CREATE EXTENSION elephant_worker_cron")
+    assert scheduler.value("SELECT cron.schedule('@daily', 'SELECT 1')") > 0
+    scheduler.execute("DROP EXTENSION elephant_worker_cron")

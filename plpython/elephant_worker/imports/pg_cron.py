@@ -74,8 +74,8 @@ def _plan_schedule(planned: Planned, text: str, both_days: bool) -> Planned:
         return planned.leave_out(f"pg_cron never runs it: {reading.never}.")
     if reading.schedule is None:
         return planned.leave_out(
-            "With cron.match_dom_and_dow both the day of month and the weekday must match, which no schedule here "
-            "can say. Leave the weekday out, and have the command begin with a condition on extract(isodow FROM now())."
+            f"{pg_cron.NOT_BOTH_DAYS} "
+            "Leave the weekday out, and have the command begin with a condition on extract(isodow FROM now())."
         )
     planned.definition["schedule"] = reading.schedule
     if reading.never:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from ..errors import UserError
 from .entries import DAY, DAY_NAMES, FIVE, MONTH, MONTH_NAMES, WEEKDAY, Field
 
 MAX_TEXT = 1000  # bytes: pg_cron takes fewer
@@ -32,6 +33,9 @@ NICKNAMES = {
     "reboot": "@reboot",
     "restart": "@reboot",
 }
+NOT_BOTH_DAYS = (
+    "With cron.match_dom_and_dow both the day of month and the weekday must match, which no schedule here can say."
+)
 NEVER_RUN = ("yearly", "annually")
 MEMBER = re.compile(r"(\*)|([A-Za-z0-9]+)(?:(-)([A-Za-z0-9]*))?")
 STEP = re.compile(r"/([A-Za-z0-9]*)")
@@ -80,6 +84,20 @@ def read(text: str, both_days: bool = False, large_steps: bool = False) -> Readi
         return _read_interval(text)
 
 
+def as_entry(text: str | None, both_days: bool | None) -> dict[str, object]:
+    """The function `read_pg_cron_schedule`."""
+    hint = "Use cron format (e.g. 5 4 * * *), or interval format '[1-59] seconds'"
+    reading = read(text or "", bool(both_days))
+    if reading is None:
+        error = UserError(f"invalid schedule: {text}", "pg_cron refuses it as well.", hint)
+    elif reading.schedule is None:
+        detail = f"pg_cron never runs such a job: {reading.never}." if reading.never else NOT_BOTH_DAYS
+        error = UserError(f"invalid schedule: {text}", detail, hint)
+    else:
+        return {"entry": reading.schedule, "user_error": None}
+    return {"entry": None, "user_error": error.as_row()}
+
+
 def _read_interval(text: str) -> Reading | None:
     match = INTERVAL.fullmatch(text.lower())
     if match is None or not text.isascii():
@@ -108,6 +126,7 @@ def _read_line(text: str, both_days: bool, large_steps: bool) -> Reading:
 
 
 def _read_field(field: Field, text: str, at: int, large_steps: bool) -> tuple[_Field, int]:
+    is_star = text[at : at + 1] == "*"
     members: list[str] = []
     values: set[int] = set()
     doubts: list[str] = []
@@ -155,7 +174,10 @@ def _read_field(field: Field, text: str, at: int, large_steps: bool) -> tuple[_F
         at += 1
     at = REST_OF_FIELD.match(text, at).end()  # type: ignore[union-attr]
     at = BLANKS.match(text, at).end()  # type: ignore[union-attr]
-    return _Field(",".join(filter(None, members)) or "-", frozenset(values), "; ".join(doubts)), at
+    said = ",".join(filter(None, members)) or "-"
+    if said[0] == "*" and not is_star:  # what stood before it is empty
+        said = _listed(values)
+    return _Field(said, frozenset(values), "; ".join(doubts)), at
 
 
 def _number(field: Field, text: str) -> int:

@@ -1,0 +1,3 @@
+$script$, '@scheduler@', scheduler);
+END
+$extension$;
