@@ -1,3 +1,19 @@
+CREATE FUNCTION @extschema@.out_of_the_way(role oid) RETURNS text
+LANGUAGE sql STABLE SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+    -- Nothing is granted to a role that somebody else may have made, and what it owns is nobody's to inherit: it goes,
+    -- or steps aside with all that it has.
+    SELECT CASE WHEN EXISTS (SELECT FROM pg_shdepend d WHERE d.refclassid = 'pg_authid'::regclass AND d.refobjid = r.oid)
+                THEN format('ALTER ROLE %1$I NOLOGIN; ALTER ROLE %1$I RENAME TO %2$I;', r.rolname, 'not_' || r.rolname)
+                ELSE format('DROP ROLE %I;', r.rolname) END
+    FROM pg_roles r WHERE r.oid = role;
+$$;
+COMMENT ON FUNCTION @extschema@.out_of_the_way(oid) IS
+    'for check_runners(): how to get rid of a role that has the name of a runner, and be it that it owns something';
+REVOKE ALL ON FUNCTION @extschema@.out_of_the_way(oid) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.out_of_the_way(oid) TO job_monitor;
+
 CREATE FUNCTION @extschema@.check_runners() RETURNS SETOF @extschema@.setup_finding
 LANGUAGE plpgsql STABLE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
@@ -11,15 +27,9 @@ BEGIN
     RETURN QUERY
     SELECT 'runners', 'error',
            format('role "%s" is not what it should be: the runs of role "%s" are refused', r.rolname, o.rolname),
-           w.remedy
+           @extschema@.out_of_the_way(r.oid)
     FROM pg_roles o
     JOIN pg_roles r ON r.rolname = prefix || o.oid
-    -- Nothing is granted to a role that somebody else may have made, and what it owns is nobody's to inherit: it goes,
-    -- or steps aside with all that it has.
-    CROSS JOIN LATERAL (
-        SELECT CASE WHEN EXISTS (SELECT FROM pg_shdepend d WHERE d.refclassid = 'pg_authid'::regclass AND d.refobjid = r.oid)
-                    THEN format('ALTER ROLE %1$I NOLOGIN; ALTER ROLE %1$I RENAME TO %2$I;', r.rolname, 'not_' || r.rolname)
-                    ELSE format('DROP ROLE %I;', r.rolname) END AS remedy) w
     WHERE EXISTS (SELECT FROM pg_auth_members m WHERE m.roleid = r.oid OR m.member = r.oid AND m.roleid <> o.oid)
        OR NOT EXISTS (SELECT FROM pg_auth_members m WHERE m.member = r.oid AND m.roleid = o.oid)
     ORDER BY r.rolname;
@@ -27,7 +37,7 @@ BEGIN
     RETURN QUERY
     SELECT 'runners', 'warning',
            format('role "%s" was made by a worker of a database that is not in this cluster', r.rolname),
-           format('DROP ROLE %I;', r.rolname)
+           @extschema@.out_of_the_way(r.oid)
     FROM pg_roles r
     WHERE r.rolname ~ '^elephant_worker_[0-9]+_[0-9]+$'
       AND split_part(r.rolname, '_', 3) NOT IN (SELECT d.oid::text FROM pg_database d)

@@ -6,12 +6,13 @@ AS $$
     FROM @extschema@.served_database s
     JOIN pg_control_system() c ON c.system_identifier = s.system_identifier
     JOIN pg_database d ON d.oid = s.database_oid
-    WHERE NOT EXISTS (SELECT FROM @extschema@.served_database o
-                      JOIN pg_control_system() h ON h.system_identifier = o.system_identifier
-                      JOIN pg_database t ON t.oid = o.database_oid AND t.datname = current_database());
+    WHERE EXISTS (SELECT FROM @extschema@.job)
+      AND NOT EXISTS (SELECT FROM @extschema@.served_database o
+                        JOIN pg_control_system() h ON h.system_identifier = o.system_identifier
+                        JOIN pg_database t ON t.oid = o.database_oid AND t.datname = current_database());
 $$;
 COMMENT ON FUNCTION @extschema@.copied_from() IS
-    'the database of this cluster that has the original of these jobs, unless a worker has run them here too, or confirm_copy() was called; NULL: there is none';
+    'the database of this cluster that has the original of these jobs, unless a worker has run them here too, or confirm_copy() was called; NULL: there is none, or there are no jobs';
 REVOKE ALL ON FUNCTION @extschema@.copied_from() FROM PUBLIC;
 
 CREATE FUNCTION @extschema@.refuse_copy() RETURNS void

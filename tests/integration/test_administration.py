@@ -222,16 +222,22 @@ def test_runners_out_of_a_dump_of_roles(scheduler: Scheduler) -> None:
         f"elephant_worker_{own}_{oids[0]}": roles[1],
         f"elephant_worker_{own}_{oids[1]}": roles[0],
         "elephant_worker_4294967294_16384": roles[0],
+        "elephant_worker_4294967294_16385": roles[0],
     }
     for name, role in strays.items():
         scheduler.execute("CREATE ROLE {} LOGIN PASSWORD 'x'", sql.Identifier(name))
         scheduler.execute("GRANT {} TO {}", sql.Identifier(role), sql.Identifier(name))
+    scheduler.execute("CREATE TABLE theirs (); ALTER TABLE theirs OWNER TO elephant_worker_4294967294_16385")
     scheduler.start()
     for role in roles:
         assert scheduler.run("SELECT 1", rolname=role).state == "succeeded"
-    (row,) = scheduler.execute("SELECT * FROM check_runners()")
-    assert (row.state, '"elephant_worker_4294967294_16384"' in row.found) == ("warning", True)
-    scheduler.execute(row.remedy)
+    rows = scheduler.execute("SELECT * FROM check_runners()").fetchall()
+    assert [row.state for row in rows] == ["warning"] * 2
+    for row, number in zip(rows, ("16384", "16385"), strict=True):
+        assert f'"elephant_worker_4294967294_{number}"' in row.found
+        scheduler.execute(row.remedy)
+    scheduler.execute("DROP OWNED BY not_elephant_worker_4294967294_16385")
+    scheduler.execute("DROP ROLE not_elephant_worker_4294967294_16385")
     assert scheduler.value("SELECT state FROM check_runners()") == "ok"
     scheduler.stop()
     assert scheduler.execute("SELECT FROM pg_roles WHERE rolname = ANY ({})", sql.Literal(list(strays))).rowcount == 0

@@ -373,6 +373,7 @@ def test_a_restore_over_the_database_of_a_running_worker(scheduler: Scheduler, t
         f'LOG:  elephant_worker: the worker of database "{scheduler.dbname}" .* ends: the extension was ', log
     )
     assert "Traceback" not in log
+    assert "cache lookup failed" not in log
     now = status(scheduler)
     assert (now.running, now.reason) == (
         False,
@@ -438,6 +439,7 @@ def test_a_restore_in_place_of_the_original(scheduler: Scheduler) -> None:
     """The original is renamed, and is still there; once it has been dropped, there is no copy any more."""
     scheduler.start()
     scheduler.stop()
+    job = scheduler.insert("SELECT 1")
     scheduler.admin.close()
     names = [sql.Identifier(scheduler.dbname), sql.Identifier(f"{scheduler.dbname} before")]
     with scheduler.cluster.connect() as admin:
@@ -447,6 +449,10 @@ def test_a_restore_in_place_of_the_original(scheduler: Scheduler) -> None:
     scheduler._databases.append(f"{scheduler.dbname} before")
     with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState):
         scheduler.start()
+    # Without jobs nothing would run twice.
+    with scheduler.admin.transaction(force_rollback=True):
+        scheduler.execute("SELECT delete_job({})", sql.Literal(job))
+        assert scheduler.value("SELECT copied_from()") is None
     # Confirmed and taken back.
     with scheduler.admin.transaction(force_rollback=True):
         scheduler.execute("SELECT confirm_copy()")

@@ -46,12 +46,18 @@ def catalog_name(spi: Spi, name: str) -> bytes:
     return name.encode() if name.isascii() else bytes(spi.execute(CATALOG_NAME, name)[0]["name"])
 
 
-IS_INSTALLED = Statement("SELECT EXISTS (SELECT FROM pg_extension e WHERE e.extname = 'elephant_worker') AS installed")
+EXTENSION = Statement("SELECT e.oid::int8 AS oid FROM pg_extension e WHERE e.extname = 'elephant_worker'")
+
+
+def extension(spi: Spi) -> int | None:
+    """The OID of the extension, which is another one after a restore; None if it has been dropped."""
+    rows = spi.execute(EXTENSION)
+    return rows[0]["oid"] if rows else None
 
 
 def is_installed(spi: Spi) -> bool:
     """Whether the extension is still there."""
-    return bool(spi.execute(IS_INSTALLED)[0]["installed"])
+    return extension(spi) is not None
 
 
 DROP_KEPT_OBJECTS = Statement("SELECT @extschema@.drop_kept_objects()")

@@ -64,6 +64,7 @@ def run(plpy: Any, schema: str, host: str, attended: bool) -> dict[str, Any]:
     except spi.Error as error:
         spi.rollback()
         return {"user_error": UserError.of(error).as_row()}
+    extension = server.extension(spi)
     if host == "session" and not attended:
         client_socket.replace()  # nobody waits for an answer, also if this becomes neither worker nor spare
     try:
@@ -83,8 +84,9 @@ def run(plpy: Any, schema: str, host: str, attended: bool) -> dict[str, Any]:
         return {"user_error": UserError.of(error).as_row()}
     finally:
         spi.set_session(before)  # the session goes on, if somebody has called the procedure by hand
-        if host != "foreground" and not server.is_installed(spi):
-            # Nothing can be returned by a procedure that is gone: PostgreSQL would write that into its log.
+        if host != "foreground" and server.extension(spi) != extension:
+            # Nothing can be returned by a procedure that is gone, also in a restore: PostgreSQL would write that into
+            # its log.
             spi.set_session({"log_min_messages": "fatal"})
     return {"user_error": None}
 
