@@ -204,6 +204,7 @@ def test_a_switchover_and_the_way_back(
         assert launch(there) == (None, [])
         found = finding(there)
         assert (found.state, found.found) == ("warning", now.reason)
+        assert there.value("SELECT problem FROM problem") == "worker off"
         here.execute(found.remedy)
         until(lambda: status(there).launchable, "the setting to arrive")
         promised = (
@@ -211,6 +212,8 @@ def test_a_switchover_and_the_way_back(
         )
         assert status(there).reason == promised
         assert (finding(there).state, finding(there).found) == ("ok", promised)
+        assert there.execute("SELECT FROM problem").fetchall() == []
+        assert status(there).running_jobs == 0  # whatever runs on the primary
         there.admin.close()
 
         def switch(leader: Cluster, follower: Cluster) -> Scheduler:

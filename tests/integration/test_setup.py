@@ -656,8 +656,11 @@ def test_a_worker_that_was_stopped(scheduler: Scheduler) -> None:
     scheduler.execute("SELECT stop_worker()")
     row = finding(scheduler, "worker")
     assert (row.state, "waits for its runs to end" in row.found) == ("warning", True)
+    (told,) = scheduler.execute("SELECT problem, since FROM problem WHERE job_id IS NULL").fetchall()
+    assert told == ("worker off", scheduler.value("SELECT date_trunc('second', stopped_at) FROM worker_state"))
     mend(scheduler, row.remedy)
     until(lambda: finding(scheduler, "worker").state == "ok")
+    assert scheduler.execute("SELECT FROM problem WHERE job_id IS NULL").fetchall() == []
     scheduler.stop()
     row = finding(scheduler, "worker")
     assert (row.state, row.found[:31]) == ("error", "the worker was stopped by role ")

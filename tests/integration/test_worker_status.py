@@ -49,6 +49,22 @@ def test_what_waits_and_what_runs(scheduler: Scheduler) -> None:
     until(lambda: scheduler.value("SELECT lag = '0' AND running_jobs = 0 FROM worker_status"))
 
 
+def test_without_a_worker_nothing_is_active(scheduler: Scheduler) -> None:
+    """Whatever it has left in the log: the next worker says of that that it is lost."""
+    scheduler.start()
+    job = scheduler.insert("SELECT pg_sleep(1000)")
+    scheduler.value("SELECT run_job(%s)", job)
+    until(lambda: scheduler.value("SELECT running_jobs FROM worker_status") == 1)
+    until(lambda: scheduler.value("SELECT count(*) FROM job_statistic WHERE job_id = %s", job), "the worker to know it")
+    scheduler.execute(f"UPDATE job_statistic SET durations = array_fill(0.1::real, ARRAY[20]) WHERE job_id = {job}")
+    overrun = "SELECT count(*) FROM problem WHERE problem = 'overrun'"
+    until(lambda: scheduler.value(overrun) == 1, "it to take longer than usual")
+    scheduler.kill()
+    assert scheduler.value("SELECT state FROM job_log WHERE job_id = %s", job) == "running"
+    assert scheduler.value("SELECT running_jobs FROM worker_status") == 0
+    assert scheduler.value(overrun) == 0
+
+
 def test_jobs_in_quarantine_are_counted(scheduler: Scheduler) -> None:
     scheduler.start()
     role = scheduler.role("gone")
