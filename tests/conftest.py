@@ -27,8 +27,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     Of that the slow ones come first: begun at the end, they would go on alone."""
 
     def place(item: pytest.Item) -> tuple[bool, bool]:
-        integration, slow = "integration" in item.path.parts, item.get_closest_marker("slow") is not None
-        return integration, slow is not integration
+        server = not {"integration", "console"}.isdisjoint(item.path.parts)
+        slow = item.get_closest_marker("slow") is not None
+        return server, slow is not server
 
     items.sort(key=place)
 

@@ -39,6 +39,8 @@ CREATE TRIGGER skip_replicated BEFORE INSERT OR UPDATE OR DELETE ON @extschema@.
     FOR EACH ROW WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION @extschema@.skip_replicated();
 CREATE TRIGGER skip_replicated BEFORE INSERT OR UPDATE OR DELETE ON @extschema@.metric_counter
     FOR EACH ROW WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION @extschema@.skip_replicated();
+CREATE TRIGGER skip_replicated BEFORE INSERT OR UPDATE OR DELETE ON @extschema@.alert_receiver
+    FOR EACH ROW WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION @extschema@.skip_replicated();
 -- OIDs differ from cluster to cluster.
 CREATE TRIGGER skip_replicated BEFORE INSERT OR UPDATE OR DELETE ON @extschema@.known_role
     FOR EACH ROW WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION @extschema@.skip_replicated();

@@ -341,6 +341,45 @@ def test_deliveries_are_marked_by_monitors_once(worker: Scheduler) -> None:
         worker.connect_as(worker.role()).execute(mark, (row.alert_id, "mail", None))
 
 
+def test_a_receiver_is_claimed_by_one_forwarder_at_a_time(scheduler: Scheduler) -> None:
+    monitor = _monitor(scheduler)
+    sessions = [scheduler.connect_as(monitor) for _ in range(2)]
+
+    def claimed(number: int, lease: str = "1 minute", receiver: str | None = "mail") -> Any:
+        row = (
+            sessions[number]
+            .execute("SELECT claim_receiver(%s, %s, %s::interval)", (receiver, f"forwarder {number}", lease))
+            .fetchone()
+        )
+        return row and row[0]
+
+    assert [claimed(0), claimed(0), claimed(1), claimed(1, receiver="chat")] == [True, True, False, True]
+    # The other one cannot end it.
+    assert [claimed(1, "0"), claimed(1)] == [False, False]
+    scheduler.execute("UPDATE alert_receiver SET claimed_until = claimed_until - interval '61 seconds'")
+    assert [claimed(1), claimed(0)] == [True, False]
+    assert [claimed(1, "0"), claimed(0)] == [False, True]
+    # What nobody came back for goes.
+    scheduler.execute("UPDATE alert_receiver SET claimed_until = claimed_until - interval '2 hours'")
+    claimed(0, receiver="pager")
+    assert scheduler.value("SELECT array_agg(receiver) FROM alert_receiver") == ["pager"]
+    for receiver, lease in (
+        ("", "1 s"),
+        ("x" * 101, "1 s"),
+        (None, "1 s"),
+        ("mail", "-1 s"),
+        ("mail", "2 hours"),
+        ("mail", None),
+    ):
+        with pytest.raises(psycopg.errors.InvalidParameterValue):
+            claimed(0, lease, receiver)  # type: ignore[arg-type]
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        scheduler.connect_as(scheduler.role()).execute("SELECT claim_receiver('mail', 'mine')")
+    for statement in ("SELECT FROM alert_receiver", "DELETE FROM alert_receiver"):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            sessions[0].execute(statement)
+
+
 def test_numbers_that_a_restore_has_left_behind(worker: Scheduler) -> None:
     """The alert's number is taken: no run is held up by that."""
     taken = worker.value("SELECT nextval('worker_inbox_request_id_seq')")

@@ -200,6 +200,7 @@ MISUSE = {
     "free_job_id": ["SELECT free_job_id(1)", "SELECT free_job_id(NULL)"],
     "package_file": ["SELECT package_file()"],
     "metric_gauges": ["SELECT * FROM metric_gauges()"],
+    "claim_receiver": ["SELECT claim_receiver('mail', 'mallory', '1 hour')"],
     "mark_delivered": ["SELECT mark_delivered(ARRAY[1], 'mail')"],
     "check_request_quota": ["SELECT check_request_quota()"],
     "number_request": ["SELECT number_request()"],

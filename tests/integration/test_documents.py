@@ -26,8 +26,9 @@ DOCUMENTS = sorted(
         "examples",
         "launcher",
         "monitoring",
-        "sql",
+        "console",
         "cron",
+        "sql",
         "updates",
         "tests",
     )

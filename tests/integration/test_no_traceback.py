@@ -18,6 +18,7 @@ CALLS = {
     "cancel_job": ["cancel_job({job})", "cancel_job('ours')"],
     "cancel_run": ["cancel_run(1)"],
     "check_setup": ["check_setup()"],
+    "claim_receiver": ["claim_receiver('mail', 'forwarder 1')"],
     "confirm_copy": ["confirm_copy()"],
     "confirm_role": ["confirm_role(current_user)"],
     "define_job": ["define_job('ours', 'SELECT 3')"],

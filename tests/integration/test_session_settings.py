@@ -98,6 +98,7 @@ QUESTIONS = [
     """SELECT * FROM import_pg_cron(jobs := '[{"jobname": "tick tock", "schedule": "0 2 1-7 * 1", "command": "SELECT 1",
        "database": "postgres", "username": "postgres", "active": true}]')""",
     "SELECT mark_delivered(ARRAY[4711], 'mail')",
+    "SELECT claim_receiver('mail', 'forwarder 1', '15 seconds')",
     "SELECT job_id, schedule FROM define_job('named', 'SELECT 2', current_catalog, interval '90 minutes')",
 ]
 # What these do depends on the worker, or is done by other tests.

@@ -11,7 +11,7 @@ from harness.cluster import ROOT
 
 DOCUMENTS = sorted(
     file
-    for folder in ("", "docs", "docs/decisions", "examples", "sql", "updates", "tests/conformance")
+    for folder in ("", "docs", "docs/decisions", "examples", "console", "sql", "updates", "tests/conformance")
     for file in (ROOT / folder).glob("*.md")
 )
 

@@ -1,0 +1,1 @@
+"""Programs beside elephant_worker, the cron inside PostgreSQL: nothing in the server needs them."""

@@ -1,0 +1,5 @@
+"""python -m elephant_console."""
+
+from .cli import main
+
+main(prog_name="elephant-console")

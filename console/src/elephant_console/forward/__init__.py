@@ -1,0 +1,1 @@
+"""elephant-console forward: alerts that reach people, and a sign of life."""
