@@ -26,7 +26,12 @@ CALLS = {
     "describe_schedule": ["describe_schedule('@daily')", "describe_schedule(interval '1 hour')"],
     "export_jobs": ["export_jobs()", "export_jobs('sql')"],
     "find_job": ["find_job('ours')"],
+    "import_crontab": ["import_crontab('@daily psql -c VACUUM', current_catalog, false)"],
     "import_pg_cron": ["import_pg_cron(false, '[]')"],
+    "import_pg_timetable": ["""import_pg_timetable(false, '{{"chain": [], "task": [], "parameter": []}}')"""],
+    "import_pgagent": [
+        """import_pgagent(false, '{{"pga_job": [], "pga_jobstep": [], "pga_schedule": [], "pga_exception": []}}')""",
+    ],
     "insert_job": [
         "insert_job('SELECT 2', current_catalog)",
         "insert_job('SELECT 2', current_catalog, '0 9 * * 1-5', timezone := 'Europe/Berlin')",

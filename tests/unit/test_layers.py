@@ -21,7 +21,7 @@ FOLDERS = {
     "connection": {"", "jobs", "system"},
     "database": {"", "jobs"},
     "definitions": {"", "database"},
-    "imports": {"", "schedule", "database"},
+    "imports": {"", "schedule", "connection", "database"},
     "worker": {"", "jobs", "system", "connection", "database"},
 }
 PURE = ("schedule", "jobs")

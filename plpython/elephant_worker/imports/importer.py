@@ -9,7 +9,7 @@ from typing import Any
 from ..database import command_syntax, job_definition
 from ..database.spi import Spi
 from ..errors import UserError
-from .planned import Caller, Planned
+from .planned import Caller, Planned, sentence
 
 # What is wrong with one job: its values, its role, its database, a right, a limit. Other errors end the import.
 OF_ONE_JOB = ("22", "23", "28", "2F", "3D", "42", "54")  # classes of SQLSTATEs
@@ -17,7 +17,7 @@ ALSO_OF_ONE_JOB = ("55000", "53400")
 
 SOURCES = ("pg_cron", "crontab", "pgagent", "pg_timetable")
 
-IMPORTED, CHANGED, UNCHANGED, LEFT_OUT = "import", "change", "none", "leave out"
+IMPORTED, CHANGED, UNCHANGED, LEFT_OUT, REMARK = "import", "change", "none", "leave out", "remark"
 
 Key = tuple[str, str]
 
@@ -78,7 +78,7 @@ class _Importer:
 
     def bring(self, planned: Planned) -> dict[str, Any]:
         """Make it a job, and say what became of it."""
-        action, job_id = LEFT_OUT, None
+        action, job_id = REMARK if planned.is_remark else LEFT_OUT, None
         definition = planned.definition
         if not planned.left_out:
             try:
@@ -86,12 +86,12 @@ class _Importer:
                     action, job_id = self._write(planned, definition)
                     self._numbers[planned.source_id] = job_id
             except UserError as error:
-                planned.leave_out(f"{_sentence(error.message)} {error.detail or ''}".rstrip())
+                planned.leave_out(f"{sentence(error.message)} {error.detail or ''}".rstrip())
             except self._spi.Error as error:
                 if error.sqlstate[:2] not in OF_ONE_JOB and error.sqlstate not in ALSO_OF_ONE_JOB:
                     raise
                 detail = (error.spidata[1] if error.spidata else None) or ""
-                planned.leave_out(f"{_sentence(str(error))} {detail}".rstrip())
+                planned.leave_out(f"{sentence(str(error))} {detail}".rstrip())
         return {
             "source_id": planned.source_id,
             "action": action,
@@ -142,10 +142,6 @@ class _Importer:
         mistake = command_syntax.syntax_error(self._spi.plpy, command)
         if mistake is not None:
             planned.notes.append(f"The command is not valid SQL: {mistake[0]} ({mistake[1]}).")
-
-
-def _sentence(message: str) -> str:
-    return message[:1].upper() + message[1:] + ("" if message.endswith(".") else ".")
 
 
 def _as_text(schedule: Any) -> str | None:

@@ -8,10 +8,8 @@ from ..schedule import pg_cron
 from ..schedule.entries import Calendar, Mistake
 from ..schedule.parser import read_entry
 from ..vendor import vendored
-from .planned import Caller, Planned, rows_of, usable_name
+from .planned import NO_TIMEOUT, Caller, Planned, rows_of, usable_name
 
-# pg_cron ends no run.
-NO_TIMEOUT = "1 year"
 LOCAL_NODES = ("localhost", "127.0.0.1", "::1", "")
 FIXED_ZONES = ("GMT", "UTC", "Etc/GMT", "Etc/UTC")
 

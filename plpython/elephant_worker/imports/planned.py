@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ..errors import UserError
 
 MAX_NAME = 100  # characters
+# Of what no other scheduler has: a limit of the time that a run may take.
+NO_TIMEOUT = "1 year"
 
 
 class Caller(NamedTuple):
@@ -31,12 +34,27 @@ class Planned:
     notes: list[str] = field(default_factory=list)
     run_after: list[str] = field(default_factory=list)
     left_out: bool = False
+    is_remark: bool = False
+
+    def remark(self, note: str) -> Planned:
+        """Have nothing become of it, since it only has a meaning for others."""
+        self.is_remark = True
+        return self.leave_out(note)
 
     def leave_out(self, reason: str) -> Planned:
         """Have nothing become of it, for a reason that is a sentence."""
         self.left_out = True
         self.notes.append(reason)
         return self
+
+
+def sentence(reason: str) -> str:
+    """A reason as a sentence.
+
+    >>> sentence("it is not SQL")
+    'It is not SQL.'
+    """
+    return reason[:1].upper() + reason[1:] + ("" if reason.endswith(".") else ".")
 
 
 def usable_name(wanted: str | None, otherwise: str, notes: list[str]) -> str:
@@ -56,14 +74,35 @@ def usable_name(wanted: str | None, otherwise: str, notes: list[str]) -> str:
     return otherwise
 
 
-def rows_of(given: dict[str, Any], name: str) -> list[dict[str, Any]]:
-    """An array of objects that an import is given. Raises UserError (22023)."""
-    rows = given.get(name)
-    strange = rows if not isinstance(rows, list) else next((row for row in rows if not isinstance(row, dict)), None)
-    if strange is not None or rows is None:
+def check_given(given: Any, *names: str) -> None:
+    """Refuse what lacks some of the texts that an import is given. Raises UserError (22004)."""
+    for name in names:
+        if not isinstance(given, dict) or not isinstance(given.get(name), str):
+            raise UserError(f"{name} is missing", "It is a text, and cannot be NULL.", f"Give a {name}.", "22004")
+
+
+def rows_of(given: Any, name: str, keys: Sequence[str] = (), table: str | None = None) -> list[dict[str, Any]]:
+    """The rows of a table that an import is given; the columns `keys` identify them. Raises UserError (22023)."""
+    rows = given.get(name) if isinstance(given, dict) else None
+    wrong = None if isinstance(rows, list) else f"{name} is not an array"
+    seen = set()
+    for number, row in enumerate(rows if isinstance(rows, list) else (), 1):
+        place = f"element {number} of {name}"
+        if not isinstance(row, dict):
+            wrong = f"{place} is not an object"
+            break
+        key = tuple(row.get(column) for column in keys)
+        if not all(type(value) is int for value in key):
+            wrong = f"{place} has no {' and '.join(keys)} that are numbers"
+            break
+        if key and key in seen:
+            wrong = f"{place} has the {' and '.join(keys)} of an earlier one"
+            break
+        seen.add(key)
+    if wrong is not None:
         raise UserError(
-            f"{name} is not an array of objects",
-            "It has an object for each row of the table, with its columns.",
-            "The table's database writes it so: json_agg(t) over the rows t of the table.",
+            wrong,
+            "It is an array of objects, one for each row of the table.",
+            f"Where the table is: SELECT json_agg(t) FROM {table or name} t;",  # noqa: S608 - only said
         )
-    return list(rows)
+    return rows  # type: ignore[return-value]

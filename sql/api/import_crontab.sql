@@ -1,0 +1,69 @@
+CREATE FUNCTION @extschema@.files_of_crontab(crontab text) RETURNS text[]
+LANGUAGE plpython3u STABLE STRICT SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $python$
+# load elephant
+return elephant("imports.crontab").files_of(crontab)
+$python$;
+COMMENT ON FUNCTION @extschema@.files_of_crontab(text) IS 'the files that lines of a crontab give to psql';
+REVOKE ALL ON FUNCTION @extschema@.files_of_crontab(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.files_of_crontab(text) TO job_scheduler;
+
+CREATE FUNCTION @extschema@.read_scripts(files text[]) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE STRICT SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    file text;
+    largest CONSTANT bigint := 10000000; -- bytes
+    content text;
+    found jsonb := '{}';
+BEGIN
+    FOREACH file IN ARRAY files LOOP
+        BEGIN
+            -- Reading files of the server is for superusers, and for those whom they let.
+            content := pg_read_file(file, 0, largest + 1);
+            found := found || jsonb_build_object(file, CASE WHEN octet_length(content) <= largest
+                THEN jsonb_build_object('content', content)
+                ELSE jsonb_build_object('error', 'it is larger than 10 MB') END);
+        EXCEPTION WHEN OTHERS THEN -- whatever it is, it is said of the line
+            found := found || jsonb_build_object(file, jsonb_build_object('error', SQLERRM));
+        END;
+    END LOOP;
+    RETURN found;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.read_scripts(text[]) IS
+    'what these files of the server have in them, as far as the current role may read them: an object with a content or an error for each';
+REVOKE ALL ON FUNCTION @extschema@.read_scripts(text[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.read_scripts(text[]) TO job_scheduler;
+
+CREATE FUNCTION @extschema@.import_crontab(
+    crontab text,
+    datname name DEFAULT NULL,
+    dry_run boolean DEFAULT true,
+    timezone text DEFAULT current_setting('TimeZone')
+) RETURNS SETOF @extschema@.import_result
+LANGUAGE plpgsql VOLATILE SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+SET elephant_worker.call = 'import_crontab'
+AS $$
+BEGIN
+    IF crontab IS NULL THEN
+        RAISE EXCEPTION 'there is no crontab'
+            USING ERRCODE = 'null_value_not_allowed',
+                  DETAIL = 'crontab is NULL.',
+                  HINT = 'Give the text of a crontab, as crontab -l prints it.';
+    END IF;
+    RETURN QUERY SELECT * FROM @extschema@.import_jobs(
+        'crontab',
+        jsonb_build_object('crontab', crontab, 'datname', datname, 'timezone', timezone, 'port', current_setting('port'),
+                           'files', @extschema@.read_scripts(@extschema@.files_of_crontab(crontab))),
+        dry_run);
+@one line of context@
+END
+$$;
+COMMENT ON FUNCTION @extschema@.import_crontab(text, name, boolean, text) IS
+    'makes the lines of a crontab that run psql, vacuumdb or reindexdb jobs; says what becomes of each line, and changes nothing unless dry_run is false; datname is the database of lines that name none, by default that with the name of the role, timezone that of cron; files are read on this server, with the rights of the current role; 22004 without a crontab';
+REVOKE ALL ON FUNCTION @extschema@.import_crontab(text, name, boolean, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.import_crontab(text, name, boolean, text) TO job_scheduler;

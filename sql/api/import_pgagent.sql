@@ -1,0 +1,34 @@
+CREATE FUNCTION @extschema@.import_pgagent(
+    dry_run boolean DEFAULT true,
+    jobs jsonb DEFAULT NULL,
+    timezone text DEFAULT current_setting('TimeZone')
+) RETURNS SETOF @extschema@.import_result
+LANGUAGE plpgsql VOLATILE SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+SET elephant_worker.call = 'import_pgagent'
+AS $$
+BEGIN
+    IF jobs IS NULL THEN
+        jobs := jsonb_build_object(
+            'pga_job', @extschema@.read_source('pgagent', 'pga_job'),
+            'pga_jobstep', @extschema@.read_source('pgagent', 'pga_jobstep'),
+            'pga_schedule', @extschema@.read_source('pgagent', 'pga_schedule'),
+            'pga_exception', @extschema@.read_source('pgagent', 'pga_exception'));
+    END IF;
+    IF jsonb_typeof(jobs -> 'pga_jobstep') = 'array' THEN
+        -- As the agent runs them.
+        jobs := jobs || jsonb_build_object('pga_jobstep', (
+            SELECT coalesce(jsonb_agg(s.step ORDER BY s.step ->> 'jstname', s.step -> 'jstid'), '[]')
+            FROM jsonb_array_elements(jobs -> 'pga_jobstep') s (step)));
+    END IF;
+    RETURN QUERY SELECT * FROM @extschema@.import_jobs(
+        'pgagent',
+        jsonb_build_object('tables', jobs, 'timezone', timezone, 'now', now(), 'port', current_setting('port')),
+        dry_run);
+@one line of context@
+END
+$$;
+COMMENT ON FUNCTION @extschema@.import_pgagent(boolean, jsonb, text) IS
+    'makes the jobs of pgAgent jobs of this extension: those of this database, or of another one whose tables it is given; says what becomes of each step, and changes nothing unless dry_run is false; timezone is that of the agent''s session; 22023 for what is not the content of its tables, 42P01 without such tables, 42501 if they belong to somebody else than a superuser or the current role';
+REVOKE ALL ON FUNCTION @extschema@.import_pgagent(boolean, jsonb, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.import_pgagent(boolean, jsonb, text) TO job_scheduler;
