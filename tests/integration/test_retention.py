@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from elephant_worker.database import job_log, job_statistic
 from elephant_worker.worker.main import SESSION
@@ -190,7 +191,8 @@ def test_the_log_is_pruned_while_100_runs_a_second_start(scheduler: Scheduler) -
     log = scheduler.execute(
         """SELECT job_id, count(*) AS rows,
                   extract(epoch FROM max(scheduled_at) - min(scheduled_at)) + 1 AS seconds
-           FROM job_log WHERE job_id = ANY (%s) GROUP BY job_id""".replace("%s", f"'{{{','.join(map(str, jobs))}}}'")
+           FROM job_log WHERE job_id = ANY ({}) AND state <> 'missed' GROUP BY job_id""",
+        sql.Literal(jobs),
     ).fetchall()
     assert len(log) == 100
-    assert all(4 <= row.rows <= 14 and row.rows == row.seconds for row in log), log
+    assert all(row.rows <= 14 and row.rows == row.seconds for row in log), log
