@@ -14,6 +14,8 @@ from harness.waiting import TIMEOUT, until
 
 # A name that must be quoted wherever it stands.
 SCHEMA = "Elephant Test"
+# Where users do not look, but tests do.
+INTERNAL = "elephant_worker_internal"
 TEMPLATE = "elephant template"
 
 
@@ -39,7 +41,9 @@ class Scheduler:
         return self._prepared(self.cluster.connect_as(role, self.dbname))
 
     def _prepared(self, connection: psycopg.Connection[Any]) -> psycopg.Connection[Any]:
-        connection.execute(sql.SQL("SET search_path = public, {}").format(sql.Identifier(SCHEMA)))
+        connection.execute(
+            sql.SQL("SET search_path = public, {}, {}").format(sql.Identifier(SCHEMA), sql.Identifier(INTERNAL))
+        )
         self._connections.append(connection)
         return connection
 

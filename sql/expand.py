@@ -10,6 +10,9 @@ column, `{parameter}` is the type of the parameter of functions, and `{,}` is a 
 follow this one in the table, and `but job_name` leaves one out.
 
 A line `@one line of context@` at the end of a function in PL/pgSQL becomes what stands in one_line_of_context.sql.
+
+What users neither call nor read is created as `@internal@.name`, in a schema of its own. Wherever else it is named,
+`@extschema@.name` finds it; but not in updates/, where things are still in the place that a version has put them.
 """
 
 from __future__ import annotations
@@ -26,6 +29,9 @@ MARKER = re.compile(
     r"@(?P<which>required |optional )?attributes(?: after (?P<after>\w+))?(?: but (?P<but>\w+))?:(?P<text>[^@]*)@"
 )
 WIDTH = 120
+INTERNAL = "elephant_worker_internal"
+PART = re.compile(r"^(?=-- \S+\.sql$)", re.MULTILINE)
+CREATED = re.compile(r"^CREATE \w+ @internal@\.(\w+)", re.MULTILINE)
 # Parameters that take more than their column.
 PARAMETERS = {"schedule": "@extschema@.job_schedule", "run_after": "@extschema@.job_list"}
 
@@ -78,5 +84,24 @@ def expand(sql: str, known: list[Attribute]) -> str:
     return MARKER.sub(repeat, sql).replace("@one line of context@\n", CONTEXT.read_text())
 
 
+def internal_names() -> set[str]:
+    """The names of what is created in the schema of the internals."""
+    return {name for file in TABLE.parents[1].glob("*/*.sql") for name in CREATED.findall(file.read_text())}
+
+
+def place(script: str, internal: set[str]) -> str:
+    """The script with the schema of the internals where they are named."""
+
+    def replace(name: re.Match[str]) -> str:
+        return f"@internal@.{name[1]}" if name[1] in internal else name[0]
+
+    parts = [
+        part if part.startswith("-- updates/") else re.sub(r"@extschema@\.(\w+)", replace, part)
+        for part in PART.split(script)
+    ]
+    return "".join(parts).replace("@internal@", INTERNAL)
+
+
 if __name__ == "__main__":
-    sys.stdout.write(expand(sys.stdin.read(), attributes(TABLE.read_text())))
+    script = expand(sys.stdin.read(), attributes(TABLE.read_text()))
+    sys.stdout.write(place(script, internal_names()))

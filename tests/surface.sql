@@ -4,7 +4,7 @@ WITH member AS (
     WHERE d.deptype = 'e' AND d.refclassid = 'pg_extension'::regclass
       AND d.refobjid = (SELECT e.oid FROM pg_extension e WHERE e.extname = 'elephant_worker')),
 relation AS (
-    SELECT c.oid, c.relname AS name, c.relacl AS acl,
+    SELECT c.oid, CASE c.relnamespace WHEN 'elephant_worker_internal'::regnamespace THEN 'internal.' ELSE '' END || c.relname AS name, c.relacl AS acl,
            CASE c.relkind WHEN 'r' THEN 'table' WHEN 'v' THEN 'view' WHEN 'S' THEN 'sequence' WHEN 'c' THEN 'type' END AS kind
     FROM pg_class c JOIN member m ON m.classid = 'pg_class'::regclass AND m.objid = c.oid
     UNION ALL
@@ -13,7 +13,8 @@ relation AS (
     JOIN pg_class c ON c.oid = t.typrelid AND c.relkind = 'c'
     JOIN member m ON m.classid = 'pg_type'::regclass AND m.objid = t.oid),
 routine AS (
-    SELECT p.*, format('%s %s(%s)', CASE p.prokind WHEN 'p' THEN 'procedure' ELSE 'function' END, p.proname,
+    SELECT p.*, format('%s %s(%s)', CASE p.prokind WHEN 'p' THEN 'procedure' ELSE 'function' END,
+                       CASE p.pronamespace WHEN 'elephant_worker_internal'::regnamespace THEN 'internal.' ELSE '' END || p.proname,
                        regexp_replace(pg_get_function_identity_arguments(p.oid), ',.*', ', …')) AS name
     FROM pg_proc p JOIN member m ON m.classid = 'pg_proc'::regclass AND m.objid = p.oid
     WHERE p.prorettype <> 'trigger'::regtype),

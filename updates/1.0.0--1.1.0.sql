@@ -1,3 +1,7 @@
+-- Where from now on is what users neither call nor read; the end of this file moves there what there was.
+CREATE SCHEMA @internal@;
+COMMENT ON SCHEMA @internal@ IS 'what users of elephant_worker neither call nor read';
+
 -- Names. Everything that PostgreSQL has named after a table follows it.
 ALTER TABLE @extschema@.worker_inbox RENAME TO worker_request;
 ALTER TYPE @extschema@.refusal RENAME TO user_error;
@@ -61,45 +65,45 @@ $$;
 
 -- The types of the parameters schedule and run_after; their functions are replaced below.
 CREATE TYPE @extschema@.job_schedule;
-CREATE FUNCTION @extschema@.job_schedule_in(cstring) RETURNS @extschema@.job_schedule
+CREATE FUNCTION @internal@.job_schedule_in(cstring) RETURNS @extschema@.job_schedule
 LANGUAGE internal IMMUTABLE STRICT SECURITY INVOKER PARALLEL SAFE
 AS 'textin';
-CREATE FUNCTION @extschema@.job_schedule_out(@extschema@.job_schedule) RETURNS cstring
+CREATE FUNCTION @internal@.job_schedule_out(@extschema@.job_schedule) RETURNS cstring
 LANGUAGE internal IMMUTABLE STRICT SECURITY INVOKER PARALLEL SAFE
 AS 'textout';
-CREATE FUNCTION @extschema@.job_schedule_recv(internal) RETURNS @extschema@.job_schedule
+CREATE FUNCTION @internal@.job_schedule_recv(internal) RETURNS @extschema@.job_schedule
 LANGUAGE internal STABLE STRICT SECURITY INVOKER PARALLEL SAFE
 AS 'textrecv';
-CREATE FUNCTION @extschema@.job_schedule_send(@extschema@.job_schedule) RETURNS bytea
+CREATE FUNCTION @internal@.job_schedule_send(@extschema@.job_schedule) RETURNS bytea
 LANGUAGE internal STABLE STRICT SECURITY INVOKER PARALLEL SAFE
 AS 'textsend';
 CREATE TYPE @extschema@.job_schedule (
-    INPUT = @extschema@.job_schedule_in,
-    OUTPUT = @extschema@.job_schedule_out,
-    RECEIVE = @extschema@.job_schedule_recv,
-    SEND = @extschema@.job_schedule_send,
+    INPUT = @internal@.job_schedule_in,
+    OUTPUT = @internal@.job_schedule_out,
+    RECEIVE = @internal@.job_schedule_recv,
+    SEND = @internal@.job_schedule_send,
     LIKE = text,
     CATEGORY = 'S',
     COLLATABLE = true
 );
 CREATE TYPE @extschema@.job_list;
-CREATE FUNCTION @extschema@.job_list_in(cstring) RETURNS @extschema@.job_list
+CREATE FUNCTION @internal@.job_list_in(cstring) RETURNS @extschema@.job_list
 LANGUAGE internal IMMUTABLE STRICT SECURITY INVOKER PARALLEL SAFE
 AS 'textin';
-CREATE FUNCTION @extschema@.job_list_out(@extschema@.job_list) RETURNS cstring
+CREATE FUNCTION @internal@.job_list_out(@extschema@.job_list) RETURNS cstring
 LANGUAGE internal IMMUTABLE STRICT SECURITY INVOKER PARALLEL SAFE
 AS 'textout';
-CREATE FUNCTION @extschema@.job_list_recv(internal) RETURNS @extschema@.job_list
+CREATE FUNCTION @internal@.job_list_recv(internal) RETURNS @extschema@.job_list
 LANGUAGE internal STABLE STRICT SECURITY INVOKER PARALLEL SAFE
 AS 'textrecv';
-CREATE FUNCTION @extschema@.job_list_send(@extschema@.job_list) RETURNS bytea
+CREATE FUNCTION @internal@.job_list_send(@extschema@.job_list) RETURNS bytea
 LANGUAGE internal STABLE STRICT SECURITY INVOKER PARALLEL SAFE
 AS 'textsend';
 CREATE TYPE @extschema@.job_list (
-    INPUT = @extschema@.job_list_in,
-    OUTPUT = @extschema@.job_list_out,
-    RECEIVE = @extschema@.job_list_recv,
-    SEND = @extschema@.job_list_send,
+    INPUT = @internal@.job_list_in,
+    OUTPUT = @internal@.job_list_out,
+    RECEIVE = @internal@.job_list_recv,
+    SEND = @internal@.job_list_send,
     LIKE = text,
     CATEGORY = 'S',
     COLLATABLE = true
@@ -175,8 +179,8 @@ ALTER TABLE @extschema@.worker_request
 ALTER TABLE @extschema@.job ADD COLUMN database_oid oid;
 UPDATE @extschema@.job j SET database_oid = coalesce((SELECT d.oid FROM pg_database d WHERE d.datname = j.datname), 0)
 WHERE j.server IS NULL;
-CREATE TABLE @extschema@.known_role (rolname name NOT NULL, role_oid oid NOT NULL);
-INSERT INTO @extschema@.known_role (rolname, role_oid)
+CREATE TABLE @internal@.known_role (rolname name NOT NULL, role_oid oid NOT NULL);
+INSERT INTO @internal@.known_role (rolname, role_oid)
 SELECT n.rolname, coalesce(r.oid, 0)
 FROM (SELECT j.rolname FROM @extschema@.job j UNION SELECT j.defined_by FROM @extschema@.job j
       UNION SELECT l.rolname FROM @extschema@.job_log l) n
@@ -249,3 +253,45 @@ CREATE TYPE @extschema@.import_result AS (
     note text,
     definition jsonb
 );
+
+-- Out of sight.
+ALTER VIEW @extschema@.job_request SET SCHEMA @internal@;
+ALTER VIEW @extschema@.member_once_job SET SCHEMA @internal@;
+ALTER VIEW @extschema@.visible_job SET SCHEMA @internal@;
+DO $$
+DECLARE
+    command text;
+BEGIN
+    FOR command IN
+        SELECT format('ALTER FUNCTION %s SET SCHEMA @internal@', p.oid::regprocedure)
+        FROM pg_proc p
+        WHERE p.pronamespace = (SELECT c.relnamespace FROM pg_class c WHERE c.oid = '@extschema@.job'::regclass)
+          AND p.proname IN (
+            'abbreviate', 'acting_privilege', 'check_authentication', 'check_connections',
+            'check_conninfo', 'check_files', 'check_jobs', 'check_launcher', 'check_listening',
+            'check_locks', 'check_name', 'check_package', 'check_runners', 'check_server',
+            'check_settings', 'check_timezones', 'check_values', 'check_worker',
+            'check_worker_setting', 'copy_role_settings', 'delete_shown_job', 'due_times',
+            'host_worker', 'is_armed', 'is_superuser', 'loopback_address',
+            'may_act_as', 'percentiles', 'permitted_roles', 'prepare_runner', 'refuse_cycle',
+            'replace_worker_setting', 'report_definition', 'report_setting', 'runner_hba_line',
+            'runner_name', 'runner_settings', 'schedule_in_words', 'server_login',
+            'server_obstacle', 'server_zone_offsets', 'set_schedule', 'try_now',
+            'wake_worker', 'warn_of_orphans', 'worker_activity', 'worker_pid', 'zone_offsets')
+    LOOP
+        EXECUTE command;
+    END LOOP;
+    IF @internal@.worker_pid() IS NOT NULL THEN
+        CREATE FUNCTION @extschema@.worker_pid() RETURNS integer
+        LANGUAGE sql VOLATILE SECURITY INVOKER
+        SET search_path = pg_catalog, pg_temp
+        AS 'SELECT @internal@.worker_pid()';
+        COMMENT ON FUNCTION @extschema@.worker_pid() IS 'for the worker of an earlier version';
+        CREATE FUNCTION @extschema@.is_armed() RETURNS boolean
+        LANGUAGE sql STABLE SECURITY INVOKER
+        SET search_path = pg_catalog, pg_temp
+        AS 'SELECT @internal@.is_armed()';
+        COMMENT ON FUNCTION @extschema@.is_armed() IS 'for the worker of an earlier version';
+    END IF;
+END
+$$;

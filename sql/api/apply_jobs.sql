@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.complete_definition(given jsonb) RETURNS @extschema@.job
+CREATE FUNCTION @internal@.complete_definition(given jsonb) RETURNS @extschema@.job
 LANGUAGE plpgsql STABLE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -19,7 +19,7 @@ COMMENT ON FUNCTION @extschema@.complete_definition(jsonb) IS
 REVOKE ALL ON FUNCTION @extschema@.complete_definition(jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.complete_definition(jsonb) TO job_scheduler, job_monitor;
 
-CREATE FUNCTION @extschema@.compare_definitions(
+CREATE FUNCTION @internal@.compare_definitions(
     before @extschema@.job,
     after @extschema@.job,
     OUT attribute text,
@@ -41,7 +41,7 @@ COMMENT ON FUNCTION @extschema@.compare_definitions(@extschema@.job, @extschema@
 REVOKE ALL ON FUNCTION @extschema@.compare_definitions(@extschema@.job, @extschema@.job) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.compare_definitions(@extschema@.job, @extschema@.job) TO job_scheduler, job_monitor;
 
-CREATE FUNCTION @extschema@.create_defined_job(given jsonb) RETURNS bigint
+CREATE FUNCTION @internal@.create_defined_job(given jsonb) RETURNS bigint
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -60,7 +60,7 @@ COMMENT ON FUNCTION @extschema@.create_defined_job(jsonb) IS 'defines a job with
 REVOKE ALL ON FUNCTION @extschema@.create_defined_job(jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.create_defined_job(jsonb) TO job_scheduler;
 
-CREATE FUNCTION @extschema@.change_defined_job(job_id bigint, given jsonb) RETURNS void
+CREATE FUNCTION @internal@.change_defined_job(job_id bigint, given jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -78,7 +78,7 @@ COMMENT ON FUNCTION @extschema@.change_defined_job(bigint, jsonb) IS
 REVOKE ALL ON FUNCTION @extschema@.change_defined_job(bigint, jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.change_defined_job(bigint, jsonb) TO job_scheduler;
 
-CREATE FUNCTION @extschema@.apply_document(
+CREATE FUNCTION @internal@.apply_document(
     jobs jsonb,
     part text,
     prune boolean,

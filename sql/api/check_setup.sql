@@ -1,5 +1,5 @@
 -- One check after the other, each with its own findings. The first two need no table.
-CREATE FUNCTION @extschema@.run_checks() RETURNS SETOF @extschema@.setup_finding
+CREATE FUNCTION @internal@.run_checks() RETURNS SETOF @extschema@.setup_finding
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$

@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.schedule_in_words(
+CREATE FUNCTION @internal@.schedule_in_words(
     schedule text,
     timezone text,
     dst text,

@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.write_document(format text, part text, OUT document text, OUT user_error @extschema@.user_error)
+CREATE FUNCTION @internal@.write_document(format text, part text, OUT document text, OUT user_error @extschema@.user_error)
 LANGUAGE plpython3u STABLE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $python$

@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.host_worker(
+CREATE FUNCTION @internal@.host_worker(
     attended boolean, how text, OUT pid integer, OUT waits boolean, OUT user_error @extschema@.user_error
 )
 LANGUAGE plpython3u VOLATILE SECURITY INVOKER
@@ -11,7 +11,7 @@ COMMENT ON FUNCTION @extschema@.host_worker(boolean, text) IS
     'starts a worker in pg_background or a detached session; how: now, and waits until it works; again: tells the present worker to stop first; committed: it begins when this transaction has committed';
 REVOKE ALL ON FUNCTION @extschema@.host_worker(boolean, text) FROM PUBLIC;
 
-CREATE FUNCTION @extschema@.must_commit_first() RETURNS boolean
+CREATE FUNCTION @internal@.must_commit_first() RETURNS boolean
 LANGUAGE sql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -23,7 +23,7 @@ COMMENT ON FUNCTION @extschema@.must_commit_first() IS
     'whether this transaction has created or changed the extension, or called stop_worker(): no other session sees that yet';
 REVOKE ALL ON FUNCTION @extschema@.must_commit_first() FROM PUBLIC;
 
-CREATE FUNCTION @extschema@.refuse_standby() RETURNS void
+CREATE FUNCTION @internal@.refuse_standby() RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -39,7 +39,7 @@ $$;
 COMMENT ON FUNCTION @extschema@.refuse_standby() IS 'raises an error on a standby (25006)';
 REVOKE ALL ON FUNCTION @extschema@.refuse_standby() FROM PUBLIC;
 
-CREATE FUNCTION @extschema@.launch_worker(attended boolean, how text) RETURNS integer
+CREATE FUNCTION @internal@.launch_worker(attended boolean, how text) RETURNS integer
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -71,7 +71,7 @@ COMMENT ON FUNCTION @extschema@.launch_worker(boolean, text) IS
     'host_worker(), with its errors; returns the process id of the worker, or of the process that waits to be it';
 REVOKE ALL ON FUNCTION @extschema@.launch_worker(boolean, text) FROM PUBLIC;
 
-CREATE FUNCTION @extschema@.note_launcher() RETURNS void
+CREATE FUNCTION @internal@.note_launcher() RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$

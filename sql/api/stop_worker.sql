@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.tell_worker_to_stop(caller name) RETURNS boolean
+CREATE FUNCTION @internal@.tell_worker_to_stop(caller name) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$

@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.check_dependencies(definition @extschema@.job, old @extschema@.job) RETURNS void
+CREATE FUNCTION @internal@.check_dependencies(definition @extschema@.job, old @extschema@.job) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$

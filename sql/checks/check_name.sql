@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.check_name(definition @extschema@.job) RETURNS void
+CREATE FUNCTION @internal@.check_name(definition @extschema@.job) RETURNS void
 LANGUAGE plpgsql STABLE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$

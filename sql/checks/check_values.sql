@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.check_values(definition @extschema@.job) RETURNS void
+CREATE FUNCTION @internal@.check_values(definition @extschema@.job) RETURNS void
 LANGUAGE plpgsql STABLE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$

@@ -1,5 +1,5 @@
 -- To programs that name all columns, and in update_job(), NULL for what cannot be NULL means: not given.
-CREATE FUNCTION @extschema@.fill_in_defaults(definition @extschema@.job) RETURNS @extschema@.job
+CREATE FUNCTION @internal@.fill_in_defaults(definition @extschema@.job) RETURNS @extschema@.job
 LANGUAGE plpgsql STABLE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$

@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.is_restored(definition @extschema@.job) RETURNS boolean
+CREATE FUNCTION @internal@.is_restored(definition @extschema@.job) RETURNS boolean
 LANGUAGE plpgsql STABLE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$

@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.repair_restored(definition @extschema@.job) RETURNS @extschema@.job
+CREATE FUNCTION @internal@.repair_restored(definition @extschema@.job) RETURNS @extschema@.job
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$

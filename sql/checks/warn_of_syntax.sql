@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.warn_of_syntax(attribute text, command text) RETURNS void
+CREATE FUNCTION @internal@.warn_of_syntax(attribute text, command text) RETURNS void
 LANGUAGE plpython3u STABLE STRICT SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 SET standard_conforming_strings = on

@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.runner_address(OUT address inet, OUT user_error @extschema@.user_error)
+CREATE FUNCTION @internal@.runner_address(OUT address inet, OUT user_error @extschema@.user_error)
 LANGUAGE plpython3u STABLE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $python$
@@ -10,7 +10,7 @@ COMMENT ON FUNCTION @extschema@.runner_address() IS
 REVOKE ALL ON FUNCTION @extschema@.runner_address() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.runner_address() TO job_monitor;
 
-CREATE FUNCTION @extschema@.loopback_address() RETURNS inet
+CREATE FUNCTION @internal@.loopback_address() RETURNS inet
 LANGUAGE sql STABLE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -20,7 +20,7 @@ COMMENT ON FUNCTION @extschema@.loopback_address() IS 'the address alone of runn
 REVOKE ALL ON FUNCTION @extschema@.loopback_address() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.loopback_address() TO job_monitor;
 
-CREATE FUNCTION @extschema@.host_has_address(host text, address inet) RETURNS boolean
+CREATE FUNCTION @internal@.host_has_address(host text, address inet) RETURNS boolean
 LANGUAGE plpython3u STABLE STRICT SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $python$
@@ -33,7 +33,7 @@ REVOKE ALL ON FUNCTION @extschema@.host_has_address(text, inet) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.host_has_address(text, inet) TO job_monitor;
 
 -- Which line of pg_hba.conf lets the runner of a role in, or keeps it out: the first one that fits.
-CREATE FUNCTION @extschema@.runner_hba_line(rolname name, datname name, address inet, encrypted boolean DEFAULT false)
+CREATE FUNCTION @internal@.runner_hba_line(rolname name, datname name, address inet, encrypted boolean DEFAULT false)
 RETURNS integer
 LANGUAGE sql STABLE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
@@ -71,7 +71,7 @@ COMMENT ON FUNCTION @extschema@.runner_hba_line(name, name, inet, boolean) IS
 REVOKE ALL ON FUNCTION @extschema@.runner_hba_line(name, name, inet, boolean) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.runner_hba_line(name, name, inet, boolean) TO job_monitor;
 
-CREATE FUNCTION @extschema@.refused_runners(address inet, OUT line integer, OUT rolname name, OUT datname name, OUT others bigint)
+CREATE FUNCTION @internal@.refused_runners(address inet, OUT line integer, OUT rolname name, OUT datname name, OUT others bigint)
 RETURNS SETOF record
 LANGUAGE sql STABLE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
@@ -98,7 +98,7 @@ COMMENT ON FUNCTION @extschema@.refused_runners(inet) IS
 REVOKE ALL ON FUNCTION @extschema@.refused_runners(inet) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.refused_runners(inet) TO job_monitor;
 
-CREATE FUNCTION @extschema@.runner_hba_entry(address inet) RETURNS text
+CREATE FUNCTION @internal@.runner_hba_entry(address inet) RETURNS text
 LANGUAGE sql STABLE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -120,7 +120,7 @@ COMMENT ON FUNCTION @extschema@.runner_hba_entry(inet) IS
 REVOKE ALL ON FUNCTION @extschema@.runner_hba_entry(inet) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.runner_hba_entry(inet) TO job_monitor;
 
-CREATE FUNCTION @extschema@.check_authentication() RETURNS SETOF @extschema@.setup_finding
+CREATE FUNCTION @internal@.check_authentication() RETURNS SETOF @extschema@.setup_finding
 LANGUAGE plpgsql STABLE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$

@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.check_connections() RETURNS SETOF @extschema@.setup_finding
+CREATE FUNCTION @internal@.check_connections() RETURNS SETOF @extschema@.setup_finding
 LANGUAGE plpgsql STABLE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$

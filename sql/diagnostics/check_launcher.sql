@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.launcher_line() RETURNS text
+CREATE FUNCTION @internal@.launcher_line() RETURNS text
 LANGUAGE sql STABLE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -16,7 +16,7 @@ COMMENT ON FUNCTION @extschema@.launcher_line() IS 'the line for /etc/cron.d tha
 REVOKE ALL ON FUNCTION @extschema@.launcher_line() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.launcher_line() TO job_monitor;
 
-CREATE FUNCTION @extschema@.check_launcher() RETURNS SETOF @extschema@.setup_finding
+CREATE FUNCTION @internal@.check_launcher() RETURNS SETOF @extschema@.setup_finding
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$

@@ -1,5 +1,5 @@
 -- How start_worker() opens a session, unless pg_background hosts the worker.
-CREATE FUNCTION @extschema@.check_local_login() RETURNS SETOF @extschema@.setup_finding
+CREATE FUNCTION @internal@.check_local_login() RETURNS SETOF @extschema@.setup_finding
 LANGUAGE plpgsql STABLE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$

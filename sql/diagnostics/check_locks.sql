@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.check_locks(older_than interval DEFAULT '5 seconds') RETURNS SETOF @extschema@.setup_finding
+CREATE FUNCTION @internal@.check_locks(older_than interval DEFAULT '5 seconds') RETURNS SETOF @extschema@.setup_finding
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$

@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.out_of_the_way(role oid) RETURNS text
+CREATE FUNCTION @internal@.out_of_the_way(role oid) RETURNS text
 LANGUAGE sql STABLE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -14,7 +14,7 @@ COMMENT ON FUNCTION @extschema@.out_of_the_way(oid) IS
 REVOKE ALL ON FUNCTION @extschema@.out_of_the_way(oid) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.out_of_the_way(oid) TO job_monitor;
 
-CREATE FUNCTION @extschema@.check_runners() RETURNS SETOF @extschema@.setup_finding
+CREATE FUNCTION @internal@.check_runners() RETURNS SETOF @extschema@.setup_finding
 LANGUAGE plpgsql STABLE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$

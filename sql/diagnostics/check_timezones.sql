@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.zone_offsets(timezone text, moments float8[]) RETURNS float8[]
+CREATE FUNCTION @internal@.zone_offsets(timezone text, moments float8[]) RETURNS float8[]
 LANGUAGE plpython3u STABLE STRICT SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $python$
@@ -10,7 +10,7 @@ COMMENT ON FUNCTION @extschema@.zone_offsets(text, float8[]) IS
 REVOKE ALL ON FUNCTION @extschema@.zone_offsets(text, float8[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.zone_offsets(text, float8[]) TO job_monitor;
 
-CREATE FUNCTION @extschema@.server_zone_offsets(timezone text, moments float8[]) RETURNS float8[]
+CREATE FUNCTION @internal@.server_zone_offsets(timezone text, moments float8[]) RETURNS float8[]
 LANGUAGE plpgsql STABLE STRICT SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 SET TimeZone = 'UTC'
@@ -29,7 +29,7 @@ COMMENT ON FUNCTION @extschema@.server_zone_offsets(text, float8[]) IS 'the same
 REVOKE ALL ON FUNCTION @extschema@.server_zone_offsets(text, float8[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.server_zone_offsets(text, float8[]) TO job_monitor;
 
-CREATE FUNCTION @extschema@.check_timezones() RETURNS SETOF @extschema@.setup_finding
+CREATE FUNCTION @internal@.check_timezones() RETURNS SETOF @extschema@.setup_finding
 LANGUAGE plpgsql STABLE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$

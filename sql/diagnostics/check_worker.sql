@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.check_worker() RETURNS SETOF @extschema@.setup_finding
+CREATE FUNCTION @internal@.check_worker() RETURNS SETOF @extschema@.setup_finding
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$

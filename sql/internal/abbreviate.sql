@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.abbreviate(line text, width integer) RETURNS text
+CREATE FUNCTION @internal@.abbreviate(line text, width integer) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT SECURITY INVOKER PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$

@@ -1,5 +1,5 @@
 -- Logical replication, pg_createsubscriber and partial restores carry rows, and leave sequences behind.
-CREATE FUNCTION @extschema@.sequences_behind(OUT sequence text, OUT next bigint, OUT used bigint) RETURNS SETOF record
+CREATE FUNCTION @internal@.sequences_behind(OUT sequence text, OUT next bigint, OUT used bigint) RETURNS SETOF record
 LANGUAGE sql VOLATILE
 SECURITY DEFINER -- ordinary roles may define jobs and not read these tables; nobody learns more than two numbers
 SET search_path = pg_catalog, pg_temp
@@ -28,7 +28,7 @@ COMMENT ON FUNCTION @extschema@.sequences_behind() IS
 REVOKE ALL ON FUNCTION @extschema@.sequences_behind() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.sequences_behind() TO job_monitor;
 
-CREATE FUNCTION @extschema@.advance_sequences() RETURNS void
+CREATE FUNCTION @internal@.advance_sequences() RETURNS void
 LANGUAGE sql VOLATILE
 SECURITY DEFINER -- whoever defines a job may not set sequences; they only move on, past what there is
 SET search_path = pg_catalog, pg_temp
@@ -39,7 +39,7 @@ COMMENT ON FUNCTION @extschema@.advance_sequences() IS
     'has new jobs, runs, alerts and one-off jobs numbered after all that there are; nothing where they are';
 REVOKE ALL ON FUNCTION @extschema@.advance_sequences() FROM PUBLIC;
 
-CREATE FUNCTION @extschema@.free_job_id(job_id bigint) RETURNS bigint
+CREATE FUNCTION @internal@.free_job_id(job_id bigint) RETURNS bigint
 LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER -- whoever defines a job may not see all jobs and runs; it learns a number that is free
 SET search_path = pg_catalog, pg_temp

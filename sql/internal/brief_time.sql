@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.brief_time(moment timestamptz) RETURNS text
+CREATE FUNCTION @internal@.brief_time(moment timestamptz) RETURNS text
 LANGUAGE sql STABLE STRICT SECURITY INVOKER PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$

@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.carry_out_import(
+CREATE FUNCTION @internal@.carry_out_import(
     source text,
     given jsonb,
     dry_run boolean,
@@ -19,7 +19,7 @@ COMMENT ON FUNCTION @extschema@.carry_out_import(text, jsonb, boolean) IS
 REVOKE ALL ON FUNCTION @extschema@.carry_out_import(text, jsonb, boolean) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.carry_out_import(text, jsonb, boolean) TO job_scheduler;
 
-CREATE FUNCTION @extschema@.import_jobs(source text, given jsonb, dry_run boolean)
+CREATE FUNCTION @internal@.import_jobs(source text, given jsonb, dry_run boolean)
 RETURNS SETOF @extschema@.import_result
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp

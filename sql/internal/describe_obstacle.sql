@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.describe_obstacles(
+CREATE FUNCTION @internal@.describe_obstacles(
     rolname name,
     datname name,
     server name,
@@ -131,7 +131,7 @@ COMMENT ON FUNCTION @extschema@.describe_obstacles(name, name, name, name) IS
 REVOKE ALL ON FUNCTION @extschema@.describe_obstacles(name, name, name, name) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.describe_obstacles(name, name, name, name) TO job_scheduler, job_monitor;
 
-CREATE FUNCTION @extschema@.describe_obstacle(
+CREATE FUNCTION @internal@.describe_obstacle(
     obstacle text,
     rolname name,
     datname name,

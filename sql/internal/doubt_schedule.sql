@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.doubt_schedule(schedule text) RETURNS void
+CREATE FUNCTION @internal@.doubt_schedule(schedule text) RETURNS void
 LANGUAGE plpython3u STABLE STRICT SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $python$

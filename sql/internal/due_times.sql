@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.due_times(
+CREATE FUNCTION @internal@.due_times(
     schedule text,
     timezone text,
     dst text,

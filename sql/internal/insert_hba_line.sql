@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.insert_hba_line(new_line text, before integer) RETURNS text
+CREATE FUNCTION @internal@.insert_hba_line(new_line text, before integer) RETURNS text
 LANGUAGE sql STABLE
 SECURITY DEFINER -- where the files are is hidden from ordinary roles; job_monitor is told it in the remedy
 SET search_path = pg_catalog, pg_temp

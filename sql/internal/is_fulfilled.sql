@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.is_fulfilled(run_when text, state text) RETURNS boolean
+CREATE FUNCTION @internal@.is_fulfilled(run_when text, state text) RETURNS boolean
 LANGUAGE sql IMMUTABLE STRICT SECURITY INVOKER PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$

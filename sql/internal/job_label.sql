@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.job_label(job_name text, job_description text, job_command text) RETURNS text
+CREATE FUNCTION @internal@.job_label(job_name text, job_description text, job_command text) RETURNS text
 LANGUAGE sql IMMUTABLE SECURITY INVOKER PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$

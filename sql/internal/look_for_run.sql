@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.look_for_run(
+CREATE FUNCTION @internal@.look_for_run(
     jl_id bigint,
     until timestamptz,
     OUT state text,

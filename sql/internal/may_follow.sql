@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.may_follow(defined_by name, rolname name) RETURNS boolean
+CREATE FUNCTION @internal@.may_follow(defined_by name, rolname name) RETURNS boolean
 LANGUAGE plpgsql STABLE SECURITY INVOKER PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$

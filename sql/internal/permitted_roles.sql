@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.acting_privilege() RETURNS text
+CREATE FUNCTION @internal@.acting_privilege() RETURNS text
 LANGUAGE sql STABLE SECURITY INVOKER PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -9,7 +9,7 @@ COMMENT ON FUNCTION @extschema@.acting_privilege() IS
 REVOKE ALL ON FUNCTION @extschema@.acting_privilege() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.acting_privilege() TO job_scheduler, job_monitor;
 
-CREATE FUNCTION @extschema@.may_act_as(role oid) RETURNS boolean
+CREATE FUNCTION @internal@.may_act_as(role oid) RETURNS boolean
 LANGUAGE sql STABLE STRICT SECURITY INVOKER PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -20,7 +20,7 @@ COMMENT ON FUNCTION @extschema@.may_act_as(oid) IS
 REVOKE ALL ON FUNCTION @extschema@.may_act_as(oid) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.may_act_as(oid) TO job_scheduler, job_monitor;
 
-CREATE FUNCTION @extschema@.permitted_roles() RETURNS name[]
+CREATE FUNCTION @internal@.permitted_roles() RETURNS name[]
 LANGUAGE plpgsql STABLE SECURITY INVOKER PARALLEL SAFE -- keeps its plan, as a function in SQL does not before PostgreSQL 18
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -36,7 +36,7 @@ COMMENT ON FUNCTION @extschema@.permitted_roles() IS 'the roles that the current
 REVOKE ALL ON FUNCTION @extschema@.permitted_roles() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.permitted_roles() TO job_scheduler, job_monitor;
 
-CREATE FUNCTION @extschema@.position_of_role(roles name[], role name) RETURNS integer
+CREATE FUNCTION @internal@.position_of_role(roles name[], role name) RETURNS integer
 LANGUAGE internal IMMUTABLE SECURITY INVOKER PARALLEL SAFE NOT LEAKPROOF
 COST 0.0001 -- less than what seems to be half a comparison: job_command = ANY (ARRAY['…']); see all_job
 AS 'array_position';
@@ -45,7 +45,7 @@ COMMENT ON FUNCTION @extschema@.position_of_role(name[], name) IS
 REVOKE ALL ON FUNCTION @extschema@.position_of_role(name[], name) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.position_of_role(name[], name) TO job_scheduler, job_monitor;
 
-CREATE FUNCTION @extschema@.is_superuser() RETURNS boolean
+CREATE FUNCTION @internal@.is_superuser() RETURNS boolean
 LANGUAGE plpgsql STABLE SECURITY INVOKER PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -58,7 +58,7 @@ COMMENT ON FUNCTION @extschema@.is_superuser() IS
 REVOKE ALL ON FUNCTION @extschema@.is_superuser() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.is_superuser() TO job_scheduler, job_monitor;
 
-CREATE FUNCTION @extschema@.is_only_monitor() RETURNS boolean
+CREATE FUNCTION @internal@.is_only_monitor() RETURNS boolean
 LANGUAGE sql STABLE SECURITY INVOKER PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$

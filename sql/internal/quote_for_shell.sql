@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.quote_for_shell(word text) RETURNS text
+CREATE FUNCTION @internal@.quote_for_shell(word text) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT SECURITY INVOKER PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$

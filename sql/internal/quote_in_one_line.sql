@@ -1,6 +1,6 @@
 -- Remedies are pasted: a line break in a name would end a comment and go on as a statement, and other control
 -- characters would act on the terminal.
-CREATE FUNCTION @extschema@.escape_controls(word text, prefix text, digits integer) RETURNS text
+CREATE FUNCTION @internal@.escape_controls(word text, prefix text, digits integer) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT SECURITY INVOKER PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -14,7 +14,7 @@ COMMENT ON FUNCTION @extschema@.escape_controls(text, text, integer) IS
 REVOKE ALL ON FUNCTION @extschema@.escape_controls(text, text, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.escape_controls(text, text, integer) TO job_scheduler, job_monitor;
 
-CREATE FUNCTION @extschema@.quote_ident_in_one_line(name text) RETURNS text
+CREATE FUNCTION @internal@.quote_ident_in_one_line(name text) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT SECURITY INVOKER PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -27,7 +27,7 @@ COMMENT ON FUNCTION @extschema@.quote_ident_in_one_line(text) IS
 REVOKE ALL ON FUNCTION @extschema@.quote_ident_in_one_line(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.quote_ident_in_one_line(text) TO job_scheduler, job_monitor;
 
-CREATE FUNCTION @extschema@.quote_literal_in_one_line(word text) RETURNS text
+CREATE FUNCTION @internal@.quote_literal_in_one_line(word text) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT SECURITY INVOKER PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$

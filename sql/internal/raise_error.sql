@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.raise_error(user_error @extschema@.user_error) RETURNS void
+CREATE FUNCTION @internal@.raise_error(user_error @extschema@.user_error) RETURNS void
 LANGUAGE plpgsql STABLE SECURITY INVOKER PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$

@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.raise_no_such_job(job_id bigint) RETURNS void
+CREATE FUNCTION @internal@.raise_no_such_job(job_id bigint) RETURNS void
 LANGUAGE plpgsql STABLE SECURITY INVOKER PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$

@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.read_pg_cron_schedule(
+CREATE FUNCTION @internal@.read_pg_cron_schedule(
     schedule text,
     match_dom_and_dow boolean,
     OUT entry text,

@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.read_source(schema_name name, table_name name) RETURNS jsonb
+CREATE FUNCTION @internal@.read_source(schema_name name, table_name name) RETURNS jsonb
 LANGUAGE plpgsql STABLE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$

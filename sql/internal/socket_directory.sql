@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.socket_directory() RETURNS text
+CREATE FUNCTION @internal@.socket_directory() RETURNS text
 LANGUAGE sql STABLE
 SECURITY DEFINER -- unix_socket_directories is hidden from ordinary roles
 SET search_path = pg_catalog, pg_temp

@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.terminate_statement(pid integer) RETURNS text
+CREATE FUNCTION @internal@.terminate_statement(pid integer) RETURNS text
 LANGUAGE sql STABLE STRICT SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$

@@ -1,5 +1,5 @@
 -- No SET clauses: a procedure that has one cannot commit.
-CREATE PROCEDURE @extschema@.try_commit(INOUT committed boolean)
+CREATE PROCEDURE @internal@.try_commit(INOUT committed boolean)
 LANGUAGE plpython3u SECURITY INVOKER
 AS $python$
 try:

@@ -11,6 +11,8 @@ BEGIN
         JOIN (SELECT 'pg_class'::regclass AS classid, c.oid, CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END AS kind,
                      c.oid::regclass::text AS name, c.relowner AS owner, c.relacl AS acl FROM pg_class c
               UNION ALL
+              SELECT 'pg_namespace'::regclass, n.oid, 'SCHEMA', n.oid::regnamespace::text, n.nspowner, n.nspacl FROM pg_namespace n
+              UNION ALL
               SELECT 'pg_proc'::regclass, p.oid, 'ROUTINE', p.oid::regprocedure::text, p.proowner, p.proacl FROM pg_proc p) o
              ON o.classid = d.classid AND o.oid = d.objid
         CROSS JOIN LATERAL aclexplode(o.acl) a
@@ -18,10 +20,14 @@ BEGIN
           AND a.grantee <> o.owner
           AND d.classid || ':' || d.objid
               <> ALL (string_to_array(current_setting('elephant_worker.members_before'), ' '))
-          AND a.grantee NOT IN (SELECT r.oid FROM pg_roles r
-                                WHERE r.rolname IN ('job_scheduler', 'job_monitor', 'job_view_owner'))
+          AND (o.kind = 'SCHEMA'
+               OR a.grantee NOT IN (SELECT r.oid FROM pg_roles r
+                                    WHERE r.rolname IN ('job_scheduler', 'job_monitor', 'job_view_owner')))
     LOOP
         EXECUTE command;
     END LOOP;
 END
 $$;
+
+-- To know the name of what is there gives no right on it; and who has been given a function can call what it calls.
+GRANT USAGE ON SCHEMA @internal@ TO PUBLIC;

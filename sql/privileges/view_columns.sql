@@ -14,8 +14,7 @@ BEGIN
                      (6, '@extschema@.job_statistic'), (7, '@extschema@.alert'),
                      (8, '@extschema@.job_change')) source (rank, oid)
              ON source.oid = t.attrelid
-        WHERE v.relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = '@extschema@.job'::regclass)
-          AND v.relkind = 'v'
+        WHERE v.relkind = 'v'
           AND v.oid IN (SELECT objid FROM pg_depend WHERE deptype = 'e' AND classid = 'pg_class'::regclass)
           AND col_description(v.oid, c.attnum) IS NULL
         ORDER BY v.oid, c.attnum,
@@ -29,16 +28,10 @@ BEGIN
 END
 $$;
 
-DO $$
-DECLARE
-    view text;
-BEGIN
-    FOREACH view IN ARRAY ARRAY['all_job', 'member_job', 'my_job', 'visible_job'] LOOP
-        EXECUTE 'COMMENT ON COLUMN @extschema@.' || quote_ident(view) || '.retry_at IS '
-                || quote_literal('when a run that has failed is tried again; NULL: there is none');
-    END LOOP;
-END
-$$;
+COMMENT ON COLUMN @extschema@.all_job.retry_at IS 'when a run that has failed is tried again; NULL: there is none';
+COMMENT ON COLUMN @extschema@.member_job.retry_at IS 'when a run that has failed is tried again; NULL: there is none';
+COMMENT ON COLUMN @extschema@.my_job.retry_at IS 'when a run that has failed is tried again; NULL: there is none';
+COMMENT ON COLUMN @extschema@.visible_job.retry_at IS 'when a run that has failed is tried again; NULL: there is none';
 
 -- Defaults where clients look for them: in what they write to.
 DO $$

@@ -1,5 +1,5 @@
 -- Transactions that define jobs for the same role count them one after the other, each when it commits.
-CREATE TABLE @extschema@.job_quota (
+CREATE TABLE @internal@.job_quota (
     rolname name PRIMARY KEY,
     changes bigint NOT NULL DEFAULT 1
 );

@@ -1,7 +1,7 @@
 -- Jobs and runs have the names of roles, which survive a dump. What role a name meant is kept here, for as long as
 -- this cluster lives, so that another role of that name does not inherit them. Never dumped: a restore fills it anew.
 -- Without a unique index nobody waits for a transaction that has just put the same name in.
-CREATE TABLE @extschema@.known_role (
+CREATE TABLE @internal@.known_role (
     rolname name NOT NULL,
     role_oid oid NOT NULL
 );

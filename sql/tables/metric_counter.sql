@@ -1,5 +1,5 @@
 -- What metric counts, added up by the worker every few seconds. Never dumped: counters may begin anew.
-CREATE TABLE @extschema@.metric_counter (
+CREATE TABLE @internal@.metric_counter (
     name text,
     rolname name,
     datname name,

@@ -71,7 +71,7 @@ COMMENT ON COLUMN @extschema@.worker_setting.max_definition_size IS
 INSERT INTO @extschema@.worker_setting (only_row) SELECT true WHERE NOT EXISTS (SELECT FROM @extschema@.worker_setting);
 
 -- CREATE EXTENSION inserts the row, and so does the restore of a dump, which must win.
-CREATE FUNCTION @extschema@.replace_worker_setting() RETURNS trigger
+CREATE FUNCTION @internal@.replace_worker_setting() RETURNS trigger
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -87,7 +87,7 @@ REVOKE ALL ON FUNCTION @extschema@.replace_worker_setting() FROM PUBLIC;
 CREATE TRIGGER replace_worker_setting BEFORE INSERT ON @extschema@.worker_setting
     FOR EACH ROW EXECUTE FUNCTION @extschema@.replace_worker_setting();
 
-CREATE FUNCTION @extschema@.check_conninfo(conninfo text) RETURNS @extschema@.user_error
+CREATE FUNCTION @internal@.check_conninfo(conninfo text) RETURNS @extschema@.user_error
 LANGUAGE plpython3u STABLE STRICT SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $python$
@@ -97,7 +97,7 @@ $python$;
 COMMENT ON FUNCTION @extschema@.check_conninfo(text) IS 'what is wrong with a connection string';
 REVOKE ALL ON FUNCTION @extschema@.check_conninfo(text) FROM PUBLIC;
 
-CREATE FUNCTION @extschema@.check_worker_setting() RETURNS trigger
+CREATE FUNCTION @internal@.check_worker_setting() RETURNS trigger
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$

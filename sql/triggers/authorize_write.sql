@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.authorize_write() RETURNS trigger
+CREATE FUNCTION @internal@.authorize_write() RETURNS trigger
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$

@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.check_dry_run() RETURNS trigger
+CREATE FUNCTION @internal@.check_dry_run() RETURNS trigger
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$

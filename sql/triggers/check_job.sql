@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.check_job() RETURNS trigger
+CREATE FUNCTION @internal@.check_job() RETURNS trigger
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$

@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.check_role_quota(role name) RETURNS void
+CREATE FUNCTION @internal@.check_role_quota(role name) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 SET jit = off -- compiling takes longer than counting
@@ -20,7 +20,7 @@ COMMENT ON FUNCTION @extschema@.check_role_quota(name) IS
     'refuses more jobs of a role than worker_setting.max_jobs_per_role (53400)';
 REVOKE ALL ON FUNCTION @extschema@.check_role_quota(name) FROM PUBLIC;
 
-CREATE FUNCTION @extschema@.check_job_quota() RETURNS trigger
+CREATE FUNCTION @internal@.check_job_quota() RETURNS trigger
 LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER -- counts in the table: through a view that takes four times as long
 SET search_path = pg_catalog, pg_temp
@@ -45,7 +45,7 @@ CREATE TRIGGER count_changed_job AFTER UPDATE ON @extschema@.job
     FOR EACH ROW WHEN (NEW.rolname <> OLD.rolname AND NOT @extschema@.is_superuser())
     EXECUTE FUNCTION @extschema@.check_job_quota();
 
-CREATE FUNCTION @extschema@.recheck_job_quota() RETURNS trigger
+CREATE FUNCTION @internal@.recheck_job_quota() RETURNS trigger
 LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER -- locks the row of the role, which its users must not lock for longer
 SET search_path = pg_catalog, pg_temp

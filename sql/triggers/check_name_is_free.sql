@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.check_name_is_free() RETURNS trigger
+CREATE FUNCTION @internal@.check_name_is_free() RETURNS trigger
 LANGUAGE plpgsql STABLE
 SECURITY DEFINER -- looks the name up in the index, which a view does not; check_job() has seen that the role is one's own
 SET search_path = pg_catalog, pg_temp

@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.check_request() RETURNS trigger
+CREATE FUNCTION @internal@.check_request() RETURNS trigger
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$

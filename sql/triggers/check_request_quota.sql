@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.check_request_quota() RETURNS trigger
+CREATE FUNCTION @internal@.check_request_quota() RETURNS trigger
 LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER -- counts what the role may not see
 SET search_path = pg_catalog, pg_temp

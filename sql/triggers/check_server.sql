@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.check_server() RETURNS trigger
+CREATE FUNCTION @internal@.check_server() RETURNS trigger
 LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER -- options of user mappings are hidden; check_target() has seen that the current role may act as that of the job
 SET search_path = pg_catalog, pg_temp

@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.number_request() RETURNS trigger
+CREATE FUNCTION @internal@.number_request() RETURNS trigger
 LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER -- whoever asks for a run may not see all jobs and runs
 SET search_path = pg_catalog, pg_temp

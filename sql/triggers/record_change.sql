@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.record_change() RETURNS trigger
+CREATE FUNCTION @internal@.record_change() RETURNS trigger
 LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER -- nobody may write to the history but this; who changes a job is taken from the session
 SET search_path = pg_catalog, pg_temp

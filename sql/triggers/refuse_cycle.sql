@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.refuse_cycle() RETURNS trigger
+CREATE FUNCTION @internal@.refuse_cycle() RETURNS trigger
 LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER -- a cycle may lead through jobs that the current role cannot see; nothing of them is shown
 SET search_path = pg_catalog, pg_temp

@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.refuse_write() RETURNS trigger
+CREATE FUNCTION @internal@.refuse_write() RETURNS trigger
 LANGUAGE plpgsql STABLE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$

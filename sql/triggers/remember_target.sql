@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.remember_target() RETURNS trigger
+CREATE FUNCTION @internal@.remember_target() RETURNS trigger
 LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER -- what a name meant is not for users to write; it is taken from the catalogs alone
 SET search_path = pg_catalog, pg_temp

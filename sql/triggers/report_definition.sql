@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.report_definition() RETURNS trigger
+CREATE FUNCTION @internal@.report_definition() RETURNS trigger
 LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER -- whoever may write to the views may not write arbitrary requests
 SET search_path = pg_catalog, pg_temp

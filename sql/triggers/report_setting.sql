@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.report_setting() RETURNS trigger
+CREATE FUNCTION @internal@.report_setting() RETURNS trigger
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$

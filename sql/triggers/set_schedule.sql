@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.set_schedule() RETURNS trigger
+CREATE FUNCTION @internal@.set_schedule() RETURNS trigger
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off -- the plan that a session keeps may be of a time when there were few jobs

@@ -1,7 +1,7 @@
 -- A subscription to FOR ALL TABLES takes over these tables, too. Logical replication fires the triggers that are enabled
 -- for replicas, and no others: they keep from this cluster what is true of the publisher alone. Jobs, their state and
 -- the log are taken over, as from a dump.
-CREATE FUNCTION @extschema@.skip_replicated() RETURNS trigger
+CREATE FUNCTION @internal@.skip_replicated() RETURNS trigger
 LANGUAGE plpgsql STABLE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -13,7 +13,7 @@ COMMENT ON FUNCTION @extschema@.skip_replicated() IS
     'trigger: keeps out of this cluster, without a word, what logical replication brings of the publisher''s worker';
 REVOKE ALL ON FUNCTION @extschema@.skip_replicated() FROM PUBLIC;
 
-CREATE FUNCTION @extschema@.report_replicated_definition() RETURNS trigger
+CREATE FUNCTION @internal@.report_replicated_definition() RETURNS trigger
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$

@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.try_now() RETURNS trigger
+CREATE FUNCTION @internal@.try_now() RETURNS trigger
 LANGUAGE plpython3u VOLATILE
 SECURITY DEFINER -- opens a session of its own, because the worker cannot see what this transaction writes
 SET search_path = pg_catalog, pg_temp

@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.wake_worker() RETURNS trigger
+CREATE FUNCTION @internal@.wake_worker() RETURNS trigger
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$

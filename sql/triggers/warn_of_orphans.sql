@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.warn_of_orphans() RETURNS trigger
+CREATE FUNCTION @internal@.warn_of_orphans() RETURNS trigger
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$

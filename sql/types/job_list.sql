@@ -1,28 +1,28 @@
 -- The type of the parameter `run_after`: jobs by number or name. See job_schedule; docs/decisions/0040.
 CREATE TYPE @extschema@.job_list;
 
-CREATE FUNCTION @extschema@.job_list_in(cstring) RETURNS @extschema@.job_list
+CREATE FUNCTION @internal@.job_list_in(cstring) RETURNS @extschema@.job_list
 LANGUAGE internal IMMUTABLE STRICT SECURITY INVOKER PARALLEL SAFE
 AS 'textin';
 COMMENT ON FUNCTION @extschema@.job_list_in(cstring) IS 'input function of job_list';
 REVOKE ALL ON FUNCTION @extschema@.job_list_in(cstring) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.job_list_in(cstring) TO job_scheduler, job_monitor;
 
-CREATE FUNCTION @extschema@.job_list_out(@extschema@.job_list) RETURNS cstring
+CREATE FUNCTION @internal@.job_list_out(@extschema@.job_list) RETURNS cstring
 LANGUAGE internal IMMUTABLE STRICT SECURITY INVOKER PARALLEL SAFE
 AS 'textout';
 COMMENT ON FUNCTION @extschema@.job_list_out(@extschema@.job_list) IS 'output function of job_list';
 REVOKE ALL ON FUNCTION @extschema@.job_list_out(@extschema@.job_list) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.job_list_out(@extschema@.job_list) TO job_scheduler, job_monitor;
 
-CREATE FUNCTION @extschema@.job_list_recv(internal) RETURNS @extschema@.job_list
+CREATE FUNCTION @internal@.job_list_recv(internal) RETURNS @extschema@.job_list
 LANGUAGE internal STABLE STRICT SECURITY INVOKER PARALLEL SAFE
 AS 'textrecv';
 COMMENT ON FUNCTION @extschema@.job_list_recv(internal) IS 'binary input function of job_list';
 REVOKE ALL ON FUNCTION @extschema@.job_list_recv(internal) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.job_list_recv(internal) TO job_scheduler, job_monitor;
 
-CREATE FUNCTION @extschema@.job_list_send(@extschema@.job_list) RETURNS bytea
+CREATE FUNCTION @internal@.job_list_send(@extschema@.job_list) RETURNS bytea
 LANGUAGE internal STABLE STRICT SECURITY INVOKER PARALLEL SAFE
 AS 'textsend';
 COMMENT ON FUNCTION @extschema@.job_list_send(@extschema@.job_list) IS 'binary output function of job_list';
@@ -41,7 +41,7 @@ CREATE TYPE @extschema@.job_list (
 COMMENT ON TYPE @extschema@.job_list IS
     'jobs as a parameter: an array of numbers, or names, or both; or the name of one';
 
-CREATE FUNCTION @extschema@.find_jobs(jobs @extschema@.job_list) RETURNS bigint[]
+CREATE FUNCTION @internal@.find_jobs(jobs @extschema@.job_list) RETURNS bigint[]
 LANGUAGE plpgsql STABLE STRICT SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$

@@ -2,7 +2,7 @@
 -- condition does not: `=` is not in this operator class, and what is in it is not leakproof. With the operators of text
 -- a condition on job_name would be looked up in the index before the view's own condition, and EXPLAIN ANALYZE would
 -- tell whether another role has a job of that name. See docs/decisions/0043.
-CREATE FUNCTION @extschema@.is_same_name(name text, other text) RETURNS boolean
+CREATE FUNCTION @internal@.is_same_name(name text, other text) RETURNS boolean
 LANGUAGE internal IMMUTABLE STRICT SECURITY INVOKER PARALLEL SAFE NOT LEAKPROOF
 AS 'texteq';
 COMMENT ON FUNCTION @extschema@.is_same_name(text, text) IS 'whether two names of jobs are the same';

@@ -3,28 +3,28 @@
 -- Nothing is stored as it. Its functions are those of text.
 CREATE TYPE @extschema@.job_schedule;
 
-CREATE FUNCTION @extschema@.job_schedule_in(cstring) RETURNS @extschema@.job_schedule
+CREATE FUNCTION @internal@.job_schedule_in(cstring) RETURNS @extschema@.job_schedule
 LANGUAGE internal IMMUTABLE STRICT SECURITY INVOKER PARALLEL SAFE
 AS 'textin';
 COMMENT ON FUNCTION @extschema@.job_schedule_in(cstring) IS 'input function of job_schedule';
 REVOKE ALL ON FUNCTION @extschema@.job_schedule_in(cstring) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.job_schedule_in(cstring) TO job_scheduler, job_monitor;
 
-CREATE FUNCTION @extschema@.job_schedule_out(@extschema@.job_schedule) RETURNS cstring
+CREATE FUNCTION @internal@.job_schedule_out(@extschema@.job_schedule) RETURNS cstring
 LANGUAGE internal IMMUTABLE STRICT SECURITY INVOKER PARALLEL SAFE
 AS 'textout';
 COMMENT ON FUNCTION @extschema@.job_schedule_out(@extschema@.job_schedule) IS 'output function of job_schedule';
 REVOKE ALL ON FUNCTION @extschema@.job_schedule_out(@extschema@.job_schedule) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.job_schedule_out(@extschema@.job_schedule) TO job_scheduler, job_monitor;
 
-CREATE FUNCTION @extschema@.job_schedule_recv(internal) RETURNS @extschema@.job_schedule
+CREATE FUNCTION @internal@.job_schedule_recv(internal) RETURNS @extschema@.job_schedule
 LANGUAGE internal STABLE STRICT SECURITY INVOKER PARALLEL SAFE
 AS 'textrecv';
 COMMENT ON FUNCTION @extschema@.job_schedule_recv(internal) IS 'binary input function of job_schedule';
 REVOKE ALL ON FUNCTION @extschema@.job_schedule_recv(internal) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.job_schedule_recv(internal) TO job_scheduler, job_monitor;
 
-CREATE FUNCTION @extschema@.job_schedule_send(@extschema@.job_schedule) RETURNS bytea
+CREATE FUNCTION @internal@.job_schedule_send(@extschema@.job_schedule) RETURNS bytea
 LANGUAGE internal STABLE STRICT SECURITY INVOKER PARALLEL SAFE
 AS 'textsend';
 COMMENT ON FUNCTION @extschema@.job_schedule_send(@extschema@.job_schedule) IS 'binary output function of job_schedule';
@@ -43,7 +43,7 @@ CREATE TYPE @extschema@.job_schedule (
 COMMENT ON TYPE @extschema@.job_schedule IS
     'a schedule as a parameter: text, or what is cast to it: an array of text, a timestamp, a date, an interval';
 
-CREATE FUNCTION @extschema@.as_schedule(entries text[]) RETURNS @extschema@.job_schedule
+CREATE FUNCTION @internal@.as_schedule(entries text[]) RETURNS @extschema@.job_schedule
 LANGUAGE sql STABLE STRICT SECURITY INVOKER PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -53,7 +53,7 @@ COMMENT ON FUNCTION @extschema@.as_schedule(text[]) IS 'cast to job_schedule: se
 REVOKE ALL ON FUNCTION @extschema@.as_schedule(text[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.as_schedule(text[]) TO job_scheduler, job_monitor;
 
-CREATE FUNCTION @extschema@.as_schedule(entries varchar[]) RETURNS @extschema@.job_schedule
+CREATE FUNCTION @internal@.as_schedule(entries varchar[]) RETURNS @extschema@.job_schedule
 LANGUAGE sql STABLE STRICT SECURITY INVOKER PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -63,7 +63,7 @@ COMMENT ON FUNCTION @extschema@.as_schedule(varchar[]) IS 'cast to job_schedule:
 REVOKE ALL ON FUNCTION @extschema@.as_schedule(varchar[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.as_schedule(varchar[]) TO job_scheduler, job_monitor;
 
-CREATE FUNCTION @extschema@.as_schedule(moment timestamptz) RETURNS @extschema@.job_schedule
+CREATE FUNCTION @internal@.as_schedule(moment timestamptz) RETURNS @extschema@.job_schedule
 LANGUAGE sql STABLE STRICT SECURITY INVOKER PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -74,7 +74,7 @@ COMMENT ON FUNCTION @extschema@.as_schedule(timestamptz) IS 'cast to job_schedul
 REVOKE ALL ON FUNCTION @extschema@.as_schedule(timestamptz) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.as_schedule(timestamptz) TO job_scheduler, job_monitor;
 
-CREATE FUNCTION @extschema@.as_schedule(moment timestamp) RETURNS @extschema@.job_schedule
+CREATE FUNCTION @internal@.as_schedule(moment timestamp) RETURNS @extschema@.job_schedule
 LANGUAGE sql STABLE STRICT SECURITY INVOKER PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -85,7 +85,7 @@ COMMENT ON FUNCTION @extschema@.as_schedule(timestamp) IS 'cast to job_schedule:
 REVOKE ALL ON FUNCTION @extschema@.as_schedule(timestamp) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.as_schedule(timestamp) TO job_scheduler, job_monitor;
 
-CREATE FUNCTION @extschema@.as_schedule(day date) RETURNS @extschema@.job_schedule
+CREATE FUNCTION @internal@.as_schedule(day date) RETURNS @extschema@.job_schedule
 LANGUAGE sql STABLE STRICT SECURITY INVOKER PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -95,7 +95,7 @@ COMMENT ON FUNCTION @extschema@.as_schedule(date) IS 'cast to job_schedule: once
 REVOKE ALL ON FUNCTION @extschema@.as_schedule(date) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.as_schedule(date) TO job_scheduler, job_monitor;
 
-CREATE FUNCTION @extschema@.as_schedule(period interval) RETURNS @extschema@.job_schedule
+CREATE FUNCTION @internal@.as_schedule(period interval) RETURNS @extschema@.job_schedule
 LANGUAGE sql STABLE STRICT SECURITY INVOKER PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 SET IntervalStyle = postgres

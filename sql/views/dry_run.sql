@@ -1,6 +1,6 @@
 -- The door for try_job(): nothing is kept here. A row that is inserted is checked as a job's definition is,
 -- with the rights of who inserts it, then tried, and comes back with what happened.
-CREATE VIEW @extschema@.dry_run AS
+CREATE VIEW @internal@.dry_run AS
 SELECT j.job_id, j.datname, j.rolname, j.job_command, j.on_failure_command, j.job_timeout, j.settings, j.parameters, j.server,
        CAST(j.defined_by AS name) AS defined_by,
        l.state, l.job_sqlstate, l.exception_message, l.exception_detail, l.exception_hint, l.exception_context,

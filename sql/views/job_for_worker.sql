@@ -1,5 +1,5 @@
 -- What the worker needs to start a run, and to see what is in its way.
-CREATE VIEW @extschema@.job_for_worker AS
+CREATE VIEW @internal@.job_for_worker AS
 SELECT j.job_id,
        date_part('epoch', j.schedule_set_at) AS schedule_set_at,
        j.enabled,

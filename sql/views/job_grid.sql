@@ -1,4 +1,4 @@
-CREATE VIEW @extschema@.job_grid WITH (security_barrier) AS
+CREATE VIEW @internal@.job_grid WITH (security_barrier) AS
 SELECT j.job_id, coalesce(j.starts_at, j.schedule_set_at) AS begins_at
 FROM ONLY @extschema@.job j
 -- See all_job.

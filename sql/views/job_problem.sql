@@ -1,5 +1,5 @@
 -- What job_overview and problem say of each job. Whatever needs the log is looked up for problems only.
-CREATE VIEW @extschema@.job_problem WITH (security_barrier) AS
+CREATE VIEW @internal@.job_problem WITH (security_barrier) AS
 WITH candidate AS (
     SELECT j.job_id, j.rolname, j.datname, j.server, j.defined_by, j.job_name, j.job_description, j.job_command, j.expect_success_within,
            s.quarantined_since, s.quarantined_reason, s.disabled_at, d.due_at,

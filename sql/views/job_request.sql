@@ -20,7 +20,7 @@ COMMENT ON COLUMN @extschema@.waiting_run.job IS 'the name of the job; without o
 COMMENT ON COLUMN @extschema@.waiting_run.rolname IS 'the role of the run';
 GRANT SELECT ON @extschema@.waiting_run TO job_scheduler, job_monitor;
 
-CREATE VIEW @extschema@.member_waiting_run WITH (security_barrier) AS
+CREATE VIEW @internal@.member_waiting_run WITH (security_barrier) AS
 SELECT w.* FROM @extschema@.waiting_run w
 -- What is below shows job_monitor more than that.
 WHERE NOT (SELECT @extschema@.is_only_monitor())
@@ -35,7 +35,7 @@ GRANT SELECT ON @extschema@.member_waiting_run TO job_scheduler;
 
 -- The door to the inbox: run_job(), run_once() and the like put requests here as the role that calls them, and
 -- check_request() looks whether it may.
-CREATE VIEW @extschema@.job_request WITH (security_barrier) AS
+CREATE VIEW @internal@.job_request WITH (security_barrier) AS
 SELECT i.request_id, i.kind, i.cause, i.job_id, i.jl_id, CAST(i.requested_by || '' AS name) AS requested_by,
        CAST(i.requested_at AS timestamptz) AS requested_at
 FROM @extschema@.worker_request i

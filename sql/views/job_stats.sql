@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.percentiles(samples real[], OUT p50 interval, OUT p95 interval)
+CREATE FUNCTION @internal@.percentiles(samples real[], OUT p50 interval, OUT p95 interval)
 LANGUAGE sql IMMUTABLE SECURITY INVOKER PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$

@@ -1,5 +1,5 @@
 -- The door for run_once(): what it puts here is checked as a job's definition is.
-CREATE VIEW @extschema@.member_once_job WITH (security_barrier) AS
+CREATE VIEW @internal@.member_once_job WITH (security_barrier) AS
 SELECT o.job_id,
        o.datname,
        o.rolname,

@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.metric_gauges(OUT name text, OUT help text, OUT labels jsonb, OUT value double precision)
+CREATE FUNCTION @internal@.metric_gauges(OUT name text, OUT help text, OUT labels jsonb, OUT value double precision)
 RETURNS SETOF record
 LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER -- counts the jobs and runs of all roles without showing them

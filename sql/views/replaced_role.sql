@@ -1,4 +1,4 @@
-CREATE VIEW @extschema@.replaced_role WITH (security_barrier) AS
+CREATE VIEW @internal@.replaced_role WITH (security_barrier) AS
 SELECT DISTINCT k.rolname
 FROM @extschema@.known_role k JOIN pg_roles r ON r.rolname = k.rolname
 WHERE r.oid <> k.role_oid;

@@ -9,7 +9,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION @extschema@.delete_shown_job() RETURNS trigger
+CREATE FUNCTION @internal@.delete_shown_job() RETURNS trigger
 LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER -- the owner of the views may not delete; what a view shows, its reader may delete
 SET search_path = pg_catalog, pg_temp
@@ -23,7 +23,7 @@ $$;
 COMMENT ON FUNCTION @extschema@.delete_shown_job() IS 'trigger: deletes a job through my_job or member_job';
 REVOKE ALL ON FUNCTION @extschema@.delete_shown_job() FROM PUBLIC;
 
-CREATE FUNCTION @extschema@.check_shown_job() RETURNS trigger
+CREATE FUNCTION @internal@.check_shown_job() RETURNS trigger
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$

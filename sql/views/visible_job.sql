@@ -1,4 +1,4 @@
-CREATE VIEW @extschema@.visible_job WITH (security_barrier) AS
+CREATE VIEW @internal@.visible_job WITH (security_barrier) AS
 SELECT * FROM @extschema@.all_job;
 
 COMMENT ON VIEW @extschema@.visible_job IS

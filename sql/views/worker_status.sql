@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.count_work(
+CREATE FUNCTION @internal@.count_work(
     lowest_open_run bigint, OUT running_jobs bigint, OUT due_jobs bigint, OUT queued_runs bigint,
     OUT first timestamptz, OUT quarantined_jobs bigint
 )
@@ -25,7 +25,7 @@ COMMENT ON FUNCTION @extschema@.count_work(bigint) IS
     'for worker_activity(): what there is to do; all NULL: a lock on one of the tables is held';
 REVOKE ALL ON FUNCTION @extschema@.count_work(bigint) FROM PUBLIC;
 
-CREATE FUNCTION @extschema@.worker_activity(
+CREATE FUNCTION @internal@.worker_activity(
     OUT pid integer, OUT host text, OUT armed boolean, OUT started_at timestamptz, OUT last_tick timestamptz,
     OUT running_jobs bigint, OUT due_jobs bigint, OUT queued_runs bigint, OUT lag interval, OUT quarantined_jobs bigint,
     OUT sessions bigint, OUT paused_since timestamptz, OUT launcher_seen timestamptz

@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.arm_worker() RETURNS void
+CREATE FUNCTION @internal@.arm_worker() RETURNS void
 LANGUAGE sql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -15,7 +15,7 @@ COMMENT ON FUNCTION @extschema@.arm_worker() IS
     'has launchers, and a spare, start a worker in this cluster and data directory where none runs';
 REVOKE ALL ON FUNCTION @extschema@.arm_worker() FROM PUBLIC;
 
-CREATE FUNCTION @extschema@.is_armed() RETURNS boolean
+CREATE FUNCTION @internal@.is_armed() RETURNS boolean
 LANGUAGE sql STABLE
 SECURITY DEFINER -- the data directory is hidden from ordinary roles; nothing of it is shown
 SET search_path = pg_catalog, pg_temp
@@ -30,7 +30,7 @@ COMMENT ON FUNCTION @extschema@.is_armed() IS
 REVOKE ALL ON FUNCTION @extschema@.is_armed() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.is_armed() TO job_scheduler, job_monitor;
 
-CREATE FUNCTION @extschema@.armed_elsewhere() RETURNS text
+CREATE FUNCTION @internal@.armed_elsewhere() RETURNS text
 LANGUAGE sql STABLE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -53,7 +53,7 @@ COMMENT ON FUNCTION @extschema@.armed_elsewhere() IS
     'why launchers do nothing although a worker was started and not stopped: in another cluster, data directory or database; NULL: this is not so';
 REVOKE ALL ON FUNCTION @extschema@.armed_elsewhere() FROM PUBLIC;
 
-CREATE FUNCTION @extschema@.warn_launcher() RETURNS void
+CREATE FUNCTION @internal@.warn_launcher() RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$

@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.copied_from() RETURNS name
+CREATE FUNCTION @internal@.copied_from() RETURNS name
 LANGUAGE sql STABLE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -15,7 +15,7 @@ COMMENT ON FUNCTION @extschema@.copied_from() IS
     'the database of this cluster that has the original of these jobs, unless a worker has run them here too, or confirm_copy() was called; NULL: there is none, or there are no jobs';
 REVOKE ALL ON FUNCTION @extschema@.copied_from() FROM PUBLIC;
 
-CREATE FUNCTION @extschema@.refuse_copy() RETURNS void
+CREATE FUNCTION @internal@.refuse_copy() RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$

@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.runner_settings(role oid, OUT setdatabase oid, OUT setconfig text[]) RETURNS SETOF record
+CREATE FUNCTION @internal@.runner_settings(role oid, OUT setdatabase oid, OUT setconfig text[]) RETURNS SETOF record
 LANGUAGE plpgsql STABLE STRICT SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -15,7 +15,7 @@ COMMENT ON FUNCTION @extschema@.runner_settings(oid) IS
     'the defaults that sessions of a role''s runner should have, by database (0: all), as pg_db_role_setting stores them';
 REVOKE ALL ON FUNCTION @extschema@.runner_settings(oid) FROM PUBLIC;
 
-CREATE FUNCTION @extschema@.copy_role_settings(role oid, runner oid) RETURNS void
+CREATE FUNCTION @internal@.copy_role_settings(role oid, runner oid) RETURNS void
 -- plpgsql, which keeps its plans: this is done for each session that is opened.
 LANGUAGE plpgsql VOLATILE STRICT SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp

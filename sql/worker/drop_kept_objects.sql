@@ -1,6 +1,6 @@
 -- An update leaves to the worker that runs what it needs until it has left, as members of the extension that the
 -- script marks by their comment: see updates/README.md.
-CREATE FUNCTION @extschema@.drop_kept_objects() RETURNS void
+CREATE FUNCTION @internal@.drop_kept_objects() RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$

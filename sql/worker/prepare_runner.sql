@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.runner_name(role oid) RETURNS name
+CREATE FUNCTION @internal@.runner_name(role oid) RETURNS name
 LANGUAGE plpgsql STABLE STRICT SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -10,7 +10,7 @@ $$;
 COMMENT ON FUNCTION @extschema@.runner_name(oid) IS 'the login role through which runs become this role';
 REVOKE ALL ON FUNCTION @extschema@.runner_name(oid) FROM PUBLIC;
 
-CREATE FUNCTION @extschema@.prepare_runner(role oid, verifier text) RETURNS name
+CREATE FUNCTION @internal@.prepare_runner(role oid, verifier text) RETURNS name
 LANGUAGE plpgsql VOLATILE STRICT SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 SET lock_timeout = '50ms' -- a run may hold a lock on its own runner, for which others must not wait

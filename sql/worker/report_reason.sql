@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.report_reason() RETURNS void
+CREATE FUNCTION @internal@.report_reason() RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 SET lock_timeout = '100ms' -- a definition does not fail, nor wait, for what it would be told

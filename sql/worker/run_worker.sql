@@ -1,5 +1,5 @@
 -- No SET clauses: a procedure that has one cannot commit. The worker sets its own search_path.
-CREATE PROCEDURE @extschema@.run_worker_loop(host text, attended boolean, INOUT user_error @extschema@.user_error)
+CREATE PROCEDURE @internal@.run_worker_loop(host text, attended boolean, INOUT user_error @extschema@.user_error)
 LANGUAGE plpython3u SECURITY INVOKER
 AS $python$
 # load elephant

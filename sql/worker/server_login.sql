@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.server_login(
+CREATE FUNCTION @internal@.server_login(
     server name,
     role oid,
     OUT obstacle text,
@@ -73,7 +73,7 @@ COMMENT ON FUNCTION @extschema@.server_login(name, oid) IS
     'how a role logs in on a foreign server, secrets included: libpq parameters of the server and of the role''s user mapping, whether the server there must ask for the password, and whether a superuser lets it do so in another way than SCRAM; version changes with either; obstacle: why it cannot (server, usage, mapping, option, password), NULL: it can';
 REVOKE ALL ON FUNCTION @extschema@.server_login(name, oid) FROM PUBLIC;
 
-CREATE FUNCTION @extschema@.server_obstacle(server name, role oid) RETURNS text
+CREATE FUNCTION @internal@.server_obstacle(server name, role oid) RETURNS text
 LANGUAGE plpgsql STABLE STRICT
 SECURITY DEFINER -- options of user mappings are hidden from all but superusers; nothing of them is shown
 SET search_path = pg_catalog, pg_temp

@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.standby_reason() RETURNS text
+CREATE FUNCTION @internal@.standby_reason() RETURNS text
 LANGUAGE sql STABLE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -12,7 +12,7 @@ COMMENT ON FUNCTION @extschema@.standby_reason() IS
     'for worker_condition(): that this server is a standby, and what launchers will do here once it is promoted';
 REVOKE ALL ON FUNCTION @extschema@.standby_reason() FROM PUBLIC;
 
-CREATE FUNCTION @extschema@.package_file() RETURNS text
+CREATE FUNCTION @internal@.package_file() RETURNS text
 LANGUAGE sql STABLE
 SECURITY DEFINER -- reads files, and a setting that is hidden from ordinary roles
 SET search_path = pg_catalog, pg_temp
@@ -31,7 +31,7 @@ COMMENT ON FUNCTION @extschema@.package_file() IS
 REVOKE ALL ON FUNCTION @extschema@.package_file() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.package_file() TO job_scheduler, job_monitor;
 
-CREATE FUNCTION @extschema@.why_absent(OUT code text, OUT reason text)
+CREATE FUNCTION @internal@.why_absent(OUT code text, OUT reason text)
 LANGUAGE plpgsql STABLE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -72,7 +72,7 @@ $$;
 COMMENT ON FUNCTION @extschema@.why_absent() IS 'for worker_condition(): why no worker runs';
 REVOKE ALL ON FUNCTION @extschema@.why_absent() FROM PUBLIC;
 
-CREATE FUNCTION @extschema@.is_halted(pid integer) RETURNS boolean
+CREATE FUNCTION @internal@.is_halted(pid integer) RETURNS boolean
 LANGUAGE sql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -83,7 +83,7 @@ COMMENT ON FUNCTION @extschema@.is_halted(integer) IS
     'whether a process was halted by a signal (SIGSTOP); false where the system does not tell';
 REVOKE ALL ON FUNCTION @extschema@.is_halted(integer) FROM PUBLIC;
 
-CREATE FUNCTION @extschema@.lock_holders(waiting integer) RETURNS integer[]
+CREATE FUNCTION @internal@.lock_holders(waiting integer) RETURNS integer[]
 LANGUAGE sql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -102,7 +102,7 @@ COMMENT ON FUNCTION @extschema@.lock_holders(integer) IS
     'the processes that a process waits for which fails since it gets no lock on a table of the extension';
 REVOKE ALL ON FUNCTION @extschema@.lock_holders(integer) FROM PUBLIC;
 
-CREATE FUNCTION @extschema@.failure_in_words(sqlstate text) RETURNS text
+CREATE FUNCTION @internal@.failure_in_words(sqlstate text) RETURNS text
 LANGUAGE sql STABLE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -113,7 +113,7 @@ $$;
 COMMENT ON FUNCTION @extschema@.failure_in_words(text) IS 'for worker_condition(): why the transactions of the worker fail';
 REVOKE ALL ON FUNCTION @extschema@.failure_in_words(text) FROM PUBLIC;
 
-CREATE FUNCTION @extschema@.why_idle(OUT code text, OUT reason text, OUT blockers integer[])
+CREATE FUNCTION @internal@.why_idle(OUT code text, OUT reason text, OUT blockers integer[])
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -165,7 +165,7 @@ $$;
 COMMENT ON FUNCTION @extschema@.why_idle() IS 'for worker_condition(): why a worker that runs starts nothing';
 REVOKE ALL ON FUNCTION @extschema@.why_idle() FROM PUBLIC;
 
-CREATE FUNCTION @extschema@.worker_condition(OUT code text, OUT reason text, OUT blockers integer[])
+CREATE FUNCTION @internal@.worker_condition(OUT code text, OUT reason text, OUT blockers integer[])
 LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER -- looks at the worker's backend and state, which are hidden from ordinary roles
 SET search_path = pg_catalog, pg_temp

@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.worker_pid() RETURNS integer
+CREATE FUNCTION @internal@.worker_pid() RETURNS integer
 LANGUAGE sql VOLATILE
 SECURITY DEFINER -- backend_start of another role's session is hidden from ordinary roles
 SET search_path = pg_catalog, pg_temp
@@ -10,7 +10,7 @@ COMMENT ON FUNCTION @extschema@.worker_pid() IS 'the process id of this database
 REVOKE ALL ON FUNCTION @extschema@.worker_pid() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.worker_pid() TO job_scheduler, job_monitor;
 
-CREATE FUNCTION @extschema@.serving_worker_pid() RETURNS integer
+CREATE FUNCTION @internal@.serving_worker_pid() RETURNS integer
 LANGUAGE sql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -21,7 +21,7 @@ COMMENT ON FUNCTION @extschema@.serving_worker_pid() IS
     'the process id of this database''s worker, or NULL where none runs or stop_worker() has told it to leave';
 REVOKE ALL ON FUNCTION @extschema@.serving_worker_pid() FROM PUBLIC;
 
-CREATE FUNCTION @extschema@.has_successor() RETURNS boolean
+CREATE FUNCTION @internal@.has_successor() RETURNS boolean
 LANGUAGE sql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$

@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.worker_remedy(code text, blockers integer[], OUT state text, OUT remedy text)
+CREATE FUNCTION @internal@.worker_remedy(code text, blockers integer[], OUT state text, OUT remedy text)
 LANGUAGE sql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$

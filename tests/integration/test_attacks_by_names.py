@@ -13,7 +13,7 @@ from psycopg import sql
 
 from harness.cluster import Cluster
 from harness.remedies import alternatives
-from harness.scheduler import SCHEMA, Scheduler, new_scheduler
+from harness.scheduler import INTERNAL, SCHEMA, Scheduler, new_scheduler
 from harness.waiting import until
 
 
@@ -323,28 +323,32 @@ OTHER_TYPES = {
 def overloads(scheduler: Scheduler) -> list[sql.Composed]:
     """Functions like the extension's, with arguments of types that could suit a careless call better."""
     rows = scheduler.execute(
-        """SELECT p.proname, p.prokind, ARRAY(SELECT format_type(t, NULL) FROM unnest(p.proargtypes) t) AS types
-           FROM pg_proc p WHERE p.pronamespace = {}::regnamespace AND p.prorettype <> 'trigger'::regtype""",
+        """SELECT p.pronamespace::regnamespace::text AS schema, p.proname, p.prokind,
+            ARRAY(SELECT format_type(t, NULL) FROM unnest(p.proargtypes) t) AS types
+           FROM pg_proc p WHERE p.pronamespace IN ({}::regnamespace, {}::regnamespace)
+               AND p.prorettype <> 'trigger'::regtype""",
         sql.Literal(f'"{SCHEMA}"'),
+        sql.Literal(INTERNAL),
     ).fetchall()
-    known = {(row.proname, tuple(row.types)) for row in rows}
+    known = {(row.schema, row.proname, tuple(row.types)) for row in rows}
     wanted = set()
     for row in rows:
         for position, known_type in enumerate(row.types):
             for other in OTHER_TYPES.get(known_type, ()):
-                wanted.add((row.proname, (*row.types[:position], other, *row.types[position + 1 :])))
+                wanted.add((row.schema, row.proname, (*row.types[:position], other, *row.types[position + 1 :])))
         for known_type, others in OTHER_TYPES.items():
             wanted |= {
-                (row.proname, tuple(other if name == known_type else name for name in row.types)) for other in others
+                (row.schema, row.proname, tuple(other if name == known_type else name for name in row.types))
+                for other in others
             }
     return [
         sql.SQL("CREATE FUNCTION {}.{}({}) RETURNS integer LANGUAGE plpgsql AS {}").format(
-            sql.Identifier(SCHEMA),
+            sql.SQL(schema),
             sql.Identifier(name),
             sql.SQL(", ".join(types)),
             sql.Literal("BEGIN RAISE EXCEPTION 'trapped'; END"),
         )
-        for name, types in sorted(wanted - known)
+        for schema, name, types in sorted(wanted - known)
         if types
     ]
 
@@ -352,7 +356,8 @@ def overloads(scheduler: Scheduler) -> list[sql.Composed]:
 def test_functions_of_the_same_names_are_not_called(scheduler: Scheduler) -> None:
     mallory, role = scheduler.role("mallory"), scheduler.role("app")
     first = scheduler.insert("SELECT 1", rolname=role, job_name="first", schedule="@hourly")
-    scheduler.execute("GRANT CREATE ON SCHEMA {} TO {}", sql.Identifier(SCHEMA), sql.Identifier(mallory))
+    for schema in (SCHEMA, INTERNAL):
+        scheduler.execute("GRANT CREATE ON SCHEMA {} TO {}", sql.Identifier(schema), sql.Identifier(mallory))
     session = scheduler.connect_as(mallory)
     created = 0
     for statement in overloads(scheduler):
@@ -362,8 +367,10 @@ def test_functions_of_the_same_names_are_not_called(scheduler: Scheduler) -> Non
     pid = scheduler.value("SELECT start_worker(false)")
     assert pid
     for view in scheduler.execute(
-        "SELECT c.relname FROM pg_class c WHERE c.relkind = 'v' AND c.relnamespace = {}::regnamespace",
+        "SELECT c.relname FROM pg_class c WHERE c.relkind = 'v'"
+        " AND c.relnamespace IN ({}::regnamespace, {}::regnamespace)",
         sql.Literal(f'"{SCHEMA}"'),
+        sql.Literal(INTERNAL),
     ).fetchall():
         scheduler.execute("SELECT * FROM {}", sql.Identifier(view.relname))
     for found in scheduler.execute("SELECT * FROM check_setup()").fetchall():

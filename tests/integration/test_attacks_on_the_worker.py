@@ -211,21 +211,27 @@ def test_a_schema_in_which_others_may_create(arena: Scheduler) -> None:
 def test_default_privileges_open_nothing(arena: Scheduler) -> None:
     database, mallory = arena.database(), arena.role("mallory")
     with arena.cluster.connect(database) as admin:
-        for kind in ("TABLES", "SEQUENCES", "FUNCTIONS"):
+        admin.execute("CREATE SCHEMA scheduler")
+        for kind in ("TABLES", "SEQUENCES", "FUNCTIONS", "SCHEMAS"):
             admin.execute(
                 sql.SQL("ALTER DEFAULT PRIVILEGES GRANT ALL ON {} TO {}, PUBLIC").format(
                     sql.SQL(kind), sql.Identifier(mallory)
                 )
             )
-        admin.execute("CREATE SCHEMA scheduler")
         admin.execute("CREATE EXTENSION elephant_worker SCHEMA scheduler CASCADE")
         admin.execute("GRANT USAGE ON SCHEMA scheduler TO PUBLIC")
-        rights = """SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'scheduler'::regnamespace
+        rights = """SELECT c.relname FROM pg_class c WHERE c.relnamespace IN ('scheduler'::regnamespace,
+               'elephant_worker_internal'::regnamespace)
                       AND c.relkind IN ('r', 'v')
                       AND has_table_privilege('pg_read_all_stats', c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE, SELECT')
-                    UNION ALL SELECT p.proname FROM pg_proc p WHERE p.pronamespace = 'scheduler'::regnamespace
+                    UNION ALL SELECT p.proname FROM pg_proc p WHERE p.pronamespace IN ('scheduler'::regnamespace,
+                           'elephant_worker_internal'::regnamespace)
                       AND has_function_privilege('pg_read_all_stats', p.oid, 'EXECUTE')"""
         assert admin.execute(rights).fetchall() == []
+        (may_create,) = admin.execute(
+            "SELECT has_schema_privilege(%s, 'elephant_worker_internal', 'CREATE')", (mallory,)
+        ).fetchone() or (None,)
+        assert may_create is False
         session = arena.cluster.connect_as(mallory, database)
         with session, pytest.raises(psycopg.errors.InsufficientPrivilege):
             session.execute("UPDATE scheduler.job SET rolname = 'x'")

@@ -11,6 +11,7 @@ import pytest
 from psycopg import sql
 
 from harness.remedies import alternatives
+from harness.cluster import ROOT
 from harness.scheduler import SCHEMA, Scheduler
 from harness.waiting import until
 
@@ -326,7 +327,33 @@ def test_errors_of_the_functions_carry_hints(scheduler: Scheduler) -> None:
            JOIN pg_language l ON l.oid = p.prolang AND l.lanname = 'plpgsql'
            CROSS JOIN LATERAL (SELECT m[1] AS raised
                                FROM regexp_matches(p.prosrc, '(RAISE EXCEPTION.*?;)\s*\n', 'g') m) r
-           WHERE p.pronamespace = (SELECT extnamespace FROM pg_extension WHERE extname = 'elephant_worker')
+           WHERE p.pronamespace IN ((SELECT extnamespace FROM pg_extension WHERE extname = 'elephant_worker'),
+                                    'elephant_worker_internal'::regnamespace)
              AND r.raised !~ 'HINT' AND p.proname NOT IN ('check_settings', 'raise_error')"""
     ).fetchall()
     assert bare == []
+
+
+def test_what_a_user_sees(scheduler: Scheduler) -> None:
+    """With the schema in the search_path psql lists what the reference describes, and the tables that dumps carry."""
+    reference = (ROOT / "docs/reference.md").read_text()
+    role = scheduler.role()
+    scheduler.execute("ALTER ROLE {} SET search_path = {}", sql.Identifier(role), sql.Identifier(SCHEMA))
+    with scheduler.cluster.connect_as(role, scheduler.dbname) as session:
+        functions = session.execute(
+            """SELECT DISTINCT p.proname FROM pg_proc p
+               WHERE pg_function_is_visible(p.oid) AND p.pronamespace <> 'pg_catalog'::regnamespace"""
+        ).fetchall()
+        views = session.execute(
+            """SELECT c.relname FROM pg_class c WHERE c.relkind = 'v' AND pg_table_is_visible(c.oid)
+               AND c.relnamespace <> 'pg_catalog'::regnamespace"""
+        ).fetchall()
+        tables = session.execute(
+            """SELECT c.relname FROM pg_class c WHERE c.relkind = 'r' AND pg_table_is_visible(c.oid)
+               AND c.relnamespace <> 'pg_catalog'::regnamespace
+               AND c.oid <> ALL (SELECT unnest(e.extconfig) FROM pg_extension e)"""
+        ).fetchall()
+    assert [row.proname for row in functions if not re.search(rf"[` ]{row.proname}\(", reference)] == []
+    assert [row.relname for row in views if f"`{row.relname}`" not in reference] == []
+    # They own sequences that dumps carry; the worker of 1.0.0 has the last one.
+    assert {row.relname for row in tables} == {"once_job", "worker_request", "worker_state"}

@@ -73,7 +73,8 @@ FUNCTIONS = """SELECT p.oid::regprocedure::text AS signature, p.proname AS name,
     ARRAY(SELECT t.typname::text FROM unnest(p.proargtypes) WITH ORDINALITY a (oid, i) JOIN pg_type t USING (oid)
           ORDER BY i) AS types
     FROM pg_proc p
-    WHERE p.pronamespace = '"Elephant Test"'::regnamespace AND p.prokind = 'f' AND p.prorettype <> 'trigger'::regtype
+    WHERE p.pronamespace IN ('"Elephant Test"'::regnamespace,
+           'elephant_worker_internal'::regnamespace) AND p.prokind = 'f' AND p.prorettype <> 'trigger'::regtype
       -- It raises what it is told to.
       AND p.proname <> 'raise_error'
       AND has_function_privilege(%s, p.oid, 'EXECUTE') ORDER BY 1"""

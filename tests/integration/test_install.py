@@ -214,7 +214,8 @@ def test_every_object_has_a_comment(scheduler: Scheduler) -> None:
            UNION ALL
            SELECT format('column %s of %s', a.attname, c.oid::regclass)
            FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
-           WHERE c.relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = 'my_job'::regclass)
+           WHERE c.relnamespace IN ((SELECT relnamespace FROM pg_class WHERE oid = 'my_job'::regclass),
+                  'elephant_worker_internal'::regnamespace)
              AND c.relkind IN ('r', 'v') AND a.attnum > 0 AND NOT a.attisdropped
              AND coalesce(col_description(a.attrelid, a.attnum), '') = ''"""
     ).fetchall()

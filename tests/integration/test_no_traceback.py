@@ -80,7 +80,7 @@ def locked(scheduler: Scheduler) -> Iterator[None]:
     with closing(scheduler.connect()) as holder:
         tables = holder.execute(
             "SELECT string_agg(c.oid::regclass::text, ', ') FROM pg_class c"
-            " WHERE c.relkind = 'r' AND c.relnamespace = %s::regnamespace",
+            " WHERE c.relkind = 'r' AND c.relnamespace IN (%s::regnamespace, 'elephant_worker_internal'::regnamespace)",
             (sql.Identifier(SCHEMA).as_string(),),
         ).fetchone()
         assert tables is not None

@@ -246,11 +246,11 @@ def test_what_is_not_the_extensions_is_not_replaced(database: Callable[..., Sche
     """Whoever could create objects in the schema could otherwise have them run as the superuser who updates."""
     scheduler = database(ORIGIN)
     scheduler.execute(
-        "CREATE FUNCTION {}.drop_kept_objects() RETURNS void LANGUAGE sql AS 'SELECT'", sql.Identifier(SCHEMA)
+        "CREATE FUNCTION {}.restart_worker() RETURNS integer LANGUAGE sql AS 'SELECT 1'", sql.Identifier(SCHEMA)
     )
     with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="is not a member of extension"):
         scheduler.execute(UPDATE)
-    scheduler.execute("DROP FUNCTION {}.drop_kept_objects()", sql.Identifier(SCHEMA))
+    scheduler.execute("DROP FUNCTION {}.restart_worker()", sql.Identifier(SCHEMA))
     scheduler.execute(UPDATE)
 
 

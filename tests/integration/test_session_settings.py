@@ -11,7 +11,7 @@ import pytest
 from psycopg import sql
 
 from harness.cluster import ROOT
-from harness.scheduler import SCHEMA, Scheduler
+from harness.scheduler import INTERNAL, SCHEMA, Scheduler
 
 # Settings of the context user that change how text is read or written, statements are planned, transactions begin.
 # Those of a line are set together: what they do does not overlap.
@@ -126,7 +126,7 @@ def answers(scheduler: Scheduler, questions: list[str], settings: tuple[str, ...
         session.execute("SET jit = off")  # it would take most of the time wherever a switch makes plans look costly
         for setting in settings:
             session.execute(f"SET {setting}")
-        session.execute("SELECT set_config('search_path', %s, false)", (f'"{SCHEMA}"',))
+        session.execute("SELECT set_config('search_path', %s, false)", (f'"{SCHEMA}", {INTERNAL}',))
         is_shown = not any(setting.startswith(OUTPUT) for setting in settings)
         for number, question in enumerate(questions):
             try:
@@ -155,7 +155,8 @@ def questions(scheduler: Scheduler) -> list[str]:
     scheduler.insert("SELECT 2", job_name="named", schedule="{2 hours,3 hours}", starts_at="2027-01-01 00:00+00")
     views = scheduler.execute(
         """SELECT c.relname FROM pg_class c WHERE c.relkind = 'v'
-           AND c.relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = 'job'::regclass) ORDER BY 1"""
+           AND c.relnamespace IN ((SELECT relnamespace FROM pg_class WHERE oid = 'job'::regclass),
+                  'elephant_worker_internal'::regnamespace) ORDER BY 1"""
     ).fetchall()
     return QUESTIONS + [f"SELECT * FROM {row.relname}" for row in views if row.relname != "dry_run"]
 
@@ -233,7 +234,7 @@ def test_starts_and_trials(scheduler: Scheduler) -> None:
         with scheduler.connect() as session:
             for setting in settings:
                 session.execute(f"SET {setting}")
-            session.execute("SELECT set_config('search_path', %s, false)", (f'"{SCHEMA}"',))
+            session.execute("SELECT set_config('search_path', %s, false)", (f'"{SCHEMA}", {INTERNAL}',))
             assert session.execute("SELECT start_worker() > 0").fetchone() == (True,)
             trial = session.execute(
                 "SELECT state, row_count, duration < '1 minute' FROM try_job(%s)", (job,)

@@ -42,8 +42,8 @@ SET ROLE regress_app;
 -- Requests.
 SELECT run_job(1) > 0 AS run;
 SELECT cancel_job(1);
-SELECT kind, job_id, requested_by FROM job_request ORDER BY request_id;
-DELETE FROM job_request;  -- fails
+SELECT kind, job_id, requested_by FROM elephant_worker_internal.job_request ORDER BY request_id;
+DELETE FROM elephant_worker_internal.job_request;  -- fails
 -- Deleting.
 SELECT job_id FROM delete_job(3);
 DELETE FROM my_job WHERE job_id = 2;

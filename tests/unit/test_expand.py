@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 
 import pytest
 
+from elephant_worker.database import spi
 from harness.cluster import ROOT
 
 SPEC = importlib.util.spec_from_file_location("expand", ROOT / "sql/expand.py")
@@ -14,6 +16,7 @@ assert SPEC.loader is not None
 expand = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(expand)
 
+INTERNAL = {"job_label", "known_role"}
 TABLE = """-- What users define.
 CREATE TABLE @extschema@.job (
     job_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, -- internal
@@ -75,3 +78,31 @@ def test_no_marker_is_left_in_the_files() -> None:
         result = expand.expand(part.read_text(), known)
         assert "attributes:" not in result, part
         assert "{name}" not in result, part
+
+
+def test_internals_are_found_where_they_are() -> None:
+    script = "-- sql/a.sql\nCREATE VIEW @internal@.known_role AS SELECT @extschema@.job_label() FROM @extschema@.job\n"
+    assert expand.place(script, INTERNAL) == (
+        "-- sql/a.sql\nCREATE VIEW elephant_worker_internal.known_role AS "
+        "SELECT elephant_worker_internal.job_label() FROM @extschema@.job\n"
+    )
+
+
+def test_updates_name_what_is_still_elsewhere() -> None:
+    script = (
+        "-- updates/a.sql\nDROP VIEW @extschema@.known_role;\nCREATE SCHEMA @internal@;\n"
+        "-- sql/b.sql\n@extschema@.job_label()"
+    )
+    assert expand.place(script, INTERNAL) == (
+        "-- updates/a.sql\nDROP VIEW @extschema@.known_role;\nCREATE SCHEMA elephant_worker_internal;\n"
+        "-- sql/b.sql\nelephant_worker_internal.job_label()"
+    )
+
+
+def test_the_package_names_internals_where_they_are() -> None:
+    internal = expand.internal_names()
+    assert expand.INTERNAL == spi.INTERNAL
+    assert len(internal) > 100
+    for file in (ROOT / "plpython/elephant_worker").rglob("*.py"):
+        for schema, name in re.findall(r"@(extschema|internal)@\.(\w+)", file.read_text()):
+            assert (schema == "internal") == (name in internal), f"{file}: @{schema}@.{name}"

@@ -10,12 +10,12 @@ from .spi import Spi, Statement
 # Of several runs of a job the last one counts. A job that is disabled waits for nothing.
 RECORD = Statement(
     """INSERT INTO @extschema@.finished_dependency (job_id, after_job_id, jl_id, fulfilled, state)
-       SELECT j.job_id, e.job_id, e.jl_id, @extschema@.is_fulfilled(j.run_when, e.state), e.state
+       SELECT j.job_id, e.job_id, e.jl_id, @internal@.is_fulfilled(j.run_when, e.state), e.state
        FROM unnest($1, $2, $3, $4) e (job_id, jl_id, state, rolname)
        JOIN ONLY @extschema@.job j ON j.run_after @> ARRAY[e.job_id] AND j.enabled
        WHERE NOT EXISTS (SELECT FROM @extschema@.job_state s WHERE s.job_id = j.job_id AND s.disabled_at IS NOT NULL)
            -- The right may have been taken away since run_after was set.
-           AND @extschema@.may_follow(j.defined_by, e.rolname)
+           AND @internal@.may_follow(j.defined_by, e.rolname)
        ON CONFLICT (job_id, after_job_id) DO UPDATE
            SET jl_id = excluded.jl_id, fulfilled = excluded.fulfilled, state = excluded.state
        RETURNING job_id""",
@@ -41,7 +41,7 @@ ENQUEUE_READY = Statement(
              AND NOT EXISTS (SELECT FROM unnest(j.run_after) a (job_id)
                              WHERE NOT EXISTS (SELECT FROM ONLY @extschema@.job p WHERE p.job_id = a.job_id))
            GROUP BY j.job_id
-           HAVING bool_and(coalesce(@extschema@.is_fulfilled(j.run_when, d.state), d.fulfilled))
+           HAVING bool_and(coalesce(@internal@.is_fulfilled(j.run_when, d.state), d.fulfilled))
               AND count(*) = cardinality(j.run_after)),
        begun AS (DELETE FROM @extschema@.finished_dependency d USING ready r WHERE d.job_id = r.job_id)
        INSERT INTO @extschema@.worker_request (kind, cause, job_id, caused_by)

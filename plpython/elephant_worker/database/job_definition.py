@@ -76,13 +76,13 @@ def imported_jobs(spi: Spi, roles: Collection[str], part: str) -> Any:
     return spi.execute(IMPORTED_JOBS, list(roles), part)
 
 
-CREATE = Statement("SELECT @extschema@.create_defined_job($1 - $2 || $3) AS job_id", "jsonb", "text[]", "jsonb")
-CHANGE = Statement("SELECT @extschema@.change_defined_job($1, $2 - $3 || $4)", "int8", "jsonb", "text[]", "jsonb")
+CREATE = Statement("SELECT @internal@.create_defined_job($1 - $2 || $3) AS job_id", "jsonb", "text[]", "jsonb")
+CHANGE = Statement("SELECT @internal@.change_defined_job($1, $2 - $3 || $4)", "int8", "jsonb", "text[]", "jsonb")
 DELETE = Statement("DELETE FROM @extschema@.member_job j WHERE j.job_id = ANY ($1)", "int8[]")
 OF_NEW_JOB = Statement(
     """SELECT c.attribute, NULL AS old_value, c.new_value #>> '{}' AS new_value, NULL AS drift
-       FROM @extschema@.compare_definitions(@extschema@.complete_definition('{}'),
-                                            @extschema@.complete_definition($1 - $2 || $3)) c
+       FROM @internal@.compare_definitions(@internal@.complete_definition('{}'),
+                                            @internal@.complete_definition($1 - $2 || $3)) c
        WHERE c.differs AND c.attribute NOT IN ('job_name', 'rolname')""",
     *("jsonb", "text[]", "jsonb"),
 )
@@ -93,9 +93,9 @@ OF_JOB = Statement(
                   WHERE h.job_id = $1 AND h.new_values ? c.attribute ORDER BY h.version DESC LIMIT 1) h
             WHERE h.call <> 'apply_jobs' AND EXISTS (
                 SELECT FROM @extschema@.member_job_change a WHERE a.job_id = $1 AND a.call = 'apply_jobs')) AS drift
-       FROM @extschema@.member_job j, @extschema@.compare_definitions(
+       FROM @extschema@.member_job j, @internal@.compare_definitions(
            jsonb_populate_record(NULL::@extschema@.job, to_jsonb(j)),
-           @extschema@.complete_definition($2 - $3 || $4)) c
+           @internal@.complete_definition($2 - $3 || $4)) c
        WHERE j.job_id = $1 AND c.differs""",
     *("int8", "jsonb", "text[]", "jsonb"),
 )
@@ -126,7 +126,7 @@ def differences(spi: Spi, job_id: int | None, given: str, without: Sequence[str]
 
 
 NAMES = Statement(
-    """SELECT j.job_id, j.rolname::text, j.job_name FROM @extschema@.visible_job j
+    """SELECT j.job_id, j.rolname::text, j.job_name FROM @internal@.visible_job j
        WHERE j.job_id = ANY ($1) AND j.job_name IS NOT NULL""",
     "int8[]",
 )
@@ -141,8 +141,8 @@ EXPORT = Statement(
     # What has a default that depends on the session is always said.
     """SELECT j.job_id, j.rolname::text, j.job_name, c.attribute, c.new_value::text AS value,
            quote_nullable(c.new_text) AS literal
-       FROM @extschema@.complete_definition('{}') d CROSS JOIN @extschema@.visible_job j
-       CROSS JOIN LATERAL @extschema@.compare_definitions(
+       FROM @internal@.complete_definition('{}') d CROSS JOIN @internal@.visible_job j
+       CROSS JOIN LATERAL @internal@.compare_definitions(
            d, jsonb_populate_record(NULL::@extschema@.job, to_jsonb(j))) WITH ORDINALITY c
        WHERE j.job_name IS NOT NULL AND ($1 IS NULL OR j.part = $1)
          AND (c.differs OR c.attribute IN ('job_name', 'job_command', 'datname', 'rolname', 'timezone'))
@@ -150,7 +150,7 @@ EXPORT = Statement(
     "text",
 )
 NAMELESS = Statement(
-    """SELECT j.job_id FROM @extschema@.visible_job j WHERE j.job_name IS NULL AND ($1 IS NULL OR j.part = $1)
+    """SELECT j.job_id FROM @internal@.visible_job j WHERE j.job_name IS NULL AND ($1 IS NULL OR j.part = $1)
        ORDER BY j.job_id LIMIT 11""",
     "text",
 )

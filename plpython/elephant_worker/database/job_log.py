@@ -132,7 +132,7 @@ STALLED = Statement(
              WHERE r.state = 'lost' AND r.jl_id >= (SELECT w.lowest_open_run FROM @extschema@.worker_state w)
              GROUP BY r.job_id) l
        JOIN @extschema@.job_state s ON s.job_id = l.job_id AND s.next_run_at IS NULL AND s.disabled_at IS NULL
-       JOIN @extschema@.job_for_worker w
+       JOIN @internal@.job_for_worker w
            ON w.job_id = l.job_id AND w.enabled AND w.schedule IS NOT NULL"""  # noqa: S608 - names of columns
 )
 

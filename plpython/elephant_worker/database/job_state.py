@@ -77,7 +77,7 @@ CLAIM = Statement(
     f"""SELECT {DEFINITION}, s.job_id, nextval('@extschema@.worker_inbox_request_id_seq') AS jl_id,
            'schedule' AS cause, date_part('epoch', s.next_run_at) AS scheduled_at,
            date_part('epoch', s.schedule_set_at) AS state_set_at, s.quarantined_reason
-       FROM @extschema@.job_state s LEFT JOIN @extschema@.job_for_worker w ON w.job_id = s.job_id
+       FROM @extschema@.job_state s LEFT JOIN @internal@.job_for_worker w ON w.job_id = s.job_id
        WHERE s.job_id = ANY ($1) AND s.next_run_at <= to_timestamp($2)""",  # noqa: S608 - names of columns
     *("int8[]", "float8"),
 )
@@ -91,7 +91,7 @@ def claim(spi: Spi, job_ids: Sequence[int], now: float) -> list[Job]:
 SCHEDULED = Statement(
     f"""SELECT {DEFINITION}, s.job_id, 0 AS jl_id, coalesce(date_part('epoch', s.next_run_at), 0) AS scheduled_at
        FROM @extschema@.job_state s
-       JOIN @extschema@.job_for_worker w ON w.job_id = s.job_id AND w.enabled AND w.schedule IS NOT NULL
+       JOIN @internal@.job_for_worker w ON w.job_id = s.job_id AND w.enabled AND w.schedule IS NOT NULL
        WHERE s.disabled_at IS NULL
            AND (NOT $1 OR (w.schedule LIKE '%@after%' AND s.next_run_at IS NOT NULL))""",  # noqa: S608 - names of columns
     "bool",
@@ -125,28 +125,28 @@ REPLACED = Statement(
            date_part('epoch', s.starts_at) AS old_starts_at, date_part('epoch', s.ends_at) AS old_ends_at,
            date_part('epoch', s.schedule_set_at) AS old_schedule_set_at,
            w.schedule_set_at AS replaced_at
-       FROM @extschema@.job_state s JOIN @extschema@.job_for_worker w ON w.job_id = s.job_id
+       FROM @extschema@.job_state s JOIN @internal@.job_for_worker w ON w.job_id = s.job_id
        WHERE s.job_id = ANY ($1) AND w.schedule_set_at <> date_part('epoch', s.schedule_set_at)
            AND coalesce(s.next_run_at, s.resume_at) < to_timestamp(w.schedule_set_at)""",  # noqa: S608 - names of columns
     "int8[]",
 )
 QUARANTINED = Statement(
     f"""SELECT {DEFINITION}, s.job_id, 0 AS jl_id, 'schedule' AS cause, 0 AS scheduled_at, s.quarantined_reason
-       FROM @extschema@.job_state s JOIN @extschema@.job_for_worker w ON w.job_id = s.job_id
+       FROM @extschema@.job_state s JOIN @internal@.job_for_worker w ON w.job_id = s.job_id
        WHERE s.job_id = ANY ($1) AND s.quarantined_reason IS NOT NULL""",  # noqa: S608 - names of columns
     "int8[]",
 )
 DEFINED = Statement(
     f"""SELECT {DEFINITION}, s.job_id, 0 AS jl_id, 'schedule' AS cause,
            date_part('epoch', s.next_run_at) AS scheduled_at
-       FROM @extschema@.job_state s JOIN @extschema@.job_for_worker w ON w.job_id = s.job_id
+       FROM @extschema@.job_state s JOIN @internal@.job_for_worker w ON w.job_id = s.job_id
        WHERE s.job_id = ANY ($1)""",  # noqa: S608 - names of columns
     "int8[]",
 )
 WAITING = Statement(
     f"""SELECT {DEFINITION}, s.job_id, 0 AS jl_id, 'schedule' AS cause,
            date_part('epoch', coalesce(s.next_run_at, s.resume_at)) AS scheduled_at
-       FROM @extschema@.job_state s JOIN @extschema@.job_for_worker w ON w.job_id = s.job_id
+       FROM @extschema@.job_state s JOIN @internal@.job_for_worker w ON w.job_id = s.job_id
        WHERE s.job_id = ANY ($1) AND s.disabled_at IS NULL
            AND coalesce(s.next_run_at, s.resume_at) < to_timestamp($2)""",  # noqa: S608 - names of columns
     *("int8[]", "float8"),

@@ -9,7 +9,7 @@ from dataclasses import field
 from ..records import record
 from .spi import Spi, Statement
 
-PREPARE_RUNNER = Statement("SELECT @extschema@.prepare_runner($1, $2) AS runner", *("oid", "text"))
+PREPARE_RUNNER = Statement("SELECT @internal@.prepare_runner($1, $2) AS runner", *("oid", "text"))
 
 
 def prepare_runner(spi: Spi, role_oid: int, verifier: str) -> str:
@@ -40,7 +40,7 @@ def versions(spi: Spi, runners: Mapping[int, str]) -> dict[int, str]:
 
 SERVER_LOGIN = Statement(
     """SELECT l.obstacle, l.parameters::text AS parameters, l.password_required, l.is_lenient, l.version
-       FROM @extschema@.server_login($1, $2) l""",
+       FROM @internal@.server_login($1, $2) l""",
     *("name", "oid"),
 )
 

@@ -8,7 +8,7 @@ from ..jobs.metrics import Key
 from .spi import Spi, Statement
 
 KNOWN = Statement(
-    """SELECT c.name, c.rolname::text, c.datname::text, c.label FROM @extschema@.metric_counter c
+    """SELECT c.name, c.rolname::text, c.datname::text, c.label FROM @internal@.metric_counter c
        WHERE c.name = 'runs'"""
 )
 
@@ -19,7 +19,7 @@ def counters_of_runs(spi: Spi) -> set[Key]:
 
 
 ADD = Statement(
-    """INSERT INTO @extschema@.metric_counter AS c (name, rolname, datname, label, value)
+    """INSERT INTO @internal@.metric_counter AS c (name, rolname, datname, label, value)
        SELECT n.* FROM unnest($1, $2, $3, $4, $5) n
        ON CONFLICT (name, rolname, datname, label) DO UPDATE SET value = c.value + excluded.value""",
     *("text[]", "name[]", "name[]", "text[]", "float8[]"),

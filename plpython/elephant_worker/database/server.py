@@ -60,7 +60,7 @@ def is_installed(spi: Spi) -> bool:
     return extension(spi) is not None
 
 
-DROP_KEPT_OBJECTS = Statement("SELECT @extschema@.drop_kept_objects()")
+DROP_KEPT_OBJECTS = Statement("SELECT @internal@.drop_kept_objects()")
 
 
 def drop_kept_objects(spi: Spi) -> None:
@@ -164,12 +164,22 @@ def notify(spi: Spi, payloads: Sequence[str]) -> None:
     spi.execute(NOTIFY, payloads)
 
 
-TABLE_ROWS = Statement(
-    """SELECT '@extschema@.' || c.relname AS name, c.reltuples::float8 AS rows FROM pg_class c
-       WHERE c.relnamespace = '@extschema@'::regnamespace AND c.relkind = 'r'"""
+TABLES = Statement(
+    """SELECT c.relname::text AS name, format('%s.%I', c.relnamespace::regnamespace, c.relname) AS qualified_name,
+              c.reltuples::float8 AS rows
+       FROM pg_class c
+       WHERE c.relnamespace IN ('@extschema@'::regnamespace, '@internal@'::regnamespace) AND c.relkind = 'r'"""
 )
 
 
-def table_rows(spi: Spi) -> dict[str, float]:
-    """How many rows the tables of the extension have, as far as is known."""
-    return {row["name"]: row["rows"] for row in spi.execute(TABLE_ROWS)}
+@record(frozen=True)
+class Table:
+    """A table of the extension: its name with its schema, quoted, and how many rows it has, as far as is known."""
+
+    qualified_name: str
+    rows: float
+
+
+def tables(spi: Spi) -> dict[str, Table]:
+    """The tables of the extension by their names, which differ between its schemas."""
+    return {row["name"]: Table(row["qualified_name"], row["rows"]) for row in spi.execute(TABLES)}

@@ -10,10 +10,20 @@ from typing import Any
 ROWS_BEFORE_NEW_PLANS = 1000  # rows
 
 
+# Where the extension keeps what users neither call nor read; sql/expand.py puts it there.
+INTERNAL = "elephant_worker_internal"
+
+
+def in_schemas(text: str, schema: str) -> str:
+    """A statement with the schemas of the extension filled in: its own, which PostgreSQL has quoted, and that of its
+    internals."""
+    return text.replace("@extschema@", schema).replace("@internal@", INTERNAL)
+
+
 class Statement:
     """A statement and the types of its parameters.
 
-    `@extschema@` stands for the schema of the extension, as in its script; PostgreSQL has quoted it.
+    `@extschema@` stands for the schema of the extension and `@internal@` for that of its internals, as in its script.
 
     A statement that joins a table with its parameters also takes the table's keys as an array: then the rows
     are found by index even if ANALYZE has seen the table empty. Otherwise PostgreSQL would read the whole
@@ -35,7 +45,7 @@ class Spi:
         self.schema = schema
         self.Error: Any = plpy.SPIError
         self.exceptions: Any = plpy.spiexceptions
-        # How many rows have been written to each table since it was vacuumed.
+        # How many rows have been written to each table since it was vacuumed, by its name alone.
         self.written: Counter[str] = Counter()
         self._rows_written = 0
         self._plan_again = ROWS_BEFORE_NEW_PLANS
@@ -47,7 +57,7 @@ class Spi:
         plan = self._plans.get(statement)
         if plan is None:
             plan = self._plans[statement] = self.plpy.prepare(
-                self._in_schema(statement.text), [self._in_schema(name) for name in statement.types]
+                in_schemas(statement.text, self.schema), [in_schemas(name, self.schema) for name in statement.types]
             )
         self._in_transaction = True
         return self.plpy.execute(plan, values)
@@ -104,13 +114,10 @@ class Spi:
 
     def count_writes(self, table: str, rows: int) -> None:
         """Note that rows of a table of the extension have been written."""
-        self.written[f"{self.schema}.{table}"] += rows
+        self.written[table] += rows
         self._rows_written += rows
         if self._rows_written >= self._plan_again:
             # PostgreSQL keeps a plan until ANALYZE comes by. Plans made when the tables were small or empty read
             # the whole table for one row; a new plan knows how large it is now.
             self._plan_again = 2 * self._rows_written
             self._plans.clear()
-
-    def _in_schema(self, text: str) -> str:
-        return text.replace("@extschema@", self.schema)

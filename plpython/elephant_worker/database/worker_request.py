@@ -103,7 +103,7 @@ CLAIM = Statement(
     f"""SELECT {DEFINITION}, i.job_id, i.request_id AS jl_id, i.cause, i.attempt, i.caused_by, i.withdrawn,
            date_part('epoch', coalesce(i.scheduled_at, i.requested_at)) AS scheduled_at,
            s.job_id IS NOT NULL AS has_state, s.disabled_at IS NOT NULL AS disabled, s.quarantined_reason
-       FROM @extschema@.worker_request i LEFT JOIN @extschema@.job_for_worker w ON w.job_id = i.job_id
+       FROM @extschema@.worker_request i LEFT JOIN @internal@.job_for_worker w ON w.job_id = i.job_id
        LEFT JOIN @extschema@.job_state s ON s.job_id = i.job_id
        WHERE i.request_id = ANY ($1)""",  # noqa: S608 - names of columns
     "int8[]",
@@ -153,7 +153,7 @@ def withdraw(spi: Spi, jl_ids: Sequence[int]) -> None:
     spi.execute(WITHDRAW, jl_ids)
 
 
-ADVANCE_SEQUENCES = Statement("SELECT @extschema@.advance_sequences()")
+ADVANCE_SEQUENCES = Statement("SELECT @internal@.advance_sequences()")
 
 
 def advance_sequences(spi: Spi) -> None:

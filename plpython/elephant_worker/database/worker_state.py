@@ -8,12 +8,12 @@ from . import worker_request
 from .spi import Spi, Statement
 
 LOCK = Statement("SELECT FROM @extschema@.worker_state FOR UPDATE")
-WORKER_PID = Statement("SELECT @extschema@.worker_pid() AS pid")
-IS_ARMED = Statement("SELECT @extschema@.is_armed() AS armed")
+WORKER_PID = Statement("SELECT @internal@.worker_pid() AS pid")
+IS_ARMED = Statement("SELECT @internal@.is_armed() AS armed")
 IS_LEAVING = Statement(
-    "SELECT @extschema@.worker_pid() IS NOT NULL AND @extschema@.serving_worker_pid() IS NULL AS leaving"
+    "SELECT @internal@.worker_pid() IS NOT NULL AND @internal@.serving_worker_pid() IS NULL AS leaving"
 )
-ARM = Statement("SELECT @extschema@.arm_worker()")
+ARM = Statement("SELECT @internal@.arm_worker()")
 REGISTER = Statement(
     """UPDATE @extschema@.worker_state w
        SET pid = a.pid, backend_start = a.backend_start, host = $1,
@@ -134,7 +134,7 @@ def register_spare(spi: Spi, attended: bool) -> tuple[bool, int | None]:
 
 
 SPARE_STATUS = Statement(
-    """SELECT @extschema@.worker_pid() AS worker, @extschema@.is_armed() AS armed
+    """SELECT @internal@.worker_pid() AS worker, @internal@.is_armed() AS armed
        FROM @extschema@.worker_state w, pg_extension e
        WHERE w.spare_pid = pg_backend_pid() AND e.extname = 'elephant_worker' AND e.extversion = $1""",
     "text",

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..connection.libpq import Connection, ExecStatus, OperationalError
 from ..database import server, worker_setting
-from ..database.spi import Spi
+from ..database.spi import INTERNAL, Spi, in_schemas
 from ..errors import UserError
 from .launch import own_session
 
@@ -30,7 +30,7 @@ CONNECTION_TIMEOUT = 10.0  # seconds
 CONNECTION_LOOK = 0.1  # seconds
 SESSION_NAME = "elephant_worker trial"
 # A lock that nothing else takes, on a table that nobody else may lock.
-ONE_BY_ONE = "LOCK TABLE @extschema@.job_quota IN SHARE UPDATE EXCLUSIVE MODE"
+ONE_BY_ONE = "LOCK TABLE @internal@.job_quota IN SHARE UPDATE EXCLUSIVE MODE"
 TRIALS = """SELECT count(*) AS trials FROM pg_stat_get_activity(NULL) a
     WHERE a.application_name = $1 AND a.usesysid IN (SELECT r.oid FROM pg_roles r WHERE r.rolsuper)"""
 
@@ -64,11 +64,11 @@ def _tried(plpy: Any, schema: str, row: dict[str, Any]) -> dict[str, Any]:
     try:
         values = [row[name] for name in ("datname", "rolname", "job_command", "job_timeout")]
         values += [LOCK_TIMEOUT, row["settings"], row["parameters"], row["defined_by"], row["server"]]
-        run = _rows(session, SUBMIT.replace("@extschema@", schema), values)[0]["request_id"]
+        run = _rows(session, in_schemas(SUBMIT, schema), values)[0]["request_id"]
         try:
             return _answer(plpy, schema, session, run)
         except BaseException:
-            _rows(session, WITHDRAW.replace("@extschema@", schema), [run])
+            _rows(session, in_schemas(WITHDRAW, schema), [run])
             raise
     except OperationalError as error:
         raise UserError(
@@ -91,7 +91,7 @@ def _session(plpy: Any, schema: str) -> Connection:
             with plpy.subtransaction():
                 # One session after the other, so that each is counted before the next one is opened; the lock ends
                 # with the subtransaction.
-                plpy.execute(ONE_BY_ONE.replace("@extschema@", schema))
+                plpy.execute(in_schemas(ONE_BY_ONE, schema))
                 if _has_room(plpy, schema):
                     session = own_session(plpy, application_name=SESSION_NAME)
                 raise _Done
@@ -133,14 +133,14 @@ def _answer(plpy: Any, schema: str, session: Connection, run: str | None) -> dic
     pause, last = LOOK_AFTER
     had_room = time.monotonic()
     while True:
-        for found in _rows(session, LOOK.replace("@extschema@", schema), [run]):
+        for found in _rows(session, in_schemas(LOOK, schema), [run]):
             return found
         # In the server's own way, so that it can be cancelled.
         plpy.execute(f"SELECT pg_sleep({pause})")
         pause = min(pause * 1.5, last)
         if pause == last:
             _look_for_worker(plpy, schema)
-            if _rows(session, STARTED.replace("@extschema@", schema), [run]) or _free_connections(plpy, schema) > 0:
+            if _rows(session, in_schemas(STARTED, schema), [run]) or _free_connections(plpy, schema) > 0:
                 had_room = time.monotonic()
             elif time.monotonic() - had_room > CONNECTION_TIMEOUT:
                 raise _no_connection(plpy, schema)
@@ -149,7 +149,7 @@ def _answer(plpy: Any, schema: str, session: Connection, run: str | None) -> dic
 def _look_for_worker(plpy: Any, schema: str) -> None:
     plpy.execute("SELECT pg_stat_clear_snapshot()")
     state = plpy.execute(
-        f"""SELECT {schema}.worker_pid() AS pid, s.paused_since IS NOT NULL AS paused
+        f"""SELECT {INTERNAL}.worker_pid() AS pid, s.paused_since IS NOT NULL AS paused
             FROM {schema}.worker_setting s"""  # noqa: S608 - the schema of the extension, which PostgreSQL has quoted
     )[0]
     if state["pid"] is None:

@@ -12,6 +12,7 @@ from ..connection.client import Client
 from ..connection.libpq import Connection, ExecStatus, OperationalError, connect
 from ..connection.login import Login
 from ..connection.passfile import find_password
+from ..database.spi import INTERNAL, in_schemas
 from ..errors import UserError
 from .logins import own_address
 
@@ -77,7 +78,7 @@ def _start(plpy: Any, schema: str, attended: bool, how: str) -> tuple[int, bool]
     background = _background(plpy)
     statement = _call(schema, "pg_background" if background else "session", attended)
     if how == "again":
-        statement = _after_stop(plpy, schema, statement)
+        statement = _after_stop(plpy, statement)
     elif how == "committed":
         statement = _after_commit(plpy, statement)
     if background:
@@ -86,10 +87,10 @@ def _start(plpy: Any, schema: str, attended: bool, how: str) -> tuple[int, bool]
     return _detached(plpy, schema, statement, how != "committed")
 
 
-def _after_stop(plpy: Any, schema: str, call: str) -> str:
+def _after_stop(plpy: Any, call: str) -> str:
     """The present worker is told to stop in a transaction of its own, since it sees only what is committed."""
     (row,) = plpy.execute("SELECT current_user::text AS caller")
-    stop = f"PERFORM {schema}.tell_worker_to_stop({plpy.quote_literal(row['caller'])});"
+    stop = f"PERFORM {INTERNAL}.tell_worker_to_stop({plpy.quote_literal(row['caller'])});"
     return f"DO {plpy.quote_literal(f'BEGIN {stop} COMMIT; {call}; END')}"
 
 
@@ -229,7 +230,9 @@ def _await_worker(plpy: Any, schema: str, pid: int, connection: Connection | Non
                     raise OperationalError(result.get_error_message())
         if name is None:
             # Somebody else may have started another one, which takes the place of this.
-            (row,) = plpy.execute(f"SELECT {schema}.serving_worker_pid() AS serving, {schema}.has_successor() AS waits")
+            (row,) = plpy.execute(
+                f"SELECT {INTERNAL}.serving_worker_pid() AS serving, {INTERNAL}.has_successor() AS waits"
+            )
             if row["serving"] is not None:
                 return row["serving"], False
             if not row["waits"]:
@@ -247,5 +250,5 @@ def _await_worker(plpy: Any, schema: str, pid: int, connection: Connection | Non
 
 def _leave_timeout(plpy: Any, schema: str) -> float:
     """How long a worker that was told to stop may take to end its runs, in seconds."""
-    (row,) = plpy.execute(CANCEL_GRACE.replace("@extschema@", schema))
+    (row,) = plpy.execute(in_schemas(CANCEL_GRACE, schema))
     return min(float(row["grace"]) + LEAVE_TIMEOUT, LONGEST_LEAVE)

@@ -66,15 +66,15 @@ class Vacuum:
         if self._connection is not None or steady < self._not_before or max(written.values(), default=0) <= THRESHOLD:
             return
         self._not_before = steady + INTERVAL
-        rows = server.table_rows(self._spi)
-        tables = [table for table, dead in written.items() if dead > THRESHOLD + SCALE_FACTOR * rows.get(table, 0.0)]
-        login = self._login() if tables else None
+        tables = server.tables(self._spi)
+        due = [name for name, dead in written.items() if dead > THRESHOLD + SCALE_FACTOR * tables[name].rows]
+        login = self._login() if due else None
         if login is None:
             return
-        for table in tables:
-            del written[table]
+        for name in due:
+            del written[name]
         self._begun = steady
-        self._connection = VacuumConnection(login, tables)
+        self._connection = VacuumConnection(login, [tables[name].qualified_name for name in due])
         self._poller.watch(self._connection)
 
     def close(self) -> None:
