@@ -40,6 +40,10 @@ BEGIN
           WINDOW of_job AS (PARTITION BY j.job_id)) u
     WHERE u.due = u.first OR u.runs <= coalesce(times, u.runs)
     ORDER BY 1, 2;
+    IF NOT FOUND AND ahead < '1 minute' THEN
+        RAISE NOTICE 'upcoming_runs() has looked ahead % seconds only', round(extract(epoch FROM ahead), 3)::float8
+            USING HINT = 'Give the interval with its unit: upcoming_runs(''12 hours'').';
+    END IF;
 END
 $$;
 COMMENT ON FUNCTION @extschema@.upcoming_runs IS

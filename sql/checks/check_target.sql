@@ -5,6 +5,7 @@ AS $$
 DECLARE
     is_new CONSTANT boolean := old.job_id IS NULL;
     role_oid oid;
+    meant text;
 BEGIN
     -- A name taken from a catalog may come from a database with another encoding; the worker could not read it.
     PERFORM convert_from(convert_to(n, getdatabaseencoding()), getdatabaseencoding())
@@ -13,10 +14,12 @@ BEGIN
     IF is_new OR definition.rolname IS DISTINCT FROM old.rolname THEN
         SELECT r.oid INTO role_oid FROM pg_roles r WHERE r.rolname = definition.rolname;
         IF NOT FOUND THEN
+            SELECT min(r.rolname) INTO meant FROM pg_roles r WHERE lower(r.rolname) = lower(definition.rolname);
             RAISE EXCEPTION 'role "%" does not exist', definition.rolname
                 USING ERRCODE = 'undefined_object',
                       DETAIL = 'A job runs as a role of this cluster.',
-                      HINT = 'Create it first: CREATE ROLE …; it need not be able to log in.';
+                      HINT = coalesce('Did you mean ' || quote_literal(meant) || '? Case matters in a quoted name.',
+                                      'Create it first: CREATE ROLE …; it need not be able to log in.');
         ELSIF NOT @extschema@.may_act_as(role_oid) THEN
             RAISE EXCEPTION 'role "%" may not define jobs for role "%"', current_user, definition.rolname
                 USING ERRCODE = 'insufficient_privilege',
@@ -42,10 +45,15 @@ BEGIN
     IF is_new OR (definition.datname, definition.server) IS DISTINCT FROM (old.datname, old.server) THEN
         PERFORM FROM pg_database d WHERE d.datname = definition.datname AND d.datallowconn;
         IF NOT FOUND THEN
+            SELECT min(d.datname) INTO meant
+            FROM pg_database d WHERE lower(d.datname) = lower(definition.datname) AND d.datallowconn;
             RAISE EXCEPTION 'database "%" does not exist or does not accept connections', definition.datname
                 USING ERRCODE = 'invalid_catalog_name',
                       DETAIL = 'A job without a foreign server runs in a database of this cluster.',
-                      HINT = 'To list them: SELECT datname FROM pg_database WHERE datallowconn;';
+                      HINT = coalesce('Did you mean ' || @extschema@.meant_call(definition)
+                                          || '? The order is command, database, schedule.',
+                                      'Did you mean ' || quote_literal(meant) || '? Case matters in a quoted name.',
+                                      'To list them: SELECT datname FROM pg_database WHERE datallowconn;');
         END IF;
     END IF;
     IF (is_new

@@ -4,6 +4,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     found bigint[];
+    meant text;
 BEGIN
     IF job IS NULL OR job ~ '^[0-9]{1,18}$' THEN
         RETURN job::bigint;
@@ -15,10 +16,12 @@ BEGIN
         FROM @extschema@.member_job j WHERE j.job_name = job;
     END IF;
     IF found IS NULL THEN
+        SELECT min(j.job_name) INTO meant FROM @extschema@.member_job j WHERE lower(j.job_name) = lower(job);
         RAISE EXCEPTION 'there is no job named "%" that role "%" may touch', job, current_user
             USING ERRCODE = 'no_data_found',
                   DETAIL = 'It does not exist, or it belongs to a role that you are not a member of.',
-                  HINT = 'The view member_job lists the jobs that you may touch.';
+                  HINT = coalesce('Did you mean ' || quote_literal(meant) || '? Case matters.',
+                                  'The view member_job lists the jobs that you may touch.');
     ELSIF cardinality(found) > 1 THEN
         RAISE EXCEPTION 'several jobs are named "%"', job
             USING ERRCODE = 'too_many_rows',

@@ -7,6 +7,7 @@ SELECT j.job_id,
                          WHERE l.job_id = j.job_id AND l.state = 'running'
                            AND l.jl_id >= (SELECT w.lowest_open_run FROM @extschema@.worker_state w)) THEN 'running'
             WHEN NOT j.enabled THEN 'not enabled'
+            WHEN j.quarantined_reason IS NOT NULL THEN 'quarantined'
             WHEN j.retry_at IS NOT NULL THEN 'to retry'
             ELSE coalesce((SELECT s.last_states[1] FROM @extschema@.job_statistic s WHERE s.job_id = j.job_id), 'new')
             END AS status,
@@ -23,7 +24,7 @@ COMMENT ON VIEW @extschema@.job_overview IS
 COMMENT ON COLUMN @extschema@.job_overview.job IS
     'its name; without one, the beginning of its description or command';
 COMMENT ON COLUMN @extschema@.job_overview.status IS
-    'running; not enabled; to retry; else the result of the last run, or new';
+    'running; not enabled; quarantined; to retry; else the result of the last run, or new';
 COMMENT ON COLUMN @extschema@.job_overview.last_run IS 'when the last run started; see next_run';
 COMMENT ON COLUMN @extschema@.job_overview.next_run IS
     'when it is next due or retried, in the time zone of the session: the time of today, the weekday and time of the six days before and after, otherwise the date';

@@ -23,8 +23,11 @@ BEGIN
         ('quarantined_jobs', 'Jobs that do not run because something they need is missing.', worker.quarantined_jobs),
         ('sessions', 'Sessions of the worker on this server.', worker.sessions),
         ('jobs', 'Jobs.', (SELECT count(*) FROM @extschema@.job_state)),
-        ('failing_jobs', 'Jobs whose last run failed.',
-         (SELECT count(*) FROM @extschema@.job_statistic t WHERE t.failure_count > 0)),
+        ('failing_jobs', 'Jobs whose schedule is followed, and whose last run failed.',
+         (SELECT count(*) FROM @extschema@.job_statistic t
+          JOIN @extschema@.job j ON j.job_id = t.job_id AND j.enabled
+          WHERE t.failure_count > 0
+            AND NOT EXISTS (SELECT FROM @extschema@.job_state s WHERE s.job_id = t.job_id AND s.disabled_at IS NOT NULL))),
         ('undelivered_alerts', 'Alerts that nobody has confirmed, up to 1000 of the latest.',
          (SELECT count(*) FILTER (WHERE a.delivered_at IS NULL AND a.told_at >= a.raised_at)
           FROM (SELECT * FROM @extschema@.alert l ORDER BY l.alert_id DESC LIMIT 1000) a)),

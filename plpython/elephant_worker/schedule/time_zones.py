@@ -71,16 +71,43 @@ def _posix(name: str) -> tzinfo:
     return ZoneInfo.from_file(BytesIO(body + body + b"\n" + name.encode() + b"\n"))
 
 
-def _unknown(name: str) -> UserError:
-    import difflib
+# Where many live who use the abbreviation of their zone; others have the first name of those that use it, too.
+WELL_KNOWN = (
+    "Europe/Berlin Europe/London Europe/Athens Europe/Moscow America/New_York America/Chicago America/Denver"
+    " America/Los_Angeles America/Anchorage Asia/Kolkata Asia/Tokyo Australia/Sydney Australia/Adelaide Africa/Lagos"
+)
 
-    near = difflib.get_close_matches(name[:40].lower(), _zone_names(), n=1)
-    advice = f"Did you mean {_zone_names()[near[0]]}? " if near else ""
+
+def _unknown(name: str) -> UserError:
+    known, shown = _zone_names(), name[:40]
+    in_use = _with_abbreviation(shown)
+    if in_use is not None:
+        return UserError(
+            f'unknown time zone "{shown}"',
+            "It is an abbreviation, not the name of a zone.",
+            f"Did you mean {in_use}? pg_timezone_names lists the zones.",
+        )
+    near = [zone for zone in sorted(known) if zone.rpartition("/")[2] == shown.lower().replace(" ", "_")]
+    if not near and len(shown) > 5:  # shorter ones are like anything
+        import difflib
+
+        near = difflib.get_close_matches(shown.lower(), known, n=1)
+    advice = f"Did you mean {known[near[0]]}? " if near else ""
     return UserError(
-        f'unknown time zone "{name[:40]}"',
+        f'unknown time zone "{shown}"',
         "The server's time zone database has no such name.",
         f"{advice}Names look like Europe/Berlin or UTC; pg_timezone_names lists them.",
     )
+
+
+def _with_abbreviation(name: str) -> str | None:
+    """A zone that has this abbreviation in winter or in summer."""
+    if not (name.isascii() and name.isalpha() and 2 < len(name) <= 5):
+        return None
+    for zone in [*WELL_KNOWN.split(), *sorted(_zone_names().values())]:
+        if name.upper() in {datetime(2026, month, 1, tzinfo=ZoneInfo(zone)).tzname() for month in (1, 7)}:
+            return zone
+    return None
 
 
 # --- changes of the clock -------------------------------------------------------------------

@@ -1,0 +1,146 @@
+"""What people get wrong at first: the error names what was probably meant, and that works."""
+
+from __future__ import annotations
+
+import re
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from harness.scheduler import Scheduler
+from harness.waiting import until
+
+CALLS = {
+    "pg_cron's order": (
+        "insert_job('nightly', '* * * * *', 'SELECT 1')",
+        "insert_job('SELECT 1', current_catalog, '* * * * *', job_name => 'nightly')",
+    ),
+    "pg_cron's order, a nickname": (
+        "insert_job('it''s', '@every 5 minutes', 'VACUUM')",
+        "insert_job('VACUUM', current_catalog, '@every 5 minutes', job_name => 'it''s')",
+    ),
+    "no database": (
+        "insert_job('SELECT 1', '*/5 * * * 1-5')",
+        "insert_job('SELECT 1', current_catalog, '*/5 * * * 1-5')",
+    ),
+    "an interval": ("insert_job('SELECT 1', '30 seconds')", "insert_job('SELECT 1', current_catalog, '30 seconds')"),
+    "the schedule first": (
+        "insert_job('0 3 * * *', 'SELECT 1')",
+        "insert_job('SELECT 1', current_catalog, '0 3 * * *')",
+    ),
+    "the schedule first, defined": (
+        "define_job('nightly', '0 3 * * *', 'SELECT 1')",
+        "define_job('nightly', 'SELECT 1', schedule => '0 3 * * *')",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", CALLS)
+def test_arguments_in_another_order(scheduler: Scheduler, mistake: str) -> None:
+    call, meant = CALLS[mistake]
+    with pytest.raises(psycopg.errors.InvalidCatalogName) as raised:
+        scheduler.execute(f"SELECT {call}")
+    assert raised.value.diag.message_hint == f"Did you mean {meant}? The order is command, database, schedule."
+    assert scheduler.value(f"SELECT job_id FROM {meant}") > 0
+
+
+def test_names_in_another_case(scheduler: Scheduler) -> None:
+    role, database = scheduler.role("app"), scheduler.database("shop")
+    session = scheduler.connect_as(role)
+    for arguments, meant in (
+        (f"'{database.upper()}', '@daily'", database),
+        (f"'{database}', '@daily', rolname => '{role.upper()}'", role),
+    ):
+        with pytest.raises(psycopg.Error, match="does not exist") as raised:
+            session.execute(f"SELECT insert_job('SELECT 1', {arguments})".encode())
+        assert raised.value.diag.message_hint == f"Did you mean '{meant}'? Case matters in a quoted name."
+    session.execute("SELECT insert_job('SELECT 1', %s, job_name => 'Nightly')", (database,))
+    for call in ("run_job('nightly')", "update_job('NIGHTLY', enabled => false)", "delete_job('nightly')"):
+        with pytest.raises(psycopg.errors.NoDataFound) as raised:
+            session.execute(f"SELECT {call}".encode())
+        assert raised.value.diag.message_hint == "Did you mean 'Nightly'? Case matters."
+    # Jobs of others are not told of.
+    stranger = scheduler.connect_as(scheduler.role("stranger"))
+    with pytest.raises(psycopg.errors.NoDataFound, match="no job named") as raised:
+        stranger.execute("SELECT run_job('nightly')")
+    assert "Nightly" not in (raised.value.diag.message_hint or "")
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("x" * 101, "It has 101 characters. Shorten it, and put the rest into job_description."),
+        ("12", "Functions accept the number or the name of a job. Put a letter into it: 'job 12'."),
+        ("", "Leave job_name out for a job without a name."),
+        (" blank ", "Write 'blank'."),
+        ("two\nlines", "Write 'two lines'."),
+        ("a\x1b[31m\ttab", "Write 'a [31m tab'."),
+    ],
+)
+def test_names_that_are_refused(scheduler: Scheduler, name: str, hint: str) -> None:
+    with pytest.raises(psycopg.errors.InvalidName) as raised:
+        scheduler.execute("SELECT 1").connection.execute(
+            "SELECT insert_job('SELECT 1', current_catalog, job_name => %s)", (name,)
+        )
+    assert raised.value.diag.message_hint == hint
+    suggested = re.search(r"'(.*)'", hint)
+    if suggested:
+        scheduler.insert("SELECT 1", job_name=suggested[1])
+
+
+def test_zones_by_their_abbreviations(scheduler: Scheduler) -> None:
+    for zone, meant in {"CEST": "Europe/Berlin", "pdt": "America/Los_Angeles", "Berlin": "Europe/Berlin"}.items():
+        with pytest.raises(psycopg.errors.InvalidParameterValue) as raised:
+            scheduler.insert("SELECT 1", schedule="@daily", timezone=zone)
+        assert (raised.value.diag.message_hint or "").startswith(f"Did you mean {meant}?")
+        scheduler.insert("SELECT 1", schedule="@daily", timezone=meant)
+
+
+def test_an_interval_without_its_unit(scheduler: Scheduler) -> None:
+    scheduler.insert("SELECT 1", schedule="@yearly")
+    notices: list[str] = []
+    scheduler.admin.add_notice_handler(lambda notice: notices.append(notice.message_primary or ""))
+    assert scheduler.execute("SELECT * FROM upcoming_runs('12')").fetchall() == []
+    assert notices == ["upcoming_runs() has looked ahead 12 seconds only"]
+    scheduler.execute("SELECT * FROM upcoming_runs('12 hours')")
+    assert len(notices) == 1
+
+
+def test_what_kind_of_run_it_was(scheduler: Scheduler) -> None:
+    """Trials are marked, runs can be asked for by job, a quarantined job is called so."""
+    scheduler.start()
+    job = scheduler.insert("SELECT 1", job_name="tried")
+    other = scheduler.insert("SELECT 1/0", job_name="other")
+    scheduler.execute("SELECT try_job('tried'); SELECT try_job('other')")
+    scheduler.ended(scheduler.value("SELECT run_job('tried')"))
+    trials = scheduler.execute("SELECT job, state, message FROM recent_runs WHERE message LIKE 'trial%'").fetchall()
+    assert [tuple(row) for row in trials] == [
+        ("SELECT 1/0", "failed", "trial, rolled back: division by zero"),
+        ("SELECT 1", "succeeded", "trial, rolled back"),
+    ]
+    runs = scheduler.execute("SELECT job, state, message FROM recent_runs(of_job => 'tried')").fetchall()
+    assert [tuple(row) for row in runs] == [("tried", "succeeded", None)]
+    assert scheduler.execute("SELECT * FROM recent_runs(of_job => {})", sql.Literal(str(other))).fetchall() == []
+    assert scheduler.execute("SELECT * FROM recent_runs(of_job => 'nothing')").fetchall() == []
+    # By the name that a job had, also when it is gone.
+    scheduler.execute("SELECT update_job('tried', job_name => 'renamed')")
+    assert scheduler.value("SELECT count(*) FROM recent_runs(of_job => 'tried')") == 1
+    scheduler.execute("SELECT delete_job('renamed')")
+    assert scheduler.value("SELECT count(*) FROM recent_runs(of_job => %s)", str(job)) == 1
+    database = scheduler.database("gone")
+    lost = scheduler.insert("SELECT 1", database, job_name="lost")
+    scheduler.execute(f'DROP DATABASE "{database}"')
+    scheduler.execute("SELECT run_job('lost')")
+    status = "SELECT status FROM job_overview WHERE job_id = %s"
+    until(lambda: scheduler.value(status, lost) == "quarantined", "the quarantine")
+
+
+def test_failing_jobs_are_those_whose_schedule_is_followed(scheduler: Scheduler) -> None:
+    scheduler.start()
+    job = scheduler.insert("SELECT 1/0", schedule="@yearly")
+    scheduler.ended(scheduler.value("SELECT run_job(%s)", job))
+    failing = "SELECT value FROM metric WHERE name = 'elephant_worker_failing_jobs'"
+    until(lambda: scheduler.value(failing) == 1, "the count")
+    scheduler.execute(f"SELECT update_job({job}, enabled => false)")
+    assert scheduler.value(failing) == 0
