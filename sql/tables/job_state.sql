@@ -18,6 +18,7 @@ CREATE TABLE @extschema@.job_state (
 CREATE INDEX job_state_resume_at ON @extschema@.job_state (job_id) WHERE resume_at IS NOT NULL;
 -- Counted each time that somebody looks at the worker.
 CREATE INDEX job_state_quarantined ON @extschema@.job_state (job_id) WHERE quarantined_reason IS NOT NULL;
+CREATE INDEX job_state_disabled ON @extschema@.job_state (job_id) WHERE disabled_at IS NOT NULL;
 CREATE INDEX job_state_next_run_at ON @extschema@.job_state (next_run_at, job_id) WHERE next_run_at IS NOT NULL;
 
 COMMENT ON TABLE @extschema@.job_state IS

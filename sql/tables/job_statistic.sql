@@ -1,6 +1,6 @@
 -- Statistics of the runs of each job, written by the worker in the transaction that logs the end of the runs: one
--- update for all runs of a job that ended in one turn. No index on what changes with each run, and room on each
--- page, so that the updates stay there.
+-- update for all runs of a job that ended in one turn. No index on what changes with each run of a job that goes well,
+-- and room on each page, so that the updates stay there.
 CREATE TABLE @extschema@.job_statistic (
     job_id bigint PRIMARY KEY,
     last_executed timestamptz,
@@ -20,6 +20,9 @@ CREATE TABLE @extschema@.job_statistic (
 
 -- Few rows, and not touched by a run that succeeds after another that did.
 CREATE INDEX job_statistic_failing ON @extschema@.job_statistic (job_id) WHERE failure_count > 0;
+-- See job_problem.
+CREATE INDEX job_statistic_irregular ON @extschema@.job_statistic (job_id)
+    WHERE last_states[1] = 'missed' OR cardinality(array_positions(last_states, 'skipped')) >= 5;
 
 COMMENT ON TABLE @extschema@.job_statistic IS
     'statistics of the runs of each job, kept when the log is pruned; users see them through job_stats';

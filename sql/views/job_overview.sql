@@ -15,7 +15,7 @@ SELECT j.job_id,
        @extschema@.brief_time(least(j.next_run_at, j.retry_at)) AS next_run,
        p.problem
 FROM @extschema@.visible_job j
-LEFT JOIN (SELECT DISTINCT ON (q.job_id) q.job_id, q.problem, q.rank FROM @extschema@.job_problem q
+LEFT JOIN (SELECT DISTINCT ON (q.job_id) q.job_id, q.problem, q.rank FROM @extschema@.job_problems() q
            ORDER BY q.job_id, q.rank) p ON p.job_id = j.job_id
 ORDER BY p.rank, j.rolname, 2, j.job_id;
 

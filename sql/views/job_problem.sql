@@ -1,6 +1,29 @@
--- What job_overview and problem say of each job. Whatever needs the log is looked up for problems only.
+-- What job_overview and problem say of each job. Few of many jobs have a problem: those that may have one are found by
+-- indexes, and whatever needs the log is looked up for problems only. LIMIT keeps the planner, who does not know how few
+-- they are, from reading whole tables.
 CREATE VIEW @internal@.job_problem WITH (security_barrier) AS
-WITH candidate AS (
+WITH suspect AS MATERIALIZED (
+    SELECT s.job_id FROM @extschema@.job_state s WHERE s.quarantined_reason IS NOT NULL
+    UNION
+    SELECT s.job_id FROM @extschema@.job_state s WHERE s.disabled_at IS NOT NULL
+    UNION
+    SELECT s.job_id FROM @extschema@.job_state s WHERE s.next_run_at < statement_timestamp() - interval '5 seconds'
+    UNION
+    SELECT p.job_id FROM @extschema@.pending_run p WHERE p.due_at < statement_timestamp() - interval '5 seconds'
+    UNION
+    -- The worker has not seen them yet.
+    SELECT r.job_id FROM @extschema@.worker_request r WHERE r.kind = 'define'
+    UNION
+    SELECT j.job_id FROM ONLY @extschema@.job j WHERE j.expect_success_within IS NOT NULL
+    UNION
+    SELECT t.job_id FROM @extschema@.job_statistic t WHERE t.failure_count > 0
+    UNION
+    SELECT t.job_id FROM @extschema@.job_statistic t
+    WHERE t.last_states[1] = 'missed' OR cardinality(array_positions(t.last_states, 'skipped')) >= 5
+    UNION
+    SELECT l.job_id FROM @extschema@.job_log l
+    WHERE l.state = 'running' AND l.jl_id >= (SELECT w.lowest_open_run FROM @extschema@.worker_state w)),
+candidate AS (
     SELECT j.job_id, j.rolname, j.datname, j.server, j.defined_by, j.job_name, j.job_description, j.job_command, j.expect_success_within,
            s.quarantined_since, s.quarantined_reason, s.disabled_at, d.due_at,
            greatest(j.schedule_set_at, t.last_success) AS expected_since, coalesce(t.failure_count, 0) AS failures,
@@ -17,15 +40,16 @@ WITH candidate AS (
                CASE WHEN extract(epoch FROM clock_timestamp() - a.scheduled_at) > o.usual * w.overrun_factor THEN 'overrun' END,
                CASE WHEN cardinality(array_positions(t.last_states, 'skipped')) >= 5 THEN 'skipping' END],
                NULL) AS problems
-    FROM ONLY @extschema@.job j
+    FROM suspect x
+    CROSS JOIN LATERAL (SELECT * FROM ONLY @extschema@.job g WHERE g.job_id = x.job_id LIMIT 1) j
     -- One row, which the planner knows of an aggregate only.
-    CROSS JOIN (SELECT max(s.overrun_factor) AS overrun_factor, 
+    CROSS JOIN (SELECT max(s.overrun_factor) AS overrun_factor,
                        -- Without a worker nothing is active, whatever it has left in the log.
                        (SELECT w.lowest_open_run FROM @extschema@.worker_state w WHERE @extschema@.worker_pid() IS NOT NULL) AS lowest_open_run
                 FROM @extschema@.worker_setting s) w
-    LEFT JOIN @extschema@.job_state s ON s.job_id = j.job_id
-    LEFT JOIN @extschema@.job_statistic t ON t.job_id = j.job_id
-    LEFT JOIN @extschema@.pending_run p ON p.job_id = j.job_id
+    LEFT JOIN LATERAL (SELECT * FROM @extschema@.job_state g WHERE g.job_id = x.job_id LIMIT 1) s ON true
+    LEFT JOIN LATERAL (SELECT * FROM @extschema@.job_statistic g WHERE g.job_id = x.job_id LIMIT 1) t ON true
+    LEFT JOIN LATERAL (SELECT * FROM @extschema@.pending_run g WHERE g.job_id = x.job_id LIMIT 1) p ON true
     CROSS JOIN LATERAL (SELECT least(CASE WHEN s.schedule_set_at = j.schedule_set_at THEN s.next_run_at
                                           ELSE j.first_run_at END, p.due_at) AS due_at) d
     LEFT JOIN LATERAL (SELECT l.jl_id, l.scheduled_at FROM @extschema@.job_log l
@@ -110,3 +134,18 @@ COMMENT ON COLUMN @extschema@.job_problem.since IS 'since when';
 COMMENT ON COLUMN @extschema@.job_problem.what IS 'what is wrong, in words';
 COMMENT ON COLUMN @extschema@.job_problem.remedy IS 'what to do about it';
 GRANT SELECT ON @extschema@.job_problem TO job_scheduler, job_monitor;
+
+CREATE FUNCTION @internal@.job_problems() RETURNS SETOF @extschema@.job_problem
+LANGUAGE plpgsql STABLE SECURITY INVOKER
+ROWS 20
+SET search_path = pg_catalog, pg_temp
+SET jit = off -- takes longer than all of this
+SET enable_seqscan = off -- nobody has told the planner yet how few rows the indexes have
+AS $$
+BEGIN
+    RETURN QUERY SELECT * FROM @extschema@.job_problem;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.job_problems() IS 'the rows of job_problem, which the planner takes for few';
+REVOKE ALL ON FUNCTION @extschema@.job_problems() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.job_problems() TO job_scheduler, job_monitor;

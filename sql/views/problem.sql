@@ -15,7 +15,7 @@ SELECT c.problem, date_trunc('second', c.since) AS since, CAST(NULL AS bigint) A
 FROM condition c
 UNION ALL
 SELECT j.problem, date_trunc('second', j.since), j.job_id, j.job, j.rolname, j.datname, j.what, j.remedy
-FROM (SELECT p.* FROM @extschema@.job_problem p
+FROM (SELECT p.* FROM @extschema@.job_problems() p
       -- One row says it of all jobs, if nothing is started.
       WHERE p.problem <> 'late' OR NOT EXISTS (SELECT FROM condition)
       ORDER BY p.rank, p.since) j;

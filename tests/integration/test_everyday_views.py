@@ -357,3 +357,20 @@ def test_what_a_user_sees(scheduler: Scheduler) -> None:
     assert [row.relname for row in views if f"`{row.relname}`" not in reference] == []
     # They own sequences that dumps carry; the worker of 1.0.0 has the last one.
     assert {row.relname for row in tables} == {"once_job", "worker_request", "worker_state"}
+
+
+def test_problems_of_many_jobs_are_found_by_indexes(scheduler: Scheduler) -> None:
+    scheduler.execute(
+        """SELECT count(insert_job('SELECT 1', current_catalog, '@yearly', timezone => 'UTC'))
+           FROM generate_series(1, 1000)"""
+    )
+    scheduler.execute("INSERT INTO job_statistic (job_id) SELECT j.job_id FROM job j")
+    scheduler.execute(
+        """INSERT INTO job_state (job_id, schedule_set_at, next_run_at)
+           SELECT j.job_id, j.schedule_set_at, now() + interval '1 day' FROM job j"""
+    )
+    with scheduler.connect() as session:
+        session.execute("SET enable_seqscan = off")  # as the function has it
+        plan = "\n".join(row[0] for row in session.execute("EXPLAIN SELECT * FROM job_problem"))
+    assert re.findall(r"Seq Scan on (?:job|job_state|job_statistic|job_log) .*", plan) == []
+    assert scheduler.execute("SELECT * FROM problem WHERE job_id IS NOT NULL").fetchall() == []
