@@ -4,10 +4,14 @@ CREATE FUNCTION @internal@.refuse_rename() RETURNS event_trigger
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    renamed CONSTANT text := (
+        SELECT CASE WHEN quote_ident(n.nspname) <> '@extschema@' THEN '@extschema@'
+                    WHEN to_regnamespace('@internal@') IS NULL THEN '@internal@' END
+        FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'elephant_worker');
 BEGIN
-    IF EXISTS (SELECT FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
-               WHERE e.extname = 'elephant_worker' AND quote_ident(n.nspname) <> '@extschema@') THEN
-        RAISE EXCEPTION 'schema % cannot be renamed', '@extschema@'
+    IF renamed IS NOT NULL THEN
+        RAISE EXCEPTION 'schema % cannot be renamed', renamed
             USING ERRCODE = 'feature_not_supported',
                   DETAIL = 'The functions of elephant_worker, which is in it, name it.',
                   HINT = 'To move the jobs, take what export_jobs() returns to apply_jobs() of an extension that is created in another schema.';
@@ -15,7 +19,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.refuse_rename() IS
-    'event trigger: refuses to rename the schema of the extension (0A000)';
+    'event trigger: refuses to rename the schemas of the extension (0A000)';
 REVOKE ALL ON FUNCTION @extschema@.refuse_rename() FROM PUBLIC;
 
 DO $$

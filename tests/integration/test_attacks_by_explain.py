@@ -12,7 +12,7 @@ import pytest
 from psycopg import sql
 
 from harness.cluster import USER
-from harness.scheduler import SCHEMA, Scheduler, new_scheduler
+from harness.scheduler import INTERNAL, SCHEMA, Scheduler, new_scheduler
 
 VIEWS = (
     "my_job", "member_job", "visible_job", "my_job_log", "member_job_log", "job_stats", "member_once_job",
@@ -98,7 +98,7 @@ class Theatre:
                AND ({} <> 'job_request' OR c.attname NOT IN ('kind', 'cause'))
                AND ({} <> 'waiting_run' OR c.attname <> 'cause')
                AND ({} NOT LIKE '%_job_change' OR c.attname <> 'action')""",
-            *(sql.Literal(text) for text in (f'"{SCHEMA}".{view}', view, view, view)),
+            *(sql.Literal(text) for text in (view, view, view, view)),
         )
         return [row.name for row in rows]
 
@@ -130,7 +130,7 @@ def theatre(cluster: Any) -> Iterator[Theatre]:
 @pytest.mark.parametrize("view", VIEWS)
 def test_explain_does_not_tell_what_is_in_rows_of_others(theatre: Theatre, view: str) -> None:
     has_role = "rolname" in {row.attname for row in theatre.scheduler.execute(
-        "SELECT attname FROM pg_attribute WHERE attrelid = {}::regclass", sql.Literal(f'"{SCHEMA}".{view}')
+        "SELECT attname FROM pg_attribute WHERE attrelid = {}::regclass", sql.Literal(view)
     )}  # fmt: skip
     columns = theatre.columns(view)
     # Where the numbers of rows are the same, which they are not where rows of one's own differ too.
@@ -144,12 +144,12 @@ def test_explain_does_not_tell_what_is_in_rows_of_others(theatre: Theatre, view:
     assert {column for column, *_ in compared} == set(columns)
     for place, plan in enumerate(PLANS):
         theatre.session.execute(plan)
-        theatre.session.execute(f'SET search_path = "{SCHEMA}"')
+        theatre.session.execute(f'SET search_path = "{SCHEMA}", {INTERNAL}')
         # Planning the other views takes long: each condition in one of the plans is enough there.
         for column, condition, one, other in compared if view in DIRECT else compared[place :: len(PLANS)]:
             found = [theatre.explain(view, column, condition, value) for value in (one, other)]
             assert found[0] == found[1], (plan, column, condition)
-    theatre.session.execute(f'RESET ALL; SET search_path = "{SCHEMA}"')
+    theatre.session.execute(f'RESET ALL; SET search_path = "{SCHEMA}", {INTERNAL}')
 
 
 @pytest.mark.parametrize("view", ["my_job", "member_job", "my_job_log", "member_job_log"])
@@ -202,13 +202,13 @@ def test_nor_does_explain_of_a_change(theatre: Theatre, view: str, statement: st
 def test_no_statistics_are_kept_of_what_users_write(theatre: Theatre) -> None:
     sampled = {row.column for row in theatre.scheduler.execute(
         """SELECT tablename || '.' || attname AS column FROM pg_stats
-           WHERE schemaname = {} AND concat(most_common_vals::text, histogram_bounds::text) LIKE '%secret%'""",
-        sql.Literal(SCHEMA),
+           WHERE schemaname IN ({}, {}) AND concat(most_common_vals::text, histogram_bounds::text) LIKE '%secret%'""",
+        sql.Literal(SCHEMA), sql.Literal(INTERNAL),
     )}  # fmt: skip
     assert not sampled
     for view in ("pg_stats", "pg_stats_ext"):
         assert theatre.session.execute(
-            f"SELECT FROM {view} WHERE schemaname = %s AND tablename <> 'worker_setting'", (SCHEMA,)
+            f"SELECT FROM {view} WHERE schemaname IN (%s, %s) AND tablename <> 'worker_setting'", (SCHEMA, INTERNAL)
         ).fetchall() == []  # fmt: skip
 
 

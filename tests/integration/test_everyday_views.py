@@ -10,8 +10,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from harness.remedies import alternatives
 from harness.cluster import ROOT
+from harness.remedies import alternatives
 from harness.scheduler import SCHEMA, Scheduler
 from harness.waiting import until
 

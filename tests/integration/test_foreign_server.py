@@ -383,7 +383,7 @@ def test_a_dump_names_the_server(fleet: Fleet, tmp_path: Path) -> None:
         admin.execute('SET search_path = "Elephant Test"')
         (row,) = admin.execute("SELECT server, datname FROM all_job").fetchall()
         assert row == ("berlin", "far shop")
-        assert admin.execute("SELECT obstacle FROM job_for_worker").fetchone() == (None,)
+        assert admin.execute("SELECT obstacle FROM elephant_worker_internal.job_for_worker").fetchone() == (None,)
     restored.admin.close()
 
 

@@ -268,7 +268,7 @@ def test_timeouts_of_the_server(make: Callable[..., Cluster]) -> None:
         with cluster.connect(scheduler.dbname) as admin:
             admin.execute(sql.SQL("SET search_path = {}").format(sql.Identifier(SCHEMA)))
             row = admin.execute(
-                """SELECT worker_pid(), (SELECT spare_pid FROM worker_state),
+                """SELECT elephant_worker_internal.worker_pid(), (SELECT spare_pid FROM worker_state),
                        (SELECT max(pid) FROM pg_stat_activity
                         WHERE query ~ 'LISTEN elephant_worker_wake' AND pid <> pg_backend_pid())"""
             ).fetchone()

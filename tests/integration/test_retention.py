@@ -7,6 +7,7 @@ import pytest
 from psycopg import sql
 
 from elephant_worker.database import job_log, job_statistic
+from elephant_worker.database.spi import in_schemas
 from elephant_worker.worker.main import SESSION
 from harness.scheduler import SCHEMA, Scheduler
 from harness.waiting import until
@@ -157,7 +158,7 @@ def test_no_statement_reads_the_whole_log(scheduler: Scheduler) -> None:
             (job_log.PRUNE_BY_COUNT, "'{1001,1002}', 100, 100"),
         ]
     ):
-        text = statement.text.replace("@extschema@", f'"{SCHEMA}"')
+        text = in_schemas(statement.text, f'"{SCHEMA}"')
         session.execute(f"PREPARE s{number} ({', '.join(statement.types)}) AS {text}")
         plan = "\n".join(row[0] for row in session.execute(f"EXPLAIN EXECUTE s{number} ({values})"))
         assert "Seq Scan on job_" not in plan, plan
