@@ -12,7 +12,8 @@ follow this one in the table, and `but job_name` leaves one out.
 A line `@one line of context@` at the end of a function in PL/pgSQL becomes what stands in one_line_of_context.sql.
 
 What users neither call nor read is created as `@internal@.name`, in a schema of its own. Wherever else it is named,
-`@extschema@.name` finds it; but not in updates/, where things are still in the place that a version has put them.
+`@extschema@.name` finds it, in cron/ `@scheduler@.name`; but not in updates/, where things are still in the place that
+a version has put them.
 """
 
 from __future__ import annotations
@@ -96,7 +97,7 @@ def place(script: str, internal: set[str]) -> str:
         return f"@internal@.{name[1]}" if name[1] in internal else name[0]
 
     parts = [
-        part if part.startswith("-- updates/") else re.sub(r"@extschema@\.(\w+)", replace, part)
+        part if part.startswith("-- updates/") else re.sub(r"@(?:extschema|scheduler)@\.(\w+)", replace, part)
         for part in PART.split(script)
     ]
     return "".join(parts).replace("@internal@", INTERNAL)
