@@ -5,11 +5,15 @@ AS $$
     -- The bootstrap superuser is named after the operating system's user of the server. No word while the
     -- server is down: cron would mail it.
     SELECT replace(format($command$* * * * * %s pg_isready -q %s && psql -qAtX %s -d %s -c 'SELECT @extschema@.start_worker(unattended := true)' >/dev/null$command$,
-                          r.rolname, s.address, s.address, @extschema@.quote_for_shell(current_database()::text)),
+                          r.rolname, s.address, s.address, @extschema@.quote_for_shell(n.name)),
                    '%', E'\\%')
     FROM pg_roles r,
          (SELECT format('-h %s -p %s', @extschema@.quote_for_shell(coalesce(@extschema@.socket_directory(), 'localhost')),
-                        current_setting('port'))) s (address)
+                        current_setting('port'))) s (address),
+         -- Some names psql would take for parameters of a connection.
+         (SELECT CASE WHEN current_database() ~ '=|://'
+                      THEN format('dbname=''%s''', regexp_replace(current_database()::text, E'([\\\\''])', E'\\\\\\1', 'g'))
+                      ELSE current_database()::text END) n (name)
     WHERE r.oid = 10;
 $$;
 COMMENT ON FUNCTION @extschema@.launcher_line() IS 'the line for /etc/cron.d that has a launcher for this database';
@@ -36,7 +40,8 @@ BEGIN
         RETURN QUERY VALUES ('launcher', 'warning',
                      CASE WHEN seen IS NULL THEN 'no launcher is there: nothing will start the worker again after a restart'
                           ELSE format('the launcher was last seen %s', seen) END,
-                     format(E'sudo tee %s <<''END''\n%s\nEND', file, @extschema@.launcher_line()));
+                     coalesce(@extschema@.rename_database(),
+                              format(E'sudo tee %s <<''END''\n%s\nEND', file, @extschema@.launcher_line())));
     END IF;
 END
 $$;

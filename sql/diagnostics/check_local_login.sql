@@ -38,7 +38,7 @@ BEGIN
         RETURN QUERY VALUES ('local login', 'ok', format('line %s of pg_hba.conf lets role "%s" in over the socket (%s)', line, superuser, method),
                      NULL);
     ELSE
-        new_line := format('local %I %I peer', current_database(), superuser);
+        new_line := format('local %s %s peer', @extschema@.quote_for_hba(current_database()), @extschema@.quote_for_hba(superuser));
         RETURN QUERY VALUES ('local login', 'error',
                      CASE WHEN line IS NULL THEN format('no line of pg_hba.conf lets role "%s" in over the socket', superuser)
                           ELSE format('line %s of pg_hba.conf asks role "%s" on the socket for %s', line, superuser, method) END

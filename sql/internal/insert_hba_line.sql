@@ -3,11 +3,15 @@ LANGUAGE sql STABLE
 SECURITY DEFINER -- where the files are is hidden from ordinary roles; job_monitor is told it in the remedy
 SET search_path = pg_catalog, pg_temp
 AS $$
-    -- A signal tells the server to read the file: until it has, there may be no way to log in.
-    SELECT format(E'sudo sed -i %s %s\nsudo kill -HUP $(sudo head -n 1 %s)',
-                  @extschema@.quote_for_shell(CASE WHEN before IS NULL THEN '$a ' ELSE before || 'i ' END || new_line),
-                  @extschema@.quote_for_shell(current_setting('hba_file')),
-                  @extschema@.quote_for_shell(current_setting('data_directory') || '/postmaster.pid'));
+    -- A signal tells the server to read the file: until it has, there may be no way to log in. To sed a backslash
+    -- is the beginning of another character, and what follows a line break a command of its own.
+    SELECT coalesce(@extschema@.rename_database(),
+                    format(E'sudo sed -i %s %s\nsudo kill -HUP $(sudo head -n 1 %s)',
+                           @extschema@.quote_for_shell(
+                               CASE WHEN before IS NULL THEN '$a ' ELSE before || 'i ' END
+                               || replace(regexp_replace(new_line, '[[:cntrl:]]', ' ', 'g'), E'\\', E'\\\\')),
+                           @extschema@.quote_for_shell(current_setting('hba_file')),
+                           @extschema@.quote_for_shell(current_setting('data_directory') || '/postmaster.pid')));
 $$;
 COMMENT ON FUNCTION @extschema@.insert_hba_line(text, integer) IS
     'the commands that put a line into pg_hba.conf, before the line of this number, which would decide otherwise; NULL: at its end';

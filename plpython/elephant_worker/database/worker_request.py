@@ -87,9 +87,11 @@ def queued_runs(spi: Spi, after: int, limit: int, held: Held) -> list[QueuedRun]
 
 
 FOLLOW_ROLES = Statement(
-    """UPDATE @extschema@.worker_request i SET rolname = j.rolname FROM ONLY @extschema@.job j
-       WHERE j.job_id = ANY ($1) AND i.job_id = ANY ($1) AND i.job_id = j.job_id AND i.kind = 'run'
-           AND i.rolname <> j.rolname""",
+    # Each job is looked up for itself: a join of the two arrays would compare each with each.
+    """UPDATE @extschema@.worker_request i
+       SET rolname = (SELECT j.rolname FROM ONLY @extschema@.job j WHERE j.job_id = i.job_id)
+       WHERE i.job_id = ANY ($1) AND i.kind = 'run'
+           AND i.rolname <> (SELECT j.rolname FROM ONLY @extschema@.job j WHERE j.job_id = i.job_id)""",
     "int8[]",
 )
 
@@ -128,10 +130,13 @@ def take(spi: Spi, request_ids: Sequence[int]) -> None:
 
 
 WITHDRAW_OF_JOBS = Statement(
+    # See FOLLOW_ROLES.
     """UPDATE @extschema@.worker_request i SET withdrawn = true
-       FROM unnest($1, $2) c (job_id, request_id)
-       WHERE i.kind = 'run' AND i.cause <> 'retry' AND i.job_id = c.job_id AND i.job_id = ANY ($1)
-           AND i.request_id < c.request_id AND NOT i.withdrawn""",
+       WHERE i.request_id = ANY (ARRAY(
+           SELECT r.request_id FROM unnest($1, $2) c (job_id, request_id)
+           CROSS JOIN LATERAL (SELECT m.request_id FROM @extschema@.worker_request m
+                               WHERE m.kind = 'run' AND m.job_id = c.job_id AND m.request_id < c.request_id
+                                   AND m.cause <> 'retry' AND NOT m.withdrawn OFFSET 0) r))""",
     *("int8[]", "int8[]"),
 )
 

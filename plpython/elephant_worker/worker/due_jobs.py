@@ -17,9 +17,9 @@ LONG_AGO: Position = float("-inf"), 0
 # Above all numbers of jobs.
 NO_JOB = 2**63 - 2  # a job_id
 # How much of what waits is read at once: the more it is, the more runs of one role follow each other in its
-# sessions. While roles are full, it is read anew for each of their runs that ends.
+# sessions. Where roles can be full, it is read anew for each of their runs that ends.
 LOOKAHEAD = 10000  # rows
-LOOKAHEAD_OF_OTHERS = 1000  # rows
+SHORT_LOOKAHEAD = 1000  # rows
 # While more is due than can be done, what has become due since is read this often.
 EXTEND_INTERVAL = 0.1  # seconds
 
@@ -125,12 +125,13 @@ class DueJobs:
 
     # --- reading ----------------------------------------------------------------------------
 
-    def fill(self, now: float, held: Held, taken: Sequence[QueuedRun] = ()) -> None:
-        """Read what waits, except for what is held and what has been taken already."""
-        limit = LOOKAHEAD_OF_OTHERS if held else LOOKAHEAD
+    def fill(self, now: float, held: Held, taken: Sequence[QueuedRun] = (), often: bool = False) -> None:
+        """Read what waits, except for what is held and what has been taken already; less of it if that is to be done
+        often."""
+        limit = SHORT_LOOKAHEAD if often or held else LOOKAHEAD
         due, until = self._read_due(now, limit, self._scan_start, held)
         known = {(entry.job_id, entry.request_id) for entry in taken}
-        waiting = [*due, *self._read_requests(0, held)]
+        waiting = [*due, *self._read_requests(0, limit, held)]
         self.queue.fill((entry for entry in waiting if (entry.job_id, entry.request_id) not in known), held, until)
 
     def extend(self, now: float) -> None:
@@ -146,7 +147,7 @@ class DueJobs:
         A request that a later one has overtaken on its way here is found when the queue is filled again.
         """
         if len(self.queue) < LOOKAHEAD:
-            self.queue.add(self._read_requests(self.queue.last_request, self.queue.held))
+            self.queue.add(self._read_requests(self.queue.last_request, LOOKAHEAD, self.queue.held))
 
     def take(self, waiting: Sequence[QueuedRun], postponed: Sequence[int]) -> None:
         """Take what was asked for out of the inbox, but for the requests that are postponed."""
@@ -182,5 +183,5 @@ class DueJobs:
         due = job_state.due(self._spi, now, limit, first, held)
         return due, due[-1].order if len(due) == limit else (now, NO_JOB)
 
-    def _read_requests(self, after: int, held: Held) -> list[QueuedRun]:
-        return worker_request.queued_runs(self._spi, after, LOOKAHEAD, held)
+    def _read_requests(self, after: int, limit: int, held: Held) -> list[QueuedRun]:
+        return worker_request.queued_runs(self._spi, after, limit, held)

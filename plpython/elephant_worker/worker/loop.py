@@ -44,7 +44,7 @@ POLL_INTERVAL_WITHOUT_LISTEN = 1.0  # seconds
 # How often the settings and the inbox are looked at while the listener hears of changes.
 SETTINGS_POLL_INTERVAL = 5.0  # seconds
 # How many messages one transaction follows; more of them must not keep runs waiting.
-MESSAGES_AT_ONCE = 10000  # messages
+MESSAGES_AT_ONCE = 500  # messages
 # How long after a failed transaction the next one is tried: at first, and at most.
 FIRST_RETRY_WAIT = 0.1  # seconds
 LONGEST_RETRY_WAIT = 5.0  # seconds

@@ -228,9 +228,10 @@ class Starter:
         capacity = self._capacity()
         if limit is not None:
             capacity.slots = min(capacity.slots, limit)
+        often = capacity.per_role is not None
         if len(queue) < capacity.slots or self._fill.begin_if_due(self._clock.steady()):
             self._fill.restart(self._clock.steady())
-            due_jobs.fill(now, capacity.held)
+            due_jobs.fill(now, capacity.held, often=often)
         else:
             due_jobs.extend(now)
             if has_news:
@@ -240,7 +241,7 @@ class Starter:
             self._closed_databases.close(capacity.full)
         if capacity.slots and len(queue) and (capacity.held or not picked):
             # The rest is of full roles or databases, or there are no connections.
-            due_jobs.fill(now, capacity.held, picked)
+            due_jobs.fill(now, capacity.held, picked, often)
             picked += queue.take(capacity, now)
             if not picked and len(queue):
                 self._pool.close_free(queue.needs_sessions(capacity))

@@ -1,0 +1,110 @@
+"""Two-phase commit: what somebody has prepared, and leaves so, holds up neither the worker nor others' definitions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from harness.cluster import Cluster, Installation
+from harness.scheduler import Scheduler, new_scheduler, with_template
+from harness.waiting import until
+
+
+@pytest.fixture(scope="module")
+def server(installation: Installation) -> Iterator[Cluster]:
+    """One that lets transactions be prepared, which stock servers do not."""
+    cluster = with_template(Cluster(installation, {"max_prepared_transactions": "5"}))
+    yield cluster
+    cluster.stop()
+
+
+@pytest.fixture
+def two_phase(server: Cluster) -> Iterator[Scheduler]:
+    """A worker runs, nobody is patient."""
+    scheduler = new_scheduler(server)
+    scheduler.execute("SET lock_timeout = '3 s'")
+    scheduler.start()
+    yield scheduler
+    for row in scheduler.execute("SELECT gid FROM pg_prepared_xacts").fetchall():
+        scheduler.execute("ROLLBACK PREPARED {}", sql.Literal(row.gid))
+    scheduler.close()
+
+
+# Mallory's jobs are named "mine" and "other"; run is a run of hers that goes on.
+STATEMENTS = {
+    "insert_job": "SELECT insert_job('SELECT 1', current_catalog, '1 second')",
+    "define_job": "SELECT define_job('new', 'SELECT 1', schedule := '1 second')",
+    "run_after": "UPDATE my_job SET run_after = (SELECT ARRAY[job_id] FROM my_job WHERE job_name = 'other') "
+    "WHERE job_name = 'mine'",
+    "delete_job": "SELECT delete_job('other')",
+    "run_job": "SELECT run_job('mine')",
+    "run_once": "SELECT run_once('SELECT 1')",
+    "cancel_job": "SELECT cancel_job('mine')",
+    "cancel_run": "SELECT cancel_run(max(jl_id)) FROM my_job_log",
+    "row locks": "SELECT * FROM my_job FOR UPDATE",
+}
+
+
+def test_a_definition_cannot_be_prepared(two_phase: Scheduler) -> None:
+    """It has notified the worker."""
+    mallory = two_phase.connect_as(two_phase.role("mallory"))
+    mallory.autocommit = False
+    mallory.execute("SELECT insert_job('SELECT 1', current_catalog)")
+    with pytest.raises(psycopg.errors.FeatureNotSupported):
+        mallory.execute("PREPARE TRANSACTION 'held'")
+
+
+def test_what_is_prepared_holds_up_nobody(two_phase: Scheduler) -> None:
+    """Unless whoever prepares it calls itself the worker: then nobody is notified."""
+    mallory = two_phase.connect_as(two_phase.role("mallory"))
+    mallory.execute("SELECT insert_job('SELECT pg_sleep(1000)', current_catalog, job_name := 'mine')")
+    mallory.execute("SELECT insert_job('SELECT 1', current_catalog, job_name := 'other')")
+    mallory.execute("SELECT run_job('mine')")
+    until(lambda: [run.state for run in two_phase.log()] == ["running"], "her run")
+    mallory.execute("SET application_name = 'elephant_worker'")
+    victim = two_phase.connect_as(two_phase.role("victim"))
+    victim.execute("SET lock_timeout = '3 s'")
+    mallory.execute("SET lock_timeout = '3 s'")
+    for name, statement in STATEMENTS.items():
+        mallory.autocommit = False
+        mallory.execute(statement)
+        mallory.execute("PREPARE TRANSACTION 'held'")
+        mallory.autocommit = True
+        row = victim.execute("SELECT job_id FROM insert_job('SELECT 1', current_catalog, '1 second')").fetchone()
+        assert row is not None
+        victim.execute("UPDATE my_job SET run_after = '{}', job_description = 'x' WHERE job_id = %s", (row.job_id,))
+        until(lambda job_id=row.job_id: two_phase.log(job_id), f"a run after {name}", 10)
+        run = victim.execute("SELECT run_once('SELECT 1') AS run").fetchone()
+        assert run is not None
+        assert two_phase.ended(run.run, 10).state == "succeeded", name
+        victim.execute("SELECT delete_job(%s)", (row.job_id,))
+        mallory.execute("ROLLBACK PREPARED 'held'")
+
+
+def test_what_was_prepared_counts_when_it_is_committed(two_phase: Scheduler) -> None:
+    """Also if a worker has ended and another has begun meanwhile."""
+    mallory = two_phase.connect_as(two_phase.role("mallory"))
+    mallory.execute("SET application_name = 'elephant_worker'")
+    mallory.autocommit = False
+    row = mallory.execute("SELECT job_id FROM insert_job('SELECT 1', current_catalog, '1 second')").fetchone()
+    assert row is not None
+    mallory.execute("PREPARE TRANSACTION 'held'")
+    two_phase.stop()
+    two_phase.start()
+    assert two_phase.run("SELECT 1").state == "succeeded"
+    two_phase.execute("COMMIT PREPARED 'held'")
+    until(lambda: two_phase.log(row.job_id), "a run of what was committed", 10)
+
+
+def test_nobody_else_commits_what_is_prepared(two_phase: Scheduler) -> None:
+    mallory, victim = two_phase.connect_as(two_phase.role("mallory")), two_phase.connect_as(two_phase.role("victim"))
+    victim.execute("SET application_name = 'elephant_worker'")
+    victim.autocommit = False
+    victim.execute("SELECT insert_job('SELECT 1', current_catalog)")
+    victim.execute("PREPARE TRANSACTION 'of the victim'")
+    for end in ("COMMIT", "ROLLBACK"):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            mallory.execute(f"{end} PREPARED 'of the victim'")

@@ -1,0 +1,154 @@
+"""What check_setup(), problem and hints tell an administrator to execute: names that others have chosen stay names."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from harness.cluster import USER, Cluster
+from harness.scheduler import SCHEMA, new_scheduler
+
+CANARY = "pwned"
+NAMES = [
+    "a'b",
+    'a"b',
+    "a\\",
+    "a\\'b",
+    "$(touch pwned)",
+    "`touch pwned`",
+    "a; touch pwned; #",
+    "\\! touch pwned",
+    "% touch pwned",
+    "a\\nhost all all 0.0.0.0 0.0.0.0 trust\\n#",
+    "/.*",
+    '/a"\\',
+    "all",
+    "sameuser",
+    "replication",
+    "@/etc/passwd",
+    "+postgres",
+    "a,b",
+    "-c",
+    "#a",
+    ":pwned :'pwned'",
+    "host=127.0.0.1 port=1",
+    "host=127.0.0.1 user='\\'",
+    "postgresql://127.0.0.1:1/a",
+    "x'); CREATE ROLE pwned; --",
+    'x"; CREATE ROLE pwned; --',
+    "$$; CREATE ROLE pwned; --",
+    # Whose lines would be others.
+    "a\nhost all all 0.0.0.0 0.0.0.0 trust",
+    "a\ne touch pwned",
+    "a\nEND\ntouch pwned\n",
+    "a\n* * * * * root touch pwned",
+    "a\r\n\\! touch pwned",
+    "a\x1b[201~\rtouch pwned\r",
+]
+
+
+class Shell:
+    """Executes it as an administrator does; sudo keeps what would go into /etc, and signals nobody."""
+
+    def __init__(self, directory: Path, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self.directory = directory
+        sudo = directory / "sudo"
+        sudo.write_text(
+            '#!/bin/sh\ncase $1 in tee) shift; echo "$1" > tee.name; cat > tee;; kill) ;; *) exec "$@";; esac\n'
+        )
+        sudo.chmod(0o755)
+
+    def __call__(self, command: str) -> str:
+        environment = {
+            **os.environ,
+            "PATH": f"{self.directory}:{self.cluster.installation.bindir}:{os.environ['PATH']}",
+        }
+        done = subprocess.run(
+            ["sh", "-c", command], env=environment, cwd=self.directory, capture_output=True, text=True
+        )
+        assert done.returncode == 0, (command, done.stdout, done.stderr)
+        return done.stdout
+
+    def psql(self, dbname: str, statements: str) -> None:
+        done = self.cluster.command(
+            "psql", "-X", "-v", "ON_ERROR_STOP=1", "-v", "pwned=1", f"dbname='{_escaped(dbname)}'",
+            input=statements, cwd=self.directory, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, (statements, done.stdout, done.stderr)
+
+    def is_clean(self) -> bool:
+        """Whether nothing of a name was executed."""
+        with self.cluster.connect() as admin:
+            role: Any = admin.execute("SELECT count(*) FROM pg_roles WHERE rolname = %s", (CANARY,)).fetchone()
+        return not (self.directory / CANARY).exists() and role[0] == 0
+
+
+def _escaped(name: str) -> str:
+    return name.replace("\\", "\\\\").replace("'", "\\'")
+
+
+def _rename(cluster: Cluster, before: str, name: str) -> None:
+    with cluster.connect() as admin:
+        admin.execute(sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(before), sql.Identifier(name)))
+
+
+def _remedy(admin: psycopg.Connection[Any], check: str) -> str:
+    row: Any = admin.execute(f"SELECT * FROM {check}()").fetchone()
+    assert row.state in ("error", "warning")
+    return str(row.remedy)
+
+
+def _meant(admin: psycopg.Connection[Any], pattern: str) -> list[str]:
+    """The databases that an expression of pg_hba.conf fits."""
+    rows = admin.execute("SELECT datname FROM pg_database WHERE datname ~ substr(%s, 2)", (pattern,))
+    return [row.datname for row in rows]
+
+
+def test_the_owner_of_a_database_writes_no_line_of_a_file(own_cluster: Callable[..., Cluster], tmp_path: Path) -> None:
+    cluster = own_cluster()
+    scheduler = new_scheduler(cluster)
+    scheduler.admin.close()
+    shell, name = Shell(tmp_path, cluster), scheduler.dbname
+    for next_name in NAMES:
+        _rename(cluster, name, next_name)
+        name = next_name
+        with cluster.connect(f"{name}") as admin:
+            admin.execute(sql.SQL("SET search_path = {}").format(sql.Identifier(SCHEMA)))
+            hba: Any = admin.execute("SHOW hba_file").fetchone()
+            # Looked at, and not read by the server.
+            Path(hba[0]).write_text("local all all reject\nhost all all all scram-sha-256\n")
+            remedies = _remedy(admin, "check_local_login"), _remedy(admin, "check_launcher")
+        if any(ord(character) < 32 for character in name):
+            # No line can have such a name: it is to be another one.
+            assert len(set(remedies)) == 1
+            shell.psql("postgres", remedies[0])
+            with cluster.connect() as admin:
+                oid: Any = admin.execute("SELECT oid FROM pg_database WHERE datname ~ '^database_[0-9]+$'").fetchone()
+            name = f"database_{oid[0]}"
+        else:
+            for remedy in remedies:
+                shell(remedy)
+            with cluster.connect(name) as admin:
+                admin.execute(sql.SQL("SET search_path = {}").format(sql.Identifier(SCHEMA)))
+                rules = admin.execute("SELECT * FROM pg_hba_file_rules").fetchall()
+                assert [rule.error for rule in rules] == [None] * 3, name
+                assert (rules[0].type, rules[0].user_name, rules[0].auth_method) == ("local", [USER], "peer")
+                (database,) = rules[0].database
+                assert database == name or (name.startswith("/") and _meant(admin, database) == [name]), name
+                state: Any = admin.execute("SELECT state FROM check_local_login()").fetchone()
+                assert state.state == "ok", name
+            (line,) = (tmp_path / "tee").read_text().splitlines()
+            assert line.startswith(f"* * * * * {USER} ")
+            # What cron makes of it, executed: it asks for the name where it would start the worker.
+            command = line.split(" ", 6)[6].replace(r"\%", "%").replace(">/dev/null", "")
+            assert f'"{SCHEMA}".start_worker(unattended := true)' in command
+            command = command.replace(f'"{SCHEMA}".start_worker(unattended := true)', "current_database()")
+            assert shell(command).rstrip("\n") == name
+        assert shell.is_clean(), name
