@@ -93,7 +93,8 @@ SELECT c.job_id, c.rolname, c.datname,
            ELSE format('%s of its last %s runs were skipped, since an earlier run was still active',
                        cardinality(array_positions(c.last_states, 'skipped')), cardinality(c.last_states)) END AS what,
        CASE p.problem
-           WHEN 'quarantined' THEN coalesce(o.hint, l.exception_hint, format('SELECT @extschema@.run_job(%s);', c.job_id))
+           -- Not what the log has: a run can say the same, with a hint of its own.
+           WHEN 'quarantined' THEN coalesce(o.hint, format('SELECT @extschema@.run_job(%s);', c.job_id))
            WHEN 'disabled' THEN format('SELECT @extschema@.update_job(%s, enabled := true);', c.job_id)
            WHEN 'failing' THEN format('SELECT * FROM @extschema@.%s WHERE jl_id = %s;', v.log, l.jl_id)
            WHEN 'late' THEN 'SELECT running_jobs, due_jobs, queued_runs FROM @extschema@.worker_status; -- max_running_jobs, max_running_jobs_per_role'

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 from psycopg import sql
 
 from harness.cluster import USER, Cluster
-from harness.scheduler import SCHEMA, new_scheduler
+from harness.scheduler import SCHEMA, Scheduler, new_scheduler
 
 CANARY = "pwned"
 NAMES = [
@@ -152,3 +153,22 @@ def test_the_owner_of_a_database_writes_no_line_of_a_file(own_cluster: Callable[
             command = command.replace(f'"{SCHEMA}".start_worker(unattended := true)', "current_database()")
             assert shell(command).rstrip("\n") == name
         assert shell.is_clean(), name
+
+
+@pytest.mark.parametrize("is_obstacle", [False, True])
+def test_a_run_gives_no_remedies(scheduler: Scheduler, is_obstacle: bool) -> None:
+    """A job that has failed with just what is said of it later, and with a hint of its own."""
+    mallory, gone = scheduler.role("mallory"), scheduler.database("gone")
+    reason = f'database "{gone}" does not exist' if is_obstacle else "the worker could not claim a run: out of luck"
+    scheduler.start()
+    hint = f'ALTER ROLE "{mallory}" SUPERUSER;'
+    command = f"DO $x$BEGIN RAISE EXCEPTION USING MESSAGE = '{reason}', HINT = '{hint}'; END$x$"
+    job_id = scheduler.insert(command, gone, rolname=mallory)
+    run = scheduler.ended(scheduler.value("SELECT run_job(%s)", job_id))
+    assert (run.exception_message, run.exception_hint) == (reason, hint)
+    scheduler.stop()
+    scheduler.execute("UPDATE job_state SET quarantined_reason = {}, quarantined_since = now()", sql.Literal(reason))
+    (row,) = scheduler.execute("SELECT * FROM problem WHERE problem = 'quarantined'").fetchall()
+    assert row.what == reason
+    assert "SUPERUSER" not in row.remedy
+    assert row.remedy
