@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.quote_for_hba(name name) RETURNS text
+CREATE FUNCTION @internal@.quote_for_hba(name name) RETURNS text
 LANGUAGE sql STABLE STRICT SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$

@@ -1,5 +1,5 @@
 -- The owner of a database chooses its name: what stands after a line break in it would be another line.
-CREATE FUNCTION @extschema@.rename_database() RETURNS text
+CREATE FUNCTION @internal@.rename_database() RETURNS text
 LANGUAGE sql STABLE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$

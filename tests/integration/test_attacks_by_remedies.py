@@ -13,7 +13,7 @@ import pytest
 from psycopg import sql
 
 from harness.cluster import USER, Cluster
-from harness.scheduler import SCHEMA, Scheduler, new_scheduler
+from harness.scheduler import INTERNAL, SCHEMA, Scheduler, new_scheduler
 
 CANARY = "pwned"
 NAMES = [
@@ -121,7 +121,7 @@ def test_the_owner_of_a_database_writes_no_line_of_a_file(own_cluster: Callable[
         _rename(cluster, name, next_name)
         name = next_name
         with cluster.connect(f"{name}") as admin:
-            admin.execute(sql.SQL("SET search_path = {}").format(sql.Identifier(SCHEMA)))
+            admin.execute(sql.SQL("SET search_path = {}, {}").format(*map(sql.Identifier, (SCHEMA, INTERNAL))))
             hba: Any = admin.execute("SHOW hba_file").fetchone()
             # Looked at, and not read by the server.
             Path(hba[0]).write_text("local all all reject\nhost all all all scram-sha-256\n")
@@ -137,7 +137,7 @@ def test_the_owner_of_a_database_writes_no_line_of_a_file(own_cluster: Callable[
             for remedy in remedies:
                 shell(remedy)
             with cluster.connect(name) as admin:
-                admin.execute(sql.SQL("SET search_path = {}").format(sql.Identifier(SCHEMA)))
+                admin.execute(sql.SQL("SET search_path = {}, {}").format(*map(sql.Identifier, (SCHEMA, INTERNAL))))
                 rules = admin.execute("SELECT * FROM pg_hba_file_rules").fetchall()
                 assert [rule.error for rule in rules] == [None] * 3, name
                 assert (rules[0].type, rules[0].user_name, rules[0].auth_method) == ("local", [USER], "peer")
