@@ -20,6 +20,7 @@ from psycopg.conninfo import make_conninfo
 
 from elephant_console.cli import main
 from elephant_console.configuration import Configuration, Receiver
+from elephant_console.forward import forwarder
 from elephant_console.forward.forwarder import Forwarder
 from elephant_console.forward.stop import Stop
 from harness.cluster import ROOT
@@ -111,8 +112,9 @@ Forward = Callable[..., Stop]
 
 
 @pytest.fixture
-def forward(alerts: Alerts) -> Iterator[Forward]:
+def forward(alerts: Alerts, monkeypatch: pytest.MonkeyPatch) -> Iterator[Forward]:
     """Starts a forwarder in a thread of its own; returns what ends it."""
+    monkeypatch.setattr(forwarder, "FIRST_RETRY", 0.1)
     threads: list[tuple[Thread, Stop]] = []
 
     def start(

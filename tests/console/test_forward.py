@@ -8,6 +8,7 @@ import signal
 from email.message import EmailMessage
 
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from elephant_console.configuration import Receiver
 from elephant_console.database import FETCHED_AT_ONCE, Database
@@ -126,11 +127,11 @@ def test_giving_up_is_visible(
 ) -> None:
     web.status = 500
     alerts.raise_()
-    forward(web.url(), give_up_after=1.5)
+    forward(web.url(), give_up_after=1.0)
     (row,) = until(lambda: [row for row in alerts.rows() if row.delivery_error], "the note")
-    assert row.delivery_error == "people: it was not confirmed in time"
+    assert row.delivery_error.startswith("people: not confirmed in time: Failed to send JSON POST notification")
     assert (row.delivered_at, row.delivered_to) == (None, [])
-    assert "people: 1 alerts not sent, trying again in 1 s: " in caplog.text
+    assert "people: 1 alerts not sent, trying again in 0.1 s: " in caplog.text
     until(lambda: "people: gave up 1 alerts" in caplog.text)
     # What comes next is sent.
     web.status = 200
@@ -287,14 +288,14 @@ def test_sending_that_takes_longer_than_the_claim(alerts: Alerts, web: WebServer
     """The claim is extended meanwhile: another forwarder does not send it too."""
     answer = web.hold()
     until_when = "SELECT claimed_until FROM alert_receiver"
-    forward(web.url(), take_over_after=1.0)
+    forward(web.url(), take_over_after=0.4)
     alerts.raise_()
     until(web.asked.is_set)
     web.asked.clear()
-    forward(web.url(), take_over_after=1.0)
+    forward(web.url(), take_over_after=0.4)
     first = alerts.scheduler.value(until_when)
     until(
-        lambda: alerts.scheduler.value("SELECT claimed_until > %s + interval '1.5 seconds' FROM alert_receiver", first)
+        lambda: alerts.scheduler.value("SELECT claimed_until > %s + interval '0.6 seconds' FROM alert_receiver", first)
     )
     assert not web.asked.is_set()
     answer.set()
@@ -333,3 +334,29 @@ def test_without_rights_it_says_which_are_missing(
     until(lambda: remedy in caplog.text)
     scheduler.execute(remedy)
     alerts.wait()
+
+
+def test_a_database_without_an_encoding(alerts: Alerts, web: WebServer, forward: Forward) -> None:
+    """Bytes that are no text in any encoding stop neither themselves nor what comes after them."""
+    scheduler = alerts.scheduler
+    with scheduler.cluster.connect() as admin:
+        admin.execute("CREATE DATABASE bytes ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0")
+    try:
+        with scheduler.cluster.connect("bytes") as session:
+            session.execute("CREATE EXTENSION elephant_worker CASCADE")
+            session.execute(
+                """INSERT INTO alert (alert_id, event, raised_at, job_id, job_name, explanation, since, told_at)
+                   SELECT i, 'failed', now(), i, n, n, now(), now()
+                   FROM (VALUES (1, E'import \\xff\\xe9'), (2, 'export')) v (i, n)"""
+            )
+            alerts.conninfo = make_conninfo(alerts.conninfo, dbname="bytes")
+            stop = forward(web.url())
+            until(lambda: web.posted)
+            assert web.posted[0]["title"] == "2 alerts: 2 failed"
+            assert "failed: import \ufffd\ufffd" in web.posted[0]["message"]
+            until(lambda: session.execute("SELECT bool_and(delivered_at IS NOT NULL) AS d FROM alert").fetchone().d)
+            stop.set()
+            session.execute("DROP EXTENSION elephant_worker")
+    finally:
+        with scheduler.cluster.connect() as admin:
+            admin.execute("DROP DATABASE bytes WITH (FORCE)")

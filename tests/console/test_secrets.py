@@ -105,7 +105,7 @@ def test_neither_the_log_nor_the_table(alerts: Alerts, web: WebServer, console: 
     )
     console.configure(
         tables,
-        forward='give_up_after = "2 seconds"',
+        forward='give_up_after = "1 second"',
         heartbeat=f'url = "http://127.0.0.1:{web.port}/{SECRET}"\nevery = "1 second"',
     )
     alerts.scheduler.start()

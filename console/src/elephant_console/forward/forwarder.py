@@ -45,6 +45,7 @@ class Forwarder:
         self._id = str(uuid.uuid4())
         self._confirmed: list[int] = []
         self._failures = 0
+        self._last_error: str | None = None
         self._not_before = 0.0
         self._first: int | None = None
         self._looked_back = 0.0
@@ -97,7 +98,9 @@ class Forwarder:
         expired = [alert for alert in alerts if alert.expired]
         fresh = [alert for alert in alerts if not alert.expired]
         if expired:
-            self._give_up(database, expired, "it was not confirmed in time")
+            self._give_up(
+                database, expired, "not confirmed in time" + (f": {self._last_error}" if self._last_error else "")
+            )
         if fresh:
             self._send(database, sender, fresh)
         database.release(self._name, self._id)
@@ -130,7 +133,7 @@ class Forwarder:
 
     def _send(self, database: Database, sender: ThreadPoolExecutor, alerts: list[Alert]) -> None:
         sent: Future[str | None] = sender.submit(self._outlet.send, compose(alerts, self._outlet.room))
-        error = self._await(database, sent)
+        error = self._last_error = self._await(database, sent)
         if error is None:
             self._confirmed = [alert.alert_id for alert in alerts]
             self._failures = 0
