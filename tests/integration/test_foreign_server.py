@@ -12,6 +12,7 @@ import pytest
 from psycopg import sql
 
 from harness.cluster import ROOT, Cluster, Installation
+from harness.documents import blocks
 from harness.remedies import alternatives
 from harness.scheduler import Scheduler
 from harness.waiting import until
@@ -389,14 +390,67 @@ def test_a_dump_names_the_server(fleet: Fleet, tmp_path: Path) -> None:
 
 def test_the_example_of_the_documentation(scheduler: Scheduler) -> None:
     text = (ROOT / "docs/scaling.md").read_text()
-    blocks = [part.partition("```")[0] for part in text.split("```sql\n")[1:]]
-    for block in blocks:
-        if not block.startswith(("CREATE ROLE nightly", "-- here")) and "\\gexec" not in block:
+    parts = [part.partition("```")[0] for part in text.split("```sql\n")[1:]]
+    for block in parts:
+        if not block.startswith(("CREATE ROLE nightly", "-- here")) and "\\gexec" not in block and "node_" not in block:
             scheduler.execute(block)
     scheduler._roles.append("fleet")
     rows = scheduler.execute("SELECT job_name, server FROM all_job ORDER BY job_name").fetchall()
     assert [tuple(row) for row in rows] == [(f"roll up shop_{number}", f"shop_{number}") for number in (1, 2, 3)]
     assert scheduler.value("SELECT count(*) FROM job_for_worker WHERE obstacle IS NULL") == 3
+
+
+def test_the_nodes_of_citus_become_foreign_servers(fleet: Fleet) -> None:
+    """As docs/scaling.md says it, beside a table that stands in for the catalog of Citus."""
+    scheduler, port = fleet.scheduler, fleet.far.port
+    with fleet.far.connect("far shop") as admin:
+        admin.execute("CREATE PROCEDURE tidy_up() LANGUAGE sql AS 'SELECT 1'")
+    scheduler.execute(
+        """CREATE TABLE public.pg_dist_node (nodeid serial, groupid int, nodename text, nodeport int, isactive boolean,
+                                             noderole text)"""
+    )
+    add = "INSERT INTO pg_dist_node (nodename, nodeport, isactive, noderole) VALUES (%s, %s, %s, %s)"
+    for name, active, kind in (
+        ("127.0.0.1", True, "primary"),
+        ("localhost", True, "primary"),
+        ("10.0.0.3", True, "secondary"),
+        ("10.0.0.4", False, "primary"),
+    ):
+        scheduler.admin.execute(add, (name, port, active, kind))
+    statements = [block.code for block in blocks(ROOT / "docs/scaling.md") if block.run_by and "node_" in block.code]
+    assert len(statements) == 2
+
+    def paste() -> None:
+        text = "".join(statements)
+        for given, here in (
+            ("TO fleet", f'TO "{fleet.role}"'),
+            ("FOR fleet", f'FOR "{fleet.role}"'),
+            ("'fleet'", f"'{fleet.role}'"),
+            ("'nightly', 'a long one'", f"'clerk', {sql.Literal(SECRET).as_string()}"),
+            ("'shop'", "'far shop'"),
+        ):
+            assert given in "".join(statements)
+            text = text.replace(given, here)
+        path = 'SET search_path = public, "Elephant Test";\n'
+        scheduler.cluster.command("psql", "-Xq", "-v", "ON_ERROR_STOP=1", "-d", scheduler.dbname, input=path + text)
+
+    def jobs() -> list[Any]:
+        rows = scheduler.execute(
+            "SELECT server, job_id FROM member_job WHERE job_name LIKE 'tidy up %' ORDER BY server"
+        )
+        return rows.fetchall()
+
+    paste()
+    first = jobs()
+    assert [row.server for row in first] == ["node_1", "node_2"]
+    scheduler.start()
+    for row in first:
+        run = scheduler.ended(scheduler.value("SELECT run_job(%s)", row.job_id))
+        assert (run.state, run.server) == ("succeeded", row.server), run
+    scheduler.admin.execute(add, ("127.0.0.1", port, True, "primary"))
+    paste()
+    assert jobs()[:2] == first
+    assert [row.server for row in jobs()] == ["node_1", "node_2", "node_5"]
 
 
 def test_no_secret_is_visible(fleet: Fleet) -> None:
