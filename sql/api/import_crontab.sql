@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.files_of_crontab(crontab text) RETURNS text[]
+CREATE FUNCTION @internal@.files_of_crontab(crontab text) RETURNS text[]
 LANGUAGE plpython3u STABLE STRICT SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $python$
@@ -9,7 +9,7 @@ COMMENT ON FUNCTION @extschema@.files_of_crontab(text) IS 'the files that lines 
 REVOKE ALL ON FUNCTION @extschema@.files_of_crontab(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.files_of_crontab(text) TO job_scheduler;
 
-CREATE FUNCTION @extschema@.read_scripts(files text[]) RETURNS jsonb
+CREATE FUNCTION @internal@.read_scripts(files text[]) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE STRICT SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$

@@ -1,5 +1,5 @@
 -- Who is sending alerts at this moment. Never dumped: it is over in seconds.
-CREATE TABLE @extschema@.alert_receiver (
+CREATE TABLE @internal@.alert_receiver (
     receiver text PRIMARY KEY,
     forwarder text NOT NULL,
     claimed_until timestamptz NOT NULL

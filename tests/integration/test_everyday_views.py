@@ -374,3 +374,25 @@ def test_problems_of_many_jobs_are_found_by_indexes(scheduler: Scheduler) -> Non
         plan = "\n".join(row[0] for row in session.execute("EXPLAIN SELECT * FROM job_problem"))
     assert re.findall(r"Seq Scan on (?:job|job_state|job_statistic|job_log) .*", plan) == []
     assert scheduler.execute("SELECT * FROM problem WHERE job_id IS NOT NULL").fetchall() == []
+
+
+@pytest.mark.parametrize("columns", [80, 100, 120])
+def test_what_is_wider_than_a_terminal_is_read_expanded(scheduler: Scheduler, columns: int) -> None:
+    names = {
+        "short": "mail",
+        "ordinary": "the report of the night",
+        "long": "the report of all orders of the night " * 2,
+    }
+    for name in names.values():
+        scheduler.insert("SELECT 1", schedule="@daily", job_name=name.strip())
+    for view in ("job_stats", "upcoming_runs('2 days')", "worker_status"):
+        as_it_is = printed(scheduler, f"SELECT * FROM {view}")
+        assert max(map(len, as_it_is)) > 120
+        command = scheduler.cluster.command(
+            *("psql", "-X", "-P", "expanded=auto", "-P", f"columns={columns}", "-d", scheduler.dbname),
+            *("-c", f'SET search_path = "{SCHEMA}"', "-c", f"SELECT * FROM {view}"),
+        )
+        lines = command.stdout.splitlines()[1:]
+        # Nothing is cut, so what is long in itself makes a long line.
+        long = re.compile(r"-\[|.*(?:of all orders|no worker has been)")
+        assert [line for line in lines if len(line) > columns and not long.match(line)] == []
