@@ -822,7 +822,7 @@ def sentences(script: str) -> set[str]:
     return {
         token[1:-1]
         for token in tokens
-        if re.match(r"'(?!sudo|local %I|%s all)[a-z%]", token) and token.count(" ") >= 3 and token not in after_ok
+        if re.match(r"'(?!sudo|local %s|%s all)[a-z%]", token) and token.count(" ") >= 3 and token not in after_ok
     }
 
 
