@@ -20,3 +20,29 @@ CREATE TRIGGER report_changed_job AFTER UPDATE ON @extschema@.job
 CREATE TRIGGER report_deleted_job AFTER DELETE ON @extschema@.job
     REFERENCING OLD TABLE AS changed
     FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.report_definition();
+
+CREATE FUNCTION @internal@.report_commit() RETURNS trigger
+LANGUAGE plpgsql VOLATILE
+SECURITY DEFINER -- as report_definition()
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    -- What a new job was due before is of no interest to anybody, as long as that is still to come.
+    IF TG_OP = 'UPDATE' OR NEW.first_run_at <= clock_timestamp() THEN
+        INSERT INTO @extschema@.worker_request (kind, job_id) VALUES ('define', NEW.job_id);
+    END IF;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.report_commit() IS
+    'trigger: tells the worker when the transaction that has set a schedule commits: what is due before that does not count';
+REVOKE ALL ON FUNCTION @extschema@.report_commit() FROM PUBLIC;
+
+-- Not of restored jobs, whose schedules were set long ago.
+CREATE CONSTRAINT TRIGGER report_commit_of_new_job AFTER INSERT ON @extschema@.job
+    DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (NEW.first_run_at IS NOT NULL AND NEW.schedule_set_at >= now())
+    EXECUTE FUNCTION @extschema@.report_commit();
+CREATE CONSTRAINT TRIGGER report_commit_of_new_schedule AFTER UPDATE ON @extschema@.job
+    DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (NEW.schedule_set_at <> OLD.schedule_set_at) EXECUTE FUNCTION @extschema@.report_commit();

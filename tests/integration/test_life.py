@@ -263,6 +263,41 @@ def test_the_first_due_time_comes_after_the_definition_is_seen(worker: Scheduler
     assert (first.scheduled_at - since).total_seconds() % 1 == pytest.approx(0, abs=1e-3)
 
 
+@pytest.mark.parametrize("committed_while", ["no worker is there", "another worker is there"])
+def test_nothing_is_due_before_the_commit_of_a_definition(worker: Scheduler, committed_while: str) -> None:
+    """Neither as missed time, if no worker was there for a while: what was due after the commit is made up for."""
+    with worker.connect() as session, session.transaction():
+        begun = session.execute("SELECT clock_timestamp()").fetchone()[0]  # type: ignore[index]
+        (job_id,) = session.execute(
+            "SELECT job_id FROM insert_job('SELECT 1', current_catalog, '1 second', catch_up := 'all')"
+        ).fetchone()  # type: ignore[misc]
+        worker.stop()
+        if committed_while == "another worker is there":
+            worker.start()
+        until(lambda: worker.value("SELECT clock_timestamp() > %s + interval '2.2 s'", begun), "two due times")
+        committing = worker.value("SELECT clock_timestamp()")
+    if committed_while == "no worker is there":
+        until(lambda: worker.value("SELECT clock_timestamp() > %s + interval '2 s'", committing), "more due times")
+        worker.start()
+    first, second, *_ = wait_for_end(worker, job_id, 2)
+    assert committing < first.scheduled_at < committing + timedelta(seconds=2)
+    assert second.scheduled_at - first.scheduled_at == timedelta(seconds=1)
+    assert not rows(worker, job_id, "missed")
+
+
+def test_a_schedule_is_followed_until_the_change_of_it_is_committed(worker: Scheduler) -> None:
+    job_id = worker.insert("SELECT 1", schedule="1 second")
+    wait_for_end(worker, job_id)
+    worker.execute("SELECT pause_jobs()")
+    with worker.connect() as session, session.transaction():
+        session.execute("SELECT update_job(%s, schedule := '@yearly')", (job_id,))
+        changed = worker.value("SELECT clock_timestamp()")
+        until(lambda: worker.value("SELECT clock_timestamp() > %s + interval '2 s'", changed), "two due times")
+    worker.execute("SELECT resume_jobs()")
+    (missed,) = until(lambda: rows(worker, job_id, "missed"), "the row of what was missed")
+    assert missed.missed_until > changed
+
+
 def test_what_is_due_while_the_worker_begins_is_accounted_for(scheduler: Scheduler) -> None:
     """The job is defined while no worker is there, and due before the next one has come to read of it."""
     until(lambda: scheduler.value("SELECT extract(second FROM clock_timestamp()) % 1 < 0.3"), "the begin of a second")
@@ -501,15 +536,17 @@ def test_catching_up_within_the_grace(worker: Scheduler) -> None:
     for catch_up, job_id in jobs.items():
         until(lambda job_id=job_id: worker.value(  # type: ignore[misc]
             "SELECT next_run_at > %s + interval '4 s' FROM all_job WHERE job_id = %s", started, job_id))  # fmt: skip
-        since = [row for row in wait_for_end(worker, job_id) if row.scheduled_at < started < row.job_finished]
-        assert not [row for row in since if row.state == "skipped"]
+        # The due times from the stop on that passed without a worker, and the first one that did not.
+        since = [row for row in rows(worker, job_id) if row.scheduled_at > stopped and row.state != "running"]
+        assert not [row for row in since if row.state == "skipped" and row.scheduled_at < started]
         missed = [row for row in since if row.state == "missed"]
         if catch_up == "all":
             assert len(since) >= 4
             assert not missed
         else:
             assert sum(row.missed_count for row in missed) >= 3
-            assert len([row for row in since if row.state == "succeeded"]) == 1
+            made_up_for = [row for row in since if row.scheduled_at > missed[-1].missed_until]
+            assert min(row.scheduled_at for row in made_up_for) - missed[-1].missed_until == timedelta(seconds=1)
 
 
 def test_a_run_with_an_old_number_can_be_lost(worker: Scheduler) -> None:
@@ -620,6 +657,24 @@ ONCE = """DO $$ BEGIN IF current_setting('elephant_worker.attempt') = '1'
     THEN RAISE EXCEPTION 'first'; END IF; END $$"""
 # Due once, soon: its due time passes while nothing is started.
 SOON = "SELECT (clock_timestamp() + interval '%s seconds')::text"
+
+
+def test_nothing_ends_before_it_was_asked_for(worker: Scheduler) -> None:
+    """Also if the worker's turn takes long, and begins before that."""
+    busy = worker.insert("SELECT pg_sleep(60)")
+    requested(worker, busy)
+    until(lambda: rows(worker, busy, "running"), "the run that is in the way")
+    with worker.connect() as holder, holder.transaction():
+        holder.execute("LOCK job_log IN EXCLUSIVE MODE")
+        # The turn that begins with this cannot log it.
+        worker.value("SELECT run_once('SELECT 1')")
+        waits = "SELECT count(*) FROM pg_locks WHERE relation = 'job_log'::regclass AND NOT granted"
+        begun = until(lambda: worker.value(waits) and worker.value("SELECT clock_timestamp()"), "the worker to wait")
+        until(lambda: worker.value("SELECT clock_timestamp() > %s + interval '0.3 s'", begun), "some time")
+        jl_id = requested(worker, busy)
+    skipped = worker.ended(jl_id)
+    assert skipped.state == "skipped"
+    assert skipped.job_finished >= skipped.scheduled_at
 
 
 @pytest.mark.parametrize("by", ["pause", "stop"])

@@ -174,6 +174,7 @@ def makes_runs_follow(view: View, row: Row) -> bool:
     certain = span.has(cause_of["job_finished"]) and cause_of["job_finished"] < span.end - 2 * LATE
     enabled = span.attributes["enabled"] and not view.disabled(row["job_id"], cause_of["job_finished"] + CLOSE)
     alone = enabled and len(followers) == 1 and len(span.attributes["run_after"]) == 1
+    alone = alone and not view.follows_already(row["job_id"], cause_of["job_finished"])
     return alone and serial and calm and certain and not near and cause_of["state"] == "succeeded"
 
 
@@ -212,7 +213,7 @@ def has_quarantine(view: View, happened: Event) -> bool:
     """The only reason for a quarantine that was told."""
     rows = [row for row in view.by_job[happened.job_id or 0] if view.is_quarantine(row)]
     return happened.kind == "quarantine" and any(
-        sum(e.begin - CLOSE <= row["job_finished"] <= e.end + CLOSE for e in events) == 1
+        sum(e.begin - LATE - CLOSE <= row["job_finished"] <= e.end + CLOSE for e in events) == 1
         and happened.begin <= row["job_finished"] <= happened.end
         for events in [[*view.events("quarantine", job_id=happened.job_id)]]
         for row in rows
@@ -234,9 +235,7 @@ def success_was_expected(view: View, row: Row) -> bool:
 
 
 def is_first_of_its_job(view: View, row: Row) -> bool:
-    changes = view.changes[row["job_id"]]
-    calm = bool(changes) and not view.away(changes[0].begin - 1 - CLOSE, changes[0].end + CLOSE)
-    return row["cause"] == "schedule" and calm
+    return row["cause"] == "schedule" and bool(view.changes[row["job_id"]])
 
 
 def has_ended(view: View, row: Row) -> bool:

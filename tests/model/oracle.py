@@ -142,6 +142,13 @@ class View:
         """Whether the worker may not have been there, or not have started anything, in this time."""
         return self.happened(begin, end, "away")
 
+    def follows_already(self, job_id: int, moment: float) -> bool:
+        """Whether a run by dependency waited to start then, which stands for what ended meanwhile, too."""
+        starts = (row for row in self.by_job[job_id] if row["cause"] == "dependency")
+        return any(
+            row["scheduled_at"] + EXACT < moment < (row["job_started"] or row["job_finished"]) + CLOSE for row in starts
+        )
+
     def deleted(self, job_id: int) -> Change | None:
         """When the job was deleted."""
         changes = self.changes.get(job_id)
@@ -409,14 +416,13 @@ def nothing_is_due_before_it_is_defined(view: View) -> Iterator[str]:
     """The first due time comes after the definition has been committed.
 
     reference.md: These calls take effect when their transaction commits, and not at all if it is rolled back.
+    schedules.md: while no worker is there, it is the first after the commit
     """
     for job_id, changes in view.changes.items():
         change = changes[0]
         for row in view.by_job[job_id]:
             due = row["scheduled_at"]
-            # While no worker is there, nobody sees when a definition is committed.
-            begun = min(due, change.attributes["schedule_set_at"]) if change.attributes is not None else due
-            if row["cause"] == "schedule" and due < change.begin - EXACT and not view.away(begun, change.end):
+            if row["cause"] == "schedule" and due < change.begin - EXACT:
                 yield f"run {row['jl_id']} of job {job_id} was due {change.begin - due:.3f} s before its definition"
     for job_id in view.by_job:
         if job_id > 0 and job_id not in view.changes:
@@ -705,7 +711,8 @@ def quarantine_is_told_once(view: View) -> Iterator[str]:
         if row["job_id"] < 0 or not view.is_quarantine(row):
             continue
         at = row["job_finished"]
-        if not view.happened(at, at, "quarantine", job_id=row["job_id"]):
+        # The worker may have looked at what the job needs some time after its turn began.
+        if not view.happened(at, at + LATE, "quarantine", job_id=row["job_id"]):
             yield f"run {row['jl_id']} of job {row['job_id']}: no reason for a quarantine: {row['exception_message']}"
         for event in view.events("quarantine", job_id=row["job_id"]):
             if row["cause"] == "schedule" and event.begin <= at <= event.end - 2.0:
@@ -836,6 +843,7 @@ def single_dependencies_follow(view: View) -> Iterator[str]:
 
     reference.md: the last end of each is as `run_when` requires
     reference.md: All runs of these jobs count, including those requested by `run_job()`
+    reference.md: At most one such run of a job waits to be started: it follows what ends meanwhile, too.
     """
     for job_id, spans in view.spans.items():
         for span in spans:
@@ -856,7 +864,7 @@ def single_dependencies_follow(view: View) -> Iterator[str]:
                     ended = view.history.end if view.disabled(job_id, ended + 10) else ended
                 if not span.begin + CLOSE < ended < span.end - 2 * LATE or view.disabled(job_id, ended + CLOSE):
                     continue
-                if row["state"] in FAILED and not view.is_final(row):
+                if row["state"] in FAILED and not view.is_final(row) or view.follows_already(job_id, ended):
                     continue
                 # Whose role is away follows nobody.
                 if any(view.happened(ended - 1, ended + 1, "quarantine", job_id=n) for n in (job_id, run_after[0])):
@@ -952,7 +960,8 @@ def failures_are_told(view: View) -> Iterator[str]:
     """There is an alert for each run that failed or was missed.
 
     reference.md: a run ended so; `retry`: it will be tried again
-    reference.md: the job did not run because of what `quarantined_reason` says; told once for each new reason
+    reference.md: the job did not run because of what `quarantined_reason` says; told once for each new reason,
+    and for each run that was asked for
     reference.md: the table `alert` keeps every one, written in the transaction that logs the run
     """
     for row in view.rows:

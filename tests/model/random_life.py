@@ -66,7 +66,7 @@ class RandomLife:
         # It is dropped and created anew; the jobs there.
         self.elsewhere = scheduler.database("elsewhere")
         self._jobs_elsewhere: set[int] = set()
-        self.sessions = [scheduler.connect_as(role) for role in self.roles]
+        self.sessions = [self.connect(role) for role in self.roles]
         self.reader = scheduler.connect()
         self.reader.row_factory = dict_row
         self.listener = scheduler.connect()
@@ -109,6 +109,12 @@ class RandomLife:
             time.sleep(self.random.random() * 0.3)
         self.end_open_transactions(all_of_them=True)
         return self.finish()
+
+    def connect(self, role: str) -> psycopg.Connection[Any]:
+        """A session that does not wait long for transactions that are left open."""
+        session = self.scheduler.connect_as(role)
+        session.execute("SET lock_timeout = '300 ms'")
+        return session
 
     def attributes(self, job_id: int) -> Attributes | None:
         row = self.reader.execute(ATTRIBUTES, (job_id,)).fetchone()
@@ -211,9 +217,13 @@ class RandomLife:
     def delete(self) -> None:
         if len(self.jobs) < 8:
             return
-        job_id = self.jobs.pop(self.random.randrange(len(self.jobs)))
+        job_id = self.random.choice(self.jobs)
         begin = time.time()
-        self.sessions[self.owner(job_id)].execute("SELECT delete_job(%s)", (job_id,))
+        try:
+            self.sessions[self.owner(job_id)].execute("SELECT delete_job(%s)", (job_id,))
+        except psycopg.errors.LockNotAvailable:
+            return
+        self.jobs.remove(job_id)
         self.noted("delete", job_id, begin)
 
     def run_job(self) -> None:
@@ -258,9 +268,8 @@ class RandomLife:
         if len(self.open) >= 2:
             return
         owner = self.random.randrange(len(self.sessions))
-        session = self.scheduler.connect_as(self.roles[owner])
+        session = self.connect(self.roles[owner])
         session.autocommit = False
-        session.execute("SET lock_timeout = '1s'")
         changes: list[tuple[int, str]] = []
         try:
             job_id = self.insert(session, owner)
@@ -269,6 +278,12 @@ class RandomLife:
                 row = session.execute("SELECT run_job(%s)", (job_id,)).fetchone()
                 assert row is not None
                 changes.append((row[0], "run_job"))
+            own = [job for job in self.jobs if self.owner(job) == owner]
+            if own and self.random.random() < 0.5:
+                other = self.random.choice(own)
+                kind, given = self.some_change(other)
+                self.update(session, other, given)
+                changes.append((other, kind))
         except psycopg.Error:
             session.rollback()
             session.close()
@@ -287,11 +302,12 @@ class RandomLife:
             else:
                 session.commit()
                 for number, kind in changes:
+                    if kind == "run_job":
+                        self.event("run_job", begin, job_id=changes[0][0], result=number)
+                        continue
                     if kind == "define":
                         self.jobs.append(number)
-                        self.noted("define", number, begin)
-                    else:
-                        self.event("run_job", begin, job_id=changes[0][0], result=number)
+                    self.noted(kind, number, begin)
             session.close()
 
     # --- faults -------------------------------------------------------------------------------
@@ -306,6 +322,7 @@ class RandomLife:
         paused = time.time()
         time.sleep(self.random.choice([0.5, 3.0]))
         self.run_job()
+        self.end_open_transactions()
         self.history.events.append(Event("paused", paused, time.time()))
         self.scheduler.execute("SELECT resume_jobs()")
         self.away(begin)
@@ -316,6 +333,7 @@ class RandomLife:
         stopped = time.time()
         self.change()
         time.sleep(self.random.choice([0.5, 3.0]))
+        self.end_open_transactions()
         self.history.events.append(Event("stopped", stopped, time.time()))
         self.scheduler.start()
         self.away(begin)
@@ -354,11 +372,12 @@ class RandomLife:
         self.scheduler.execute("GRANT job_scheduler TO {}", sql.Identifier(role))
         time.sleep(self.random.choice([0.0, 1.5]))
         self.scheduler.execute("SELECT confirm_role({})", sql.Literal(role))
-        self.sessions[2] = self.scheduler.connect_as(role)
+        self.sessions[2] = self.connect(role)
         self.quarantined(begin, [job_id for job_id, owner in self._owners.items() if owner == 2])
 
     def replace_database(self) -> None:
         """Another database gets the name of one, and then its jobs."""
+        self.end_open_transactions(all_of_them=True)  # which may have changed jobs there
         begin = time.time()
         self.scheduler.execute("DROP DATABASE {} WITH (FORCE)", sql.Identifier(self.elsewhere))
         time.sleep(self.random.choice([0.0, 1.5]))

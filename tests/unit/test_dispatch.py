@@ -14,6 +14,7 @@ from elephant_worker.jobs.dispatch import (
     after_set_back,
     decide,
     due_again,
+    first_due_time,
     missed_by_change,
 )
 from elephant_worker.jobs.job import Job
@@ -342,3 +343,23 @@ def test_from_finish_to_start() -> None:
     decisions = decided(replace(JOB, schedule="@after 10 minutes"))
     assert decisions.next_run_at == {7: None}
     assert decisions.runs[0].after_end == 600
+
+
+@pytest.mark.parametrize(
+    ("committed", "available_since", "first"),
+    [
+        (NOON - 1, NOON - 9999, NOON + 1600),  # seen late: the first one from now on
+        (NOON + 10, NOON - 9999, NOON + 1600),
+        (NOON - 1, NOON + 1500, NOON),  # no worker was there: missed time
+        (NOON + 10, NOON + 1500, NOON + 400),  # what was due before the commit is not
+        (NOON + 10, NOON + 300, NOON + 1600),  # a worker came before the first due time that counts
+        (0.0, NOON + 1500, NOON),  # not known
+    ],
+)
+def test_what_is_due_before_the_commit_does_not_count(committed: float, available_since: float, first: float) -> None:
+    assert first_due_time(JOB, committed, NOON + 1500, available_since) == first
+
+
+def test_a_single_due_time_that_passes_before_the_commit_is_made_up_for() -> None:
+    once = replace(JOB, schedule="2027-01-15 08:00", scheduled_at=NOON)
+    assert first_due_time(once, NOON + 10, NOON + 1500, NOON + 1400) == NOON + 1500

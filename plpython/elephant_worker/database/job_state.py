@@ -124,11 +124,13 @@ REPLACED = Statement(
            s.schedule AS old_schedule, s.timezone AS old_timezone, s.dst AS old_dst,
            date_part('epoch', s.starts_at) AS old_starts_at, date_part('epoch', s.ends_at) AS old_ends_at,
            date_part('epoch', s.schedule_set_at) AS old_schedule_set_at,
-           w.schedule_set_at AS replaced_at
-       FROM @extschema@.job_state s JOIN @internal@.job_for_worker w ON w.job_id = s.job_id
+           greatest(w.schedule_set_at, c.moment) AS replaced_at
+       FROM unnest($1, $2) c (job_id, moment)
+       JOIN @extschema@.job_state s ON s.job_id = c.job_id
+       JOIN @internal@.job_for_worker w ON w.job_id = s.job_id
        WHERE s.job_id = ANY ($1) AND w.schedule_set_at <> date_part('epoch', s.schedule_set_at)
-           AND coalesce(s.next_run_at, s.resume_at) < to_timestamp(w.schedule_set_at)""",  # noqa: S608 - names of columns
-    "int8[]",
+           AND coalesce(s.next_run_at, s.resume_at) < to_timestamp(greatest(w.schedule_set_at, c.moment))""",  # noqa: S608 - names of columns
+    *("int8[]", "float8[]"),
 )
 QUARANTINED = Statement(
     f"""SELECT {DEFINITION}, s.job_id, 0 AS jl_id, 'schedule' AS cause, 0 AS scheduled_at, s.quarantined_reason
@@ -168,10 +170,11 @@ def define(spi: Spi, job_ids: Sequence[int]) -> dict[int, float | None]:
     return due_times
 
 
-def replaced(spi: Spi, job_ids: Sequence[int]) -> list[tuple[Job, float]]:
-    """Those of the jobs that were due when they were given another schedule: with the old one, and when that was."""
+def replaced(spi: Spi, committed: Mapping[int, float]) -> list[tuple[Job, float]]:
+    """Those of the jobs that were due when they were given another schedule: with the old one, and when that was, which
+    is not before these moments."""
     old = ("schedule", "timezone", "dst", "starts_at", "ends_at", "schedule_set_at")
-    rows = [{**row} for row in spi.execute(REPLACED, job_ids)]
+    rows = [{**row} for row in spi.execute(REPLACED, list(committed), list(committed.values()))]
     for row in rows:
         row.update({name: row.pop(f"old_{name}") for name in old})
     moments = [row.pop("replaced_at") for row in rows]

@@ -7,11 +7,22 @@ from collections.abc import Mapping, Sequence
 
 from ..jobs.job import Job
 from ..jobs.run_queue import Held, QueuedRun
+from ..records import record
 from .job import DEFINITION, read_jobs
 from .spi import Spi, Statement
 
-# By kind of message: the jobs or runs it is about, each with the number of the last such message.
-Messages = dict[str, dict[int, int]]
+
+@record(frozen=True)
+class Message:
+    """The last of its kind about a job or run: its number, and when it was sent, shortly before its transaction
+    committed in case of a definition that took long."""
+
+    request_id: int
+    sent_at: float
+
+
+# By kind of message: the jobs or runs it is about.
+Messages = dict[str, dict[int, Message]]
 
 TAKE_MESSAGES = Statement(
     # A worker that has been replaced but has not noticed leaves the messages to its successor.
@@ -19,7 +30,8 @@ TAKE_MESSAGES = Statement(
        WHERE i.request_id = ANY (ARRAY(SELECT m.request_id FROM @extschema@.worker_request m
                                        WHERE m.kind <> 'run' ORDER BY m.request_id LIMIT $1))
            AND EXISTS (SELECT FROM @extschema@.worker_state w WHERE w.pid = pg_backend_pid())
-       RETURNING i.kind, coalesce(i.jl_id, i.job_id) AS number, i.request_id""",
+       RETURNING i.kind, coalesce(i.jl_id, i.job_id) AS number, i.request_id,
+           date_part('epoch', i.requested_at) AS sent_at""",
     "int4",
 )
 
@@ -29,9 +41,8 @@ def take_messages(spi: Spi, limit: int) -> tuple[Messages, bool]:
     with a lower number than a message came before it."""
     messages: Messages = defaultdict(dict)
     rows = spi.execute(TAKE_MESSAGES, limit)
-    for row in rows:
-        numbers = messages[row["kind"]]
-        numbers[row["number"]] = max(row["request_id"], numbers.get(row["number"], 0))
+    for row in sorted(rows, key=lambda row: row["request_id"]):
+        messages[row["kind"]][row["number"]] = Message(row["request_id"], row["sent_at"])
     spi.count_writes("worker_request", len(rows))
     return messages, len(rows) == limit
 
@@ -141,9 +152,9 @@ WITHDRAW_OF_JOBS = Statement(
 )
 
 
-def withdraw_of_jobs(spi: Spi, cancels: Mapping[int, int]) -> None:
+def withdraw_of_jobs(spi: Spi, cancels: Mapping[int, Message]) -> None:
     """Have the requests to run these jobs that came before their cancellation end as cancelled."""
-    spi.execute(WITHDRAW_OF_JOBS, list(cancels), list(cancels.values()))
+    spi.execute(WITHDRAW_OF_JOBS, list(cancels), [cancel.request_id for cancel in cancels.values()])
 
 
 WITHDRAW = Statement(

@@ -299,6 +299,18 @@ def due_again(job: Job, after: float, now: float) -> float | None:
     return min((instant for instant in again if instant is not None), default=None)
 
 
+def first_due_time(job: Job, committed: float, now: float, available_since: float) -> float | None:
+    """When a job is due first whose definition, by which it was due at `scheduled_at`, is seen now: what was due before
+    it was committed does not count, nor what was due between that and now, unless no worker was there then, which is
+    missed time."""
+    due = job.scheduled_at
+    if due < committed:
+        due = due_again(job, committed, now) or now
+    if available_since <= due < now:
+        due = due_again(job, now, now) or now
+    return due
+
+
 def after_set_back(job: Job, by: float, now: float) -> float | None:
     """When a job is due that was due at `scheduled_at` before the clock was set back.
 

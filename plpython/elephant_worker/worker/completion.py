@@ -5,7 +5,7 @@ All of it is written in the transaction that logs their end, so that no crash ca
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from ..database import job, job_log, job_statistic
 from ..database.spi import Spi
@@ -52,9 +52,11 @@ class Completion:
         self.alerts.forget()
         self.metrics.forget()
 
-    def define(self, job_ids: Sequence[int], now: float, available_since: float) -> None:
-        """Follow what has been defined, changed or deleted."""
-        missed = self._due_jobs.define(job_ids, now, available_since)
+    def define(self, committed: Mapping[int, float], now: float, available_since: float) -> None:
+        """Follow what has been defined, changed or deleted: for each job, before which moment nobody could see it; 0:
+        not known."""
+        job_ids = list(committed)
+        missed = self._due_jobs.define(committed, now, available_since)
         self._log_missed(missed, now)
         self._conclude(self.retries.define(job_ids), now)
         self.dependencies.define(job_ids)

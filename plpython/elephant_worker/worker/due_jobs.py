@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from ..database import job_state, job_statistic, worker_request
 from ..database.job_state import Position
 from ..database.spi import Spi
-from ..jobs.dispatch import due_again, missed_by_change
+from ..jobs.dispatch import first_due_time, missed_by_change
 from ..jobs.job import Job
 from ..jobs.obstacles import obstacle_of
 from ..jobs.run import Names, Run, Target
@@ -44,13 +44,14 @@ class DueJobs:
 
     # --- changes ----------------------------------------------------------------------------
 
-    def define(self, job_ids: Sequence[int], now: float, available_since: float) -> list[Run]:
-        """Follow what has been defined, changed or deleted. Returns what is to be logged: the due times that waited
-        under a schedule which is no more."""
-        replaced = job_state.replaced(self._spi, job_ids)
+    def define(self, committed: Mapping[int, float], now: float, available_since: float) -> list[Run]:
+        """Follow what has been defined, changed or deleted, and could not be seen before these moments. Returns what is
+        to be logged: the due times that waited under a schedule which is no more."""
+        job_ids = list(committed)
+        replaced = job_state.replaced(self._spi, committed)
         missed = [missed_by_change(job, at, now, worker_request.new_id(self._spi)) for job, at in replaced]
         due_times = job_state.define(self._spi, job_ids)
-        due_times |= self._first_due_times(due_times, now, available_since)
+        due_times |= self._first_due_times(due_times, committed, now, available_since)
         self._due_at(due_times.values())
         self._end_quarantines(job_ids)
         worker_request.follow_roles(self._spi, job_ids)
@@ -68,16 +69,14 @@ class DueJobs:
         return job_state.disable(self._spi, job_ids), missed
 
     def _first_due_times(
-        self, due_times: dict[int, float | None], now: float, available_since: float
+        self, due_times: dict[int, float | None], committed: Mapping[int, float], now: float, available_since: float
     ) -> dict[int, float | None]:
-        """When those of the new schedules are due that have been so before they could be seen, since the transaction
-        that defined them took long: then the first due time counts that comes after they are seen. What was due
-        while no worker was there is missed time."""
-        early = [job_id for job_id, due in due_times.items() if due is not None and available_since <= due < now]
+        """When those of the new schedules are due that have been so before they were seen."""
+        early = [job_id for job_id, due in due_times.items() if due is not None and due < now]
         if not early:
             return {}
         jobs = job_state.defined(self._spi, early)
-        later: dict[int, float | None] = {job.job_id: due_again(job, now, now) or now for job in jobs}
+        later = {job.job_id: first_due_time(job, committed[job.job_id], now, available_since) for job in jobs}
         job_state.advance(self._spi, later)
         return later
 

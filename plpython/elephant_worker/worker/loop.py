@@ -322,6 +322,7 @@ class Worker:
         suspicion.stage = Stage.FOLLOW
         has_news = self._inbox.has_news
         messages = self._inbox.take_messages(limit or MESSAGES_AT_ONCE)
+        now = max(now, self._clock.now())  # they may have come since this turn began
         self._follow(messages, now)
         suspicion.stage = Stage.CLAIM
         runs: list[Run] = []
@@ -365,7 +366,8 @@ class Worker:
         if "set" in messages:
             self._use(worker_setting.read(self._spi))
         if "define" in messages:
-            self._completion.define(list(messages["define"]), now, self._clock_watch.available_since)
+            committed = {job_id: message.sent_at for job_id, message in messages["define"].items()}
+            self._completion.define(committed, now, self._clock_watch.available_since)
         if "cancel" in messages:
             self._completion.drop_retries(list(messages["cancel"]), now)
             worker_request.withdraw_of_jobs(self._spi, messages["cancel"])
@@ -376,7 +378,7 @@ class Worker:
         """Stop the runs that the messages want to be stopped."""
         jobs, runs = messages.get("cancel", {}), messages.get("cancel run", {})
         for run in list(self._pool.runs()) if jobs or runs else ():
-            if run.jl_id < jobs.get(run.job_id, 0):
+            if run.job_id in jobs and run.jl_id < jobs[run.job_id].request_id:
                 self._timeouts.stop(run, RunState.CANCELLED, "the run was cancelled by cancel_job()")
             elif run.jl_id in runs:
                 self._timeouts.stop(run, RunState.CANCELLED, "the run was cancelled by cancel_run()")

@@ -185,17 +185,18 @@ class Starter:
         if not waiting:
             return []
         active = Counter(run.job_id for run in self._pool.runs())
-        context = DispatchContext(now, self._clock_watch.available_since, self._settings.start_grace)
         jobs = self._due_jobs.claim(waiting, now)
+        now = max(now, self._clock.now())  # what was asked for meanwhile is among them
+        context = DispatchContext(now, self._clock_watch.available_since, self._settings.start_grace)
         unseen = [job.job_id for job in jobs if job.job_id > 0 and not job.has_state]
         if unseen:  # asked for in the transaction that defined them, and read before its other messages
-            self._completion.define(unseen, now, context.available_since)
+            self._completion.define(dict.fromkeys(unseen, 0.0), now, context.available_since)
         decisions = decide(jobs, active, context, lambda: worker_request.new_id(self._spi))
         self._due_jobs.take(waiting, decisions.postponed)
         self._prepare_logins(decisions, now)
         self._have_due_again(decisions)
         if decisions.changed:
-            self._completion.define(decisions.changed, now, context.available_since)
+            self._completion.define(dict.fromkeys(decisions.changed, 0.0), now, context.available_since)
         if decisions.next_run_at:
             self._due_jobs.advance(decisions.next_run_at, waiting)
         if decisions.due_after_run:
