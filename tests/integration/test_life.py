@@ -664,12 +664,14 @@ def test_nothing_ends_before_it_was_asked_for(worker: Scheduler) -> None:
     busy = worker.insert("SELECT pg_sleep(60)")
     requested(worker, busy)
     until(lambda: rows(worker, busy, "running"), "the run that is in the way")
+    worker.execute("SELECT pg_advisory_lock(1)")
+    ends = worker.value("SELECT run_once('SELECT pg_advisory_lock(1)')")
+    until(lambda: worker.value("SELECT true FROM member_job_log WHERE jl_id = %s", ends), "a run that is to end")
     with worker.connect() as holder, holder.transaction():
         holder.execute("LOCK job_log IN EXCLUSIVE MODE")
-        # The turn that begins with this cannot log it.
-        worker.value("SELECT run_once('SELECT 1')")
+        worker.execute("SELECT pg_advisory_unlock(1)")
         waits = "SELECT count(*) FROM pg_locks WHERE relation = 'job_log'::regclass AND NOT granted"
-        begun = until(lambda: worker.value(waits) and worker.value("SELECT clock_timestamp()"), "the worker to wait")
+        begun = until(lambda: worker.value(waits) and worker.value("SELECT clock_timestamp()"), "its end to be logged")
         until(lambda: worker.value("SELECT clock_timestamp() > %s + interval '0.3 s'", begun), "some time")
         jl_id = requested(worker, busy)
     skipped = worker.ended(jl_id)

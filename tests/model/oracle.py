@@ -864,7 +864,7 @@ def single_dependencies_follow(view: View) -> Iterator[str]:
                     ended = view.history.end if view.disabled(job_id, ended + 10) else ended
                 if not span.begin + CLOSE < ended < span.end - 2 * LATE or view.disabled(job_id, ended + CLOSE):
                     continue
-                if row["state"] in FAILED and not view.is_final(row) or view.follows_already(job_id, ended):
+                if (row["state"] in FAILED and not view.is_final(row)) or view.follows_already(job_id, ended):
                     continue
                 # Whose role is away follows nobody.
                 if any(view.happened(ended - 1, ended + 1, "quarantine", job_id=n) for n in (job_id, run_after[0])):
