@@ -549,6 +549,32 @@ def test_catching_up_within_the_grace(worker: Scheduler) -> None:
             assert min(row.scheduled_at for row in made_up_for) - missed[-1].missed_until == timedelta(seconds=1)
 
 
+def test_missed_time_that_waits_for_a_run_is_made_up_for_one_by_one(worker: Scheduler) -> None:
+    """And so is what is due until that run has ended."""
+    job_id = worker.insert("SELECT pg_advisory_xact_lock(1), pg_sleep(0.1)", schedule="1 second", catch_up="all",
+                           catch_up_limit=2)  # fmt: skip
+    wait_for_end(worker, job_id)
+    worker.execute("SELECT pg_advisory_lock(1)")
+    until(lambda: rows(worker, job_id, "running"), "a run that takes long")
+    worker.execute("SELECT pause_jobs()")
+    due = worker.value("SELECT next_run_at FROM all_job WHERE job_id = %s", job_id)
+    until(lambda: worker.value("SELECT clock_timestamp() > %s + interval '1 s'", due), "due times in the pause")
+    worker.execute("SELECT resume_jobs()")
+    waits = "SELECT resume_at IS NOT NULL FROM job_state WHERE job_id = %s"
+    until(lambda: worker.value(waits, job_id), "the job to wait for its run")
+    resumed = worker.value("SELECT clock_timestamp()")
+    until(lambda: worker.value("SELECT clock_timestamp() > %s + interval '3 s'", resumed), "due times after it")
+    worker.execute("SELECT pg_advisory_unlock(1)")
+    (missed,) = until(lambda: rows(worker, job_id, "missed"), "the row of what is not made up for")
+    assert missed.exception_message == "the job had not caught up with missed time"
+    following = [missed.missed_until + timedelta(seconds=number) for number in (1, 2)]
+
+    def made_up_for() -> bool:
+        return {row.scheduled_at for row in rows(worker, job_id, "succeeded")}.issuperset(following)
+
+    until(made_up_for, "a run for each of the latest ones")
+
+
 def test_a_run_with_an_old_number_can_be_lost(worker: Scheduler) -> None:
     """It was asked for before others that have ended when a new worker begins, and starts after them."""
     slow, quick = worker.insert("SELECT pg_sleep(60)"), worker.insert("SELECT 1")

@@ -182,7 +182,9 @@ def _missed(job: Job, timing: Timing, first: float | None, context: DispatchCont
     """One row of the log for all due times before the first that gets a run or is still to come."""
     end = context.now if first is None else min(context.now, first - TICK)
     if job.scheduled_at < context.available_since:
-        reason = "no worker was at work when the job was due"
+        # What was due since has waited with that, for an active run to end.
+        alone = end < context.available_since
+        reason = "no worker was at work when the job was due" if alone else "the job had not caught up with missed time"
         hint = "catch_up says whether such runs are made up for, worker_setting.start_grace how late a run may start."
     else:
         reason = "the job could not start within its start_deadline"

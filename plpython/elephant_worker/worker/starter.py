@@ -218,7 +218,8 @@ class Starter:
         """Have jobs that wait for a run of theirs be due when it ends."""
         waiting = decisions.due_after_run
         for run in [*self._pool.runs(), *decisions.runs, *decisions.ended] if waiting else ():
-            run.resume_at = waiting.get(run.job_id, run.resume_at)
+            if run.missed_count is None:  # what was missed is no run, and has ended at once
+                run.resume_at = waiting.get(run.job_id, run.resume_at)
 
     def _pick_runs(self, now: float, has_news: bool, limit: int | None) -> list[QueuedRun]:
         """Which of the waiting runs start now."""
