@@ -521,6 +521,19 @@ def test_an_overdue_job_is_told_of_once(worker: Scheduler) -> None:
     assert events.count("overdue") == 1
 
 
+def test_a_job_that_was_overdue_before_it_was_seen_is_told_of_once(scheduler: Scheduler) -> None:
+    job_id = scheduler.insert("SELECT 1", schedule="@yearly", expect_success_within="1 hour")
+    scheduler.execute("ALTER TABLE job DISABLE TRIGGER USER")
+    scheduler.execute("UPDATE job SET schedule_set_at = now() - interval '2 h'")
+    scheduler.execute("ALTER TABLE job ENABLE TRIGGER USER")
+    told = "SELECT count(*) FROM all_alert WHERE event = 'overdue' AND job_id = %s"
+    scheduler.start()
+    until(lambda: scheduler.value(told, job_id), "the alert")
+    for _ in range(2):
+        scheduler.tick()
+    assert scheduler.value(told, job_id) == 1
+
+
 def test_catching_up_within_the_grace(worker: Scheduler) -> None:
     jobs = {
         catch_up: worker.insert("SELECT pg_sleep(0.05)", schedule="1 second", catch_up=catch_up)

@@ -47,6 +47,19 @@ def take_messages(spi: Spi, limit: int) -> tuple[Messages, bool]:
     return messages, len(rows) == limit
 
 
+DEFINITIONS = Statement(
+    """SELECT i.job_id, max(date_part('epoch', i.requested_at)) AS sent_at FROM @extschema@.worker_request i
+       WHERE i.kind <> 'run' AND i.kind = 'define' AND i.job_id = ANY ($1) GROUP BY i.job_id""",
+    "int8[]",
+)
+
+
+def definitions(spi: Spi, job_ids: Sequence[int]) -> dict[int, float]:
+    """When the messages about the definitions of these jobs were sent that have not been taken; 0: there is none."""
+    sent_at = {row["job_id"]: row["sent_at"] for row in spi.execute(DEFINITIONS, job_ids)}
+    return {job_id: sent_at.get(job_id, 0.0) for job_id in job_ids}
+
+
 DROP_FIRST_MESSAGE = Statement(
     """DELETE FROM @extschema@.worker_request i
        WHERE i.request_id = (SELECT min(m.request_id) FROM @extschema@.worker_request m WHERE m.kind <> 'run')"""

@@ -190,13 +190,13 @@ class Starter:
         context = DispatchContext(now, self._clock_watch.available_since, self._settings.start_grace)
         unseen = [job.job_id for job in jobs if job.job_id > 0 and not job.has_state]
         if unseen:  # asked for in the transaction that defined them, and read before its other messages
-            self._completion.define(dict.fromkeys(unseen, 0.0), now, context.available_since)
+            self._define(unseen, context)
         decisions = decide(jobs, active, context, lambda: worker_request.new_id(self._spi))
         self._due_jobs.take(waiting, decisions.postponed)
         self._prepare_logins(decisions, now)
         self._have_due_again(decisions)
         if decisions.changed:
-            self._completion.define(dict.fromkeys(decisions.changed, 0.0), now, context.available_since)
+            self._define(decisions.changed, context)
         if decisions.next_run_at:
             self._due_jobs.advance(decisions.next_run_at, waiting)
         if decisions.due_after_run:
@@ -213,6 +213,11 @@ class Starter:
         if regular:
             self._completion.drop_retries(regular, now)
         return decisions.runs
+
+    def _define(self, job_ids: Sequence[int], context: DispatchContext) -> None:
+        """Follow definitions whose messages have not been taken yet."""
+        committed = worker_request.definitions(self._spi, job_ids)
+        self._completion.define(committed, context.now, context.available_since)
 
     def _have_due_again(self, decisions: Decisions) -> None:
         """Have jobs that wait for a run of theirs be due when it ends."""
