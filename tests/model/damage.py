@@ -132,7 +132,7 @@ def is_on_grid(view: View, row: Row) -> bool:
     span, due = span_of(view, row), row["scheduled_at"]
     if row["cause"] != "schedule" or span is None or span.period is None or not span.attributes["enabled"]:
         return False
-    if due <= view.seen(row["job_id"], span):
+    if due <= view.seen(row["job_id"], span) or (span.is_last and view.away(due, span.end)):
         return False
     return not view.disabled(row["job_id"], due) and not view.happened(
         due - 5, due + CLOSE, "quarantine", job_id=row["job_id"]

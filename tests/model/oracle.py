@@ -44,6 +44,8 @@ class Span:
     attributes: Attributes
     # When the change that began it was made, at the earliest.
     changed: float
+    # Whether the job was deleted then.
+    is_last: bool
 
     def has(self, moment: float) -> bool:
         """Whether a moment certainly belongs to it."""
@@ -88,7 +90,8 @@ class View:
         for change, following in zip(changes, [*changes[1:], None]):
             if change.attributes is not None:
                 end = self.history.end if following is None else following.begin
-                yield Span(change.end, end, change.attributes, change.begin)
+                is_last = following is not None and following.attributes is None
+                yield Span(change.end, end, change.attributes, change.begin, is_last)
 
     def span(self, job_id: int, begin: float, end: float) -> Span | None:
         """How the job was all of this time, if it did not change in it or shortly before."""
@@ -369,6 +372,8 @@ def every_due_time_is_accounted_for(view: View) -> Iterator[str]:
     schedules.md: The first due time is the first after the worker has seen the definition
     reference.md: The job keeps its due times and is checked again at each of them; once the reason is gone, it runs as
     usual.
+    reference.md: | the job is deleted | dropped; nothing follows | dropped, without a row | dropped, without a row |
+    dropped, without a row |
     """
     for job_id, spans in view.spans.items():
         rows = [row for row in view.by_job[job_id] if row["cause"] == "schedule"]
@@ -379,6 +384,8 @@ def every_due_time_is_accounted_for(view: View) -> Iterator[str]:
             for due in due_between(span.attributes, begin, span.end - CLOSE):
                 if view.disabled(job_id, due) or view.happened(due - 5, due + CLOSE, "quarantine", job_id=job_id):
                     continue
+                if span.is_last and view.away(due, span.end):
+                    continue  # deleted while it waited
                 # What waited when the quarantine began was passed over as well.
                 passed_over = (
                     row for row in rows if view.is_quarantine(row) and row["scheduled_at"] < due < row["job_finished"]
@@ -1090,7 +1097,7 @@ def overdue_is_told(view: View) -> Iterator[str]:
     for job_id, spans in view.spans.items():
         ended = [row["job_finished"] for row in view.by_job[job_id] if row["state"] == "succeeded"]
         for at in told[job_id]:
-            versions = view.versions(job_id, at - LATE, at)
+            versions = view.versions(job_id, at - PROMPT, at)
             limits = [a["expect_success_within"] for a in versions if a["expect_success_within"]]
             if not limits:
                 yield f"an alert says that job {job_id} is overdue, of which no success is expected"

@@ -66,12 +66,14 @@ def decide(jobs: Iterable[Job], active: Counter[int], context: DispatchContext, 
                 continue
         else:
             run = _run(job) if job.schedule_set_at is not None else None  # else deleted since
-            if run is not None and _waits(job, active):
-                decisions.postponed.append(job.jl_id)
-                continue
         if run is None:
             continue
-        reason = _refusal(job, active)
+        reason = _cancellation(job)
+        if reason is None and _is_busy(job, active):
+            if job.cause in FOLLOWING:
+                decisions.postponed.append(job.jl_id)
+                continue
+            reason = OVERLAP
         if reason is None:
             reason = obstacle_of(job)
             run.quarantined = reason is not None
@@ -104,7 +106,7 @@ def _due(
         _pass_over(job, obstacle, context, decisions)
         return None
 
-    if job.scheduled_at < context.available_since and active[job.job_id] and not job.parallel:
+    if job.scheduled_at < context.available_since and _is_busy(job, active):
         # Missed time is looked at when the job is idle: what is made up for then runs one after the other.
         decisions.next_run_at[job.job_id] = None
         decisions.due_after_run[job.job_id] = job.scheduled_at
@@ -252,42 +254,29 @@ def _rank(cause: str) -> int:
 FOLLOWING = {"retry", "dependency", "reboot"}
 
 
-def _waits(job: Job, active: Counter[int]) -> bool:
-    return bool(
-        job.cause in FOLLOWING
-        and active[job.job_id]
-        and not (job.parallel or job.withdrawn or job.disabled)
-        and job.enabled
-    )
+def _is_busy(job: Job, active: Counter[int]) -> bool:
+    """Whether a run of the job has to end before the next one starts."""
+    return active[job.job_id] > 0 and not job.parallel
 
 
-def _refusal(job: Job, active: Counter[int]) -> Outcome | None:
-    """Why a run cannot start now although nothing is in the way of its job."""
+def _cancellation(job: Job) -> Outcome | None:
+    """Why a run is not to start at all."""
     if job.cause in FOLLOWING and (job.disabled or not job.enabled):
-        return Outcome(
-            RunState.CANCELLED,
-            "57014",
-            message="the job was disabled before the run started",
-            detail="Only run_job() runs a job that is disabled.",
-            hint=STOPPED_HINTS[RunState.CANCELLED],
-        )
-    if job.withdrawn:
-        return Outcome(
-            RunState.CANCELLED,
-            "57014",
-            message="the run was cancelled by cancel_run() or cancel_job()",
-            detail="It had not started.",
-            hint=STOPPED_HINTS[RunState.CANCELLED],
-        )
-    if active[job.job_id] and not job.parallel:
-        return Outcome(
-            RunState.SKIPPED,
-            "55006",
-            message="an earlier run of the job had not ended",
-            detail="The job is not parallel: one run at a time.",
-            hint="Set parallel to true where runs may overlap, or a shorter job_timeout.",
-        )
-    return None
+        message, detail = "the job was disabled before the run started", "Only run_job() runs a job that is disabled."
+    elif job.withdrawn:
+        message, detail = "the run was cancelled by cancel_run() or cancel_job()", "It had not started."
+    else:
+        return None
+    return Outcome(RunState.CANCELLED, "57014", message, detail, STOPPED_HINTS[RunState.CANCELLED])
+
+
+OVERLAP = Outcome(
+    RunState.SKIPPED,
+    "55006",
+    message="an earlier run of the job had not ended",
+    detail="The job is not parallel: one run at a time.",
+    hint="Set parallel to true where runs may overlap, or a shorter job_timeout.",
+)
 
 
 def due_again(job: Job, after: float, now: float) -> float | None:
