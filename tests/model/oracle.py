@@ -171,6 +171,18 @@ class View:
         """Whether a run has ended for good: no retry followed."""
         return not any(other["cause"] == "retry" and self.is_attempt(other) for other in self.caused[row["jl_id"]])
 
+    def final_at(self, row: Row) -> float | None:
+        """When a run has failed for good: perhaps only when its retry was dropped, which nothing may tell."""
+        moments = [
+            other["job_finished"] if other["cause"] == "retry" else other["scheduled_at"]
+            for other in self.caused[row["jl_id"]]
+            if other["cause"] in ("retry", "failure")
+        ]
+        versions = self.versions(row["job_id"], row["job_finished"], row["job_finished"])
+        if not moments and any(row["attempt"] <= version["max_retries"] for version in versions):
+            return None
+        return max([row["job_finished"], *moments])
+
     def counted(self, job_id: int) -> list[Row]:
         """The runs of a job that succeeded or failed, in the order of their ends."""
         return sorted(
@@ -866,9 +878,10 @@ def single_dependencies_follow(view: View) -> Iterator[str]:
                     continue
                 ended = row["job_finished"]
                 if row["state"] in FAILED:  # for good perhaps only when its retry was dropped
-                    retries = [other for other in view.caused[row["jl_id"]] if other["cause"] == "retry"]
-                    ended = max([ended, *(other["job_finished"] for other in retries)])
-                    ended = view.history.end if view.disabled(job_id, ended + 10) else ended
+                    final = view.final_at(row)
+                    if final is None:
+                        continue
+                    ended = view.history.end if view.disabled(job_id, final + 10) else final
                 if not span.begin + CLOSE < ended < span.end - 2 * LATE or view.disabled(job_id, ended + CLOSE):
                     continue
                 if (row["state"] in FAILED and not view.is_final(row)) or view.follows_already(job_id, ended):
