@@ -21,6 +21,7 @@ class ClockWatch:
 
     def __init__(self, spi: Spi, clock: Clock, inbox: Inbox, due_jobs: DueJobs, retries: Retries) -> None:
         self._spi = spi
+        self._clock = clock
         self._inbox = inbox
         self._due_jobs = due_jobs
         self._retries = retries
@@ -52,6 +53,10 @@ class ClockWatch:
             f"elephant_worker: the worker, or the machine, stood still for {max(stood, jump):.1f} seconds"
         )
         return True
+
+    def now(self) -> float:
+        """The moment by the wall clock, unless that was set since it was compared, which is yet to be noticed."""
+        return self._clock.steady() + self._difference
 
     def shift_due_times(self, seconds: float, now: float) -> None:
         """Have no job wait until the clock shows again what it showed before."""

@@ -322,7 +322,7 @@ class Worker:
         suspicion.stage = Stage.FOLLOW
         has_news = self._inbox.has_news
         messages = self._inbox.take_messages(limit or MESSAGES_AT_ONCE)
-        now = max(now, self._clock.now())  # they may have come since this turn began
+        now = max(now, self._clock_watch.now())  # they may have come since this turn began
         self._follow(messages, now)
         suspicion.stage = Stage.CLAIM
         runs: list[Run] = []

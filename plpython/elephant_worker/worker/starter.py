@@ -186,7 +186,7 @@ class Starter:
             return []
         active = Counter(run.job_id for run in self._pool.runs())
         jobs = self._due_jobs.claim(waiting, now)
-        now = max(now, self._clock.now())  # what was asked for meanwhile is among them
+        now = max(now, self._clock_watch.now())  # what was asked for meanwhile is among them
         context = DispatchContext(now, self._clock_watch.available_since, self._settings.start_grace)
         unseen = [job.job_id for job in jobs if job.job_id > 0 and not job.has_state]
         if unseen:  # asked for in the transaction that defined them, and read before its other messages
