@@ -137,7 +137,7 @@ class View:
         alerts = [a["at"] for a in self.history.alerts if a["event"] == "disabled" and a["job_id"] == job_id]
         return any(
             at <= moment + CLOSE
-            and not any(at + CLOSE < c.begin and c.end + CLOSE < moment for c in self.changes[job_id])
+            and not any(at + LATE < c.begin and c.end + CLOSE < moment for c in self.changes[job_id])
             for at in alerts
         )
 
