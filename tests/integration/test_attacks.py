@@ -184,6 +184,7 @@ MISUSE = {
     "worker_pid": ["SELECT worker_pid() FROM generate_series(1, 3)"],
     "worker_activity": ["SELECT * FROM worker_activity()"],
     "report_definition": ["SELECT report_definition()"],
+    "report_commit": ["SELECT report_commit()"],
     "delete_shown_job": ["SELECT delete_shown_job()"],
     "refuse_cycle": ["SELECT refuse_cycle()"],
     "record_change": ["SELECT record_change()"],
