@@ -6,6 +6,10 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
+from tests.model.oracle import RULES
+from tests.model.shown_elsewhere import NO_PROMISE, SHOWN_ELSEWHERE
+
+QUOTE = re.compile(r"(reference\.md|schedules\.md): (.*?)(?= (?:reference|schedules)\.md: |$)")
 COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 CODE = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
 END_OF_SENTENCE = re.compile(r"(?<=\.)\s+(?=\S)")
@@ -44,3 +48,16 @@ def unshown(document: str, quotes: Collection[str]) -> list[str]:
         and sentence.head not in quotes
         and not any(quote in sentence.text or sentence.text in quote for quote in quotes)
     ]
+
+
+def quotes_of_rules(document: str) -> list[str]:
+    """What the rules of the oracle quote of a document: as "reference.md: …" or "schedules.md: …"."""
+    texts = [" ".join((rule.__doc__ or "").split()) for rule in RULES]
+    return [quote for text in texts for name, quote in QUOTE.findall(text) if name == document]
+
+
+def quotes_of(document: str) -> list[str]:
+    """What is quoted of it, by rules and elsewhere."""
+    elsewhere = [*(quote for shown in SHOWN_ELSEWHERE.values() for quote in shown), *NO_PROMISE]
+    begin = f"{document}: "
+    return [*quotes_of_rules(document), *(text.removeprefix(begin) for text in elsewhere if text.startswith(begin))]

@@ -8,6 +8,29 @@ from __future__ import annotations
 
 # By test, or file of tests: what it shows.
 SHOWN_ELSEWHERE: dict[str, list[str]] = {
+    "test_metric.py": [
+        "reference.md: The view `metric` has figures of the worker, of roles and of databases for monitoring",
+    ],
+    "test_import_pg_cron.py": [
+        "reference.md: | `import_pg_cron(dry_run = true, jobs, timezone, match_dom_and_dow)",
+    ],
+    "test_imports.py": [
+        "reference.md: | `import_crontab(crontab, datname, dry_run = true, timezone)",
+        "reference.md: | `import_pgagent(dry_run = true, jobs, timezone)",
+        "reference.md: | `import_pg_timetable(dry_run = true, chains, datname, timezone)",
+    ],
+    "test_alerts.py::test_a_receiver_is_claimed_by_one_forwarder_at_a_time": [
+        "reference.md: `claim_receiver(receiver text, forwarder text, lease interval = '15 seconds') → boolean`",
+        "reference.md: Only the same forwarder gets it again, and so extends it, until then",
+        "reference.md: Errors: 22023 (names of 1 to 100 characters, at most one hour).",
+    ],
+    "test_life_of_a_server.py::test_a_copy_of_the_database": [
+        "reference.md: | `confirm_copy() → void` |",
+    ],
+    "test_setup.py::test_every_remedy_is_tested": [
+        "reference.md: A remedy can be pasted whole.",
+        "reference.md: Where somebody has to decide, it shows what it is about",
+    ],
     "test_administration.py::test_what_is_renamed_under_its_jobs": [
         "reference.md: If you rename one, rename it in its jobs too",
         "reference.md: | `rolname`, `datname`, `server`, `job_command`, `job_name` |",
@@ -252,7 +275,7 @@ SHOWN_ELSEWHERE: dict[str, list[str]] = {
         "reference.md: A run stays in the log for `worker_setting.log_max_age` after its end.",
         "reference.md: | `log_max_age` |",
     ],
-    "test_retention.py::test_the_log_is_pruned_while_100_runs_a_second_start_in_time": [
+    "test_retention.py::test_the_log_is_pruned_while_100_runs_a_second_start": [
         "reference.md: The worker deletes the rest in small batches",
     ],
     "test_retention.py::test_the_log_of_a_job_that_is_deleted_stays_until_it_is_old": [
