@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -559,3 +560,18 @@ def test_nobody_chooses_the_version_of_a_job(scheduler: Scheduler) -> None:
     session.execute("UPDATE job SET version = 2147483647, database_oid = 1")
     assert scheduler.value("SELECT (version, database_oid)::text FROM job") == before
     assert scheduler.execute("DELETE FROM member_job").rowcount == 1
+
+
+@pytest.mark.parametrize("before", [1, None])
+def test_a_line_of_pg_hba_conf_stays_one(scheduler: Scheduler, tmp_path: Path, before: int | None) -> None:
+    """Whatever the name of the database is: the line is put there by root."""
+    hba = scheduler.value("SHOW hba_file")
+    copy = tmp_path / "pg_hba.conf"
+    copy.write_text("local all all reject\n")
+    line = r"""local "x\nhost all all all trust # \\n\t&'$(touch pwned)`touch pwned`" postgres peer"""
+    remedy = scheduler.value("SELECT insert_hba_line(%s, %s)", line, before)
+    command = remedy.splitlines()[0].removeprefix("sudo ").replace(hba, str(copy))
+    subprocess.run(["sh", "-ec", command], cwd=tmp_path, check=True)
+    lines = ["local all all reject", line] if before is None else [line, "local all all reject"]
+    assert copy.read_text().splitlines() == lines
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["pg_hba.conf"]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+from contextlib import closing
 from typing import Any
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from harness.scheduler import Scheduler
 from harness.waiting import until
@@ -258,3 +260,23 @@ def test_trials_at_the_same_time(worker: Scheduler) -> None:
         most = max(most, worker.value(trials))
     assert 0 < most <= 24
     assert answers == [("succeeded",)] * 35
+
+
+def test_no_transaction_waits_for_the_one_that_tries(worker: Scheduler) -> None:
+    """Where a role's transactions begin with a wait for all that write, only its commands do."""
+    role = worker.role()
+    for setting in ("isolation = serializable", "read_only = on", "deferrable = on"):
+        worker.execute("ALTER ROLE {} SET default_transaction_" + setting, sql.Identifier(role))
+    job = worker.insert("SELECT 1", rolname=role)
+    with closing(worker.connect()) as caller:
+        caller.execute("SET statement_timeout = '50s'")
+        caller.execute("BEGIN ISOLATION LEVEL SERIALIZABLE")
+        caller.execute("SELECT FROM t")
+        row = caller.execute("SELECT state, row_count FROM try_job(%s)", (job,)).fetchone()
+        assert row == ("succeeded", 1)
+        # A run of it waits for this transaction, as it wants to, and not for a session.
+        run = worker.value("SELECT run_job(%s)", job)
+        waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SafeSnapshot' AND application_name = %s"
+        until(lambda: worker.value(waits, f"elephant_worker job {job}"), "its command to wait")
+        caller.execute("COMMIT")
+    assert worker.ended(run).state == "succeeded"

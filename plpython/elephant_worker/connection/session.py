@@ -34,7 +34,10 @@ HINTS = {
 }
 
 RESET = Statement(b"DISCARD ALL", ())
-BEGIN = Statement(b"BEGIN", ())
+# Where serializable, read only and deferrable transactions are the default, one begins with a wait for others that
+# write: what is no part of the command does not, nor does a trial, whose caller may be one of them.
+BEGIN_SETUP = Statement(b"BEGIN ISOLATION LEVEL READ COMMITTED", ())
+BEGIN_TRIAL = Statement(b"BEGIN NOT DEFERRABLE", ())
 # Without it the command would be in the transaction of what goes before it, where not everything can be executed.
 COMMIT = Statement(b"COMMIT", ())
 # A session that was handed back may have changed the role; elsewhere it stays. The rest is for the command to read.
@@ -247,9 +250,9 @@ class Session:
         assert run is not None
         self._resets = self.state is State.USED
         preparation = [RESET] if self._resets else []
-        preparation += [BEGIN, self._setup(run), COMMIT]
+        preparation += [BEGIN_SETUP, self._setup(run), COMMIT]
         if run.is_dry_run:
-            preparation.append(BEGIN)
+            preparation.append(BEGIN_TRIAL)
         self.state = State.PREPARING
         self._send(preparation, with_command=run.not_before <= self._clock.steady())
 
