@@ -26,7 +26,7 @@ EXCEPTION WHEN lock_not_available THEN
                            ELSE format('Process %s (role %I, %s since %s)', h.pid, h.usename, h.state,
                                        to_char(h.state_change, 'HH24:MI:SS')) END
                       || format(' holds a lock on %s.', h.tables), ' '),
-           string_agg(CASE WHEN h.pid IS NULL THEN format('ROLLBACK PREPARED %L;', h.gid)
+           string_agg(CASE WHEN h.pid IS NULL THEN format('COMMIT PREPARED %1$L, or if its application knows better, ROLLBACK PREPARED %1$L;', h.gid)
                            ELSE format('SELECT pg_terminate_backend(%s);', h.pid) END, ' ')
     INTO holders, remedy
     FROM (SELECT l.pid, a.usename, a.state, a.state_change, p.gid,

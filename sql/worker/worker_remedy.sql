@@ -7,8 +7,9 @@ AS $$
     CROSS JOIN LATERAL (VALUES
         ('standby', CASE WHEN s.launchable OR NOT s.armed THEN 'ok' ELSE 'warning' END,
          CASE WHEN NOT s.launchable AND s.armed
-              THEN format('UPDATE @extschema@.worker_setting SET standby_directories = standby_directories || %L::text; -- on the primary',
-                          coalesce(current_setting('data_directory', true), 'data_directory of this standby')) END),
+              THEN format('UPDATE @extschema@.worker_setting SET standby_directories = standby_directories || %s::text; -- on the primary',
+                          @extschema@.quote_literal_in_one_line(
+                              coalesce(current_setting('data_directory', true), 'data_directory of this standby'))) END),
         ('files', 'error', E'# in a clone of elephant_worker @VERSION@\nmake && sudo make install'),
         ('leaving', CASE WHEN s.armed THEN 'ok' ELSE 'warning' END,
          CASE WHEN NOT s.armed THEN 'SELECT @extschema@.start_worker();' END),
