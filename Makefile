@@ -29,6 +29,8 @@ REPEATED = $(call parts,$(filter-out roles,$(FOLDERS)))
 
 PYTHON_PACKAGE = plpython/elephant_worker
 PYTHON_FOLDERS = $(patsubst $(PYTHON_PACKAGE)/%/__init__.py,%,$(sort $(wildcard $(PYTHON_PACKAGE)/*/__init__.py)))
+# What is read at run time, beside the modules that read it.
+PYTHON_DATA = $(foreach suffix,html css js,$(wildcard $(PYTHON_PACKAGE)/report/*.$(suffix)))
 VENDOR = build/vendor
 
 # A story: the order matters.
@@ -98,6 +100,7 @@ install-python: all
 	    $(MKDIR_P) "$(PYTHON_DIRECTORY)/elephant_worker/$$folder" \
 	    && $(INSTALL_DATA) $(PYTHON_PACKAGE)/$$folder/*.py "$(PYTHON_DIRECTORY)/elephant_worker/$$folder/" || exit; \
 	done
+	$(INSTALL_DATA) $(PYTHON_DATA) '$(PYTHON_DIRECTORY)/elephant_worker/report/'
 	printf 'VERSION = "%s"\n' '$(EXTVERSION)' > '$(PYTHON_DIRECTORY)/elephant_worker/version.py'
 	cp -R $(VENDOR) '$(PYTHON_DIRECTORY)/vendor'
 	$(PLPYTHON) -m compileall -q -s '$(DESTDIR)' '$(PYTHON_DIRECTORY)'
@@ -125,10 +128,10 @@ DEVELOPER_TARGETS = demo test surface soak bench lint matrix pictures monitoring
 
 prepare = @tools/prepare.sh && $(MAKE) -s PG_CONFIG="$$(tools/pg_config.sh)" all
 
-# Jobs of an ordinary role in two databases of a throwaway cluster, for 15 seconds.
+# Jobs of an ordinary role in two databases of a throwaway cluster, for 15 seconds; leaves build/demo/report.html.
 demo:
 	$(prepare)
-	@tools/sandbox.sh python -m tools.demo
+	@KEEP=build/demo tools/sandbox.sh python -m tools.demo
 
 # Everything that CI runs, with four clusters side by side, since most of the time a test waits for something.
 test: lint
@@ -163,7 +166,7 @@ monitoring:
 	$(prepare)
 	@tools/monitoring.sh
 
-# The pictures in docs/, but for those of the benchmarks.
+# The pictures in docs/, but for those of the benchmarks; the report is tested in a browser.
 pictures:
 	$(prepare)
 	@tools/pictures.sh

@@ -25,6 +25,7 @@ from harness.cluster import Cluster, Installation
 
 SECONDS = 15
 WIDTH = 118  # columns of the picture
+REPORT = Path("build/demo/report.html")
 
 BEFORE = ["CREATE ROLE shop LOGIN PASSWORD 'shop'", "CREATE DATABASE weborder OWNER shop", "CREATE DATABASE warehouse"]
 ADMINISTRATOR = [
@@ -100,6 +101,8 @@ def main(picture: str | None = None) -> None:
                     console.print(f"\n[bold]{question}[/]\n")
                     _show(console, "weborder=> ", query)
                     _psql(cluster, console, query)
+                if not picture:
+                    _report(cluster, console)
         finally:
             cluster.stop()
     if picture:
@@ -163,10 +166,24 @@ def _watch(shop: psycopg.Connection[Any], console: Console) -> None:
         console.print()
 
 
+def _report(cluster: Cluster, console: Console) -> None:
+    """The page of the role, in a file that stays."""
+    REPORT.parent.mkdir(parents=True, exist_ok=True)
+    REPORT.write_text(
+        cluster.command("psql", "-XAtq", "-d", _shop(cluster), "-c", "SELECT report_html('1 minute')").stdout
+    )
+    console.print("\n[bold]Is there a picture?[/]\n")
+    console.print(f"""$ psql -XAtqc "SELECT report_html('1 minute')" > {REPORT}""", markup=False, highlight=False)
+    console.print(f"\nOpen [bold]{REPORT}[/] in a browser.", highlight=False)
+
+
+def _shop(cluster: Cluster) -> str:
+    return f"host=127.0.0.1 port={cluster.port} dbname=weborder user=shop password=shop"
+
+
 def _psql(cluster: Cluster, console: Console, query: str) -> None:
     """What psql shows the role; nothing is cut."""
-    shop = f"host=127.0.0.1 port={cluster.port} dbname=weborder user=shop password=shop"
-    for line in cluster.command("psql", "-X", "-d", shop, "-c", query).stdout.splitlines():
+    for line in cluster.command("psql", "-X", "-d", _shop(cluster), "-c", query).stdout.splitlines():
         style = next((STYLES[state] for state in STYLES if f"| {state} " in line), None)
         console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
 

@@ -474,6 +474,7 @@ def test_start_worker_is_refused_on_a_standby(own_cluster: Callable[..., Cluster
     standby = Standby(primary.installation, primary, directory)
     try:
         there = Scheduler(standby, scheduler.dbname)
+        assert there.value("SELECT report_data() -> 'jobs_total' = '0' AND report_html() LIKE '<!DOCTYPE html>%'")
         for call in ("start_worker()", "restart_worker()"):
             with pytest.raises(psycopg.errors.ReadOnlySqlTransaction) as raised:
                 there.execute(f"SELECT {call}")

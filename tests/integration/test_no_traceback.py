@@ -39,6 +39,8 @@ CALLS = {
     "mark_delivered": ["mark_delivered('{{1}}', 'mail')"],
     "next_runs": ["next_runs('@daily')", "next_runs(interval '1 hour')"],
     "pause_jobs": ["pause_jobs()"],
+    "report_data": ["report_data()"],
+    "report_html": ["report_html('1 hour')"],
     "restart_worker": ["restart_worker()"],
     "resume_jobs": ["resume_jobs()"],
     "run_job": ["run_job({job})", "run_job('ours')"],

@@ -22,12 +22,13 @@ FOLDERS = {
     "database": {"", "jobs"},
     "definitions": {"", "database"},
     "imports": {"", "schedule", "connection", "database"},
+    "report": {"", "schedule", "database"},
     "worker": {"", "jobs", "system", "connection", "database"},
 }
 PURE = ("schedule", "jobs")
 IMPURE_IMPORTS = {"time", "socket", "select", "os", "psycopg", "plpy", "random", "subprocess", "threading"}
 # Modules of database/ that stand for no table.
-NO_TABLES = {"command_syntax", "__init__", "spi", "server", "login_role", "job_definition"}
+NO_TABLES = {"command_syntax", "__init__", "spi", "server", "login_role", "job_definition", "report"}
 MODULES = sorted(str(path.relative_to(PACKAGE)) for path in PACKAGE.rglob("*.py"))
 
 

@@ -69,6 +69,7 @@ class Schedule:
     def __init__(self, entries: tuple[Entry, ...], zone: tzinfo, dst: str) -> None:
         self.after_end = min((entry.seconds for entry in entries if isinstance(entry, After)), default=None)
         self.at_reboot = any(isinstance(entry, Reboot) for entry in entries)
+        self.has_intervals = any(isinstance(entry, Interval) for entry in entries)
         self._parsed = entries
         self.entries = list(_due_entries(entries, zone, dst_policy(dst)))
 

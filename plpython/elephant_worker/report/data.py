@@ -1,0 +1,187 @@
+"""What the report shows, as one document of bounded size."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from math import floor, log
+from typing import Any
+
+from ..database import report as tables
+from ..database.spi import Spi
+from ..schedule.hours import HOUR, Due, due_per_hour
+from ..version import VERSION
+
+# Jobs beyond these are counted only.
+MOST_JOBS = 1000  # jobs
+# Runs are shown one by one, or grouped by time where the document would become larger than this.
+MOST_BYTES = 420_000  # bytes
+# What a state of a job and each of its marks take, in JSON without blanks.
+BYTES_OF_STATE = 45  # bytes
+BYTES_OF_MARK = 17  # bytes
+# A job's runs of one state are shown one by one, or in as many slots of the time as leave room for all jobs.
+SLOTS = (1440, 720, 480, 288, 240, 144, 96, 72, 48, 36, 24, *range(20, 0, -1))
+# How far the hours reach.
+HOURS_BEFORE = 28 * 24  # hours
+AHEAD = 7 * 86400  # seconds
+# Trends of durations: how many jobs of each kind, and points of each.
+MOST_TRENDS = 8  # jobs
+POINTS = 40  # points
+# Durations of fewer runs are no trend.
+FEWEST_RUNS = 6  # runs
+# What a duration must have changed by, of itself; changes of less than a moment do not count.
+CHANGE = 1.25  # times
+MOMENT = 0.05  # seconds
+
+
+def collect(spi: Spi, seconds: float) -> dict[str, Any]:
+    """The document; docs/reference.md describes it."""
+    about = tables.circumstances(spi)
+    until = about["made_at"]
+    since = float(floor(until - seconds))  # due times are whole seconds, mostly
+    problems = tables.problems(spi)
+    first = list(dict.fromkeys(row["job_id"] for row in problems if row["job_id"] is not None))
+    lanes = tables.lanes(spi, since, until, first, MOST_JOBS)
+    places = {row["lane"]: place for place, row in enumerate(lanes)}
+    states: dict[str, int] = defaultdict(int)
+    for row in lanes:
+        for state, count in _states(row):
+            states[state] += count
+    return {
+        "version": VERSION,
+        **about,
+        "since": since,
+        "problems": [_without_total(row) for row in problems],
+        "problems_total": _total(problems),
+        "jobs": _jobs(spi, since, until, lanes),
+        "jobs_total": _total(lanes),
+        "runs": dict(states),
+        "ran": _ran(spi, since, until),
+        "coming": _coming(spi, until),
+        "durations": _durations(spi, since, until, places),
+        **_failures(spi, since, until, places),
+    }
+
+
+def _total(rows: list[dict[str, Any]]) -> int:
+    return rows[0]["total"] if rows else 0
+
+
+def _without_total(row: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in row.items() if key != "total"}
+
+
+def _jobs(spi: Spi, since: float, until: float, lanes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    jobs = {row["lane"]: _job(row) for row in lanes}
+    counts = {(row["lane"], state): count for row in lanes for state, count in _states(row)}
+    room = MOST_BYTES - len(json.dumps(list(jobs.values()), ensure_ascii=False, separators=(",", ":")).encode())
+    slots = slots_of(counts.values(), (room - BYTES_OF_STATE * len(counts)) // BYTES_OF_MARK)
+    busy = [key for key, count in counts.items() if count > slots]
+    width = (until - since) / slots
+    for row in tables.marks(spi, since, until, list(jobs), busy, width) if counts else ():
+        runs: dict[str, Any] = {"slot": _brief(width)} if row["grouped"] else {}
+        jobs[row["lane"]]["runs"][row["state"]] = runs
+        runs["due"] = [(_brief if row["grouped"] else _moment)(due - since) for due in row["due"]]
+        runs["late"] = [_brief(late) for late in row["late"]]
+        runs["took"] = [_brief(took) for took in row["took"]]
+        if any(number != 1 for number in row["runs"]):
+            runs["count"] = row["runs"]
+    return list(jobs.values())
+
+
+def _states(row: dict[str, Any]) -> Iterator[tuple[str, int]]:
+    return zip(row["states"] or (), row["counts"] or ())
+
+
+def _job(row: dict[str, Any]) -> dict[str, Any]:
+    """What is not there, or as with most jobs, is left out."""
+    job = {name: row[name] for name in ("job", "rolname", "datname", "server", "schedule", "timezone") if row[name]}
+    if row["lane"]:
+        job["job_id"] = row["lane"]
+    if row["next_run_at"]:
+        job["next_run_at"] = _moment(row["next_run_at"])
+    if row["lane"] and not row["exists"]:
+        job["deleted"] = True
+    if row["enabled"] is False:
+        job["enabled"] = False
+    return {**job, "runs": {}}
+
+
+def slots_of(counts: Iterable[int], most: int) -> int:
+    """Into how many slots of the time the runs of one state of a job are grouped, if they are more than that, so that
+    there are at most so many marks.
+
+    >>> slots_of([500] * 3, 5000), slots_of([86_400] * 100, 10_000), slots_of([100_000] * 1000, 10)
+    (1440, 96, 1)
+    """
+    known = list(counts)
+    fitting = (slots for slots in SLOTS if sum(min(count, slots) for count in known) <= most)
+    return next(fitting, 1)
+
+
+def _moment(seconds: float) -> float | int:
+    brief = round(seconds, 3)
+    return int(brief) if brief == int(brief) else brief
+
+
+def _brief(seconds: float | None) -> float | int | None:
+    """As exact as anybody needs."""
+    if seconds is None:
+        return None
+    brief = round(seconds, 3 if abs(seconds) < 0.1 else 2 if abs(seconds) < 10 else 1 if abs(seconds) < 100 else 0)
+    return int(brief) if brief == int(brief) else brief
+
+
+def _ran(spi: Spi, since: float, until: float) -> dict[str, Any]:
+    last = int(until // HOUR)
+    first = max(int(since // HOUR), last - HOURS_BEFORE + 1)
+    runs, failures = ([0] * (last - first + 1) for _ in range(2))
+    for row in tables.ran_per_hour(spi, since, until):
+        if first <= row["hour"] <= last:
+            runs[row["hour"] - first] = row["runs"]
+            failures[row["hour"] - first] = row["failures"]
+    return {"from": first * HOUR, "runs": runs, "failures": failures}
+
+
+def _coming(spi: Spi, until: float) -> dict[str, Any]:
+    jobs = (Due(**row) for row in tables.schedules(spi))
+    runs, unknown = due_per_hour(jobs, until, until + AHEAD)
+    return {"from": int(until // HOUR) * HOUR, "runs": runs, "not_counted": unknown}
+
+
+def _durations(spi: Spi, since: float, until: float, places: dict[int, int]) -> list[dict[str, Any]]:
+    found = [row for row in tables.durations(spi, since, until, list(places)) if row["runs"] >= FEWEST_RUNS]
+
+    def change(row: dict[str, Any]) -> float:
+        return abs(log((row["after"] + MOMENT) / (row["before"] + MOMENT)))
+
+    changed = sorted((row for row in found if change(row) > log(CHANGE)), key=change, reverse=True)[:MOST_TRENDS]
+    slowest = found[:MOST_TRENDS]
+    chosen = {row["lane"]: row for row in (*slowest, *changed)}
+    points = {row["lane"]: row for row in tables.trends(spi, since, until, list(chosen), POINTS)} if chosen else {}
+    return [
+        {
+            "job": places[lane],
+            "slowest": row in slowest,
+            "changed": row in changed,
+            **{name: _brief(row[name]) for name in ("median", "before", "after")},
+            "runs": row["runs"],
+            "due": [_brief(due - since) for due in points[lane]["due"]],
+            "took": [_brief(took) for took in points[lane]["took"]],
+        }
+        for lane, row in chosen.items()
+    ]
+
+
+def _failures(spi: Spi, since: float, until: float, places: dict[int, int]) -> dict[str, Any]:
+    rows = tables.failures(spi, since, until)
+    failures = [
+        {
+            **{key: row[key] for key in ("message", "sqlstate", "runs", "first", "last", "job_count")},
+            # Those that are not among the jobs of the report are counted only.
+            "jobs": [places[lane] for lane in row["jobs"] if lane in places],
+        }
+        for row in rows
+    ]
+    return {"failures": failures, "failures_total": _total(rows)}
