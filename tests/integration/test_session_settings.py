@@ -109,6 +109,8 @@ QUESTIONS = [
        "parameter": []}')""",
     "SELECT mark_delivered(ARRAY[4711], 'mail')",
     "SELECT claim_receiver('mail', 'forwarder 1', '15 seconds')",
+    "SELECT report_data() - '{made_at,since,ran,coming}'::text[] AS document",
+    "SELECT substr(report_html('7 days'), 1, 2000) AS beginning",
     "SELECT job_id, schedule FROM define_job('named', 'SELECT 2', current_catalog, interval '90 minutes')",
 ]
 # What these do depends on the worker, or is done by other tests.
