@@ -29,7 +29,7 @@ def measure(context: Context) -> None:
         admin.execute("SELECT stop_worker()")
         ours.server.until(lambda: not ours.server.value("SELECT running FROM worker_status"))
         live_through(admin, [_job(number, DAY / runs) for number in range(jobs)], DAY)
-        for _ in range(5 * context.repetitions):
+        for _ in range(1 if context.quick else 5):
             for call in ("report_html()", "report_data()::text"):
                 began = time.perf_counter()
                 size = ours.server.value(f"SELECT octet_length({call})")

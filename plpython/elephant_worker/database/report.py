@@ -37,7 +37,7 @@ CIRCUMSTANCES = Statement(
 )
 PROBLEMS = Statement(
     """SELECT p.problem, date_part('epoch', p.since) AS since, p.job_id, p.job, p.rolname::text, p.datname::text,
-           p.what, p.remedy, count(*) OVER () AS total
+           left(p.what, 1000) AS what, p.remedy, count(*) OVER () AS total
        FROM @extschema@.problem p LIMIT 200"""
 )
 

@@ -17,9 +17,9 @@ from ..version import VERSION
 MOST_JOBS = 1000  # jobs
 # Runs are shown one by one, or grouped by time where the document would become larger than this.
 MOST_BYTES = 420_000  # bytes
-# What a state of a job and each of its marks take, in JSON without blanks.
-BYTES_OF_STATE = 45  # bytes
-BYTES_OF_MARK = 17  # bytes
+# What a state of a job and each of its marks take at most, in JSON without blanks.
+BYTES_OF_STATE = 60  # bytes
+BYTES_OF_MARK = 20  # bytes
 # A job's runs of one state are shown one by one, or in as many slots of the time as leave room for all jobs.
 SLOTS = (1440, 720, 480, 288, 240, 144, 96, 72, 48, 36, 24, *range(20, 0, -1))
 # How far the hours reach.
@@ -48,13 +48,14 @@ def collect(spi: Spi, seconds: float) -> dict[str, Any]:
     for row in lanes:
         for state, count in _states(row):
             states[state] += count
-    return {
+    jobs = {row["lane"]: _job(row) for row in lanes}
+    document = {
         "version": VERSION,
         **about,
         "since": since,
         "problems": [_without_total(row) for row in problems],
         "problems_total": _total(problems),
-        "jobs": _jobs(spi, since, until, lanes),
+        "jobs": list(jobs.values()),
         "jobs_total": _total(lanes),
         "runs": dict(states),
         "ran": _ran(spi, since, until),
@@ -62,6 +63,9 @@ def collect(spi: Spi, seconds: float) -> dict[str, Any]:
         "durations": _durations(spi, since, until, places),
         **_failures(spi, since, until, places),
     }
+    used = len(json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode())
+    _add_runs(spi, since, until, lanes, jobs, MOST_BYTES - used)
+    return document
 
 
 def _total(rows: list[dict[str, Any]]) -> int:
@@ -72,10 +76,11 @@ def _without_total(row: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in row.items() if key != "total"}
 
 
-def _jobs(spi: Spi, since: float, until: float, lanes: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    jobs = {row["lane"]: _job(row) for row in lanes}
+def _add_runs(
+    spi: Spi, since: float, until: float, lanes: list[dict[str, Any]], jobs: dict[int, dict[str, Any]], room: int
+) -> None:
+    """Add the runs to the jobs; they take no more bytes than there is room for, if that is possible."""
     counts = {(row["lane"], state): count for row in lanes for state, count in _states(row)}
-    room = MOST_BYTES - len(json.dumps(list(jobs.values()), ensure_ascii=False, separators=(",", ":")).encode())
     slots = slots_of(counts.values(), (room - BYTES_OF_STATE * len(counts)) // BYTES_OF_MARK)
     busy = [key for key, count in counts.items() if count > slots]
     width = (until - since) / slots
@@ -87,7 +92,6 @@ def _jobs(spi: Spi, since: float, until: float, lanes: list[dict[str, Any]]) -> 
         runs["took"] = [_brief(took) for took in row["took"]]
         if any(number != 1 for number in row["runs"]):
             runs["count"] = row["runs"]
-    return list(jobs.values())
 
 
 def _states(row: dict[str, Any]) -> Iterator[tuple[str, int]]:
