@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.write_report(
+CREATE FUNCTION @internal@.write_report(
     seconds float8,
     as_page boolean,
     OUT report text,
@@ -17,7 +17,7 @@ COMMENT ON FUNCTION @extschema@.write_report(float8, boolean) IS
 REVOKE ALL ON FUNCTION @extschema@.write_report(float8, boolean) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.write_report(float8, boolean) TO job_scheduler, job_monitor;
 
-CREATE FUNCTION @extschema@.check_since(caller text, since interval) RETURNS float8
+CREATE FUNCTION @internal@.check_since(caller text, since interval) RETURNS float8
 LANGUAGE plpgsql IMMUTABLE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$

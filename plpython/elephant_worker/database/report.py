@@ -20,7 +20,7 @@ RUNS = """
                               WHEN 'missed' THEN coalesce(l.missed_until, l.scheduled_at)
                               ELSE l.job_finished END) AS ended,
            coalesce(l.missed_count, 1) AS times
-    FROM @extschema@.visible_job_log l
+    FROM @internal@.visible_job_log l
     WHERE coalesce(l.job_finished, 'infinity') >= to_timestamp($1)"""
 
 
@@ -69,9 +69,9 @@ LANES = _of_runs(
                      max(r.job_name) AS job_name, count(*) AS runs
                  FROM (@runs@) r GROUP BY 1, 2) r GROUP BY r.lane),
        job AS (
-           SELECT j.job_id, @extschema@.job_label(j.job_name, j.job_description, j.job_command) AS job, j.rolname,
+           SELECT j.job_id, @internal@.job_label(j.job_name, j.job_description, j.job_command) AS job, j.rolname,
                j.datname, j.server, j.schedule, j.timezone, j.enabled, least(j.next_run_at, j.retry_at) AS next_run_at
-           FROM @extschema@.visible_job j)
+           FROM @internal@.visible_job j)
        SELECT coalesce(j.job_id, r.lane) AS lane, j.job_id IS NOT NULL AS exists, coalesce(j.job, r.job_name) AS job,
            coalesce(j.rolname::text, r.rolname) AS rolname, coalesce(j.datname::text, r.datname) AS datname,
            j.server::text, j.schedule, j.timezone, j.enabled,
@@ -120,9 +120,9 @@ RAN = _of_runs(
 SCHEDULES = Statement(
     """SELECT j.schedule, j.timezone, j.dst, j.job_id::text AS seed, date_part('epoch', j.starts_at) AS starts_at,
            date_part('epoch', j.ends_at) AS ends_at, date_part('epoch', g.begins_at) AS anchor
-       FROM (SELECT * FROM @extschema@.visible_job j
+       FROM (SELECT * FROM @internal@.visible_job j
              WHERE j.schedule IS NOT NULL AND j.enabled AND j.next_run_at IS NOT NULL ORDER BY j.job_id LIMIT 10000) j
-       JOIN @extschema@.job_grid g USING (job_id)"""
+       JOIN @internal@.job_grid g USING (job_id)"""
 )
 
 
