@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from harness.cluster import ROOT
+from harness.cluster import ROOT, USER
 from harness.scheduler import SCHEMA, Scheduler
 from harness.waiting import until
 
@@ -91,7 +91,9 @@ def test_what_has_run(scheduler: Scheduler) -> None:
     until(lambda: scheduler.value("SELECT count(*) FROM job_log WHERE state = 'running'"))
 
     document = data(scheduler.admin)
-    assert document["reason"] is None
+    assert (document["running"], document["reason"]) == (True, None)
+    version = scheduler.value("SELECT extversion FROM pg_extension WHERE extname = 'elephant_worker'")
+    assert (document["role"], document["cluster"], document["version"]) == (USER, "", version)
     assert (document["database"], document["jobs_total"], document["sees_all"]) == (scheduler.dbname, 6, True)
     assert document["runs"] == {"failed": 2, "succeeded": 8, "running": 1}
     # What needs attention comes first, and there its problems.
@@ -171,6 +173,63 @@ def test_how_far_back(scheduler: Scheduler) -> None:
             assert scheduler.value(f"SELECT {call[0]}")
 
 
+def test_what_is_too_much_is_counted(scheduler: Scheduler) -> None:
+    """Of each part as much is there as the reference says, and the number of all."""
+    with scheduler.admin.transaction():
+        scheduler.execute("SET LOCAL session_replication_role = replica")
+        # The first 250 are overdue; each of the first 40 waits for the end of a run.
+        scheduler.execute(
+            """INSERT INTO job (job_id, job_command, schedule, job_name, defined_by, schedule_set_at, first_run_at,
+                                expect_success_within)
+               OVERRIDING SYSTEM VALUE
+               SELECT n, 'SELECT 1', CASE WHEN n <= 40 THEN '@after 1 hour' ELSE '@hourly' END, format('job %s', n),
+                   'postgres', now() - interval '2 hours', now() + interval '1 hour',
+                   CASE WHEN n <= 250 THEN interval '1 hour' END
+               FROM generate_series(1, 10040) n"""
+        )
+        # Each of 60 messages is that of a job more than the one before, and has a number in it.
+        scheduler.execute(
+            """INSERT INTO job_log (jl_id, job_id, rolname, datname, cause, scheduled_at, job_started, job_finished,
+                                    state, job_command, job_sqlstate, exception_message)
+               SELECT row_number() OVER (), 1000 + job, 'postgres', current_catalog, 'request', m, m, m, 'failed',
+                   'SELECT 1', 'P0001', format('%s %s', repeat('x', kind), job)
+               FROM generate_series(1, 60) kind, generate_series(1, kind) job, LATERAL (SELECT now()) x (m)"""
+        )
+        # Ten jobs take a thousand seconds; ten others have become slower, each more than the one before; one has run
+        # less often.
+        scheduler.execute(
+            """INSERT INTO job_log (jl_id, job_id, rolname, datname, cause, scheduled_at, job_started, job_finished,
+                                    state, job_command)
+               SELECT 10000 + row_number() OVER (), 2000 + job, 'postgres', current_catalog, 'request', m, m,
+                   m + CASE WHEN job <= 10 THEN 1000 + job WHEN job = 21 THEN 5000 WHEN n <= 3 THEN 1 ELSE job END
+                       * interval '1 second', 'succeeded', 'SELECT 1'
+               FROM generate_series(1, 21) job, generate_series(1, CASE WHEN job <= 20 THEN 6 ELSE 5 END) n,
+                   LATERAL (SELECT now() - interval '3 hours' + n * interval '1 minute') x (m)"""
+        )
+    document = data(scheduler.admin, "60 days")
+    assert len(document["problems"]) == 200
+    assert document["problems_total"] == scheduler.value("SELECT count(*) FROM problem") >= 250
+    assert (len(document["jobs"]), document["jobs_total"]) == (1000, 10040)
+    # Those with problems that are shown, then those that failed most.
+    shown = [problem["job_id"] for problem in document["problems"] if problem["job_id"]]
+    assert [job["job_id"] for job in document["jobs"][: len(shown) + 60]] == [*shown, *range(1001, 1061)]
+    assert len(document["ran"]["runs"]) == len(document["ran"]["failures"]) == 28 * 24
+    assert document["coming"]["from"] % 3600 == 0
+    assert (sum(document["coming"]["runs"]), document["coming"]["not_counted"]) == ((10000 - 40) * 168, 40)
+    assert (len(document["failures"]), document["failures_total"]) == (50, 60)
+    assert [failure["runs"] for failure in document["failures"]] == list(range(60, 10, -1))
+    assert document["failures"][0]["job_count"] == 60
+    assert len(document["failures"][0]["jobs"]) == 20
+    names = {
+        kind: {document["jobs"][trend["job"]]["job"] for trend in document["durations"] if trend[kind]}
+        for kind in ("slowest", "changed")
+    }
+    assert names == {
+        "slowest": {f"job {2000 + job}" for job in range(3, 11)},
+        "changed": {f"job {2000 + job}" for job in range(13, 21)},
+    }
+
+
 def test_runs_before_are_not_shown(scheduler: Scheduler) -> None:
     job = scheduler.insert("SELECT 1", job_name="old")
     _log(scheduler, job, "failed", *["now() - interval '2 days'"] * 3)
@@ -195,6 +254,7 @@ def test_who_sees_what(scheduler: Scheduler) -> None:
     for document in (data(session), Page(html(session)).document):
         assert other not in json.dumps(document)
         assert {job["rolname"] for job in document["jobs"]} == {mine}
+        assert "RAISE" not in json.dumps(document)  # no commands
         assert document["runs"] == {"succeeded": 1, "failed": 1}
         assert sum(document["ran"]["runs"]) == 2
         assert sum(document["coming"]["runs"]) == 2 * 168

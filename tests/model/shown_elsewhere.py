@@ -155,6 +155,9 @@ SHOWN_ELSEWHERE: dict[str, list[str]] = {
     "test_dispatch.py::test_start_deadline_bounds_catching_up": [
         "schedules.md: With `start_deadline = '2 hours'` the job of the example",
     ],
+    "test_documents.py::test_the_commands_of": [
+        'reference.md: `psql -XAtqc "SELECT report_html()" > report.html` writes it.',
+    ],
     "test_due_times.py::test_intervals_know_no_change": [
         "schedules.md: A day is 24 hours, also where the clocks change.",
     ],
@@ -258,6 +261,42 @@ SHOWN_ELSEWHERE: dict[str, list[str]] = {
     ],
     "test_regress.py::test_installcheck": [
         "reference.md: These are for superusers.",
+    ],
+    "test_report.py": [
+        "reference.md: `report_html(since = '1 day')` returns a page of one file",
+    ],
+    "test_report.py::test_how_far_back": [
+        "reference.md: Anything but 1 second to 10 years fails with 22023.",
+    ],
+    "test_report.py::test_runs_before_are_not_shown": [
+        "reference.md: | `since`, `made_at` |",
+    ],
+    "test_report.py::test_size": [
+        "reference.md: What would be too much is grouped by `slot` seconds",
+    ],
+    "test_report.py::test_the_page_needs_nothing_and_fetches_nothing": [
+        "reference.md: It needs a browser not older than 2023, and no network.",
+    ],
+    "test_report.py::test_what_has_run": [
+        "reference.md: | `role`, `database`, `cluster`, `version`, `sees_all` |",
+        "reference.md: | `running`, `reason` | see `worker_status` |",
+        "reference.md: `report_data(since = '1 day')` returns the same as `jsonb`.",
+        "reference.md: Moments are seconds since 1970, durations are seconds:",
+        "reference.md: | `runs` | number of runs of these jobs by state |",
+    ],
+    "test_report.py::test_what_is_too_much_is_counted": [
+        "reference.md: | `problems`, `problems_total` |",
+        "reference.md: | `jobs`, `jobs_total` |",
+        "reference.md: | `ran` | `runs` and `failures` in each hour of the last 28 days at most",
+        "reference.md: | `coming` | the number of due times in each hour of the next 7 days, of up to 10,000 jobs",
+        "reference.md: | `durations` | the 8 `slowest` and the 8 most `changed` jobs",
+        "reference.md: | `failures`, `failures_total` | the 50 most frequent messages",
+    ],
+    "test_report.py::test_what_was_missed": [
+        "reference.md: For `missed`, `count` is the number of due times",
+    ],
+    "test_report.py::test_who_sees_what": [
+        "reference.md: It shows what the views above show to the same role, and no commands",
     ],
     "test_request_quota.py::test_no_more_wait_than_max_requests_per_role": [
         "reference.md: | `max_requests_per_role` |",
