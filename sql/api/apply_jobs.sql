@@ -112,6 +112,7 @@ CREATE FUNCTION @extschema@.apply_jobs(
 ) RETURNS SETOF record
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
+SET jit = off -- takes longer than all of this
 SET elephant_worker.call = 'apply_jobs'
 SET DateStyle = 'ISO, YMD'
 SET IntervalStyle = postgres

@@ -46,6 +46,7 @@ CREATE FUNCTION @extschema@.import_crontab(
 ) RETURNS SETOF @extschema@.import_result
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
+SET jit = off -- takes longer than all of this
 SET elephant_worker.call = 'import_crontab'
 AS $$
 BEGIN

@@ -6,6 +6,7 @@ CREATE FUNCTION @extschema@.import_pg_timetable(
 ) RETURNS SETOF @extschema@.import_result
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
+SET jit = off -- takes longer than all of this
 SET elephant_worker.call = 'import_pg_timetable'
 AS $$
 BEGIN

@@ -13,6 +13,7 @@ CREATE FUNCTION @extschema@.upcoming_runs(
 ) RETURNS SETOF record
 LANGUAGE plpgsql STABLE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
+SET jit = off -- takes longer than all of this
 AS $$
 #variable_conflict use_column
 BEGIN

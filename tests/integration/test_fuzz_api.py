@@ -78,6 +78,12 @@ FUNCTIONS = """SELECT p.oid::regprocedure::text AS signature, p.proname AS name,
       -- It raises what it is told to.
       AND p.proname <> 'raise_error'
       AND has_function_privilege(%s, p.oid, 'EXECUTE') ORDER BY 1"""
+VIEWS = (
+    ("Elephant Test", "my_job"),
+    ("Elephant Test", "member_job"),
+    ("elephant_worker_internal", "job_request"),
+    ("elephant_worker_internal", "member_once_job"),
+)
 COLUMNS = """SELECT a.attname AS name, t.typname AS type FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
     WHERE a.attrelid = %s::regclass AND has_column_privilege(%s, a.attrelid, a.attnum, %s) ORDER BY a.attnum"""
 
@@ -93,8 +99,8 @@ class Target:
         self.session.execute("SET statement_timeout = '20s'")
         self.functions = scheduler.admin.execute(FUNCTIONS, (role,)).fetchall()
         self.columns = {
-            (view, right): scheduler.admin.execute(COLUMNS, (f'"Elephant Test".{view}', role, right)).fetchall()
-            for view in ("my_job", "member_job", "member_once_job", "job_request")
+            (view, right): scheduler.admin.execute(COLUMNS, (sql.Identifier(*view).as_string(), role, right)).fetchall()
+            for view in VIEWS
             for right in ("INSERT", "UPDATE")
         }
         self.session.execute("SELECT insert_job('SELECT 1', current_catalog)")
@@ -144,6 +150,6 @@ def test_api(target: Target) -> None:
         names = sql.SQL(", ").join(sql.Identifier(column.name) for column in columns)
         statement = "INSERT INTO {} ({}) VALUES ({})" if kind == "INSERT" else "UPDATE {} SET ({}) = ROW ({})"
         holders = placeholders([column.type for column in columns])
-        target.attempt(sql.SQL(statement).format(sql.Identifier(view), names, holders), values)
+        target.attempt(sql.SQL(statement).format(sql.Identifier(*view), names, holders), values)
 
     fuzz()

@@ -111,6 +111,20 @@ def test_no_view_is_compiled(scheduler: Scheduler) -> None:
     assert len(views) > 10
     plans = {row.relname: scheduler.value(f"EXPLAIN (ANALYZE, FORMAT JSON) TABLE {row.relname}")[0] for row in views}
     assert {name for name, plan in plans.items() if "JIT" in plan} == set()
-    # What they call is not either.
-    for function in ("check_setup", "worker_condition"):
-        assert "jit=off" in scheduler.value("SELECT proconfig FROM pg_proc WHERE proname = %s", function)
+    # What they call is not either, nor what functions do for each of many jobs.
+    names = [
+        "check_setup",
+        "worker_condition",
+        "define_job",
+        "apply_jobs",
+        "export_jobs",
+        "upcoming_runs",
+        "write_report",
+    ]
+    names += ["import_crontab", "import_pg_cron", "import_pgagent", "import_pg_timetable"]
+    functions = scheduler.execute(
+        "SELECT proname AS name, 'jit=off' = ANY (proconfig) AS is_off FROM pg_proc WHERE proname = ANY ({})",
+        sql.Literal(names),
+    ).fetchall()
+    assert {row.name for row in functions} == set(names)
+    assert {row.name for row in functions if not row.is_off} == set()
