@@ -5,7 +5,7 @@ AS $$
 DECLARE
     answer record;
 BEGIN
-    SELECT * INTO answer FROM @extschema@.write_report(@extschema@.check_since('report_html', since), true);
+    SELECT * INTO answer FROM @extschema@.write_report('report_html', since::text, extract(epoch FROM since)::float8, true);
     PERFORM @extschema@.raise_error(answer.user_error);
     RETURN answer.report;
 @one line of context@

@@ -11,11 +11,21 @@ from ..errors import UserError
 from .data import collect
 from .page import page
 
+SHORTEST, LONGEST = 1, 3660 * 86400  # seconds
 
-def write_report(plpy: Any, schema: str, seconds: float, as_page: bool) -> dict[str, Any]:
+
+def write_report(
+    plpy: Any, schema: str, caller: str | None, since: str | None, seconds: float | None, as_page: bool | None
+) -> dict[str, Any]:
     """The function `write_report`: the report of the last seconds, as JSON or as a page."""
     spi = Spi(plpy, schema)
     try:
+        if seconds is None or not SHORTEST <= seconds <= LONGEST:
+            raise UserError(
+                f"{caller}() cannot look back {since or 'NULL'}",
+                "The interval says how far back from now to look: at least 1 second, at most 10 years.",
+                f"For example {caller}('7 days'); what log_max_age has removed is gone.",
+            )
         document = collect(spi, seconds)
         text = page(document, client_knows_utf8(spi)) if as_page else json.dumps(document)
     except spi.Error as error:
