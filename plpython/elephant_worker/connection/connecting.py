@@ -127,6 +127,10 @@ class Rejected(Lost):
     """The server does not let in whoever comes in this way, encrypted or not."""
 
 
+class NoConnectionLeft(Lost):
+    """The server, the database or the role has as many connections as it may have."""
+
+
 class Unencrypted(Rejected):
     """The server does not support TLS."""
 
@@ -557,7 +561,7 @@ class _Attempt:
             return Rejected(text)
         if sqlstate == "57P03":
             return Unreachable(text)
-        return Lost(text, sqlstate="53300" if sqlstate == "53300" else None)
+        return NoConnectionLeft(text) if sqlstate == "53300" else Lost(text)
 
     def write(self, data: bytes) -> Steps[None]:
         left = memoryview(data)

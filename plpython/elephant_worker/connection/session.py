@@ -12,15 +12,13 @@ from enum import Enum
 from ..jobs.run import Cost, Outcome, Run, RunState, Target
 from ..system.clock import Clock
 from ..system.scheduling_policy import set_batch_policy
-from .connecting import Connected, Connecting, Wait
+from .connecting import Connected, Connecting, NoConnectionLeft, Wait
 from .login import Login
 from .socket_transport import SocketTransport
 from .transport import Answer, Lost, Statement, Transport
 
 CONNECTION_HINT = "The server's log may say more."
-# The server, the database or the role has as many connections as it may have: others may have taken what was free
-# when a run was claimed, so it tries again for a while.
-TOO_MANY_CONNECTIONS = "53300"
+# If no connection is left, others may have taken what was free when a run was claimed, so it tries again for a while.
 CONNECT_AGAIN_AFTER = 0.2  # seconds
 CONNECT_AGAIN_FOR = 5.0  # seconds
 # For errors to which PostgreSQL gives none, although who wrote the command for psql could not expect them.
@@ -235,7 +233,7 @@ class Session:
     def _end_connecting(self, lost: Lost) -> None:
         """The connection is gone, or was never made; try again if there only was none left for the run."""
         steady = self._clock.steady()
-        is_full = lost.sqlstate == TOO_MANY_CONNECTIONS and steady - self.opened < CONNECT_AGAIN_FOR
+        is_full = isinstance(lost, NoConnectionLeft) and steady - self.opened < CONNECT_AGAIN_FOR
         if is_full and self.state is State.CONNECTING and self.target.server is None and self.run is not None:
             self._connecting.close()
             self.wait, self.more = Wait.NOTHING, False

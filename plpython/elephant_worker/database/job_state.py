@@ -117,7 +117,8 @@ DEFINE = Statement(
        RETURNING job_id, date_part('epoch', next_run_at) AS due""",
     "int8[]",
 )
-# The job as it is now, with the schedule that has been followed until now.
+# The job as it is now, with the schedule that has been followed until now. Each job is looked up for itself: a join
+# would read all jobs, and what is in their way, for each of those that have been defined.
 REPLACED = Statement(
     f"""SELECT {DEFINITION}, s.job_id, 0 AS jl_id, 'schedule' AS cause,
            date_part('epoch', coalesce(s.next_run_at, s.resume_at)) AS scheduled_at,
@@ -126,10 +127,11 @@ REPLACED = Statement(
            date_part('epoch', s.schedule_set_at) AS old_schedule_set_at,
            greatest(w.schedule_set_at, c.moment) AS replaced_at
        FROM unnest($1, $2) c (job_id, moment)
-       JOIN @extschema@.job_state s ON s.job_id = c.job_id
-       JOIN @internal@.job_for_worker w ON w.job_id = s.job_id
-       WHERE s.job_id = ANY ($1) AND w.schedule_set_at <> date_part('epoch', s.schedule_set_at)
-           AND coalesce(s.next_run_at, s.resume_at) < to_timestamp(greatest(w.schedule_set_at, c.moment))""",  # noqa: S608 - names of columns
+       CROSS JOIN LATERAL (
+           SELECT s.* FROM @extschema@.job_state s JOIN @extschema@.job j ON j.job_id = s.job_id
+           WHERE s.job_id = c.job_id AND j.schedule_set_at <> s.schedule_set_at OFFSET 0) s
+       CROSS JOIN LATERAL (SELECT * FROM @internal@.job_for_worker w WHERE w.job_id = s.job_id OFFSET 0) w
+       WHERE coalesce(s.next_run_at, s.resume_at) < to_timestamp(greatest(w.schedule_set_at, c.moment))""",  # noqa: S608 - names of columns
     *("int8[]", "float8[]"),
 )
 QUARANTINED = Statement(
