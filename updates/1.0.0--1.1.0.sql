@@ -286,12 +286,27 @@ BEGIN
         LANGUAGE sql VOLATILE SECURITY INVOKER
         SET search_path = pg_catalog, pg_temp
         AS 'SELECT @internal@.worker_pid()';
-        COMMENT ON FUNCTION @extschema@.worker_pid() IS 'for the worker of an earlier version';
         CREATE FUNCTION @extschema@.is_armed() RETURNS boolean
         LANGUAGE sql STABLE SECURITY INVOKER
         SET search_path = pg_catalog, pg_temp
         AS 'SELECT @internal@.is_armed()';
-        COMMENT ON FUNCTION @extschema@.is_armed() IS 'for the worker of an earlier version';
+        CREATE FUNCTION @extschema@.prepare_runner(role oid, verifier text) RETURNS name
+        LANGUAGE sql VOLATILE STRICT SECURITY INVOKER
+        SET search_path = pg_catalog, pg_temp
+        AS 'SELECT @internal@.prepare_runner(role, verifier)';
+        CREATE FUNCTION @extschema@.server_login(server name, role oid, OUT obstacle text, OUT parameters jsonb,
+                                                 OUT password_required boolean, OUT version text)
+        LANGUAGE sql STABLE STRICT SECURITY INVOKER
+        SET search_path = pg_catalog, pg_temp
+        AS 'SELECT l.obstacle, l.parameters, l.password_required, l.version FROM @internal@.server_login(server, role) l';
+        FOR command IN
+            SELECT format(c.command, f.signature)
+            FROM unnest(ARRAY['worker_pid()', 'is_armed()', 'prepare_runner(oid, text)', 'server_login(name, oid)']) f (signature),
+                 unnest(ARRAY[$c$COMMENT ON FUNCTION @extschema@.%s IS 'for the worker of an earlier version'$c$,
+                              'REVOKE ALL ON FUNCTION @extschema@.%s FROM PUBLIC']) c (command)
+        LOOP
+            EXECUTE command;
+        END LOOP;
     END IF;
 END
 $$;

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
+import tarfile
 from collections.abc import Callable
 
 import psycopg
@@ -104,6 +106,28 @@ def test_the_path_is_known(cluster_of_releases: Cluster) -> None:
         ).fetchone()
     assert paths is not None
     assert paths.path.startswith(f"{ORIGIN}--")
+
+
+def test_what_the_worker_of_before_asks_for_is_there(database: Callable[..., Scheduler]) -> None:
+    """The statements that it goes on executing until it has left; in its modules they stand with their types."""
+    with tarfile.open(DIRECTORY / ORIGIN / "plpython.tar.gz") as archive:
+        files = [archive.extractfile(member) for member in archive.getmembers() if member.name.endswith(".py")]
+        nodes = [node for file in files if file is not None for node in ast.walk(ast.parse(file.read()))]
+    statements = []
+    for node in nodes:
+        if isinstance(node, ast.Tuple) and len(node.elts) == 2:
+            text, types = node.elts
+            if isinstance(text, ast.Constant) and isinstance(types, ast.List) and "@extschema@" in str(text.value):
+                statements.append((str(text.value), ", ".join(ast.literal_eval(types))))
+    assert len(statements) == 60
+    scheduler = database(ORIGIN)
+    scheduler.start()
+    with scheduler.admin.transaction(force_rollback=True):
+        scheduler.execute(UPDATE)
+        for number, (text, types) in enumerate(statements):
+            parameters = f"({types})" if types else ""
+            scheduler.execute(f"PREPARE before_{number}{parameters} AS {text}".replace("@extschema@", f'"{SCHEMA}"'))
+        scheduler.execute("DEALLOCATE ALL")
 
 
 def test_under_load(database: Callable[..., Scheduler]) -> None:
