@@ -425,14 +425,14 @@ def test_who_takes_the_name_of_a_runner_gains_nothing_by_the_remedy(scheduler: S
         return
     assert (run.state, run.job_sqlstate) == ("failed", "0P000"), run
     assert run.exception_hint == f"Drop it, the worker makes it again: DROP ROLE {runner};"
-    (row,) = scheduler.execute("SELECT * FROM check_setup() WHERE check_name = 'runners'").fetchall()
-    assert row.state == "error"
+    findings = "SELECT * FROM check_setup() WHERE check_name = 'runners' AND state = 'error'"
+    (row,) = scheduler.execute(findings).fetchall()
+    assert f'"{runner}"' in row.found
     assert "GRANT" not in row.remedy
     assert "OWNED" not in row.remedy
     scheduler.cluster.command("psql", "-X", "-v", "ON_ERROR_STOP=1", "-d", scheduler.dbname, input=row.remedy)
     assert scheduler.run("SELECT 1").state == "succeeded"
-    (row,) = scheduler.execute("SELECT * FROM check_setup() WHERE check_name = 'runners'").fetchall()
-    assert row.state == "ok"
+    assert scheduler.execute(findings).fetchall() == []
     gained = "SELECT count(*) FROM pg_roles r WHERE r.rolname = %s AND pg_has_role(r.oid, 10::oid, 'MEMBER')"
     assert scheduler.value(gained, mallory) == 0
     if owns == "a function":
