@@ -23,8 +23,8 @@ from elephant_console.configuration import Configuration, Receiver
 from elephant_console.forward import forwarder
 from elephant_console.forward.forwarder import Forwarder
 from elephant_console.forward.stop import Stop
-from harness.cluster import ROOT
-from harness.scheduler import Scheduler
+from harness.cluster import ROOT, Cluster
+from harness.scheduler import Scheduler, new_scheduler
 from harness.waiting import until
 from tests.console.receivers import MailServer, WebServer
 
@@ -86,6 +86,27 @@ class Alerts:
 
     def rows(self) -> list[Any]:
         return self.scheduler.execute("SELECT * FROM all_alert ORDER BY alert_id").fetchall()
+
+
+@pytest.fixture(scope="package")
+def used(cluster: Cluster) -> Iterator[list[Scheduler]]:
+    """Databases that tests have left as they were, but for the roles there."""
+    used: list[Scheduler] = []
+    yield used
+    for scheduler in used:
+        scheduler.close()
+
+
+@pytest.fixture
+def scheduler(cluster: Cluster, used: list[Scheduler]) -> Iterator[Scheduler]:
+    """A database in which no worker has been started."""
+    scheduler = used.pop() if used else new_scheduler(cluster)
+    yield scheduler
+    if scheduler.value("SELECT reason LIKE 'no worker has been started%' FROM worker_status"):
+        scheduler.execute("TRUNCATE alert, alert_receiver")
+        used.append(scheduler)
+    else:
+        scheduler.close()
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from harness.waiting import until
 @pytest.fixture(scope="module")
 def server(installation: Installation) -> Iterator[Cluster]:
     """One that lets transactions be prepared, which stock servers do not."""
-    cluster = with_template(Cluster(installation, {"max_prepared_transactions": "5"}))
+    cluster = with_template(Cluster(installation, {"max_prepared_transactions": "10"}))
     yield cluster
     cluster.stop()
 
@@ -33,18 +33,17 @@ def two_phase(server: Cluster) -> Iterator[Scheduler]:
     scheduler.close()
 
 
-# Mallory's jobs are named "mine" and "other"; run is a run of hers that goes on.
+# What Mallory prepares; {0} is her job, of which a run goes on, and {1} another one of hers.
 STATEMENTS = {
     "insert_job": "SELECT insert_job('SELECT 1', current_catalog, '1 second')",
     "define_job": "SELECT define_job('new', 'SELECT 1', schedule := '1 second')",
-    "run_after": "UPDATE my_job SET run_after = (SELECT ARRAY[job_id] FROM my_job WHERE job_name = 'other') "
-    "WHERE job_name = 'mine'",
-    "delete_job": "SELECT delete_job('other')",
-    "run_job": "SELECT run_job('mine')",
+    "run_after": "UPDATE my_job SET run_after = '{{{1}}}' WHERE job_id = {0}",
+    "delete_job": "SELECT delete_job({1})",
+    "run_job": "SELECT run_job({0})",
     "run_once": "SELECT run_once('SELECT 1')",
-    "cancel_job": "SELECT cancel_job('mine')",
-    "cancel_run": "SELECT cancel_run(max(jl_id)) FROM my_job_log",
-    "row locks": "SELECT * FROM my_job FOR UPDATE",
+    "cancel_job": "SELECT cancel_job({0})",
+    "cancel_run": "SELECT cancel_run(max(jl_id)) FROM my_job_log WHERE job_id = {0}",
+    "row locks": "SELECT * FROM my_job WHERE job_id IN ({0}, {1}) FOR UPDATE",
 }
 
 
@@ -59,29 +58,42 @@ def test_a_definition_cannot_be_prepared(two_phase: Scheduler) -> None:
 
 def test_what_is_prepared_holds_up_nobody(two_phase: Scheduler) -> None:
     """Unless whoever prepares it calls itself the worker: then nobody is notified."""
-    mallory = two_phase.connect_as(two_phase.role("mallory"))
-    mallory.execute("SELECT insert_job('SELECT pg_sleep(1000)', current_catalog, job_name := 'mine')")
-    mallory.execute("SELECT insert_job('SELECT 1', current_catalog, job_name := 'other')")
-    mallory.execute("SELECT run_job('mine')")
-    until(lambda: [run.state for run in two_phase.log()] == ["running"], "her run")
-    mallory.execute("SET application_name = 'elephant_worker'")
     victim = two_phase.connect_as(two_phase.role("victim"))
     victim.execute("SET lock_timeout = '3 s'")
-    mallory.execute("SET lock_timeout = '3 s'")
+    attacks = []
     for name, statement in STATEMENTS.items():
+        # A role of its own for each statement: they would wait for one another.
+        mallory = two_phase.connect_as(two_phase.role("mallory"))
+        mallory.execute("SET lock_timeout = '3 s'")
+        jobs = []
+        for command in ("SELECT pg_sleep(1000)", "SELECT 1"):
+            row = mallory.execute("SELECT job_id FROM insert_job(%s, current_catalog)", (command,)).fetchone()
+            assert row is not None
+            jobs.append(row.job_id)
+        mallory.execute("SELECT run_job(%s)", jobs[:1])
+        attacks.append((name, mallory, statement.format(*jobs)))
+    until(lambda: [run.state for run in two_phase.log()] == ["running"] * len(attacks), "her runs")
+    scheduled = {}
+    for name, mallory, statement in attacks:
+        mallory.execute("SET application_name = 'elephant_worker'")
         mallory.autocommit = False
         mallory.execute(statement)
-        mallory.execute("PREPARE TRANSACTION 'held'")
+        mallory.execute(sql.SQL("PREPARE TRANSACTION {}").format(sql.Literal(name)))
         mallory.autocommit = True
         row = victim.execute("SELECT job_id FROM insert_job('SELECT 1', current_catalog, '1 second')").fetchone()
         assert row is not None
+        scheduled[name] = row.job_id
         victim.execute("UPDATE my_job SET run_after = '{}', job_description = 'x' WHERE job_id = %s", (row.job_id,))
-        until(lambda job_id=row.job_id: two_phase.log(job_id), f"a run after {name}", 10)
         run = victim.execute("SELECT run_once('SELECT 1') AS run").fetchone()
         assert run is not None
         assert two_phase.ended(run.run, 10).state == "succeeded", name
-        victim.execute("SELECT delete_job(%s)", (row.job_id,))
-        mallory.execute("ROLLBACK PREPARED 'held'")
+    # From now on all of it is held.
+    now = two_phase.value("SELECT clock_timestamp()")
+    for name, job_id in scheduled.items():
+        runs = "SELECT true FROM member_job_log WHERE job_id = %s AND scheduled_at > %s AND state = 'succeeded'"
+        until(lambda query=runs, job_id=job_id: two_phase.value(query, job_id, now), f"a run after {name}", 10)
+        victim.execute("SELECT delete_job(%s)", (job_id,))
+    assert two_phase.value("SELECT count(*) FROM pg_prepared_xacts") == len(STATEMENTS)
 
 
 def test_what_was_prepared_counts_when_it_is_committed(two_phase: Scheduler) -> None:
