@@ -61,11 +61,15 @@ def our_side(cluster_of_both: Cluster) -> Side:
     )
 
 
+REVOKE = f"REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA cron FROM {APPLICATION}"
+
+
 @pytest.fixture
 def ours(our_side: Side) -> Iterator[Side]:
     yield our_side
     our_side.admin.execute(f'SELECT "{SCHEMA}".stop_worker()')
     our_side.admin.execute(f'DELETE FROM "{SCHEMA}".member_job')
+    our_side.admin.execute(REVOKE)
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +86,7 @@ def both(ours: Side, theirs: Side | None) -> Iterator[list[Side]]:
     yield sides
     for side in sides:
         side.admin.execute("DELETE FROM cron.job")
-        side.admin.execute(f"REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA cron FROM {APPLICATION}")
+        side.admin.execute(REVOKE)
 
 
 def outcome(session: psycopg.Connection[Any], call: str) -> Any:

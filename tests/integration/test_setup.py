@@ -142,9 +142,10 @@ def test_a_worker_that_is_paused(scheduler: Scheduler) -> None:
 
 def test_a_worker_that_does_not_go_on(scheduler: Scheduler, shell: Callable[..., None]) -> None:
     pid = scheduler.start()
+    scheduler.tick()
     os.kill(pid, signal.SIGSTOP)
     try:
-        # A worker that was halted while it held a lock is found by the check of locks first.
+        # (One that is halted in a transaction holds locks, and is found by the check of these.)
         (row,) = until(lambda: [row for row in findings(scheduler, "worker") if row.state == "error"], "the finding")
         assert f"the worker (process {pid}) was halted by a signal (SIGSTOP)" in row.found
         shell(row.remedy)
