@@ -53,27 +53,15 @@ def elements(spi: Spi, document: str) -> Any:
 
 
 NAMED_JOBS = Statement(
-    """SELECT j.job_id, j.rolname::text, j.job_name, j.part FROM @extschema@.member_job j
+    """SELECT j.job_id, j.rolname::text, j.job_name, j.part, j.enabled FROM @extschema@.member_job j
        WHERE j.job_name IS NOT NULL AND (j.rolname = ANY ($1) OR j.part = $2) ORDER BY j.job_id""",
     *("name[]", "text"),
 )
 
 
 def named_jobs(spi: Spi, roles: Collection[str], part: str | None) -> Any:
-    """The jobs that have names, of some roles or of a part: job_id, rolname, job_name, part."""
-    return spi.execute(NAMED_JOBS, list(roles), part)
-
-
-IMPORTED_JOBS = Statement(
-    """SELECT j.job_id, j.rolname::text, j.job_name, j.part, j.enabled FROM @extschema@.member_job j
-       WHERE j.job_name IS NOT NULL AND (j.rolname = ANY ($1) OR j.part = $2)""",
-    *("name[]", "text"),
-)
-
-
-def imported_jobs(spi: Spi, roles: Collection[str], part: str) -> Any:
     """The jobs that have names, of some roles or of a part: job_id, rolname, job_name, part, enabled."""
-    return spi.execute(IMPORTED_JOBS, list(roles), part)
+    return spi.execute(NAMED_JOBS, list(roles), part)
 
 
 CREATE = Statement("SELECT @internal@.create_defined_job($1 - $2 || $3) AS job_id", "jsonb", "text[]", "jsonb")

@@ -71,7 +71,7 @@ class _Importer:
         self._part = source
         roles = {str(line.definition["rolname"]) for line in planned if not line.left_out}
         self._there = {
-            (row["rolname"], row["job_name"]): row for row in job_definition.imported_jobs(spi, roles, self._part)
+            (row["rolname"], row["job_name"]): row for row in job_definition.named_jobs(spi, roles, self._part)
         }
         self._brought: dict[Key, str] = {}
         self._numbers: dict[str, int] = {}
