@@ -37,6 +37,19 @@ class Statement:
         self.types = types
 
 
+class _Undone:
+    """A subtransaction that is undone at its end."""
+
+    def __init__(self, subtransaction: Any) -> None:
+        self._subtransaction = subtransaction
+
+    def __enter__(self) -> None:
+        self._subtransaction.__enter__()
+
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
+        self._subtransaction.__exit__(kind or Exception, error, traceback)
+
+
 class Spi:
     """The session: its statements, prepared when they are first executed, and its transaction."""
 
@@ -86,9 +99,9 @@ class Spi:
         self._in_transaction = False
         self.plpy.rollback()
 
-    def subtransaction(self) -> Any:
-        """A context; what happens in it is undone by an exception that leaves it."""
-        return self.plpy.subtransaction()
+    def subtransaction(self, keep: bool = True) -> Any:
+        """A context; what happens in it is undone by an exception that leaves it, or at its end if it is not kept."""
+        return self.plpy.subtransaction() if keep else _Undone(self.plpy.subtransaction())
 
     def log(self, text: str) -> None:
         """Write a line into the server's log."""

@@ -18,10 +18,6 @@ MOST_EXAMINED = 50  # jobs
 INVALID_NAME = "42602"
 
 
-class _Undo(Exception):
-    """What has been done is to be undone."""
-
-
 def apply_document(
     plpy: Any, schema: str, jobs: str | None, part: str | None, prune: bool | None, dry_run: bool | None
 ) -> dict[str, Any]:
@@ -96,14 +92,10 @@ class _Application:
         failure = None
         if not self._mistakes:
             try:
-                with self._spi.subtransaction():
+                with self._spi.subtransaction(keep=not self._dry_run):
                     for entry in self._entries:
                         changes += self._write(entry)
                     changes += self._delete()
-                    if self._dry_run:
-                        raise _Undo
-                return changes
-            except _Undo:
                 return changes
             except self._spi.Error as error:
                 failure = error
@@ -147,18 +139,14 @@ class _Application:
     def _find_mistakes(self) -> None:
         """Try each job by itself, and of those that cannot be defined each attribute; undo all of it."""
         examined = 0
-        try:
-            with self._spi.subtransaction():
-                for entry in self._entries:
-                    error = self._attempt(entry, (), keep=True)
-                    if error is not None and examined < MOST_EXAMINED:
-                        examined += 1
-                        self._examine(entry, error)
-                    elif error is not None:
-                        self._mistakes.append(Mistake(entry.label, None, str(error), error.sqlstate))
-                raise _Undo
-        except _Undo:
-            pass
+        with self._spi.subtransaction(keep=False):
+            for entry in self._entries:
+                error = self._attempt(entry, (), keep=True)
+                if error is not None and examined < MOST_EXAMINED:
+                    examined += 1
+                    self._examine(entry, error)
+                elif error is not None:
+                    self._mistakes.append(Mistake(entry.label, None, str(error), error.sqlstate))
 
     def _examine(self, entry: Entry, error: Any) -> None:
         """Find the attributes without which a job could be defined, or would fail for another reason."""
@@ -192,19 +180,16 @@ class _Application:
         if "job_command" in without:
             given["job_command"] = "SELECT"
         try:
-            with self._spi.subtransaction():
+            with self._spi.subtransaction(keep=keep):
                 arguments = (entry.given, [*left_out, *without], json.dumps(given))
                 if job_id is None:
                     job_id = job_definition.create(self._spi, *arguments)
                 else:
                     job_definition.change(self._spi, job_id, *arguments)
-                if not keep:
-                    raise _Undo
-        except _Undo:
-            return None
         except self._spi.Error as error:
             return error
-        self._jobs[entry.key] = job_id
+        if keep:
+            self._jobs[entry.key] = job_id
         return None
 
 

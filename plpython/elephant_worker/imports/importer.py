@@ -22,10 +22,6 @@ IMPORTED, CHANGED, UNCHANGED, LEFT_OUT, REMARK = "import", "change", "none", "le
 Key = tuple[str, str]
 
 
-class _Undo(Exception):
-    """What has been done is to be undone."""
-
-
 def carry_out(plpy: Any, schema: str, source: str | None, given: str | None, dry_run: bool | None) -> dict[str, Any]:
     """The function `carry_out_import`; `source` is one of SOURCES, a module of this package."""
     spi = Spi(plpy, schema)
@@ -52,13 +48,9 @@ def _import(spi: Spi, source: str, given: str, dry_run: bool) -> list[dict[str, 
         ) from None
     planned = import_module(f".{source}", __package__).plan(read, Caller(role, database))
     importer = _Importer(spi, source, planned)
-    lines: list[dict[str, Any]] = []
-    try:
-        with spi.subtransaction():
-            lines += map(importer.bring, planned)
-            if dry_run:
-                raise _Undo
-    except _Undo:
+    with spi.subtransaction(keep=not dry_run):
+        lines = list(map(importer.bring, planned))
+    if dry_run:
         for line in lines:
             if line["action"] == IMPORTED:
                 line["job_id"] = None
