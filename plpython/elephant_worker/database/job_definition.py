@@ -64,6 +64,16 @@ def named_jobs(spi: Spi, roles: Collection[str], part: str | None) -> Any:
     return spi.execute(NAMED_JOBS, list(roles), part)
 
 
+# What is wrong with one job: its values, its role, its database, a right, a limit.
+OF_ONE_JOB = ("22", "23", "28", "2F", "3D", "42", "54")  # classes of SQLSTATEs
+ALSO_OF_ONE_JOB = ("55000", "53400")
+
+
+def is_of_one_job(error: Any) -> bool:
+    """Whether an error is about the job that is being defined. Others, such as a cancellation, end the whole call."""
+    return error.sqlstate[:2] in OF_ONE_JOB or error.sqlstate in ALSO_OF_ONE_JOB
+
+
 CREATE = Statement("SELECT @internal@.create_defined_job($1 - $2 || $3) AS job_id", "jsonb", "text[]", "jsonb")
 CHANGE = Statement("SELECT @internal@.change_defined_job($1, $2 - $3 || $4)", "int8", "jsonb", "text[]", "jsonb")
 DELETE = Statement("DELETE FROM @extschema@.member_job j WHERE j.job_id = ANY ($1)", "int8[]")

@@ -194,8 +194,8 @@ class _Application:
 
 
 def _in_words(error: Any) -> str:
-    detail = error.spidata[1] if error.spidata else None
-    return f"{error}. {detail}" if detail else str(error)
+    said = UserError.of(error)
+    return f"{said.message}. {said.detail}" if said.detail else said.message
 
 
 def _as_user_error(error: Any) -> UserError:

@@ -11,10 +11,6 @@ from ..database.spi import Spi
 from ..errors import UserError
 from .planned import Caller, Planned, sentence
 
-# What is wrong with one job: its values, its role, its database, a right, a limit. Other errors end the import.
-OF_ONE_JOB = ("22", "23", "28", "2F", "3D", "42", "54")  # classes of SQLSTATEs
-ALSO_OF_ONE_JOB = ("55000", "53400")
-
 SOURCES = ("pg_cron", "crontab", "pgagent", "pg_timetable")
 
 IMPORTED, CHANGED, UNCHANGED, LEFT_OUT, REMARK = "import", "change", "none", "leave out", "remark"
@@ -77,13 +73,12 @@ class _Importer:
                 with self._spi.subtransaction():
                     action, job_id = self._write(planned, definition)
                     self._numbers[planned.source_id] = job_id
-            except UserError as error:
-                planned.leave_out(f"{sentence(error.message)} {error.detail or ''}".rstrip())
+            except UserError as reason:
+                planned.leave_out(_in_words(reason))
             except self._spi.Error as error:
-                if error.sqlstate[:2] not in OF_ONE_JOB and error.sqlstate not in ALSO_OF_ONE_JOB:
+                if not job_definition.is_of_one_job(error):
                     raise
-                detail = (error.spidata[1] if error.spidata else None) or ""
-                planned.leave_out(f"{sentence(str(error))} {detail}".rstrip())
+                planned.leave_out(_in_words(UserError.of(error)))
         return {
             "source_id": planned.source_id,
             "action": action,
@@ -134,6 +129,10 @@ class _Importer:
         mistake = command_syntax.syntax_error(self._spi.plpy, command)
         if mistake is not None:
             planned.notes.append(f"The command is not valid SQL: {mistake[0]} ({mistake[1]}).")
+
+
+def _in_words(reason: UserError) -> str:
+    return f"{sentence(reason.message)} {reason.detail or ''}".rstrip()
 
 
 def _as_text(schedule: Any) -> str | None:
