@@ -76,6 +76,20 @@ def test_a_document_becomes_jobs(scheduler: Scheduler, app: psycopg.Connection[A
     assert calls == [("apply_jobs", role_of(app))]
 
 
+def test_a_cancellation_is_no_mistake_of_a_job(app: psycopg.Connection[Any]) -> None:
+    """It ends the call, also while mistakes are looked for."""
+    jobs = [{"job_name": f"job {number}", "job_command": "SELECT 1"} for number in range(2000)]
+    app.execute("SET statement_timeout = '300ms'")
+    for document in (jobs, [{**jobs[0], "schedule": "61 * * * *"}, *jobs[1:]]):
+        error = refusal(app, document)
+        assert (error.sqlstate, str(error).splitlines()[0]) == (
+            "57014",
+            "canceling statement due to statement timeout",
+        )
+    app.execute("RESET statement_timeout")
+    assert app.execute("SELECT FROM my_job").fetchall() == []
+
+
 def test_null_is_the_default(scheduler: Scheduler, app: psycopg.Connection[Any]) -> None:
     names = scheduler.value(
         """SELECT array_agg(a.attname::text) FROM pg_attribute a WHERE a.attrelid = 'member_job'::regclass

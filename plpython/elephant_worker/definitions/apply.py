@@ -98,6 +98,8 @@ class _Application:
                     changes += self._delete()
                 return changes
             except self._spi.Error as error:
+                if not job_definition.is_of_one_job(error):
+                    raise _as_user_error(error) from None
                 failure = error
         self._jobs = there
         self._find_mistakes()
@@ -187,6 +189,8 @@ class _Application:
                 else:
                     job_definition.change(self._spi, job_id, *arguments)
         except self._spi.Error as error:
+            if not job_definition.is_of_one_job(error):
+                raise
             return error
         if keep:
             self._jobs[entry.key] = job_id
