@@ -96,6 +96,7 @@ class _Application:
                     for entry in self._entries:
                         changes += self._write(entry)
                     changes += self._delete()
+                    self._name_references(changes)
                 return changes
             except self._spi.Error as error:
                 if not job_definition.is_of_one_job(error):
@@ -122,13 +123,18 @@ class _Application:
         nothing = {"attribute": None, "old_value": None, "new_value": None, "drift": None}
         return [row for key in self._surplus.values() for row in self._described("delete", key, [nothing])]
 
-    def _described(self, action: str, key: Key, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        for row in found:
-            if row["attribute"] == "run_after":
-                references = References(self._spi, [row["old_value"], row["new_value"]], key[0], self._jobs)
-                row["old_value"] = references.written(row["old_value"])
-                row["new_value"] = references.written(row["new_value"])
+    @staticmethod
+    def _described(action: str, key: Key, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return [{"action": action, "job_name": key[1], "rolname": key[0], **row} for row in found]
+
+    def _name_references(self, changes: list[dict[str, Any]]) -> None:
+        """Have the values of run_after name jobs, as the document does."""
+        rows = [row for row in changes if row["attribute"] == "run_after"]
+        values = ("old_value", "new_value")
+        references = References(self._spi, [row[value] for row in rows for value in values], self._jobs)
+        for row in rows:
+            for value in values:
+                row[value] = references.written(row[value], row["rolname"])
 
     def _completed(self, entry: Entry) -> tuple[list[str], str]:
         """What is left out of what is given, and what comes in its place: numbers for the jobs in run_after."""

@@ -45,7 +45,7 @@ def _write(plpy: Any, spi: Spi, form: str, part: str | None) -> str:
             hint=f"To name one: SELECT update_job({nameless[0]}, job_name => '…');",
         )
     lists = [attributes["run_after"][0] for attributes in jobs.values() if "run_after" in attributes]
-    references = References(spi, lists, "")
+    references = References(spi, lists)
     return _as_json(jobs, references) if form == "json" else _as_sql(jobs, references, plpy.quote_literal)
 
 

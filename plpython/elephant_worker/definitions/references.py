@@ -11,18 +11,15 @@ from .document import Key
 
 
 class References:
-    """The jobs that some lists of numbers, as JSON, stand for, as seen from jobs of a role."""
+    """The jobs that some lists of numbers, as JSON, stand for."""
 
-    def __init__(
-        self, spi: Spi, lists: Iterable[str | None], role: str, known: Mapping[Key, int] | None = None
-    ) -> None:
+    def __init__(self, spi: Spi, lists: Iterable[str | None], known: Mapping[Key, int] | None = None) -> None:
         numbers = {number for text in lists if text is not None for number in json.loads(text)}
         self.keys: dict[int, Key] = {number: key for key, number in (known or {}).items() if number in numbers}
         if numbers - set(self.keys):
             self.keys |= job_definition.names(spi, numbers - set(self.keys))
-        self._role = role
 
-    def written(self, text: str | None, role: str | None = None) -> str | None:
+    def written(self, text: str | None, role: str) -> str | None:
         """A list as a document has it: names of jobs of the role, objects for others, numbers for the nameless."""
         if text is None:
             return None
@@ -32,6 +29,5 @@ class References:
             if name is None:
                 listed.append(number)
             else:
-                same = owner == (self._role if role is None else role)
-                listed.append(name if same else {"rolname": owner, "job_name": name})
+                listed.append(name if owner == role else {"rolname": owner, "job_name": name})
         return json.dumps(listed, ensure_ascii=False)
