@@ -73,7 +73,10 @@ VACUUM_OPTIONS = {
     "-P": "PARALLEL", "--parallel": "PARALLEL",
 }  # fmt: skip
 ANALYZE_OPTIONS = ("VERBOSE", "SKIP_LOCKED")
-CONNECTION_SHORT = {"-h": "host", "--host": "host", "-p": "port", "--port": "port", "-U": "user", "--username": "user"}
+CONNECTION_OPTIONS = {
+    "-h": "host", "--host": "host", "-p": "port", "--port": "port", "-U": "user", "--username": "user",
+    "-d": "dbname", "--dbname": "dbname",
+}  # fmt: skip
 
 # What psql does itself, and what no statement of a job can do.
 META_COMMAND = re.compile(r"^[ \t]*\\(\S*)(.*)$", re.MULTILINE)
@@ -129,10 +132,8 @@ def _psql(
     notes: list[str] = []
     single = False
     for option, value in options:
-        if option in CONNECTION_SHORT:
-            connection[CONNECTION_SHORT[option]] = value
-        elif option in ("-d", "--dbname"):
-            connection["dbname"] = value
+        if option in CONNECTION_OPTIONS:
+            connection[CONNECTION_OPTIONS[option]] = value
         elif option in ("-c", "--command"):
             parts.append(("command", value))
         elif option in ("-f", "--file"):
@@ -146,7 +147,7 @@ def _psql(
             notes.append(output_note(value))
         elif option in ("-l", "--list", "-?", "--help", "-V", "--version"):
             raise NotSql(f"psql {option} is not SQL")
-    for name, operand in zip(("dbname", "user"), [*operands]):
+    for name, operand in zip(("dbname", "user"), operands):
         connection.setdefault(name, operand)
     if not parts and given_input is not None:
         parts.append(("input", given_input))
@@ -235,10 +236,8 @@ def _vacuumdb(
     notes: list[str] = []
     analyze_only = False
     for option, value in options:
-        if option in CONNECTION_SHORT:
-            connection[CONNECTION_SHORT[option]] = value
-        elif option in ("-d", "--dbname"):
-            connection["dbname"] = value
+        if option in CONNECTION_OPTIONS:
+            connection[CONNECTION_OPTIONS[option]] = value
         elif option in ("-t", "--table"):
             tables.append(_relation(value))
         elif option in VACUUM_OPTIONS:
@@ -269,10 +268,8 @@ def _reindexdb(
     objects: list[tuple[str, str]] = []
     concurrently = ""
     for option, value in options:
-        if option in CONNECTION_SHORT:
-            connection[CONNECTION_SHORT[option]] = value
-        elif option in ("-d", "--dbname"):
-            connection["dbname"] = value
+        if option in CONNECTION_OPTIONS:
+            connection[CONNECTION_OPTIONS[option]] = value
         elif option in REINDEX_OBJECTS:
             objects.append((REINDEX_OBJECTS[option], _relation(value)))
         elif option in ("-s", "--system"):
