@@ -15,7 +15,7 @@ from ..schedule.periods import in_words, read_period
 from .calendar_fields import Sets, both_days_obstacle, crontab_line
 from .names import Namer
 from .planned import NO_TIMEOUT, Caller, Planned, check_given, rows_of, sentence
-from .target import Elsewhere, Target, is_connection_string, parameters_of, target
+from .target import Elsewhere, Target, parameters_of, target
 
 # The tables, and the columns that identify their rows.
 TABLES = {"chain": ("chain_id",), "task": ("task_id",), "parameter": ("task_id", "order_id")}
@@ -143,8 +143,6 @@ class _Chain:
         if kind != "SQL":
             raise _Odd("the task is a program, not SQL")
         connection = str(task.get("database_connection") or "").strip()
-        if connection and not is_connection_string(connection):
-            raise Elsewhere("its connection string cannot be read")
         where = target(parameters_of(connection), self._given["port"]) if connection else Target(None, None, {})
         role = str(task.get("run_as") or "").strip() or where.role or self._caller.role
         goes_on = bool(task.get("ignore_error"))
