@@ -9,8 +9,8 @@ from ..schedule.entries import Calendar, Mistake
 from ..schedule.parser import read_entry
 from ..vendor import vendored
 from .planned import NO_TIMEOUT, Caller, Planned, rows_of, usable_name
+from .target import is_local
 
-LOCAL_NODES = ("localhost", "127.0.0.1", "::1", "")
 FIXED_ZONES = ("GMT", "UTC", "Etc/GMT", "Etc/UTC")
 
 
@@ -56,7 +56,7 @@ def _plan(row: dict[str, Any], given: dict[str, Any], caller: Caller) -> Planned
 def _elsewhere(row: dict[str, Any], port: Any) -> str:
     """Why it does not run on this server, if so."""
     node, node_port = str(row.get("nodename") or ""), row.get("nodeport")
-    if (node in LOCAL_NODES or node.startswith("/")) and (port is None or node_port in (None, port)):
+    if is_local(node) and (port is None or node_port in (None, port)):
         return ""
     return (
         f"pg_cron runs it on another server, {node or 'localhost'}, port {node_port}. "

@@ -23,6 +23,11 @@ class Target(NamedTuple):
     settings: dict[str, str]
 
 
+def is_local(host: str) -> bool:
+    """Whether libpq reaches this machine by the name; the empty one is that of its default socket."""
+    return not host or host.startswith(("/", "@")) or host in LOCAL_HOSTS
+
+
 def is_connection_string(text: str) -> bool:
     """Whether libpq takes what is given as a database for a connection string."""
     return "=" in text or text.startswith(("postgresql://", "postgres://"))
@@ -55,7 +60,7 @@ def target(parameters: Mapping[str, str], port: str) -> Target:
         if parameters.get(name):
             raise Elsewhere(f'the connection service "{parameters[name]}" says where it runs')
     host = parameters.get("hostaddr") or parameters.get("host") or ""
-    if host and not host.startswith(("/", "@")) and host not in LOCAL_HOSTS:
+    if not is_local(host):
         raise Elsewhere(_on_server(f'the server "{host}"'))
     if parameters.get("port", port) not in ("", port):
         raise Elsewhere(_on_server(f"the server at port {parameters['port']}"))
