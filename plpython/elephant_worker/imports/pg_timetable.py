@@ -14,7 +14,7 @@ from ..schedule.entries import DAY, HOUR, MINUTE, MONTH, WEEKDAY, Field, Mistake
 from ..schedule.periods import in_words, read_period
 from .calendar_fields import Sets, both_days_obstacle, crontab_line
 from .names import Namer
-from .planned import NO_TIMEOUT, Caller, Planned, check_given, rows_of, sentence
+from .planned import NO_TIMEOUT, Caller, Planned, check_given, grouped, rows_of, sentence
 from .target import Elsewhere, Target, parameters_of, target
 
 # The tables, and the columns that identify their rows.
@@ -61,9 +61,7 @@ def plan(given: dict[str, Any], caller: Caller) -> list[Planned]:
     chains, tasks, parameters = (
         rows_of(given.get("tables"), name, keys, f"timetable.{name}") for name, keys in TABLES.items()
     )
-    by_task: dict[int, list[dict[str, Any]]] = {}
-    for parameter in parameters:
-        by_task.setdefault(parameter["task_id"], []).append(parameter)
+    by_task = grouped(parameters, "task_id")
     by_chain: dict[int, list[dict[str, Any]]] = {chain["chain_id"]: [] for chain in chains}
     orphans = []
     for task in sorted(tasks, key=_order):

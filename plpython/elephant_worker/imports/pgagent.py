@@ -13,7 +13,7 @@ from typing import Any
 
 from .calendar_fields import Sets, both_days_obstacle, crontab_line
 from .names import Namer
-from .planned import NO_TIMEOUT, Caller, Planned, check_given, rows_of, sentence
+from .planned import NO_TIMEOUT, Caller, Planned, check_given, grouped, rows_of, sentence
 from .target import Elsewhere, Target, parameters_of, target
 
 # The tables, and the columns by which their rows belong together.
@@ -90,8 +90,8 @@ def plan(given: dict[str, Any], caller: Caller) -> list[Planned]:
     )
     now = _as_datetime(given["now"])
     names = Namer()
-    by_job, by_schedule = _grouped(steps, "jstjobid"), _grouped(exceptions, "jexscid")
-    schedules_of = _grouped(schedules, "jscjobid")
+    by_job, by_schedule = grouped(steps, "jstjobid"), grouped(exceptions, "jexscid")
+    schedules_of = grouped(schedules, "jscjobid")
     planned: list[Planned] = []
     for job in sorted(jobs, key=lambda row: row["jobid"]):
         number = job["jobid"]
@@ -105,13 +105,6 @@ def plan(given: dict[str, Any], caller: Caller) -> list[Planned]:
         for number in orphans:
             planned.append(Planned(f"{what} of job {number}").leave_out("There is no such job."))
     return planned
-
-
-def _grouped(rows: list[dict[str, Any]], key: str) -> dict[int, list[dict[str, Any]]]:
-    groups: dict[int, list[dict[str, Any]]] = {}
-    for row in rows:
-        groups.setdefault(row[key], []).append(row)
-    return groups
 
 
 def _named(source_id: str, job: dict[str, Any], step: dict[str, Any] | None) -> Planned:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -106,3 +106,11 @@ def rows_of(given: Any, name: str, keys: Sequence[str] = (), table: str | None =
             f"Where the table is: SELECT json_agg(t) FROM {table or name} t;",  # noqa: S608 - only said
         )
     return rows  # type: ignore[return-value]
+
+
+def grouped(rows: Iterable[dict[str, Any]], column: str) -> dict[int, list[dict[str, Any]]]:
+    """The rows of a table by one of its columns, a number."""
+    groups: dict[int, list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault(row[column], []).append(row)
+    return groups
