@@ -7,6 +7,5 @@ WHERE (SELECT pg_has_role('job_monitor', 'USAGE'))
 
 COMMENT ON VIEW @extschema@.job_grid IS
     'where the grid of the intervals of each job begins, for upcoming_runs(); the same jobs as in visible_job';
-COMMENT ON COLUMN @extschema@.job_grid.begins_at IS 'the moment from which intervals are counted';
 GRANT SELECT ON @extschema@.job_grid TO job_scheduler, job_monitor;
 COMMENT ON COLUMN @extschema@.job_grid.begins_at IS 'the moment that intervals are counted from';
