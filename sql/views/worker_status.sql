@@ -15,7 +15,7 @@ BEGIN
     FROM (SELECT count(*) AS jobs, min(d.next_run_at) AS first
           FROM @extschema@.job_state d WHERE d.next_run_at <= clock_timestamp()) due
     CROSS JOIN (SELECT count(*) AS runs, min(i.requested_at) AS first
-                FROM @extschema@.worker_request i WHERE i.kind IN ('run', 'once', 'reboot')) queued;
+                FROM @extschema@.worker_request i WHERE i.kind = 'run') queued;
 EXCEPTION
     WHEN lock_not_available THEN
         NULL; -- it is then that somebody wants to know what the worker waits for
