@@ -26,42 +26,28 @@ COMMENT ON FUNCTION @extschema@.report_replicated_definition() IS
     'trigger: tells the worker of this cluster of jobs that logical replication brings, changes or deletes';
 REVOKE ALL ON FUNCTION @extschema@.report_replicated_definition() FROM PUBLIC;
 
--- Not what the triggers below write themselves.
-CREATE TRIGGER skip_replicated BEFORE INSERT OR UPDATE OR DELETE ON @extschema@.worker_state
-    FOR EACH ROW WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION @extschema@.skip_replicated();
-CREATE TRIGGER skip_replicated BEFORE INSERT OR UPDATE OR DELETE ON @extschema@.worker_setting
-    FOR EACH ROW WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION @extschema@.skip_replicated();
-CREATE TRIGGER skip_replicated BEFORE INSERT OR UPDATE OR DELETE ON @extschema@.worker_request
-    FOR EACH ROW WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION @extschema@.skip_replicated();
-CREATE TRIGGER skip_replicated BEFORE INSERT OR UPDATE OR DELETE ON @extschema@.once_job
-    FOR EACH ROW WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION @extschema@.skip_replicated();
-CREATE TRIGGER skip_replicated BEFORE INSERT OR UPDATE OR DELETE ON @extschema@.job_quota
-    FOR EACH ROW WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION @extschema@.skip_replicated();
-CREATE TRIGGER skip_replicated BEFORE INSERT OR UPDATE OR DELETE ON @extschema@.metric_counter
-    FOR EACH ROW WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION @extschema@.skip_replicated();
-CREATE TRIGGER skip_replicated BEFORE INSERT OR UPDATE OR DELETE ON @extschema@.alert_receiver
-    FOR EACH ROW WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION @extschema@.skip_replicated();
--- OIDs differ from cluster to cluster.
-CREATE TRIGGER skip_replicated BEFORE INSERT OR UPDATE OR DELETE ON @extschema@.known_role
-    FOR EACH ROW WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION @extschema@.skip_replicated();
-CREATE TRIGGER skip_replicated BEFORE INSERT OR UPDATE OR DELETE ON @extschema@.served_database
-    FOR EACH ROW WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION @extschema@.skip_replicated();
 CREATE TRIGGER track_replicated_target BEFORE INSERT OR UPDATE ON @extschema@.job
     FOR EACH ROW EXECUTE FUNCTION @extschema@.remember_target();
 CREATE TRIGGER report_replicated_job AFTER INSERT OR UPDATE OR DELETE ON @extschema@.job
     FOR EACH ROW EXECUTE FUNCTION @extschema@.report_replicated_definition();
 DO $$
 DECLARE
-    command text;
+    publishers_own regclass;
 BEGIN
-    FOR command IN
-        SELECT format('ALTER TABLE %s ENABLE REPLICA TRIGGER %I', t.tgrelid::regclass, t.tgname)
-        FROM pg_trigger t
-        JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = t.tgrelid AND d.deptype = 'e'
-        JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'elephant_worker'
-        WHERE t.tgname IN ('skip_replicated', 'track_replicated_target', 'report_replicated_job')
-    LOOP
-        EXECUTE command;
+    FOREACH publishers_own IN ARRAY ARRAY[
+        '@extschema@.worker_state', '@extschema@.worker_setting', '@extschema@.worker_request', '@extschema@.once_job',
+        '@extschema@.job_quota', '@extschema@.metric_counter', '@extschema@.alert_receiver',
+        '@extschema@.known_role', '@extschema@.served_database' -- OIDs differ from cluster to cluster
+    ]::regclass[] LOOP
+        -- Not what the triggers above write themselves.
+        EXECUTE format('CREATE TRIGGER skip_replicated BEFORE INSERT OR UPDATE OR DELETE ON %s '
+                       'FOR EACH ROW WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION @extschema@.skip_replicated()',
+                       publishers_own);
+        EXECUTE format('ALTER TABLE %s ENABLE REPLICA TRIGGER skip_replicated', publishers_own);
     END LOOP;
+    -- Here, since the build leaves ALTER TABLE at the beginning of a line to the steps of updates.
+    ALTER TABLE @extschema@.job
+        ENABLE REPLICA TRIGGER track_replicated_target,
+        ENABLE REPLICA TRIGGER report_replicated_job;
 END
 $$;
