@@ -28,7 +28,7 @@ candidate AS (
            s.quarantined_since, s.quarantined_reason, s.disabled_at, d.due_at,
            greatest(j.schedule_set_at, t.last_success) AS expected_since, coalesce(t.failure_count, 0) AS failures,
            t.last_states, a.jl_id AS active_run, a.scheduled_at AS active_since, o.usual,
-           array_remove(ARRAY[
+           ARRAY[ -- the gravest first
                CASE WHEN s.quarantined_reason IS NOT NULL THEN 'quarantined' END,
                CASE WHEN s.disabled_at IS NOT NULL THEN 'disabled' END,
                CASE WHEN extract(epoch FROM clock_timestamp() - greatest(j.schedule_set_at, t.last_success))
@@ -38,8 +38,7 @@ candidate AS (
                          AND s.quarantined_reason IS NULL THEN 'late' END,
                CASE WHEN t.last_states[1] = 'missed' THEN 'missed' END,
                CASE WHEN extract(epoch FROM clock_timestamp() - a.scheduled_at) > o.usual * w.overrun_factor THEN 'overrun' END,
-               CASE WHEN cardinality(array_positions(t.last_states, 'skipped')) >= 5 THEN 'skipping' END],
-               NULL) AS problems
+               CASE WHEN cardinality(array_positions(t.last_states, 'skipped')) >= 5 THEN 'skipping' END] AS problems
     -- All of them; the planner takes a limit that it does not know for a tenth.
     FROM (SELECT * FROM suspect LIMIT (SELECT NULL::bigint)) x
     CROSS JOIN LATERAL (SELECT * FROM ONLY @extschema@.job g WHERE g.job_id = x.job_id LIMIT 1) j
@@ -67,8 +66,7 @@ candidate AS (
 SELECT c.job_id, c.rolname, c.datname,
        @extschema@.job_label(c.job_name, c.job_description, c.job_command) AS job,
        p.problem,
-       array_position(ARRAY['quarantined', 'disabled', 'overdue', 'failing', 'late', 'missed', 'overrun', 'skipping'],
-                      p.problem) AS rank,
+       p.rank::integer,
        CASE p.problem
            WHEN 'quarantined' THEN c.quarantined_since
            WHEN 'disabled' THEN c.disabled_at
@@ -105,7 +103,7 @@ SELECT c.job_id, c.rolname, c.datname,
            WHEN 'missed' THEN format('SELECT @extschema@.run_job(%s); -- catch_up = ''once'' does that by itself', c.job_id)
            ELSE format('SELECT @extschema@.run_job(%s);', c.job_id) END AS remedy
 FROM candidate c
-CROSS JOIN LATERAL unnest(c.problems) p (problem)
+JOIN LATERAL unnest(c.problems) WITH ORDINALITY p (problem, rank) ON p.problem IS NOT NULL
 CROSS JOIN (SELECT CASE WHEN @extschema@.is_only_monitor() THEN 'all_job_log' ELSE 'member_job_log' END) v (log)
 -- The run that tells of it: the last one that ended so.
 LEFT JOIN LATERAL (
