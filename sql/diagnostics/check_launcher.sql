@@ -25,7 +25,7 @@ LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    seen CONSTANT timestamptz := (SELECT s.launcher_seen FROM @extschema@.worker_status s);
+    seen CONSTANT timestamptz := (SELECT s.launcher_seen FROM @extschema@.worker_activity() s);
     -- cron reads only files whose names are of these characters.
     file CONSTANT text := (SELECT format('/etc/cron.d/elephant_worker_%s_%s', current_setting('port'),
                                          CASE WHEN d.datname ~ '^[A-Za-z0-9_-]+$' THEN d.datname::text ELSE d.oid::text END)

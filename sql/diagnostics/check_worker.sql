@@ -3,13 +3,13 @@ LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    status @extschema@.worker_status;
+    worker record;
     condition record;
 BEGIN
-    SELECT * INTO status FROM @extschema@.worker_status;
+    SELECT * INTO worker FROM @extschema@.worker_activity();
     SELECT * INTO condition FROM @extschema@.worker_condition();
     IF condition.code IS NULL THEN
-        RETURN QUERY VALUES ('worker', 'ok', format('process %s (%s) runs since %s', status.pid, status.host, status.started_at),
+        RETURN QUERY VALUES ('worker', 'ok', format('process %s (%s) runs since %s', worker.pid, worker.host, worker.started_at),
                              NULL);
     ELSE
         RETURN QUERY

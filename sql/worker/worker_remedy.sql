@@ -3,7 +3,7 @@ LANGUAGE sql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT c.state, c.remedy
-    FROM @extschema@.worker_status s
+    FROM (SELECT a.pid, a.armed, @extschema@.is_armed() AS launchable FROM @extschema@.worker_activity() a) s
     CROSS JOIN LATERAL (VALUES
         ('standby', CASE WHEN s.launchable OR NOT s.armed THEN 'ok' ELSE 'warning' END,
          CASE WHEN NOT s.launchable AND s.armed
