@@ -58,17 +58,18 @@ repeatable = sed -E -e '/^(CREATE TYPE|ALTER TABLE) .*;$$/d' -e '/^(CREATE TYPE|
 	-e 's/^CREATE (FUNCTION|PROCEDURE|VIEW) /CREATE OR REPLACE \1 /' \
 	-e 's/^CREATE ((UNIQUE )?INDEX|TABLE) /CREATE \1 IF NOT EXISTS /'
 
-$(SCRIPT): $(PARTS) sql/expand.py sql/one_line_of_context.sql plpython/loader.py elephant_worker.control Makefile $(BUILD)/pkglibdir
+# What every script is made of: expand.py looks through all parts for the names of internals.
+FILLING = $(PARTS) sql/expand.py sql/one_line_of_context.sql plpython/loader.py elephant_worker.control Makefile $(BUILD)/pkglibdir
+
+$(SCRIPT): $(FILLING)
 	$(call joined,$(PARTS)) | $(filled_in) > $@.new
 	mv $@.new $@
 
-$(CRON_SCRIPT): cron/begin.sql $(CRON_PARTS) cron/end.sql sql/expand.py sql/one_line_of_context.sql Makefile
-	@mkdir -p $(BUILD)
+$(CRON_SCRIPT): cron/begin.sql $(CRON_PARTS) cron/end.sql $(FILLING)
 	$(call joined,cron/begin.sql $(CRON_PARTS) cron/end.sql) | $(PYTHON) sql/expand.py > $@.new
 	mv $@.new $@
 
-$(BUILD)/elephant_worker--%--$(EXTVERSION).sql: $(STEPS) updates/begin.sql updates/end.sql $(REPEATED) sql/expand.py sql/one_line_of_context.sql plpython/loader.py \
-		elephant_worker.control Makefile $(BUILD)/pkglibdir
+$(BUILD)/elephant_worker--%--$(EXTVERSION).sql: $(STEPS) updates/begin.sql updates/end.sql $(FILLING)
 	{ $(call joined,updates/begin.sql $$(printf '%s\n' $(STEPS) | sed -n '\|^updates/$*--|,$$p')); \
 	    $(call joined,$(REPEATED)) | $(repeatable); $(call joined,updates/end.sql); } | $(filled_in) > $@.new
 	mv $@.new $@
