@@ -21,7 +21,7 @@ AS $$
 DECLARE
     prefix CONSTANT text := format('elephant_worker_%s_', (SELECT d.oid FROM pg_database d
                                                            WHERE d.datname = current_database()));
-    is_well boolean := true;
+    is_well boolean;
 BEGIN
     -- As prepare_runner() has it: a member of its role alone, and nobody a member of it.
     RETURN QUERY

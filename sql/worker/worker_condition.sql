@@ -169,7 +169,7 @@ CREATE FUNCTION @internal@.worker_condition(OUT code text, OUT reason text, OUT 
 LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER -- looks at the worker's backend and state, which are hidden from ordinary roles
 SET search_path = pg_catalog, pg_temp
-SET jit = off
+SET jit = off -- takes longer than all of this
 AS $$
 BEGIN
     IF pg_is_in_recovery() THEN
