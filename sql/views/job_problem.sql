@@ -39,7 +39,8 @@ candidate AS (
                CASE WHEN t.last_states[1] = 'missed' THEN 'missed' END,
                CASE WHEN extract(epoch FROM clock_timestamp() - a.scheduled_at) > o.usual * w.overrun_factor THEN 'overrun' END,
                CASE WHEN cardinality(array_positions(t.last_states, 'skipped')) >= 5 THEN 'skipping' END] AS problems
-    -- All of them; the planner takes a limit that it does not know for a tenth.
+    -- All of them; the planner takes a limit that it does not know for a tenth. The plan is the same, but
+    -- costs too little to be compiled where somebody reads the view itself, and not job_problems().
     FROM (SELECT * FROM suspect LIMIT (SELECT NULL::bigint)) x
     CROSS JOIN LATERAL (SELECT * FROM ONLY @extschema@.job g WHERE g.job_id = x.job_id LIMIT 1) j
     -- One row, which the planner knows of an aggregate only.
