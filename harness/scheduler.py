@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from functools import partial
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
@@ -76,21 +76,20 @@ class Scheduler:
 
     def tick(self) -> None:
         """Wait until the worker has done a whole turn that began later than now."""
-        moment = self.value("SELECT clock_timestamp()")
-        for _ in range(2):  # the first one to end may have begun before
-            moment = until(
-                partial(self.value, "SELECT last_tick FROM worker_status WHERE last_tick > %s", moment), "a tick"
-            )
+        self._turn(lambda: None)
 
     def wake(self) -> None:
         """Like tick(), but at once: without what the worker does only when it looks around by itself."""
+        self._turn(lambda: self.execute("NOTIFY elephant_worker_wake"))
+
+    def _turn(self, ask: Callable[[], object]) -> None:
         moment = self.value("SELECT clock_timestamp()")
 
         def turned() -> Any:
-            self.execute("NOTIFY elephant_worker_wake")
+            ask()
             return self.value("SELECT last_tick FROM worker_status WHERE last_tick > %s", moment)
 
-        for _ in range(2):
+        for _ in range(2):  # the first one to end may have begun before
             moment = until(turned, "a turn")
 
     def kill(self) -> None:
