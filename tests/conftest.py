@@ -70,6 +70,13 @@ def scheduler(cluster: Cluster) -> Iterator[Scheduler]:
     scheduler.close()
 
 
+@pytest.fixture
+def worker(scheduler: Scheduler) -> Scheduler:
+    """A scheduler whose worker runs."""
+    scheduler.start()
+    return scheduler
+
+
 @pytest.fixture(scope="session")
 def releases() -> Iterator[Installation]:
     """Both releases side by side."""

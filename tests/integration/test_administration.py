@@ -15,12 +15,6 @@ from harness.scheduler import Scheduler
 from harness.waiting import until
 
 
-@pytest.fixture
-def worker(scheduler: Scheduler) -> Scheduler:
-    scheduler.start()
-    return scheduler
-
-
 def every_second(scheduler: Scheduler, database: str, rolname: str | None = None) -> int:
     """A job whose session is kept from one run to the next, and which has run."""
     job_id = scheduler.insert("SELECT pg_backend_pid()", database, schedule="1 second", rolname=rolname)

@@ -39,12 +39,6 @@ class Ear:
 
 
 @pytest.fixture
-def worker(scheduler: Scheduler) -> Scheduler:
-    scheduler.start()
-    return scheduler
-
-
-@pytest.fixture
 def ear(worker: Scheduler) -> Ear:
     return Ear(worker.connect_as(worker.role("listener", scheduler=False)))
 

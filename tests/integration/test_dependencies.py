@@ -17,12 +17,6 @@ from harness.waiting import until
 FAIL = "SELECT 1/0"
 
 
-@pytest.fixture
-def worker(scheduler: Scheduler) -> Scheduler:
-    scheduler.start()
-    return scheduler
-
-
 def states(worker: Scheduler, job_id: int, count: int) -> list[Any]:
     """The log of a job once so many of its runs have ended, and nothing waits to be run."""
     until(lambda: len([run for run in worker.log(job_id) if run.state != "running"]) >= count, f"{count} runs")

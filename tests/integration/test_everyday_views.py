@@ -20,12 +20,6 @@ VIEWS = ["job_overview", "recent_runs", "job_chain", "waiting_run", "problem"]
 WIDTHS = {"short": 100, "ordinary": 100, "long": None}
 
 
-@pytest.fixture
-def worker(scheduler: Scheduler) -> Scheduler:
-    scheduler.start()
-    return scheduler
-
-
 def printed(scheduler: Scheduler, query: str, wrapped: int | None = None) -> list[str]:
     """What psql prints, as it comes, or wrapped to a number of columns."""
     options = [] if wrapped is None else ["-P", "format=wrapped", "-P", f"columns={wrapped}"]

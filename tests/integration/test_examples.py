@@ -50,12 +50,6 @@ def run(scheduler: Scheduler, job_name: str) -> Any:
     return row
 
 
-@pytest.fixture
-def worker(scheduler: Scheduler) -> Scheduler:
-    scheduler.start()
-    return scheduler
-
-
 def test_the_readme_names_them_all() -> None:
     text = (ROOT / "examples/README.md").read_text()
     assert [example for example in EXAMPLES if f"[{example}.sql]({example}.sql)" not in text] == []

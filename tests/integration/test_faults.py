@@ -20,12 +20,6 @@ UNATTENDED = "SELECT start_worker(unattended := true)"
 SLEEPING = "SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(1000)' AND state = 'active'"
 
 
-@pytest.fixture
-def worker(scheduler: Scheduler) -> Scheduler:
-    scheduler.start()
-    return scheduler
-
-
 # --- the server, the worker, a backend ends ----------------------------------------------------
 
 

@@ -12,12 +12,6 @@ from harness.waiting import until
 SLEEP = "SELECT pg_sleep(1000)"
 
 
-@pytest.fixture
-def worker(scheduler: Scheduler) -> Scheduler:
-    scheduler.start()
-    return scheduler
-
-
 # --- names ------------------------------------------------------------------------------------
 
 

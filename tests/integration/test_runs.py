@@ -11,12 +11,6 @@ from harness.scheduler import Scheduler
 from harness.waiting import until
 
 
-@pytest.fixture
-def worker(scheduler: Scheduler) -> Scheduler:
-    scheduler.start()
-    return scheduler
-
-
 def test_runs_as_its_role_in_its_database(worker: Scheduler) -> None:
     role, database = worker.role(), worker.database()
     run = worker.run("DO $$BEGIN RAISE WARNING '% in %', current_user, current_catalog; END$$", database, role)

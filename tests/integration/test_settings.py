@@ -15,12 +15,6 @@ SHOW = """DO $$BEGIN RAISE NOTICE '% %', current_setting('work_mem'),
                                    nullif(current_setting('app.tenant', true), ''); END$$"""
 
 
-@pytest.fixture
-def worker(scheduler: Scheduler) -> Scheduler:
-    scheduler.start()
-    return scheduler
-
-
 def test_settings_hold_in_the_run_and_not_in_the_next(worker: Scheduler) -> None:
     role = worker.role()
     app = worker.connect_as(role)

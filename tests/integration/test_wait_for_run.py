@@ -14,12 +14,6 @@ from harness.waiting import until
 WAIT = "CALL wait_for_run(%s)"
 
 
-@pytest.fixture
-def worker(scheduler: Scheduler) -> Scheduler:
-    scheduler.start()
-    return scheduler
-
-
 def test_it_returns_how_the_run_went(worker: Scheduler) -> None:
     app = worker.connect_as(worker.role())
     app.execute("SELECT insert_job('SELECT 1', current_catalog, job_name => 'good')")
