@@ -13,6 +13,7 @@ from psycopg import sql
 
 from harness.cluster import Cluster, Installation
 from harness.scheduler import SCHEMA, Scheduler, new_scheduler, with_template
+from harness.witness import Witness
 from tests.releases import ORIGIN, add_release
 
 # No test fails because the machine is busy.
@@ -61,6 +62,13 @@ def own_cluster(installation: Installation) -> Iterator[Callable[..., Cluster]]:
     yield make
     for cluster in clusters:
         cluster.stop()
+
+
+@pytest.fixture(scope="module")
+def witness(installation: Installation) -> Iterator[Witness]:
+    cluster = Cluster(installation)
+    yield Witness(cluster)
+    cluster.stop()
 
 
 @pytest.fixture

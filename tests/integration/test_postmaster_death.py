@@ -4,28 +4,16 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
-import pytest
 from psycopg import sql
 
-from harness.cluster import Cluster, Installation
-from harness.scheduler import SCHEMA, Scheduler, new_scheduler
+from harness.cluster import Cluster
+from harness.scheduler import SCHEMA, new_scheduler
 from harness.waiting import until
-
-
-@pytest.fixture
-def far(installation: Installation) -> Iterator[Cluster]:
-    """Another cluster, on which jobs go on to count."""
-    far = Cluster(installation)
-    with far.connect() as admin:
-        admin.execute("CREATE ROLE clerk LOGIN PASSWORD 'beans'")
-        admin.execute("CREATE TABLE witness AS SELECT clock_timestamp() AS moment WHERE false")
-        admin.execute("GRANT ALL ON witness TO clerk")
-    yield far
-    far.stop()
+from harness.witness import Witness
 
 
 def kill_postmaster(cluster: Cluster) -> None:
@@ -42,41 +30,22 @@ def is_process(pid: int) -> bool:
         return False
 
 
-def count_elsewhere(scheduler: Scheduler, far: Cluster) -> None:
-    """A job of every second on the other server."""
-    scheduler.execute("CREATE EXTENSION postgres_fdw SCHEMA public")
-    scheduler.execute(
-        "CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '127.0.0.1', port {})",
-        sql.Literal(str(far.port)),
-    )
-    scheduler.execute("CREATE USER MAPPING FOR current_user SERVER far OPTIONS (user 'clerk', password 'beans')")
-    scheduler.insert(
-        "INSERT INTO public.witness VALUES (clock_timestamp())", "postgres", schedule="1 second", server="far"
-    )
-
-
-def test_worker_and_spare_leave(own_cluster: Callable[..., Cluster], far: Cluster) -> None:
+def test_worker_and_spare_leave(own_cluster: Callable[..., Cluster], witness: Witness) -> None:
     cluster = own_cluster()
     scheduler = new_scheduler(cluster)
-    count_elsewhere(scheduler, far)
+    witness.define_job(scheduler)
     scheduler.start()
     spare = until(lambda: scheduler.value("SELECT spare_pid FROM worker_state"), "the spare")
     worker = scheduler.value("SELECT worker_pid()")
-    with far.connect() as admin:
-
-        def counted() -> int:
-            row = admin.execute("SELECT count(*) FROM witness").fetchone()
-            return int(row[0]) if row else 0
-
-        until(lambda: counted() > 1, "the job to run on the other server")
-        kill_postmaster(cluster)
-        until(lambda: not is_process(worker) and not is_process(spare), "worker and spare to leave", 10)
-        before = counted()
-        # Nothing is left of the old server: a new one starts, and goes on with all of it.
-        cluster.start()
-        with cluster.connect(scheduler.dbname) as again:
-            again.execute(sql.SQL("SELECT {}.start_worker(unattended := true)").format(sql.Identifier(SCHEMA)))
-            until(lambda: counted() > before, "the job to go on")
+    until(lambda: len(witness.runs()) > 1, "the job to run on the other server")
+    kill_postmaster(cluster)
+    until(lambda: not is_process(worker) and not is_process(spare), "worker and spare to leave", 10)
+    before = len(witness.runs())
+    # Nothing is left of the old server: a new one starts, and goes on with all of it.
+    cluster.start()
+    with cluster.connect(scheduler.dbname) as again:
+        again.execute(sql.SQL("SELECT {}.start_worker(unattended := true)").format(sql.Identifier(SCHEMA)))
+        until(lambda: len(witness.runs()) > before, "the job to go on")
     scheduler.admin.close()
 
 

@@ -12,46 +12,24 @@ from harness.cluster import Cluster, Installation
 from harness.remedies import alternatives
 from harness.scheduler import new_scheduler, with_template
 from harness.waiting import until
+from harness.witness import Witness
 
 WAITING = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND application_name = 'elephant_worker'"
-
-
-@pytest.fixture(scope="module")
-def far(installation: Installation) -> Iterator[Cluster]:
-    """Another cluster, which keeps what runs do there, whatever becomes of the first one."""
-    far = Cluster(installation)
-    with far.connect() as admin:
-        admin.execute("CREATE ROLE clerk LOGIN PASSWORD 'beans'")
-        admin.execute("CREATE TABLE witness (run text)")
-        admin.execute("GRANT ALL ON witness TO clerk")
-    yield far
-    far.stop()
 
 
 class Waiting:
     """A worker that waits for a standby that does not exist to confirm the claim of a run on the other server."""
 
-    def __init__(self, cluster: Cluster, far: Cluster) -> None:
+    def __init__(self, cluster: Cluster, witness: Witness) -> None:
         self.cluster = cluster
         self.scheduler = scheduler = new_scheduler(cluster)
-        self._witnesses = far.connect()
-        self._witnesses.execute("TRUNCATE witness")
-        scheduler.execute("CREATE EXTENSION postgres_fdw SCHEMA public")
-        scheduler.execute(
-            "CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '127.0.0.1', port {})",
-            sql.Literal(str(far.port)),
-        )
-        scheduler.execute("CREATE USER MAPPING FOR current_user SERVER far OPTIONS (user 'clerk', password 'beans')")
-        self.job = scheduler.insert(
-            "INSERT INTO public.witness VALUES (current_setting('elephant_worker.run_id'))",
-            "postgres",
-            schedule="1 second",
-            server="far",
-        )
+        self._witness = witness
+        witness.forget()
+        self.job = witness.define_job(scheduler)
         scheduler.execute("UPDATE worker_setting SET pause_after_stall = '0'")
         scheduler.start()
         until(lambda: scheduler.value("SELECT spare_pid FROM worker_state"), "the spare")
-        until(lambda: len(self.witnesses()) > 1, "the job to run on the other server")
+        until(lambda: len(self.witnessed()) > 1, "the job to run on the other server")
         self.require("nobody")
         self.pid = until(lambda: scheduler.value(WAITING), "the worker to wait for the standby")
 
@@ -59,8 +37,8 @@ class Waiting:
         self.scheduler.execute("ALTER SYSTEM SET synchronous_standby_names = {}", sql.Literal(standbys))
         self.scheduler.execute("SELECT pg_reload_conf()")
 
-    def witnesses(self) -> set[int]:
-        return {int(run) for (run,) in self._witnesses.execute("SELECT run FROM witness").fetchall()}
+    def witnessed(self) -> set[int]:
+        return set(self._witness.runs())
 
     def states(self) -> dict[int, str]:
         return {row.jl_id: row.state for row in self.scheduler.log(self.job)}
@@ -68,13 +46,12 @@ class Waiting:
     def audit(self) -> None:
         """The other server has seen the runs that succeeded, and no other."""
         scheduler = self.scheduler
-        seen = self.witnesses()
-        until(lambda: len(self.witnesses()) > len(seen), "the job to go on")
+        seen = self.witnessed()
+        until(lambda: len(self.witnessed()) > len(seen), "the job to go on")
         scheduler.stop()
-        assert self.witnesses() == {run for run, state in self.states().items() if state == "succeeded"}
+        assert self.witnessed() == {run for run, state in self.states().items() if state == "succeeded"}
 
     def close(self) -> None:
-        self._witnesses.close()
         self.require("")
         self.scheduler.close()
 
@@ -87,8 +64,8 @@ def home(installation: Installation) -> Iterator[Cluster]:
 
 
 @pytest.fixture
-def waiting(home: Cluster, far: Cluster) -> Iterator[Waiting]:
-    waiting = Waiting(home, far)
+def waiting(home: Cluster, witness: Witness) -> Iterator[Waiting]:
+    waiting = Waiting(home, witness)
     yield waiting
     waiting.close()
 
