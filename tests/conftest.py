@@ -55,8 +55,8 @@ def own_cluster(installation: Installation) -> Iterator[Callable[..., Cluster]]:
     """For tests that stop, break or configure the server: makes clusters of their own."""
     clusters: list[Cluster] = []
 
-    def make(**settings: str) -> Cluster:
-        clusters.append(with_template(Cluster(installation, settings)))
+    def make(environment: dict[str, str] | None = None, **settings: str) -> Cluster:
+        clusters.append(with_template(Cluster(installation, settings, environment)))
         return clusters[-1]
 
     yield make

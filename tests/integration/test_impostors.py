@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,8 @@ import pytest
 from psycopg import sql
 
 from elephant_worker.connection.client import NO_TIMEOUTS
-from harness.cluster import USER, Cluster, Installation
-from harness.scheduler import SCHEMA, Scheduler, new_scheduler, with_template
+from harness.cluster import USER, Cluster
+from harness.scheduler import SCHEMA, Scheduler, new_scheduler
 from harness.waiting import until
 from tests.fake_server import CLEARTEXT, MD5, Dialogue, fake_server, relay
 
@@ -22,20 +22,6 @@ def cleartext(dialogue: Dialogue) -> None:
     dialogue.startup()
     dialogue.send(CLEARTEXT)
     dialogue.wait()
-
-
-@pytest.fixture
-def make(installation: Installation) -> Iterator[Callable[..., Cluster]]:
-    """Clusters with settings and an environment of their own."""
-    clusters: list[Cluster] = []
-
-    def make(environment: dict[str, str] | None = None, **settings: str) -> Cluster:
-        clusters.append(with_template(Cluster(installation, settings, environment)))
-        return clusters[-1]
-
-    yield make
-    for cluster in clusters:
-        cluster.stop()
 
 
 def restarted(cluster: Cluster, scheduler: Scheduler) -> Scheduler:
@@ -56,8 +42,8 @@ def set_rules(cluster: Cluster, rules: str) -> None:
 
 
 @pytest.mark.parametrize("impostor", ["cleartext", "relay"])
-def test_a_port_that_is_taken_during_a_restart(make: Callable[..., Cluster], impostor: str) -> None:
-    cluster = make(listen_addresses="127.0.0.1,127.0.0.2")
+def test_a_port_that_is_taken_during_a_restart(own_cluster: Callable[..., Cluster], impostor: str) -> None:
+    cluster = own_cluster(listen_addresses="127.0.0.1,127.0.0.2")
     scheduler = new_scheduler(cluster)
     scheduler.start()
     role = scheduler.role()
@@ -73,8 +59,8 @@ def test_a_port_that_is_taken_during_a_restart(make: Callable[..., Cluster], imp
         again.admin.close()
 
 
-def test_a_server_that_listens_nowhere(make: Callable[..., Cluster]) -> None:
-    cluster = make(listen_addresses="")
+def test_a_server_that_listens_nowhere(own_cluster: Callable[..., Cluster]) -> None:
+    cluster = own_cluster(listen_addresses="")
     scheduler = new_scheduler(cluster)
     with fake_server(cleartext, port=cluster.port) as server:
         scheduler.start()
@@ -92,10 +78,10 @@ def test_a_server_that_listens_nowhere(make: Callable[..., Cluster]) -> None:
 
 
 @pytest.mark.parametrize("addresses", ["localhost", "*", "127.0.0.2", "127.0.0.2,127.0.0.1", "::1", "0.0.0.0"])
-def test_listen_addresses(make: Callable[..., Cluster], addresses: str) -> None:
+def test_listen_addresses(own_cluster: Callable[..., Cluster], addresses: str) -> None:
     if addresses == "::1" and not Path("/proc/net/if_inet6").read_text():
         addresses = "127.0.0.3"  # a machine without IPv6
-    cluster = make(listen_addresses=addresses)
+    cluster = own_cluster(listen_addresses=addresses)
     scheduler = new_scheduler(cluster)
     scheduler.start()
     assert scheduler.run("SELECT 1").state == "succeeded"
@@ -112,9 +98,9 @@ def test_listen_addresses(make: Callable[..., Cluster], addresses: str) -> None:
     scheduler.admin.close()
 
 
-def test_a_server_that_trusts_everybody(make: Callable[..., Cluster]) -> None:
+def test_a_server_that_trusts_everybody(own_cluster: Callable[..., Cluster]) -> None:
     """As in containers: nothing secret is sent, and the kernel tells who listens, also if conninfo has the address."""
-    cluster = make()
+    cluster = own_cluster()
     set_rules(cluster, "local all all trust\nhost all all 127.0.0.1/32 trust\n")
     scheduler = new_scheduler(cluster)
     scheduler.start()
@@ -131,9 +117,9 @@ def test_a_server_that_trusts_everybody(make: Callable[..., Cluster]) -> None:
     scheduler.admin.close()
 
 
-def test_a_postmaster_that_is_gone_gets_no_successor(make: Callable[..., Cluster]) -> None:
+def test_a_postmaster_that_is_gone_gets_no_successor(own_cluster: Callable[..., Cluster]) -> None:
     """Whoever listens at its address when it is gone is told nothing."""
-    cluster = make()
+    cluster = own_cluster()
     scheduler = new_scheduler(cluster)
     scheduler.start()
     scheduler.insert("SELECT 1", schedule="1 second")
@@ -208,9 +194,9 @@ def test_a_pooler(scheduler: Scheduler) -> None:
 # --- the environment of the server --------------------------------------------------------------
 
 
-def test_variables_of_libpq(make: Callable[..., Cluster], tmp_path: Path) -> None:
+def test_variables_of_libpq(own_cluster: Callable[..., Cluster], tmp_path: Path) -> None:
     nobody = str(tmp_path / "none")
-    cluster = make(
+    cluster = own_cluster(
         environment={
             "PGHOST": "192.0.2.1",
             "PGHOSTADDR": "192.0.2.1",
@@ -248,9 +234,9 @@ def test_variables_of_libpq(make: Callable[..., Cluster], tmp_path: Path) -> Non
 # --- limits of sessions -------------------------------------------------------------------------
 
 
-def test_timeouts_of_the_server(make: Callable[..., Cluster]) -> None:
+def test_timeouts_of_the_server(own_cluster: Callable[..., Cluster]) -> None:
     """They are for others: what the worker has open stays, and it says nothing of being terminated."""
-    cluster = make(idle_session_timeout="1s", idle_in_transaction_session_timeout="1s")
+    cluster = own_cluster(idle_session_timeout="1s", idle_in_transaction_session_timeout="1s")
     scheduler = new_scheduler(cluster)
     names = {"statement_timeout": "1s", "transaction_timeout": "1s"}
     known = scheduler.execute("SELECT name FROM pg_settings WHERE name = ANY ({})", sql.Literal(list(names))).fetchall()
