@@ -13,7 +13,7 @@ import pytest
 from psycopg import sql
 
 from harness.cluster import Cluster
-from harness.remedies import alternatives
+from harness.remedies import alternatives, mend
 from harness.scheduler import INTERNAL, SCHEMA, Scheduler, new_scheduler
 from harness.waiting import until
 
@@ -430,7 +430,7 @@ def test_who_takes_the_name_of_a_runner_gains_nothing_by_the_remedy(scheduler: S
     assert f'"{runner}"' in row.found
     assert "GRANT" not in row.remedy
     assert "OWNED" not in row.remedy
-    scheduler.cluster.command("psql", "-X", "-v", "ON_ERROR_STOP=1", "-d", scheduler.dbname, input=row.remedy)
+    mend(scheduler, row.remedy)
     assert scheduler.run("SELECT 1").state == "succeeded"
     assert scheduler.execute(findings).fetchall() == []
     gained = "SELECT count(*) FROM pg_roles r WHERE r.rolname = %s AND pg_has_role(r.oid, 10::oid, 'MEMBER')"
@@ -543,10 +543,10 @@ def test_a_dropped_database_of_such_a_name(scheduler: Scheduler) -> None:
     session.execute("SELECT define_job('bait', 'SELECT 1', %s)", (name,))
     session.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(name)))
     remedy = scheduler.value("SELECT remedy FROM check_setup() WHERE check_name = 'jobs'")
-    scheduler.cluster.command("psql", "-X", "-d", scheduler.dbname, "-v", "ON_ERROR_STOP=1", input=remedy)
+    mend(scheduler, remedy)
     assert scheduler.value("SELECT enabled FROM member_job") is True
     remedy = alternatives(remedy)["to disable them"]
-    scheduler.cluster.command("psql", "-X", "-d", scheduler.dbname, "-v", "ON_ERROR_STOP=1", input=remedy)
+    mend(scheduler, remedy)
     assert scheduler.value("SELECT enabled FROM member_job") is False
     assert scheduler.value("SELECT count(*) FROM pg_roles WHERE rolname = 'pwned'") == 0
 

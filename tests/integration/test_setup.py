@@ -18,7 +18,7 @@ import pytest
 from psycopg import sql
 
 from harness.cluster import ROOT, USER, Cluster, Installation
-from harness.remedies import alternatives
+from harness.remedies import alternatives, mend
 from harness.scheduler import SCHEMA, Scheduler, new_scheduler, with_template
 from harness.waiting import until
 
@@ -49,11 +49,6 @@ def findings(scheduler: Scheduler, name: str) -> list[Any]:
 def finding(scheduler: Scheduler, name: str) -> Any:
     (row,) = findings(scheduler, name)
     return row
-
-
-def mend(scheduler: Scheduler, remedy: str) -> None:
-    """Execute a remedy as SQL, statement by statement."""
-    scheduler.cluster.command("psql", "-X", "-v", "ON_ERROR_STOP=1", "-d", scheduler.dbname, input=remedy)
 
 
 @pytest.fixture
