@@ -94,13 +94,21 @@ def test_requests_wait_for_the_worker(scheduler: Scheduler) -> None:
     assert scheduler.ended(run).state == "succeeded"
 
 
+RUNNERS = """SELECT count(*) FROM pg_roles, pg_database d
+             WHERE d.datname = current_database() AND starts_with(rolname, format('elephant_worker_%s_', d.oid))"""
+
+
 def test_runner_roles_go_with_the_worker(scheduler: Scheduler) -> None:
     runners = "SELECT count(*) FROM pg_roles WHERE rolname LIKE 'elephant_worker_%%' AND rolcanlogin"
     scheduler.start()
-    scheduler.run("SELECT 1", rolname=scheduler.role())
+    further = scheduler.database()
+    for rolname in (None, scheduler.role(), scheduler.role()):
+        assert scheduler.run("SELECT 1", further, rolname).state == "succeeded"
     assert scheduler.value(runners) > 0
+    assert scheduler.value(RUNNERS) == 3
     scheduler.stop()
     assert scheduler.value(runners) == 0
+    assert scheduler.value(RUNNERS) == 0
 
 
 def test_a_runner_that_owns_something_is_kept_and_shut(scheduler: Scheduler) -> None:
