@@ -162,14 +162,12 @@ class Scheduler:
         with self.cluster.connect() as admin:
             for name in [*self._databases, self.dbname]:
                 admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
-            # A worker that ran in one of them had no time to drop them.
-            for left in admin.execute(
+            # A worker that ran in one of them had no time to drop its runners.
+            runners = admin.execute(
                 """SELECT r.rolname FROM pg_roles r WHERE r.rolname ~ '^elephant_worker_[0-9]+_[0-9]+$'
                    AND split_part(r.rolname, '_', 3) NOT IN (SELECT d.oid::text FROM pg_database d)"""
-            ).fetchall():
-                admin.execute(sql.SQL("DROP OWNED BY {}").format(sql.Identifier(left.rolname)))
-                admin.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(left.rolname)))
-            for name in reversed(self._roles):
+            ).fetchall()
+            for name in [*(row.rolname for row in runners), *reversed(self._roles)]:
                 if admin.execute("SELECT FROM pg_roles WHERE rolname = %s", (name,)).fetchone() is not None:
                     admin.execute(sql.SQL("DROP OWNED BY {}").format(sql.Identifier(name)))
                     admin.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
