@@ -30,6 +30,11 @@ class ElephantWorker(Candidate):
         ):
             self.server.admin.execute(statement)
 
+    def stop_worker(self) -> None:
+        """Stop the worker, and wait until it has gone."""
+        self.server.admin.execute("SELECT stop_worker()")
+        self.server.until(lambda: not self.server.value("SELECT running FROM worker_status"))
+
     def spread(self, roles: int, databases: int) -> None:
         """Have jobs run as so many roles in so many databases."""
         names = ["postgres", *(f"bench_{number}" for number in range(2, databases + 1))]

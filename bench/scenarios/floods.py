@@ -240,8 +240,7 @@ def _flooded(ours: ElephantWorker, flood: Flood) -> Iterator[None]:
 def _end(ours: ElephantWorker) -> None:
     """Stop all that Mallory has begun, without waiting for what she has asked for."""
     admin = ours.server.admin
-    admin.execute("SELECT stop_worker()")
-    ours.server.until(lambda: not ours.server.value("SELECT running FROM worker_status"))
+    ours.stop_worker()
     admin.execute("DELETE FROM member_job")
     for table in ("worker_request", "once_job", "job_log", "pending_run", "job_change"):
         admin.execute(f"TRUNCATE {table}")

@@ -39,8 +39,7 @@ def _case(count: int) -> str:
 def _start(context: Context, ours: ElephantWorker, count: int) -> None:
     """Until a worker is there that looks at what is due, and until it has once done so."""
     for _ in range(context.repetitions):
-        ours.server.admin.execute("SELECT stop_worker()")
-        ours.server.until(lambda: not ours.server.value("SELECT running FROM worker_status"))
+        ours.stop_worker()
         began = time.perf_counter()
         ours.server.admin.execute("SELECT start_worker()")
         context.record("start", ours.name, _case(count), "ms", [(time.perf_counter() - began) * 1000])

@@ -66,8 +66,7 @@ def _fill_log(ours: ElephantWorker, jobs: int) -> None:
 
 def _prune(context: Context, ours: ElephantWorker, case: str, jobs: int) -> None:
     """Rows that the worker deletes in a second; it looks for them once a minute or after its start."""
-    ours.server.admin.execute("SELECT stop_worker()")
-    ours.server.until(lambda: not ours.server.value("SELECT running FROM worker_status"))
+    ours.stop_worker()
     ours.server.admin.execute("SELECT start_worker()")
     lowest, old = "SELECT min(jl_id) FROM job_log", jobs * RUNS_OF_A_JOB // 10
     if ours.server.until(lambda: ours.server.value(lowest) > 1, 90):

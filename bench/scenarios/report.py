@@ -26,8 +26,7 @@ def measure(context: Context) -> None:
     case = f"{jobs} jobs, {jobs * runs} runs"
     with context.elephant_worker() as ours:
         admin = ours.server.admin
-        admin.execute("SELECT stop_worker()")
-        ours.server.until(lambda: not ours.server.value("SELECT running FROM worker_status"))
+        ours.stop_worker()
         live_through(admin, [_job(number, DAY / runs) for number in range(jobs)], DAY)
         for _ in range(1 if context.quick else 5):
             for call in ("report_html()", "report_data()::text"):

@@ -27,8 +27,7 @@ def measure(context: Context) -> None:
         wal, known = ours.server.wal_bytes() - wal, ours.server.value(COUNTED) - known
         context.record("WAL per run", ours.name, "", "bytes", [wal / known])
         # The statistics of the worker's backend come when it ends.
-        ours.server.admin.execute("SELECT stop_worker()")
-        ours.server.until(lambda: not ours.server.value("SELECT running FROM worker_status"))
+        ours.stop_worker()
         time.sleep(2)
         done = ours.server.value("SELECT count(*) FROM job_log")
         context.record("runs", ours.name, "", "", [done])
