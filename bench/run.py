@@ -1,6 +1,6 @@
 """Measures the scenarios and writes build/bench/results/*.json:
 
-python -m bench.run [--quick] [--candidates peers|own] [scenario …]
+python -m bench.run [--quick] [--own] [scenario …]
 """
 
 from __future__ import annotations
