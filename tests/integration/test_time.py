@@ -216,7 +216,7 @@ def test_start_deadline_when_all_places_are_taken(scheduler: Scheduler) -> None:
     scheduler.start()
     first = scheduler.value("SELECT run_job(%s)", scheduler.insert("SELECT pg_sleep(4)"))
     until(lambda: scheduler.value("SELECT running_jobs FROM worker_status") == 1)
-    soon = scheduler.value("SELECT date_trunc('second', clock_timestamp()) + interval '1 second'")
+    soon = scheduler.value("SELECT date_trunc('second', clock_timestamp()) + interval '2 seconds'")
     hurried = scheduler.insert("SELECT 1", schedule=soon.isoformat(), start_deadline="500 ms")
     patient = scheduler.insert("SELECT 1", schedule=soon.isoformat())
     assert scheduler.ended(first).state == "succeeded"
