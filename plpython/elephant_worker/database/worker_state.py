@@ -62,22 +62,14 @@ def is_registered(spi: Spi) -> bool:
     return bool(spi.execute(IS_REGISTERED)[0]["registered"])
 
 
-IS_TOLD_TO_STOP = Statement(
-    """SELECT EXISTS (SELECT FROM @extschema@.worker_state w
-                      WHERE w.pid = pg_backend_pid() AND w.stopped_worker = w.backend_start) AS stopped"""
+STOPPED_BY = Statement(
+    """SELECT w.stopped_by::text AS stopped_by FROM @extschema@.worker_state w
+       WHERE w.pid = pg_backend_pid() AND w.stopped_worker = w.backend_start"""
 )
 
 
-def is_told_to_stop(spi: Spi) -> bool:
-    """Whether stop_worker() has told this process to end."""
-    return bool(spi.execute(IS_TOLD_TO_STOP)[0]["stopped"])
-
-
-STOPPED_BY = Statement("SELECT w.stopped_by::text AS stopped_by FROM @extschema@.worker_state w")
-
-
 def stopped_by(spi: Spi) -> str | None:
-    """The role that called stop_worker() last."""
+    """The role that has told this process to end, by stop_worker(); None: nobody has."""
     rows = spi.execute(STOPPED_BY)
     return rows[0]["stopped_by"] if rows else None
 

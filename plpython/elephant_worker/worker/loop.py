@@ -242,13 +242,12 @@ class Worker:
         if self._failures > 1:
             self._call_itself(f"{FAILING_NAME} {sqlstate}")
         try:
-            stopped = worker_state.is_told_to_stop(self._spi)
-            by = worker_state.stopped_by(self._spi) if stopped else None
+            by = worker_state.stopped_by(self._spi)
             self._spi.commit()
         except self._spi.Error:
             self._spi.rollback()
             return
-        if stopped and self._life is not Life.DRAINING:
+        if by is not None and self._life is not Life.DRAINING:
             self._leave_as_told(by)
         if self._life is Life.DRAINING and self._failures >= LAST_ATTEMPTS and not self._pool.active:
             self._spi.warning(f"elephant_worker ends without logging the end of {len(self._unlogged)} runs")
