@@ -266,8 +266,7 @@ class Session:
             b"%d" % run.attempt,
         ]
         given = [
-            (ROLE, role if role is None or role.isascii() else None),
-            (ROLE_IN_BYTES, None if role is None or role.isascii() else b"\\x" + role.hex().encode()),
+            (ROLE_IN_BYTES, b"\\x" + role.hex().encode()) if role is not None and not role.isascii() else (ROLE, role),
             (AS_IT_IS, ANY_BYTES if self._server_encoding == ANY_BYTES else None),
             (SETTINGS, None if settings is None else settings.encode()),
         ]
