@@ -20,7 +20,7 @@ def elephant(module):
         if file is None:
             plpy.error(
                 "the Python package of elephant_worker @VERSION@ is not installed",
-                detail="There is no @PKGLIBDIR@/elephant_worker/@VERSION@/elephant_worker/__init__.py.",
+                detail=f"There is no {files[-1]}.",
                 hint="An administrator can install it, or update the extension: SELECT * FROM check_setup(); says how.",
                 sqlstate="58P01",
             )
