@@ -264,16 +264,13 @@ class Pool:
 
     def _let_in(self, session: Session) -> None:
         """Give the run of a session for which no connection was left one that is free by now, or give up another one
-        for it: of the same role or database, if there is one, since these may have limits of their own."""
+        for it."""
         run, target = session.run, session.target
         if run is not None and self._free.get(target):
             self._close(session)
             self.start(run)
             return
-        here = [other for other in self._idle if other.target.server is None]
-        here.sort(key=lambda other: other.target.role_oid != target.role_oid and other.target.datname != target.datname)
-        for other in here[:1]:
-            self._close(other)
+        self.close_free(1, target)
         self._do(session, session.connect_again)
 
     def _held(self) -> list[tuple[Session, Run]]:
@@ -357,9 +354,12 @@ class Pool:
     def _is_left(self, session: Session) -> bool:
         return session.target.server is None and session.target.datname in self._left_databases
 
-    def close_free(self, count: int) -> None:
-        """Give up connections for others: those of the sessions that have waited longest for a run."""
+    def close_free(self, count: int, wanted: Target | None = None) -> None:
+        """Give up connections for others: those of the sessions that have waited longest for a run; first those of the
+        role or the database of the wanted one, since these may have limits of their own."""
         here = [session for session in self._idle if session.target.server is None]
+        if wanted is not None:
+            here.sort(key=lambda s: s.target.role_oid != wanted.role_oid and s.target.datname != wanted.datname)
         for session in here[:count]:
             self._close(session)
 
