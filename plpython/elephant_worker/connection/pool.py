@@ -73,7 +73,7 @@ class Pool:
     @property
     def connecting(self) -> int:
         """How many sessions, those of the worker's own among them, are being opened on this server."""
-        waiting = sum(session.connects_again is not None for session in self._active.values())
+        waiting = sum(session.connects_again < math.inf for session in self._active.values())
         return self._poller.connecting + waiting
 
     @property
@@ -255,12 +255,9 @@ class Pool:
     def _connect_again(self) -> float:
         """Connect the sessions once more for which no connection was left. Returns the seconds that the others have."""
         steady = self._clock.steady()
-        refused = [session for session in self._active.values() if session.connects_again is not None]
-        for session in refused:
-            if session.connects_again is not None and session.connects_again <= steady:
-                self._let_in(session)
-        waits = [session.connects_again - steady for session in refused if session.connects_again is not None]
-        return max(0.0, min(waits, default=math.inf))
+        for session in [session for session in self._active.values() if session.connects_again <= steady]:
+            self._let_in(session)
+        return max(0.0, min((session.connects_again for session in self._active.values()), default=math.inf) - steady)
 
     def _let_in(self, session: Session) -> None:
         """Give the run of a session for which no connection was left one that is free by now, or give up another one

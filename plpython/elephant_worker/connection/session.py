@@ -5,6 +5,7 @@ Nothing here waits: each step is taken when the socket is ready for it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from datetime import datetime, timezone
 from enum import Enum
@@ -140,8 +141,8 @@ class Session:
         self._resets = False
         self._before: Cost | None = None
         self._lost: Lost | None = None
-        # When it tries again to be let in, by the steady clock.
-        self.connects_again: float | None = None
+        # When it tries again to be let in, by the steady clock; infinite: it does not.
+        self.connects_again = math.inf
         self.backend_pid = 0
         self._connected: Connected | None = None
         self._wire: Transport
@@ -199,7 +200,7 @@ class Session:
 
     def connect_again(self) -> None:
         """Connect once more, where there was no connection left."""
-        self.connects_again = self._lost = None
+        self.connects_again, self._lost = math.inf, None
         self.wait = Wait.WRITE
         self._connecting = Connecting(self._login, asks_process=not self._login.to_postmaster)
         self.step()
@@ -208,7 +209,7 @@ class Session:
         is_awaited = self.state in NOTHING_TO_COME
         self.state = State.CLOSED
         self.wait = Wait.NOTHING
-        self.connects_again = None
+        self.connects_again = math.inf
         self._connecting.close()
         if self._connected is not None:
             self._connected.close(politely=is_awaited)
