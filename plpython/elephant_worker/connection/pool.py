@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 
 from ..jobs.run import Cost, Names, Outcome, Run, RunState, Target
-from ..system.clock import Clock
+from ..system.clock import STALL, Clock
 from ..system.process_usage import reading
 from .connecting import Wait
 from .login import Login
@@ -21,8 +21,6 @@ GATHERING = 0.001  # seconds
 # For this long sockets are served before the server is called in between. Whatever other servers send, no run starts
 # later than by this and one step.
 LONGEST_TURN = 0.02  # seconds
-# Whoever wakes so much later than wanted stood still, maybe with the whole machine.
-STALL = 10.0  # seconds
 # How often a run gets another session for one that was lost before the command could be sent.
 MOST_SESSIONS = 5  # sessions
 # A used session is reset after this time, even if it may be given another run soon.

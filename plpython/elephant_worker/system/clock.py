@@ -5,6 +5,9 @@ from __future__ import annotations
 import select
 import time
 
+# Whoever comes so much later than wanted stood still, maybe with the whole machine.
+STALL = 10.0  # seconds
+
 
 class Clock:
     """The wall clock says what is due, the steady one how long something takes."""

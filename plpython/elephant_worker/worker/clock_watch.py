@@ -5,15 +5,13 @@ from __future__ import annotations
 from ..database import job_state
 from ..database.spi import Spi
 from ..jobs.dispatch import after_set_back, is_correction
-from ..system.clock import Clock
+from ..system.clock import STALL, Clock
 from .due_jobs import DueJobs
 from .inbox import Inbox
 from .retries import Retries
 
 # How much the wall clock and the steady clock may drift apart in one tick without one of them having been set.
 LARGEST_SLEW = 0.5  # seconds
-# A worker that has not come to its loop for so long, by either clock, stood still, maybe with the whole machine.
-STALL = 10.0  # seconds
 
 
 class ClockWatch:
