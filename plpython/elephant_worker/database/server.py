@@ -87,6 +87,18 @@ def connections(spi: Spi) -> int:
     return int(spi.execute(CONNECTIONS)[0]["connections"])
 
 
+SESSIONS_OF_SUPERUSERS = Statement(
+    """SELECT count(*) AS sessions FROM pg_stat_get_activity(NULL) a
+       WHERE a.application_name = $1 AND a.usesysid IN (SELECT r.oid FROM pg_roles r WHERE r.rolsuper)""",
+    "text",
+)
+
+
+def sessions_of_superusers(spi: Spi, application_name: str) -> int:
+    """How many sessions of superusers call themselves so."""
+    return int(spi.execute(SESSIONS_OF_SUPERUSERS, application_name)[0]["sessions"])
+
+
 # Databases may have been named elsewhere, in no valid encoding. Such a name must not get into Python: PL/Python of
 # PostgreSQL 18 crashes the server then.
 DATABASE_NAME = Statement(

@@ -10,9 +10,10 @@ import time
 from typing import Any
 
 from ..connection.libpq import Connection, ExecStatus, OperationalError
-from ..database import server, worker_setting
-from ..database.spi import INTERNAL, Spi, in_schemas
+from ..database import server, worker_setting, worker_state
+from ..database.spi import Spi, in_schemas
 from ..errors import UserError
+from ..records import record
 from .launch import own_session
 
 # Who asks may hold locks that the command wants, which no deadlock check sees.
@@ -31,8 +32,6 @@ CONNECTION_LOOK = 0.1  # seconds
 SESSION_NAME = "elephant_worker trial"
 # A lock that nothing else takes, on a table that nobody else may lock.
 ONE_BY_ONE = "LOCK TABLE @internal@.job_quota IN SHARE UPDATE EXCLUSIVE MODE"
-TRIALS = """SELECT count(*) AS trials FROM pg_stat_get_activity(NULL) a
-    WHERE a.application_name = $1 AND a.usesysid IN (SELECT r.oid FROM pg_roles r WHERE r.rolsuper)"""
 
 SUBMIT = """WITH made AS (
         INSERT INTO @extschema@.once_job
@@ -45,30 +44,29 @@ WITHDRAW = "INSERT INTO @extschema@.worker_request (kind, jl_id) VALUES ('cancel
 LOOK = """SELECT state, job_sqlstate, exception_message, exception_detail, exception_hint, exception_context,
         row_count, notices, job_started, job_finished
     FROM @extschema@.job_log WHERE jl_id = $1 AND state <> 'running'"""
-
 STARTED = "SELECT FROM @extschema@.job_log WHERE jl_id = $1"
 
 
 def try_now(plpy: Any, schema: str, row: dict[str, Any]) -> None:
     """The trigger `try_now`: complete the row with how the command went; without a state, why it was not tried."""
     try:
-        row.update(_tried(plpy, schema, row))
+        row.update(_tried(Spi(plpy, schema), row))
     except UserError as user_error:
         row["job_sqlstate"], row["exception_message"] = user_error.sqlstate, user_error.message
         row["exception_detail"], row["exception_hint"] = user_error.detail, user_error.hint
 
 
-def _tried(plpy: Any, schema: str, row: dict[str, Any]) -> dict[str, Any]:
-    _look_for_worker(plpy, schema)
-    session = _session(plpy, schema)
+def _tried(spi: Spi, row: dict[str, Any]) -> dict[str, Any]:
+    _look_for_worker(spi)
+    session = _session(spi)
     try:
         values = [row[name] for name in ("datname", "rolname", "job_command", "job_timeout")]
         values += [LOCK_TIMEOUT, row["settings"], row["parameters"], row["defined_by"], row["server"]]
-        run = _rows(session, in_schemas(SUBMIT, schema), values)[0]["request_id"]
+        run = _rows(session, in_schemas(SUBMIT, spi.schema), values)[0]["request_id"]
         try:
-            return _answer(plpy, schema, session, run)
+            return _answer(spi, session, run)
         except BaseException:
-            _rows(session, in_schemas(WITHDRAW, schema), [run])
+            _rows(session, in_schemas(WITHDRAW, spi.schema), [run])
             raise
     except OperationalError as error:
         raise UserError(
@@ -82,81 +80,90 @@ class _Done(Exception):
     """Ends a subtransaction."""
 
 
-def _session(plpy: Any, schema: str) -> Connection:
+@record(frozen=True)
+class _Connections:
+    """Those that the server has for ordinary roles, how many of them are in use, and how many are left to others."""
+
+    most: int
+    used: int
+    spare: int
+
+    @property
+    def free(self) -> int:
+        """How many sessions the worker could open now."""
+        return self.most - self.used - self.spare
+
+
+def _session(spi: Spi) -> Connection:
     """The session for a trial, as soon as that leaves enough connections to others. Raises UserError (53300)."""
     began = time.monotonic()
     while True:
         session = None
         try:
-            with plpy.subtransaction():
+            with spi.subtransaction():
                 # One session after the other, so that each is counted before the next one is opened; the lock ends
                 # with the subtransaction.
-                plpy.execute(in_schemas(ONE_BY_ONE, schema))
-                if _has_room(plpy, schema):
-                    session = own_session(plpy, application_name=SESSION_NAME)
+                spi.plpy.execute(in_schemas(ONE_BY_ONE, spi.schema))
+                if _has_room(spi):
+                    session = own_session(spi.plpy, application_name=SESSION_NAME)
                 raise _Done
         except _Done:
             if session is not None:
                 return session
         if time.monotonic() - began > CONNECTION_TIMEOUT:
-            raise _no_connection(plpy, schema)
-        plpy.execute(f"SELECT pg_sleep({CONNECTION_LOOK})")
+            raise _no_connection(spi)
+        spi.plpy.execute(f"SELECT pg_sleep({CONNECTION_LOOK})")
 
 
-def _has_room(plpy: Any, schema: str) -> bool:
-    if _free_connections(plpy, schema) < CONNECTIONS_FOR_TRIAL:
+def _has_room(spi: Spi) -> bool:
+    connections = _connections(spi)
+    if connections.free < CONNECTIONS_FOR_TRIAL:
         return False
-    trials: int = plpy.execute(plpy.prepare(TRIALS, ["text"]), [SESSION_NAME])[0]["trials"]
-    return trials < max(1, int(server.read(Spi(plpy, schema)).max_connections * TRIALS_SHARE))
+    return server.sessions_of_superusers(spi, SESSION_NAME) < max(1, int(connections.most * TRIALS_SHARE))
 
 
-def _free_connections(plpy: Any, schema: str) -> int:
-    """How many sessions the worker could open now."""
-    plpy.execute("SELECT pg_stat_clear_snapshot()")
-    spi = Spi(plpy, schema)
-    return server.read(spi).max_connections - server.connections(spi) - worker_setting.read(spi).spare_connections
+def _connections(spi: Spi) -> _Connections:
+    spi.plpy.execute("SELECT pg_stat_clear_snapshot()")
+    return _Connections(
+        server.read(spi).max_connections, server.connections(spi), worker_setting.read(spi).spare_connections
+    )
 
 
-def _no_connection(plpy: Any, schema: str) -> UserError:
-    spi = Spi(plpy, schema)
-    most, spare = server.read(spi).max_connections, worker_setting.read(spi).spare_connections
+def _no_connection(spi: Spi) -> UserError:
+    connections = _connections(spi)
     return UserError(
         "no connection is free to try the job",
-        f"For {CONNECTION_TIMEOUT:g} seconds too many of the server's {most} connections for ordinary roles were in "
-        f"use; {spare} are left to others, and trials take a quarter of them at most.",
+        f"For {CONNECTION_TIMEOUT:g} seconds too many of the server's {connections.most} connections for ordinary "
+        f"roles were in use; {connections.spare} are left to others, and trials take a quarter of them at most.",
         "Try again when sessions have ended. An administrator can raise max_connections.",
         "53300",
     )
 
 
-def _answer(plpy: Any, schema: str, session: Connection, run: str | None) -> dict[str, Any]:
+def _answer(spi: Spi, session: Connection, run: str | None) -> dict[str, Any]:
     pause, last = LOOK_AFTER
     had_room = time.monotonic()
     while True:
-        for found in _rows(session, in_schemas(LOOK, schema), [run]):
+        for found in _rows(session, in_schemas(LOOK, spi.schema), [run]):
             return found
         # In the server's own way, so that it can be cancelled.
-        plpy.execute(f"SELECT pg_sleep({pause})")
+        spi.plpy.execute(f"SELECT pg_sleep({pause})")
         pause = min(pause * 1.5, last)
         if pause == last:
-            _look_for_worker(plpy, schema)
-            if _rows(session, in_schemas(STARTED, schema), [run]) or _free_connections(plpy, schema) > 0:
+            _look_for_worker(spi)
+            if _rows(session, in_schemas(STARTED, spi.schema), [run]) or _connections(spi).free > 0:
                 had_room = time.monotonic()
             elif time.monotonic() - had_room > CONNECTION_TIMEOUT:
-                raise _no_connection(plpy, schema)
+                raise _no_connection(spi)
 
 
-def _look_for_worker(plpy: Any, schema: str) -> None:
-    plpy.execute("SELECT pg_stat_clear_snapshot()")
-    state = plpy.execute(
-        f"""SELECT {INTERNAL}.worker_pid() AS pid, s.paused_since IS NOT NULL AS paused
-            FROM {schema}.worker_setting s"""  # noqa: S608 - the schema of the extension, which PostgreSQL has quoted
-    )[0]
-    if state["pid"] is None:
+def _look_for_worker(spi: Spi) -> None:
+    spi.plpy.execute("SELECT pg_stat_clear_snapshot()")
+    if worker_state.worker_pid(spi) is None:
         raise UserError(
             "no worker runs", "It is the worker that tries a job.", "SELECT start_worker(); starts it.", "55000"
         )
-    if state["paused"]:
+    if worker_setting.read(spi).paused:
         raise UserError(
             "the scheduler is paused", "It starts nothing.", "SELECT resume_jobs(); ends the pause.", "55000"
         )
