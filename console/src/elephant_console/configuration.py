@@ -6,7 +6,7 @@ import difflib
 import re
 import stat
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from fnmatch import fnmatchcase
@@ -101,6 +101,12 @@ def seconds(text: str) -> float:
     return timedelta(**{f"{found[2]}s": float(found[1])}).total_seconds()
 
 
+def _nearest(word: str, known: tuple[str, ...], shown: Callable[[str], str] = str) -> str:
+    """What somebody may have meant."""
+    near = difflib.get_close_matches(word, known, 1)
+    return f"did you mean {shown(near[0])}?" if near else f"there are: {', '.join(known)}"
+
+
 class _Reader:
     """Reads tables of the file and notes every problem, so that a person hears of all at once."""
 
@@ -119,9 +125,7 @@ class _Reader:
     def refuse_unknown(self, table: Mapping[str, Any], where: str, known: tuple[str, ...]) -> None:
         for key in table:
             if key not in known:
-                near = difflib.get_close_matches(key, known, 1)
-                hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known)}"
-                self.problems.append(f"{where}{'.' if where else ''}{key} is not known; {hint}")
+                self.problems.append(f"{where}{'.' if where else ''}{key} is not known; {_nearest(key, known)}")
 
     def text(self, table: Mapping[str, Any], key: str, where: str) -> str:
         """A text that must be given."""
@@ -141,9 +145,7 @@ class _Reader:
             return ()
         for item in found:
             if known and item not in known:
-                near = difflib.get_close_matches(item, known, 1)
-                hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
-                self.problems.append(f"{where}.{key}: {item!r} is not known; {hint}")
+                self.problems.append(f"{where}.{key}: {item!r} is not known; {_nearest(item, known, repr)}")
         return tuple(found)
 
     def seconds(self, table: Mapping[str, Any], key: str, where: str, default: float, least: float) -> float:
