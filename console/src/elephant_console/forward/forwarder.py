@@ -10,6 +10,7 @@ in one place and the database notes it in another; sending nothing again would l
 from __future__ import annotations
 
 import logging
+import math
 import time
 import uuid
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -47,8 +48,8 @@ class Forwarder:
         self._failures = 0
         self._last_error: str | None = None
         self._not_before = 0.0
-        self._first: int | None = None
-        self._looked_back = 0.0
+        self._first = 0
+        self._looked_back = -math.inf
 
     def run(self) -> None:
         """Connect, again and again; whatever is not an error of the database ends the program."""
@@ -58,7 +59,7 @@ class Forwarder:
                 try:
                     with Database(self._configuration.conninfo) as database:
                         database.listen()
-                        self._first = None
+                        self._looked_back = -math.inf
                         delay, said = FIRST_RETRY, ""
                         self._serve(database, sender)
                 except psycopg.Error as error:
@@ -108,11 +109,10 @@ class Forwarder:
 
     def _pending(self, database: Database) -> list[Alert]:
         """What is to be sent, or to be given up."""
-        if self._first is None or time.monotonic() > self._looked_back + LOOK_BACK_INTERVAL:
+        if time.monotonic() > self._looked_back + LOOK_BACK_INTERVAL:
             self._look_back(database)
         while True:
-            first = self._first or 0
-            alerts = database.alerts(self._name, first, self._configuration.give_up_after)
+            alerts = database.alerts(self._name, self._first, self._configuration.give_up_after)
             wanted = self._wanted(alerts)
             if wanted or len(alerts) < FETCHED_AT_ONCE:
                 if not wanted and alerts:
@@ -139,7 +139,7 @@ class Forwarder:
             self._failures = 0
             self._not_before = time.monotonic() + self._configuration.group_for
             self._mark_confirmed(database)
-            self._first = max(self._first or 0, alerts[-1].alert_id + 1)
+            self._first = max(self._first, alerts[-1].alert_id + 1)
             log.info("%s: %d alerts confirmed, up to %d", self._name, len(alerts), alerts[-1].alert_id)
         else:
             delay = min(FIRST_RETRY * 2**self._failures, LAST_RETRY)
@@ -162,5 +162,5 @@ class Forwarder:
 
     def _give_up(self, database: Database, alerts: list[Alert], reason: str) -> None:
         database.mark([alert.alert_id for alert in alerts], self._name, reason)
-        self._first = max(self._first or 0, alerts[-1].alert_id + 1)
+        self._first = max(self._first, alerts[-1].alert_id + 1)
         log.error("%s: gave up %d alerts, up to %d: %s", self._name, len(alerts), alerts[-1].alert_id, reason)
