@@ -14,6 +14,7 @@ from collections.abc import Collection
 from typing import NamedTuple, Optional
 
 from ..schedule.entries import DAY, HOUR, MINUTE, MONTH, WEEKDAY, Field
+from ..schedule.ranges import in_ranges
 
 Values = Optional[Collection[int]]
 
@@ -36,8 +37,8 @@ def crontab_line(sets: Sets) -> str | None:
     """Five fields that mean the same; None where cron has no way to say it: some days of the month that are also some
     days of the week. Only where a day field begins with `*`, or in the form 1#2, both of them count."""
     days, weekdays = _all_as_none(DAY, sets.days), _all_as_none(WEEKDAY, sets.weekdays)
-    day = "*" if days is None else ",".join(filter(None, [_listed(days), "L" if sets.last_day else ""]))
-    weekday = "*" if weekdays is None else _listed(weekdays)
+    day = "*" if days is None else ",".join(filter(None, [in_ranges(days), "L" if sets.last_day else ""]))
+    weekday = "*" if weekdays is None else in_ranges(weekdays)
     if day != "*" and weekday != "*":
         both = None if sets.last_day else _both(days or (), weekdays or ())
         if both is None:
@@ -61,9 +62,9 @@ def _both(days: Collection[int], weekdays: Collection[int]) -> tuple[str, str] |
     if {day for number in weeks for day in range(WEEKS[number - 1][0], WEEKS[number - 1][1] + 1)} == set(days):
         return "*", ",".join(f"{weekday}#{number}" for number in weeks for weekday in sorted(weekdays))
     if step := _step({day % 7 for day in weekdays}, WEEKDAY, 7):
-        return _listed(days), f"*/{step}"
+        return in_ranges(days), f"*/{step}"
     if step := _step(set(days), DAY):
-        return f"*/{step}", _listed(weekdays)
+        return f"*/{step}", in_ranges(weekdays)
     return None
 
 
@@ -80,7 +81,7 @@ def _clock(field: Field, values: Values) -> str:
     if values is None:
         return "*"
     step = _step(set(values), field) if len(values) > 2 and field is not MONTH else None
-    return f"*/{step}" if step and (field.high + 1) % step == 0 else _listed(values)
+    return f"*/{step}" if step and (field.high + 1) % step == 0 else in_ranges(values)
 
 
 def _step(values: set[int], field: Field, modulo: int | None = None) -> int | None:
@@ -90,14 +91,3 @@ def _step(values: set[int], field: Field, modulo: int | None = None) -> int | No
         if values == ({value % modulo for value in reached} if modulo else set(reached)):
             return step
     return None
-
-
-def _listed(values: Collection[int]) -> str:
-    """Numbers as a list, with ranges where three or more follow one another."""
-    parts: list[list[int]] = []
-    for value in sorted(values):
-        if parts and parts[-1][-1] == value - 1:
-            parts[-1].append(value)
-        else:
-            parts.append([value])
-    return ",".join(f"{part[0]}-{part[-1]}" if len(part) > 2 else ",".join(map(str, part)) for part in parts)

@@ -18,6 +18,7 @@ from .entries import After, Calendar, Entry, Interval, Once, Reboot
 from .functions import check_arguments
 from .parser import bare_line, entry_texts, parse, read_entry
 from .periods import in_words
+from .ranges import in_ranges, ranges
 from .slots import slots_in_words
 from .time_zones import UTC, clock_changes, time_zone
 
@@ -128,18 +129,7 @@ def _field(values: tuple[int, ...], size: int) -> str:
     step = size // len(values)
     if len(values) > 1 and values == tuple(range(0, size, step)) and size % step == 0:
         return f"*/{step}"
-    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in _runs(values))
-
-
-def _runs(values: tuple[int, ...]) -> list[tuple[int, int]]:
-    """Runs of three and more consecutive numbers as ranges, the others one by one."""
-    starts = [0, *(i for i, (a, b) in enumerate(zip(values, values[1:]), 1) if b != a + 1), len(values)]
-    runs = [(values[begin], values[end - 1]) for begin, end in zip(starts, starts[1:])]
-    return [
-        part
-        for first, last in runs
-        for part in ([(first, last)] if last - first > 1 else [(n, n) for n in range(first, last + 1)])
-    ]
+    return in_ranges(values)
 
 
 def _listed(names: list[str], values: tuple[int, ...], joint: str) -> str:
@@ -147,7 +137,7 @@ def _listed(names: list[str], values: tuple[int, ...], joint: str) -> str:
     return _join(
         [
             by_value[first] if first == last else f"{by_value[first]} through {by_value[last]}"
-            for first, last in _runs(values)
+            for first, last in ranges(values)
         ],
         joint,
     )

@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 from ..errors import UserError
 from .entries import DAY, DAY_NAMES, FIVE, MONTH, MONTH_NAMES, WEEKDAY, Field
+from .ranges import in_ranges
 
 MAX_TEXT = 1000  # bytes: pg_cron takes fewer
 NICKNAMES = {
@@ -163,11 +164,11 @@ def _read_field(field: Field, text: str, at: int, large_steps: bool) -> tuple[_F
             span = "*" if star else f"{first}-{last}" if dash else first
             members.append(f"{span}/{step}" if step_match is not None else span)
             if first is not None and (_is_wide(first) or _is_wide(last or "")):
-                members[-1] = _listed(found)
+                members[-1] = in_ranges(found, shortest=2)
         else:
             found = _backwards(field, low, high) if step == 1 else set()
-            members.append(_listed(found))
-            doubts.append(f"it reads the range {low}-{high}, which runs backwards, as {_listed(found) or 'empty'}")
+            members.append(in_ranges(found, shortest=2))
+            doubts.append(f"it reads the range {low}-{high}, which runs backwards, as {members[-1] or 'empty'}")
         values |= found
         if text[at : at + 1] != ",":
             break
@@ -176,7 +177,7 @@ def _read_field(field: Field, text: str, at: int, large_steps: bool) -> tuple[_F
     at = BLANKS.match(text, at).end()  # type: ignore[union-attr]
     said = ",".join(filter(None, members)) or "-"
     if said[0] == "*" and not is_star:  # what stood before it is empty
-        said = _listed(values)
+        said = in_ranges(values, shortest=2)
     return _Field(said, frozenset(values), "; ".join(doubts)), at
 
 
@@ -206,21 +207,6 @@ def _backwards(field: Field, low: int, high: int) -> set[int]:
         return set()
     bits = {*range(first, (first // 8 + 1) * 8), *range(last // 8 * 8, last + 1)}
     return {bit + field.low for bit in bits if bit + field.low <= field.high}
-
-
-def _listed(values: set[int] | frozenset[int]) -> str:
-    """Values as a list of ranges.
-
-    >>> _listed({1, 2, 3, 5})
-    '1-3,5'
-    """
-    runs: list[list[int]] = []
-    for value in sorted(values):
-        if runs and value == runs[-1][1] + 1:
-            runs[-1][1] = value
-        else:
-            runs.append([value, value])
-    return ",".join(str(low) if low == high else f"{low}-{high}" for low, high in runs)
 
 
 def _reading(fields: list[_Field], both_days: bool) -> Reading:
