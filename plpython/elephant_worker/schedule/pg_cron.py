@@ -19,7 +19,7 @@ import re
 from typing import NamedTuple
 
 from ..errors import UserError
-from .entries import DAY, DAY_NAMES, FIVE, MONTH, MONTH_NAMES, WEEKDAY, Field
+from .entries import DAY, FIVE, Field
 from .ranges import in_ranges
 
 MAX_TEXT = 1000  # bytes: pg_cron takes fewer
@@ -182,9 +182,8 @@ def _read_field(field: Field, text: str, at: int, large_steps: bool) -> tuple[_F
 
 
 def _number(field: Field, text: str) -> int:
-    names = {MONTH: MONTH_NAMES, WEEKDAY: DAY_NAMES}.get(field, ())
-    if text.lower() in names:
-        return names.index(text.lower()) + field.low
+    if text.lower() in field.names:
+        return field.names.index(text.lower()) + field.low
     return _digits(text)
 
 
