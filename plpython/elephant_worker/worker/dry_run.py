@@ -76,10 +76,6 @@ def _tried(spi: Spi, row: dict[str, Any]) -> dict[str, Any]:
         session.finish()
 
 
-class _Done(Exception):
-    """Ends a subtransaction."""
-
-
 @record(frozen=True)
 class _Connections:
     """Those that the server has for ordinary roles, how many of them are in use, and how many are left to others."""
@@ -99,17 +95,14 @@ def _session(spi: Spi) -> Connection:
     began = time.monotonic()
     while True:
         session = None
-        try:
-            with spi.subtransaction():
-                # One session after the other, so that each is counted before the next one is opened; the lock ends
-                # with the subtransaction.
-                spi.plpy.execute(in_schemas(ONE_BY_ONE, spi.schema))
-                if _has_room(spi):
-                    session = own_session(spi.plpy, application_name=SESSION_NAME)
-                raise _Done
-        except _Done:
-            if session is not None:
-                return session
+        with spi.subtransaction(keep=False):
+            # One session after the other, so that each is counted before the next one is opened; the lock ends
+            # with the subtransaction.
+            spi.plpy.execute(in_schemas(ONE_BY_ONE, spi.schema))
+            if _has_room(spi):
+                session = own_session(spi.plpy, application_name=SESSION_NAME)
+        if session is not None:
+            return session
         if time.monotonic() - began > CONNECTION_TIMEOUT:
             raise _no_connection(spi)
         spi.plpy.execute(f"SELECT pg_sleep({CONNECTION_LOOK})")
