@@ -71,6 +71,7 @@ COMMANDS = [
     ("psql shop < /srv/nightly.sql", "-- all of it\nSELECT 1;\nSELECT 2;", "shop", "me"),
     ("cat /srv/nightly.sql | psql shop", "-- all of it\nSELECT 1;\nSELECT 2;", "shop", "me"),
     ("cd /srv && psql shop --file nightly.sql >> nightly.log 2>&1", "-- all of it\nSELECT 1;\nSELECT 2;", "shop", "me"),
+    ("cd /srv && psql --fil=nightly.sql shop", "-- all of it\nSELECT 1;\nSELECT 2;", "shop", "me"),
     ("psql shop -f /srv/vacuum.sql", "VACUUM;\n-- done", "shop", "me"),
     ("echo 'SELECT 1' | psql shop", "SELECT 1", "shop", "me"),
     ("psql 'postgresql://app:geheim@localhost:5432/shop' -c 'SELECT 1'", "SELECT 1", "shop", "app"),

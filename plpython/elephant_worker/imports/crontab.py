@@ -318,29 +318,14 @@ def _run(words: list[str], setting: Setting, read_file: ReadFile, given_input: s
         return _su(words, setting, read_file, given_input)
     if program in WRAPPERS:
         return _wrapped(program, words, setting, read_file, given_input)
-    if program == "psql":
-        words = _with_paths(words, setting.directory)
-    works = perform(words, setting.variables, setting.user, setting.port, read_file, given_input)
+
+    def read_here(name: str) -> str:
+        return read_file(path_of(name, setting.directory))
+
+    works = perform(words, setting.variables, setting.user, setting.port, read_here, given_input)
     for work in works:
         work.timeout = setting.timeout
     return works
-
-
-def _with_paths(words: list[str], directory: str | None) -> list[str]:
-    """The words, with the whole paths of files."""
-    completed = list(words)
-    for at, word in enumerate(words):
-        if word in ("-f", "--file") and at + 1 < len(words):
-            completed[at + 1] = path_of(words[at + 1], directory)
-        elif word.startswith("--file="):
-            completed[at] = "--file=" + path_of(word[len("--file=") :], directory)
-        elif re.match(r"-[A-Za-z]*f.", word) and not word.startswith("--"):
-            short, _, file = word.partition("f")
-            if set(short[1:]) <= set("aAbeEHlnqsStwWxXz01"):
-                completed[at] = short + "f" + path_of(file, directory)
-        elif re.fullmatch(r"-[aAbeEHnqsStwWxXz01]+f", word) and at + 1 < len(words):
-            completed[at + 1] = path_of(words[at + 1], directory)
-    return completed
 
 
 def _su(words: list[str], setting: Setting, read_file: ReadFile, given_input: str | None) -> list[Work]:
