@@ -114,6 +114,10 @@ class Scheduler:
             "SELECT * FROM member_job_log WHERE job_id = coalesce(%s, job_id) ORDER BY jl_id", (job_id,)
         ).fetchall()
 
+    def successes(self, job_id: int) -> int:
+        """How many of the job's runs have succeeded; a slow machine may have missed or skipped others."""
+        return len([run for run in self.log(job_id) if run.state == "succeeded"])
+
     def ended(self, jl_id: int, seconds: float = TIMEOUT) -> Any:
         """The log row of a run, once it has ended."""
         ended = "SELECT * FROM member_job_log WHERE jl_id = %s AND state <> 'running'"

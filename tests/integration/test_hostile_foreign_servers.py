@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,7 +14,7 @@ from psycopg import sql
 from elephant_worker.connection.messages import NO_SQLSTATE, message
 from harness.cluster import Cluster
 from harness.scheduler import Scheduler
-from harness.waiting import until
+from harness.waiting import TIMEOUT, until
 from tests.fake_server import (
     COPY_IN,
     PREPARED,
@@ -189,8 +190,13 @@ def test_an_sqlstate_that_is_none(abroad: Abroad) -> None:
         run = abroad.run("bad")
         assert (run.state, run.job_sqlstate) == ("failed", NO_SQLSTATE)
         own = abroad.scheduler.run("SELECT 1 / 0")
-        told = [alert.payload for alert in listener.notifies(timeout=10, stop_after=2)]
-        assert [f'"jl_id": {run.jl_id},' in told[0], f'"jl_id": {own.jl_id},' in told[1]] == [True, True]
+        # A busy machine has other alerts, too.
+        wanted, told = {run.jl_id, own.jl_id}, set()
+        for alert in listener.notifies(timeout=TIMEOUT):
+            told.add(json.loads(alert.payload).get("jl_id"))
+            if wanted <= told:
+                break
+        assert wanted <= told
     assert "could not send alerts" not in abroad.scheduler.cluster.log
 
 

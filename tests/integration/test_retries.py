@@ -174,7 +174,7 @@ def test_others_go_on_while_one_fails(worker: Scheduler) -> None:
     for _ in range(5):
         worker.insert(FAIL, schedule="1 second", parallel=True, max_retries=100, **FAST)
     good = worker.insert("SELECT 1", schedule="1 second")
-    until(lambda: len([run for run in worker.log(good) if run.state == "succeeded"]) >= 3)
+    until(lambda: worker.successes(good) >= 3)
     runs = [run for run in worker.log(good) if run.job_finished is not None]
     assert [run.state for run in runs] == ["succeeded"] * len(runs)
 

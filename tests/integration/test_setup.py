@@ -165,7 +165,7 @@ def test_a_table_that_is_locked(scheduler: Scheduler, lock: str) -> None:
         assert f"process {blocker.info.backend_pid} " in row.found
         assert f"keeps {lock.split()[0]} locked" in row.found
         mend(scheduler, row.remedy)
-    until(lambda: scheduler.log(job) and scheduler.log(job)[0].state == "succeeded")
+    until(lambda: scheduler.successes(job))
     assert finding(scheduler, "locks").state == "ok"
 
 
