@@ -3,7 +3,11 @@ def elephant(module):
 
     name = "elephant_worker_@VERSION@".replace(".", "_")
     if name not in sys.modules:
-        from importlib.util import module_from_spec, spec_from_file_location
+        try:  # where importlib.util has them from, which imports much else
+            from _frozen_importlib import module_from_spec
+            from _frozen_importlib_external import spec_from_file_location
+        except ImportError:
+            from importlib.util import module_from_spec, spec_from_file_location
         from os.path import dirname, exists
 
         # Beside the library of PL/Python that the server has loaded: it is found there also after

@@ -6,7 +6,7 @@ the extension takes hold in sessions that have loaded an older one.
 
 from __future__ import annotations
 
-from importlib import import_module
+import sys
 
 from .vendor import vendored
 
@@ -18,4 +18,5 @@ if TYPE_CHECKING:
 def module(name: str) -> ModuleType:
     """A module of this package, as "schedule.functions"; imported when it is first asked for."""
     with vendored():
-        return import_module(f"{__name__}.{name}")
+        __import__(f"{__name__}.{name}")
+    return sys.modules[f"{__name__}.{name}"]

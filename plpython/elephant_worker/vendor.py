@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import contextmanager
-from importlib.machinery import PathFinder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
@@ -26,22 +24,26 @@ _modules: dict[str, ModuleType] = {}
 class _Finder:
     @staticmethod
     def find_spec(name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
-        return PathFinder.find_spec(name, [DIRECTORY]) if path is None and name in _names else None
+        if path is not None or name not in _names:
+            return None
+        from importlib.machinery import PathFinder
+
+        return PathFinder.find_spec(name, [DIRECTORY])
 
 
 def _take() -> dict[str, ModuleType]:
     return {name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] in _names}
 
 
-@contextmanager
-def vendored() -> Iterator[None]:
+class vendored:  # noqa: N801 # a context manager; contextlib would be one more import
     """Imports inside find the copies, and leave no trace of them outside."""
-    others = _take()
-    sys.modules.update(_modules)
-    sys.meta_path.insert(0, _Finder)
-    try:
-        yield
-    finally:
+
+    def __enter__(self) -> None:
+        self._others = _take()
+        sys.modules.update(_modules)
+        sys.meta_path.insert(0, _Finder)
+
+    def __exit__(self, *error: object) -> None:
         sys.meta_path.remove(_Finder)
         _modules.update(_take())
-        sys.modules.update(others)
+        sys.modules.update(self._others)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from elephant_worker.errors import UserError
 from elephant_worker.schedule.description import describe, schedule_in_words
 from elephant_worker.schedule.time_zones import UTC
+from elephant_worker.schedule.times_of_day import times_in_words
 from tests.unit.test_brute_force import ZONES, lines
 
 NOW = datetime(2027, 1, 1, 12, tzinfo=UTC).timestamp()
@@ -19,7 +20,7 @@ WORDS = {
     "* * * * *": "every minute",
     "* * * * * *": "every second",
     "*/5 * * * *": "every 5 minutes",
-    "*/7 * * * *": "at 0, 7, 14, 21, 28, 35, 42, 49, and 56 minutes past the hour",
+    "*/7 * * * *": "every 7 minutes from 0 to 56 minutes past the hour",
     "@hourly": "every hour",
     "30 * * * *": "at 30 minutes past the hour",
     "30 4 * * *": "at 04:30 every day",
@@ -27,6 +28,23 @@ WORDS = {
     "*/10 9-17 * * 1-5": "every 10 minutes, between 09:00 and 17:59 on Monday through Friday",
     "10 30 4 * * *": "at 04:30:10 every day",
     "*/30 * * * * *": "every 30 seconds",
+    # What a single time, a rhythm and anything else of a minute, an hour and a day look like.
+    "0 1 * * * *": "at 1 minute past the hour",
+    "0-29,45 * * * *": "at 0 through 29 and 45 minutes past the hour",
+    "5-59/10 * * * *": "every 10 minutes from 5 to 55 minutes past the hour",
+    "0,30 9,17 * * *": "at 09:00, 09:30, 17:00 and 17:30 every day",
+    "10-50/10 3 * * *": "every 10 minutes from 10 to 50 minutes past the hour, between 03:00 and 03:59 every day",
+    "*/10 9,17 * * *": "every 10 minutes, in the hours 9 and 17 every day",
+    "*/10 */2 * * *": "every 10 minutes, in every second hour from 00:00 to 22:59 every day",
+    "0 */2 * * *": "every 2 hours every day",
+    "30 */2 * * *": "every 2 hours from 00:30 to 22:30 every day",
+    "0 9-18 * * *": "every hour from 09:00 to 18:00 every day",
+    "0 0,2-9 * * *": "at 00:00, 02:00, 03:00, 04:00, 05:00, 06:00, 07:00, 08:00 and 09:00 every day",
+    "5 * * * * *": "at 5 seconds past the minute",
+    "0-9 30 4 * * *": (
+        "at 0 through 9 seconds past the minute, at 30 minutes past the hour, between 04:00 and 04:59 every day"
+    ),
+    "5 30 4-15 * * *": "every hour from 04:30:05 to 15:30:05 every day",
     "30 2 * * 1-5": "at 02:30 on Monday through Friday",
     "0 0 * * 0,6": "at 00:00 on Saturday and Sunday",
     "0 0 * * 1,3,5": "at 00:00 on Monday, Wednesday and Friday",
@@ -65,6 +83,27 @@ def test_words(text: str) -> None:
     names_times = not text.startswith(("@every", "@after", "@reboot", "1 ", "30 s"))
     assert said.split("; next")[0] == WORDS[text] + (", UTC" if names_times else "")
     assert ("; next on " in said) == (text != "@reboot")
+
+
+def some(size: int) -> st.SearchStrategy[tuple[int, ...]]:
+    """Numbers from 0 on, often with a rhythm."""
+    single = st.integers(0, size - 1).map(lambda value: (value,))
+    steps = st.tuples(st.integers(0, size // 2), st.integers(1, size // 4), st.integers(1, size))
+    rhythm = steps.map(lambda step: tuple(range(step[0], min(size, step[0] + step[1] * step[2]), step[1])))
+    anything = st.sets(st.integers(0, size - 1), min_size=1).map(lambda values: tuple(sorted(values)))
+    return st.one_of(single, rhythm, anything, st.just(tuple(range(size))))
+
+
+Times = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
+times = st.tuples(st.just((0,)) | some(60), some(60), some(24))
+SAID: dict[str, Times] = {}
+
+
+@given(times)
+@settings(max_examples=150)
+def test_other_times_are_other_words(drawn: Times) -> None:
+    words = times_in_words(*drawn)
+    assert SAID.setdefault(words, drawn) == drawn
 
 
 def test_slots_of_a_job() -> None:
@@ -129,7 +168,7 @@ NOTES = [
         "Europe/Berlin",
         "cron",
         (
-            "at 0, 10, 20, 30, and 40 minutes past the hour, at 02:00 every day, Europe/Berlin; "
+            "every 10 minutes from 0 to 40 minutes past the hour, between 02:00 and 02:59 every day, Europe/Berlin; "
             "next on 2 January 2027 at 02:00; "
             "on 28 March 2027 at 03:00 because 02:00, 02:10, 02:20 and … do not exist; "
             "on 31 October 2027 once though 02:00, 02:10, 02:20 and … come twice"

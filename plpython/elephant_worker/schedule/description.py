@@ -1,26 +1,24 @@
-"""A schedule in plain English.
-
-cron-descriptor puts times of day into words. The days are ours: it reads two day fields together
-as one or the other, whatever they begin with, and an uneven step as a rhythm.
-"""
+"""A schedule in plain English."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta, tzinfo
-from functools import lru_cache
-from typing import Any
-
-from cron_descriptor import CasingTypeEnum, ExpressionDescriptor, Options
 
 from ..errors import UserError
 from .due_times import LONGEST_GAP, LONGEST_REPETITION, Schedule, Timing, dst_policy
-from .entries import After, Calendar, Entry, Interval, Once, Reboot
+from .entries import After, Calendar, Interval, Once, Reboot
 from .functions import check_arguments
 from .parser import bare_line, entry_texts, parse, read_entry
-from .periods import in_words
-from .ranges import in_ranges, ranges
+from .ranges import ranges
 from .slots import slots_in_words
 from .time_zones import UTC, clock_changes, time_zone
+from .times_of_day import joined, times_in_words
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .entries import Entry
 
 WEEKDAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
 MONTHS = (
@@ -75,14 +73,20 @@ def _entry(entry: Entry) -> str:
     if isinstance(entry, Calendar):
         return _calendar(entry)
     if isinstance(entry, Interval):
-        period = in_words(entry.seconds)
+        period = _period(entry.seconds)
         return f"every {period.removeprefix('1 ') if period.count(' ') == 1 else period}"
     if isinstance(entry, After):
-        return f"{in_words(entry.seconds)} after each run has ended"
+        return f"{_period(entry.seconds)} after each run has ended"
     if isinstance(entry, Once):
         return f"once, {_moment(entry.moment)}{entry.moment.strftime(' %z').rstrip()}"
     assert isinstance(entry, Reboot)
     return "when the server has been started"
+
+
+def _period(seconds: int) -> str:
+    from .periods import in_words
+
+    return in_words(seconds)
 
 
 def _moment(moment: datetime) -> str:
@@ -98,53 +102,24 @@ def _date(moment: datetime) -> str:
 
 
 def _calendar(entry: Calendar) -> str:
-    words = [_times(entry)]
+    words = [times_in_words(entry.seconds, entry.minutes, entry.hours)]
     if days := _days(entry):
         words.append(days)
     elif len(entry.hours) < 24 and len(entry.months) == 12:
         words.append("every day")
     if len(entry.months) < 12:
-        words.append("in " + _listed([MONTHS[month - 1] for month in entry.months], entry.months, "and"))
+        words.append("in " + _listed([MONTHS[month - 1] for month in entry.months], entry.months))
     return " ".join(words)
 
 
-@lru_cache(maxsize=100)
-def _options() -> Options:
-    return Options(casing_type=CasingTypeEnum.Sentence, use_24hour_time_format=True, locale_code="en_GB")
-
-
-def _times(entry: Calendar) -> str:
-    hours = ",".join(map(str, entry.hours)) if len(entry.minutes) == 1 and len(entry.hours) < 9 else None
-    fields = [_field(entry.seconds, 60), _field(entry.minutes, 60), hours or _field(entry.hours, 24)]
-    if fields[0] == "0":
-        del fields[0]
-    words: str = ExpressionDescriptor(" ".join([*fields, "*", "*", "*"]), _options()).get_description()
-    return words[0].lower() + words[1:]
-
-
-def _field(values: tuple[int, ...], size: int) -> str:
-    """The numbers as a field that cron-descriptor reads well."""
-    if len(values) == size:
-        return "*"
-    step = size // len(values)
-    if len(values) > 1 and values == tuple(range(0, size, step)) and size % step == 0:
-        return f"*/{step}"
-    return in_ranges(values)
-
-
-def _listed(names: list[str], values: tuple[int, ...], joint: str) -> str:
+def _listed(names: list[str], values: tuple[int, ...]) -> str:
     by_value = dict(zip(values, names))
-    return _join(
+    return joined(
         [
             by_value[first] if first == last else f"{by_value[first]} through {by_value[last]}"
             for first, last in ranges(values)
-        ],
-        joint,
+        ]
     )
-
-
-def _join(parts: list[str], joint: str) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} {joint} {parts[-1]}"
 
 
 def _days(entry: Calendar) -> str:
@@ -152,15 +127,15 @@ def _days(entry: Calendar) -> str:
     if len(entry.days) < 31:
         parts = ["the last day of the month"] * entry.last_day
         if entry.days:
-            parts.insert(0, "day " + _listed(list(map(str, entry.days)), entry.days, "and") + " of the month")
-        days = "on " + _join(parts, "and")
+            parts.insert(0, "day " + _listed(list(map(str, entry.days)), entry.days) + " of the month")
+        days = "on " + joined(parts)
     weekdays = ""
     if len(entry.weekdays) < 7:
         # The week begins with Monday, so that a weekend is a range.
         order = sorted((day - 1) % 7 for day in entry.weekdays)
-        parts = [_listed([WEEKDAYS[(day + 1) % 7] for day in order], tuple(order), "and")] if order else []
+        parts = [_listed([WEEKDAYS[(day + 1) % 7] for day in order], tuple(order))] if order else []
         parts += [f"the {ORDINALS[nth]} {WEEKDAYS[day]} of the month" for day, nth in entry.nth_weekdays]
-        weekdays = "on " + _join(parts, "and")
+        weekdays = "on " + joined(parts)
     if entry.both_days:
         return f"{weekdays}, if it is {days.removeprefix('on ')}" if days and weekdays else days or weekdays
     # Either will do, and so every day where one of the fields allows all.
@@ -183,7 +158,7 @@ def _exceptions(entry: Calendar | Once, zone: tzinfo, policy: tuple[bool, bool],
         times = _due_between(entry, begin, end)
         if not times:
             continue
-        date, clocks = _date(begin), _join([f"{time:%H:%M}" for time in times[:3]] + ["…"] * (len(times) > 3), "and")
+        date, clocks = _date(begin), joined([f"{time:%H:%M}" for time in times[:3]] + ["…"] * (len(times) > 3))
         exist, come = ("do not exist", "come twice") if len(times) > 1 else ("does not exist", "comes twice")
         if skipped:
             made_up = f"on {date} at {end:%H:%M} because {clocks} {exist}"

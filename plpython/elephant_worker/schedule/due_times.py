@@ -18,14 +18,14 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from datetime import date, datetime, time, timedelta, tzinfo
-from functools import cached_property, lru_cache
 from heapq import heapify, heappop, heapreplace
 from itertools import islice, takewhile
 from math import floor
 
 from ..errors import UserError
 from .calendar_days import CalendarDays
-from .entries import After, Calendar, Entry, Interval, Once, Reboot
+from .entries import After, Calendar, Interval, Once, Reboot
+from .memory import remembered
 from .parser import MAX_ENTRIES, parse
 from .time_zones import DAY, SECOND, UTC, end_of_gap, offset_change, offset_changes, time_zone, wall_time
 
@@ -33,6 +33,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Protocol
+
+    from .entries import Entry
 
     class Due(Protocol):
         """One entry of a schedule in a time zone; intervals are counted from `anchor`."""
@@ -73,7 +75,7 @@ class Schedule:
         self._parsed = entries
         self.entries = list(_due_entries(entries, zone, dst_policy(dst)))
 
-    @cached_property
+    @property
     def never_due(self) -> int | None:
         """The number of the first entry that is on days which never come."""
         for number, entry in enumerate(self._parsed, 1):
@@ -87,8 +89,7 @@ def schedule(text: str, zone: str, dst: str = "cron", seed: str = "") -> Schedul
     return _schedule(text, zone, dst, seed if "H" in text else "")
 
 
-# Bounded, so that the memory of a session does not grow with the number of jobs.
-@lru_cache(maxsize=1000)
+@remembered(1000)
 def _schedule(text: str, zone: str, dst: str, seed: str) -> Schedule:
     return Schedule(parse(text, seed), time_zone(zone), dst)
 

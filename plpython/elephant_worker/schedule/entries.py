@@ -5,10 +5,12 @@ Plain classes: dataclasses take longer to import than everything else that the f
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Union
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from datetime import datetime
+    from typing import Union
+
+    Entry = Union["Calendar", "Interval", "After", "Once", "Reboot"]
 
 
 class _Value:
@@ -110,8 +112,6 @@ class Reboot(_Value):
 
     __slots__ = ()
 
-
-Entry = Union[Calendar, Interval, After, Once, Reboot]
 
 MONTH_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 DAY_NAMES = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")

@@ -18,8 +18,6 @@ elephant_worker.errors.UserError: invalid schedule "0 25 * * *"
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Union
-
 from ..errors import UserError
 from .entries import (
     DAY,
@@ -30,7 +28,6 @@ from .entries import (
     WEEKDAY,
     After,
     Calendar,
-    Entry,
     Field,
     Interval,
     Mistake,
@@ -39,9 +36,14 @@ from .entries import (
     shown,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from typing import NoReturn
+    from typing import NoReturn, Union
+
+    from .entries import Entry
+
+    Value = Union[int, str, tuple[int, Union[int, str]]]
 
 MAX_TEXT = 10_000  # characters
 MAX_ENTRY = 1_000  # characters
@@ -234,9 +236,6 @@ def _calendar(text: str, seed: str) -> Calendar:
         both_days=both_days,
         wildcard=wildcard,
     )
-
-
-Value = Union[int, str, tuple[int, Union[int, str]]]
 
 
 def _numbers(values: Iterable[Value]) -> tuple[int, ...]:

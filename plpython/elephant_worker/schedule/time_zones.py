@@ -9,10 +9,10 @@ zoneinfo.ZoneInfo(key='Europe/Berlin')
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone, tzinfo
-from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ..errors import UserError
+from .memory import remembered
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ SECOND = timedelta(seconds=1)
 UTC = timezone.utc
 
 
-@lru_cache(maxsize=100)
+@remembered(100)
 def time_zone(name: str) -> tzinfo:
     """The time zone of this name: one of the IANA database in any case, or a POSIX form. Raises UserError (22023)."""
     # Names are looked for as they are first: a list of all names takes 20 times as long.
@@ -43,7 +43,7 @@ def _none() -> tzinfo:
     raise ValueError
 
 
-@lru_cache(maxsize=1)
+@remembered(1)
 def _zone_names() -> dict[str, str]:
     from zoneinfo import available_timezones
 
