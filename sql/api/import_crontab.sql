@@ -42,7 +42,9 @@ CREATE FUNCTION @extschema@.import_crontab(
     crontab text,
     datname name DEFAULT NULL,
     dry_run boolean DEFAULT true,
-    timezone text DEFAULT current_setting('TimeZone')
+    timezone text DEFAULT current_setting('TimeZone'),
+    part text DEFAULT 'crontab',
+    prune boolean DEFAULT false
 ) RETURNS SETOF @extschema@.import_result
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
@@ -60,11 +62,11 @@ BEGIN
         'crontab',
         jsonb_build_object('crontab', crontab, 'datname', datname, 'timezone', timezone, 'port', current_setting('port'),
                            'files', @extschema@.read_scripts(@extschema@.files_of_crontab(crontab))),
-        dry_run);
+        part, prune, dry_run);
 @one line of context@
 END
 $$;
-COMMENT ON FUNCTION @extschema@.import_crontab(text, name, boolean, text) IS
-    'makes the lines of a crontab that run psql, vacuumdb or reindexdb jobs; says what becomes of each line, and changes nothing unless dry_run is false; datname is the database of lines that name none, by default that with the name of the role, timezone that of cron; files are read on this server, with the rights of the current role; 22004 without a crontab';
-REVOKE ALL ON FUNCTION @extschema@.import_crontab(text, name, boolean, text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION @extschema@.import_crontab(text, name, boolean, text) TO job_scheduler;
+COMMENT ON FUNCTION @extschema@.import_crontab(text, name, boolean, text, text, boolean) IS
+    'makes the lines of a crontab that run psql, vacuumdb or reindexdb jobs; says what becomes of each line, and changes nothing unless dry_run is false; part tells several sources of this kind apart, and prune deletes the jobs of the part that the source no longer has; datname is the database of lines that name none, by default that with the name of the role, timezone that of cron; files are read on this server, with the rights of the current role; 22004 without a crontab, 54000 if it has more than 10,000 lines';
+REVOKE ALL ON FUNCTION @extschema@.import_crontab(text, name, boolean, text, text, boolean) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.import_crontab(text, name, boolean, text, text, boolean) TO job_scheduler;

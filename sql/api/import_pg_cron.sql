@@ -2,7 +2,9 @@ CREATE FUNCTION @extschema@.import_pg_cron(
     dry_run boolean DEFAULT true,
     jobs jsonb DEFAULT NULL,
     timezone text DEFAULT NULL,
-    match_dom_and_dow boolean DEFAULT NULL
+    match_dom_and_dow boolean DEFAULT NULL,
+    part text DEFAULT 'pg_cron',
+    prune boolean DEFAULT false
 ) RETURNS SETOF @extschema@.import_result
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
@@ -27,11 +29,11 @@ BEGIN
         jsonb_build_object('jobs', coalesce(jobs, @extschema@.read_source('cron', 'job')),
                            'timezone', timezone, 'match_dom_and_dow', match_dom_and_dow,
                            'port', CASE WHEN is_here THEN current_setting('port')::integer END),
-        dry_run);
+        part, prune, dry_run);
 @one line of context@
 END
 $$;
-COMMENT ON FUNCTION @extschema@.import_pg_cron(boolean, jsonb, text, boolean) IS
-    'makes the jobs of pg_cron jobs of this extension: the rows of cron.job that the current role may read, or those of another database that it is given; says what becomes of each, and changes nothing unless dry_run is false; timezone and match_dom_and_dow are those of pg_cron';
-REVOKE ALL ON FUNCTION @extschema@.import_pg_cron(boolean, jsonb, text, boolean) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION @extschema@.import_pg_cron(boolean, jsonb, text, boolean) TO job_scheduler;
+COMMENT ON FUNCTION @extschema@.import_pg_cron(boolean, jsonb, text, boolean, text, boolean) IS
+    'makes the jobs of pg_cron jobs of this extension: the rows of cron.job that the current role may read, or those of another database that it is given; says what becomes of each, and changes nothing unless dry_run is false; part tells several sources of this kind apart, and prune deletes the jobs of the part that the source no longer has; timezone and match_dom_and_dow are those of pg_cron; 22023 for what is not the content of its table, 42P01 without that, 42501 if it cannot be trusted or read, 54000 for more than 10,000 rows';
+REVOKE ALL ON FUNCTION @extschema@.import_pg_cron(boolean, jsonb, text, boolean, text, boolean) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.import_pg_cron(boolean, jsonb, text, boolean, text, boolean) TO job_scheduler;

@@ -2,7 +2,9 @@ CREATE FUNCTION @extschema@.import_pg_timetable(
     dry_run boolean DEFAULT true,
     chains jsonb DEFAULT NULL,
     datname name DEFAULT current_catalog,
-    timezone text DEFAULT current_setting('TimeZone')
+    timezone text DEFAULT current_setting('TimeZone'),
+    part text DEFAULT 'pg_timetable',
+    prune boolean DEFAULT false
 ) RETURNS SETOF @extschema@.import_result
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
@@ -19,11 +21,11 @@ BEGIN
     RETURN QUERY SELECT * FROM @extschema@.import_jobs(
         'pg_timetable',
         jsonb_build_object('tables', chains, 'datname', datname, 'timezone', timezone, 'port', current_setting('port')),
-        dry_run);
+        part, prune, dry_run);
 @one line of context@
 END
 $$;
-COMMENT ON FUNCTION @extschema@.import_pg_timetable(boolean, jsonb, name, text) IS
-    'makes the chains of pg_timetable jobs of this extension: those of this database, or of another one whose tables it is given; says what becomes of each, and changes nothing unless dry_run is false; datname is the database of pg_timetable, timezone that of its sessions; 22023 for what is not the content of its tables, 42P01 without such tables, 42501 if they belong to somebody else than a superuser or the current role';
-REVOKE ALL ON FUNCTION @extschema@.import_pg_timetable(boolean, jsonb, name, text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION @extschema@.import_pg_timetable(boolean, jsonb, name, text) TO job_scheduler;
+COMMENT ON FUNCTION @extschema@.import_pg_timetable(boolean, jsonb, name, text, text, boolean) IS
+    'makes the chains of pg_timetable jobs of this extension: those of this database, or of another one whose tables it is given; says what becomes of each, and changes nothing unless dry_run is false; part tells several sources of this kind apart, and prune deletes the jobs of the part that the source no longer has; datname is the database of pg_timetable, timezone that of its sessions; 22023 for what is not the content of its tables, 42P01 without such tables, 42501 if they belong to somebody else than a superuser or the current role, 54000 if one has more than 10,000 rows';
+REVOKE ALL ON FUNCTION @extschema@.import_pg_timetable(boolean, jsonb, name, text, text, boolean) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.import_pg_timetable(boolean, jsonb, name, text, text, boolean) TO job_scheduler;

@@ -1,7 +1,9 @@
 CREATE FUNCTION @extschema@.import_pgagent(
     dry_run boolean DEFAULT true,
     jobs jsonb DEFAULT NULL,
-    timezone text DEFAULT current_setting('TimeZone')
+    timezone text DEFAULT current_setting('TimeZone'),
+    part text DEFAULT 'pgagent',
+    prune boolean DEFAULT false
 ) RETURNS SETOF @extschema@.import_result
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
@@ -25,11 +27,11 @@ BEGIN
     RETURN QUERY SELECT * FROM @extschema@.import_jobs(
         'pgagent',
         jsonb_build_object('tables', jobs, 'timezone', timezone, 'now', now(), 'port', current_setting('port')),
-        dry_run);
+        part, prune, dry_run);
 @one line of context@
 END
 $$;
-COMMENT ON FUNCTION @extschema@.import_pgagent(boolean, jsonb, text) IS
-    'makes the jobs of pgAgent jobs of this extension: those of this database, or of another one whose tables it is given; says what becomes of each step, and changes nothing unless dry_run is false; timezone is that of the agent''s session; 22023 for what is not the content of its tables, 42P01 without such tables, 42501 if they belong to somebody else than a superuser or the current role';
-REVOKE ALL ON FUNCTION @extschema@.import_pgagent(boolean, jsonb, text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION @extschema@.import_pgagent(boolean, jsonb, text) TO job_scheduler;
+COMMENT ON FUNCTION @extschema@.import_pgagent(boolean, jsonb, text, text, boolean) IS
+    'makes the jobs of pgAgent jobs of this extension: those of this database, or of another one whose tables it is given; says what becomes of each step, and changes nothing unless dry_run is false; part tells several sources of this kind apart, and prune deletes the jobs of the part that the source no longer has; timezone is that of the agent''s session; 22023 for what is not the content of its tables, 42P01 without such tables, 42501 if they belong to somebody else than a superuser or the current role, 54000 if one has more than 10,000 rows';
+REVOKE ALL ON FUNCTION @extschema@.import_pgagent(boolean, jsonb, text, text, boolean) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.import_pgagent(boolean, jsonb, text, text, boolean) TO job_scheduler;

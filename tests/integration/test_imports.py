@@ -166,6 +166,32 @@ def test_an_error_of_somebody_else_ends_an_import(control: Scheduler) -> None:
     assert app.execute("SELECT FROM import_crontab('')").fetchall() == []
 
 
+def test_what_is_too_much_is_refused_at_once(control: Scheduler) -> None:
+    """Whatever it is made of, 1 MB and more has an answer, and makes no job."""
+    rows = json.dumps([{}] * 10_001)
+    variables = "".join(f"V{number}=1\n* * * * * x\n" for number in range(5_001))
+    steps = "* * * * * " + "psql -c 1; " * 40 + "psql -c 1\n"
+    for call, value in (
+        ("import_crontab(%s)", "a\n" * 500_000),
+        ("import_crontab(%s)", variables),
+        ("import_crontab(%s)", steps * 250),
+        ("import_crontab(%s, dry_run => false)", "* * * * * psql -c 1\n" * 10_001),
+        ("import_pg_cron(jobs => %s)", rows),
+        ("import_pgagent(jobs => %s)", f'{{"pga_job": {rows}}}'),
+        ("import_pg_timetable(chains => %s)", f'{{"chain": [], "task": {rows}}}'),
+    ):
+        with pytest.raises(psycopg.errors.ProgramLimitExceeded, match="too many entries") as refused:
+            control.admin.execute(f"SELECT {call}", (value,))
+        assert refused.value.diag.message_hint is not None
+    assert control.execute(JOBS).fetchall() == []
+    # Empty lines and comments are none.
+    control.execute("SELECT import_crontab({})", psycopg.sql.Literal("\n#\n" * 300_000))
+    (line,) = control.execute(
+        "SELECT * FROM import_crontab({})", psycopg.sql.Literal("* * * * * psql" + "x" * 1_000_000)
+    )
+    assert line.action == "leave out"
+
+
 # --- pgAgent --------------------------------------------------------------------------------
 
 
@@ -396,3 +422,96 @@ def test_what_a_page_says(control: Scheduler, page: str, tmp_path: Path, monkeyp
     assert control.execute(JOBS).fetchall() == []
     enabled = [row.line.get("jobenabled") for row in control.execute(TABLES)]
     assert enabled == [row.line.get("jobenabled") for row in source]
+
+
+# --- several sources of a kind --------------------------------------------------------------
+
+
+def test_two_crontabs(control: Scheduler) -> None:
+    """Each has its part: they neither overwrite each other nor make doubles, in whatever order they are imported."""
+    app = control.connect_as(control.role())
+
+    def crontab(*lines: str) -> str:
+        return "\n".join(
+            f"{when} * * * psql -d \"{control.dbname}\" -c '{command}'" for when, command in lines_of(lines)
+        )
+
+    def lines_of(lines: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+        return ((line[:4].strip(), line[5:]) for line in lines)
+
+    def imported(text: str, part: str, more: str = "") -> list[tuple[str, str | None]]:
+        call = f"SELECT * FROM import_crontab(%s, part => %s, dry_run => false{more})"
+        return [(row.action, row.job_name) for row in app.execute(call, (text, part))]
+
+    one, two = crontab("0 1  SELECT 1", "0 2  SELECT 2"), crontab("0 3  SELECT 1", "0 4  SELECT 4")
+    assert imported(one, "web1") == [("import", "SELECT 1"), ("import", "SELECT 2")]
+    expected = [("import", "SELECT 1 (web2)"), ("import", "SELECT 4")]
+    assert taken_over(app, "import_crontab(%s, part => 'web2')", two)[0][2] == "SELECT 1 (web2)"
+    assert imported(two, "web2") == expected
+    jobs = app.execute(JOBS).fetchall()
+    assert [(job.part, job.schedule) for job in jobs] == [
+        ("web1", "0 1 * * *"),
+        ("web1", "0 2 * * *"),
+        ("web2", "0 3 * * *"),
+        ("web2", "0 4 * * *"),
+    ]
+    for text, part in ((one, "web1"), (two, "web2"), (two, "web2"), (one, "web1")):
+        assert {action for action, _ in imported(text, part)} == {"none"}
+    assert app.execute(JOBS).fetchall() == jobs
+    # The job of web2 keeps its name when that of web1 is gone.
+    assert imported(crontab("0 2  SELECT 2"), "web1", ", prune => true") == [
+        ("none", "SELECT 2"),
+        ("delete", "SELECT 1"),
+    ]
+    assert imported(two, "web2") == [("none", name) for _, name in expected]
+    # As one crontab, what the other one has is gone, which is said before anything happens.
+    lines = app.execute("SELECT * FROM import_crontab(%s, part => 'web1')", (two,)).fetchall()
+    assert [line.action for line in lines] == ["import", "import", "gone"]
+
+
+def test_what_the_source_no_longer_has(control: Scheduler) -> None:
+    """It is said, and deleted only if that is asked for."""
+    role, other = control.role(), control.role("other")
+    app = control.connect_as(role)
+    control.execute("GRANT {} TO {}", psycopg.sql.Identifier(other), psycopg.sql.Identifier(role))
+    line = f"0 4 * * * psql -d \"{control.dbname}\" -c 'SELECT {{}}'\n"
+    text = line.format(1) + line.format(2)
+    app.execute("SELECT import_crontab(%s, dry_run => false)", (text,))
+    app.execute("SELECT insert_job('SELECT 9', job_name => 'by hand', datname => current_catalog)")
+    # What cannot be brought again is still there.
+    now = line.format(1).replace("0 4", "0 25")
+    (left, gone) = app.execute("SELECT * FROM import_crontab(%s, dry_run => false)", (now,)).fetchall()
+    assert (left.action, left.job_name) == ("leave out", "SELECT 1")
+    assert (gone.source_id, gone.action, gone.job_name, gone.schedule) == (None, "gone", "SELECT 2", "0 4 * * *")
+    assert "prune => true" in gone.note
+    names = "SELECT array_agg(job_name ORDER BY job_id) FROM my_job"
+    assert app.execute(names).fetchone() == (["SELECT 1", "SELECT 2", "by hand"],)
+    for _ in range(2):
+        (_, gone) = app.execute("SELECT * FROM import_crontab(%s, prune => true)", (now,)).fetchall()
+        assert gone.action == "delete"
+    assert app.execute(names).fetchone() == (["SELECT 1", "SELECT 2", "by hand"],)
+    # A source that was read as one role says nothing of the jobs of others.
+    control.execute(
+        "SELECT import_crontab({}, dry_run => false)", psycopg.sql.Literal(f"0 4 * * * psql -U '{other}' -d x -c ''")
+    )
+    app.execute(f"SELECT define_job('of another', 'SELECT 3', rolname => '{other}', part => 'crontab')")
+    app.execute("SELECT import_crontab(%s, dry_run => false, prune => true)", (now,))
+    assert app.execute(names).fetchone() == (["SELECT 1", "by hand"],)
+    assert control.value("SELECT count(*) FROM member_job WHERE job_name = 'of another'") == 1
+    (gone,) = control.execute("SELECT * FROM import_crontab('') WHERE job_name = 'of another'").fetchall()
+    assert gone.action == "gone"
+
+
+def test_a_note_says_what_to_do(control: Scheduler) -> None:
+    """As the error of insert_job() would."""
+    text = (
+        f"0 25 * * * psql -d \"{control.dbname}\" -c 'SELECT 1'\n0 8 31 2 * psql -d \"{control.dbname}\" -c 'SELECT 2'"
+    )
+    lines = control.execute("SELECT * FROM import_crontab({})", psycopg.sql.Literal(text)).fetchall()
+    for line, schedule in zip(lines, ("0 25 * * *", "0 8 31 2 *")):
+        error = state(control.admin, f"SELECT insert_job('SELECT 1', current_catalog, '{schedule}')")
+        assert error.diag.message_hint is not None
+        assert line.note.endswith(error.diag.message_hint)
+    text = text.replace("25", "5")
+    (line, _) = control.execute("SELECT * FROM import_crontab({}, part => '')", psycopg.sql.Literal(text))
+    assert line.note.startswith('Part cannot be ""')

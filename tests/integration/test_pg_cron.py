@@ -5,6 +5,7 @@ What differs is in docs/moving-in-from-pg_cron.md.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -237,11 +238,15 @@ DIFFERENT: list[tuple[str, str, Any, Any, str]] = [
     ("application", "SELECT cron.schedule('mine', '@daily', 'SELECT 1') > 0", "23505", [(True,)], "Names"),
     ("application", "SELECT cron.schedule('0 0 30 2 *', 'SELECT 1') > 0", "22023", [(True,)], "never due"),
     ("application", "SELECT cron.schedule('5-3 * * * *', 'SELECT 1') > 0", "22023", [(True,)], "never due"),
+    ("application", "SELECT cron.schedule('@yearly', 'SELECT 1') > 0", [(True,)], [(True,)], "`@yearly` is due"),
+    ("admin", "SELECT last_value > 0 FROM cron.jobid_seq", "42P01", [(True,)], "cron.jobid_seq"),
+    ("admin", "SELECT last_value > 0 FROM cron.runid_seq", "42P01", [(True,)], "cron.runid_seq"),
+    ("application", "INSERT INTO cron.job_run_details (jobid) VALUES (1)", "0A000", "42501", "nothing can be inserted"),
     ("admin", "SELECT cron.schedule('of the superuser', '@daily', 'SELECT 1') > 0", [(True,)], [(True,)], ""),
-    ("admin", "UPDATE cron.job SET schedule = 'nonsense'", "22023", 5, "Updates of `cron.job`"),
-    ("admin", "UPDATE cron.job SET nodename = 'berlin'", "42704", 5, "`nodename`"),
-    ("admin", "UPDATE cron.job SET nodeport = 1", "0A000", 5, "`nodeport`"),
-    ("admin", "UPDATE cron.job SET jobid = 1000000 + jobid", "0A000", 5, "`jobid`"),
+    ("admin", "UPDATE cron.job SET schedule = 'nonsense'", "22023", 6, "Updates of `cron.job`"),
+    ("admin", "UPDATE cron.job SET nodename = 'berlin'", "42704", 6, "`nodename`"),
+    ("admin", "UPDATE cron.job SET nodeport = 1", "0A000", 6, "`nodeport`"),
+    ("admin", "UPDATE cron.job SET jobid = 1000000 + jobid", "0A000", 6, "`jobid`"),
     (
         "admin",
         "SELECT cron.schedule_in_database('h', '@daily', 'x', 'postgres', 'nobody')",
@@ -281,6 +286,50 @@ def test_what_differs(ours: Side, both: list[Side]) -> None:
             stranger.close()
             side.admin.execute("DELETE FROM cron.job")
             side.admin.execute("DROP OWNED BY stranger; DROP ROLE stranger")
+
+
+def test_a_database_that_a_role_may_not_enter(both: list[Side]) -> None:
+    call = f"SELECT cron.schedule_in_database('h', '@daily', 'SELECT 1', 'postgres', '{APPLICATION}')"
+    assert "of one that may not connect" in PAGE
+    for side, expected in zip(both, ("42501", "XX000")):
+        with side.admin.transaction(force_rollback=True):
+            side.admin.execute("REVOKE CONNECT ON DATABASE postgres FROM PUBLIC")
+            assert outcome(side.admin, call) == expected
+
+
+def test_who_sees_all_jobs(ours: Side) -> None:
+    """Superusers, but no others, whatever else they may pass by."""
+    ours.admin.execute("CREATE ROLE passes LOGIN BYPASSRLS PASSWORD 'passes' IN ROLE job_scheduler")
+    ours.application.execute("SELECT cron.schedule('@daily', 'SELECT 1')")
+    passes = ours.cluster.connect_as("passes", ours.dbname)
+    assert outcome(passes, "SELECT count(*) FROM cron.job") == [(0,)]
+    assert outcome(ours.admin, "SELECT count(*) FROM cron.job") == [(1,)]
+    passes.close()
+    ours.admin.execute("DROP OWNED BY passes; DROP ROLE passes")
+
+
+def test_due_times_of_an_active_run(ours: Side) -> None:
+    """They are skipped, and said to be; one run can follow the other at once."""
+    assert "**Overlap.**" in PAGE
+    ours.application.execute("SELECT cron.schedule('slow', '1 second', 'SELECT pg_sleep(1.5)')")
+    ours.admin.execute(f'SELECT "{SCHEMA}".start_worker()')
+    skipped = f"""SELECT count(*) > 0 FROM "{SCHEMA}".my_job_log WHERE state = 'skipped'"""
+    until(lambda: outcome(ours.application, skipped) == [(True,)], "a due time to be skipped")
+    shown = "SELECT count(*) FROM cron.job_run_details WHERE status NOT IN ('running', 'succeeded')"
+    assert outcome(ours.application, shown) == [(0,)]
+    remedy = re.search(r"`(update_job\(.+?\))`", PAGE)
+    assert remedy is not None
+    call = remedy[1].replace("update_job(…", f'"{SCHEMA}".update_job((SELECT jobid FROM cron.job)::bigint')
+    ours.application.execute(f"SELECT {call}")
+    before = outcome(ours.application, "SELECT max(runid) FROM cron.job_run_details")[0][0]
+    following = f"""
+        SELECT l.job_started - p.job_finished BETWEEN '0.9 s' AND l.job_started - l.scheduled_at + '1 s'
+        FROM "{SCHEMA}".my_job_log l JOIN "{SCHEMA}".my_job_log p ON p.jl_id = l.jl_id - 1
+        WHERE l.jl_id > {before} + 1 AND l.job_started IS NOT NULL LIMIT 1"""
+    until(lambda: outcome(ours.application, following) == [(True,)], "a run that follows another")
+    # cron.job can still be changed.
+    ours.admin.execute("UPDATE cron.job SET active = false")
+    assert outcome(ours.application, "SELECT schedule, active FROM cron.job") == [("@after 1 second", False)]
 
 
 def test_jobs_of_others(ours: Side) -> None:

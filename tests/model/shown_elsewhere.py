@@ -12,12 +12,12 @@ SHOWN_ELSEWHERE: dict[str, list[str]] = {
         "reference.md: The view `metric` has figures of the worker, of roles and of databases for monitoring",
     ],
     "test_import_pg_cron.py": [
-        "reference.md: | `import_pg_cron(dry_run = true, jobs, timezone, match_dom_and_dow)",
+        "reference.md: | `import_pg_cron(dry_run = true, jobs, timezone, match_dom_and_dow, part, prune = false)",
     ],
     "test_imports.py": [
-        "reference.md: | `import_crontab(crontab, datname, dry_run = true, timezone)",
-        "reference.md: | `import_pgagent(dry_run = true, jobs, timezone)",
-        "reference.md: | `import_pg_timetable(dry_run = true, chains, datname, timezone)",
+        "reference.md: | `import_crontab(crontab, datname, dry_run = true, timezone, part, prune = false)",
+        "reference.md: | `import_pgagent(dry_run = true, jobs, timezone, part, prune = false)",
+        "reference.md: | `import_pg_timetable(dry_run = true, chains, datname, timezone, part, prune = false)",
     ],
     "test_alerts.py::test_a_receiver_is_claimed_by_one_forwarder_at_a_time": [
         "reference.md: `claim_receiver(receiver text, forwarder text, lease interval = '15 seconds') → boolean`",

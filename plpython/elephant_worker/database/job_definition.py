@@ -47,20 +47,28 @@ def caller(spi: Spi) -> tuple[str, str]:
     return row["role"], row["database"]
 
 
+IS_SUPERUSER = Statement("SELECT r.rolsuper FROM pg_roles r WHERE r.rolname = current_user")
+
+
+def is_superuser(spi: Spi) -> bool:
+    """Whether the current role is a superuser."""
+    return bool(spi.execute(IS_SUPERUSER)[0]["rolsuper"])
+
+
 def elements(spi: Spi, document: str) -> Any:
     """The elements of a document that is an array."""
     return spi.execute(ELEMENTS, document)
 
 
 NAMED_JOBS = Statement(
-    """SELECT j.job_id, j.rolname::text, j.job_name, j.part, j.enabled FROM @extschema@.member_job j
+    """SELECT j.job_id, j.rolname::text, j.job_name, j.part, j.enabled, j.schedule FROM @extschema@.member_job j
        WHERE j.job_name IS NOT NULL AND (j.rolname = ANY ($1) OR j.part = $2) ORDER BY j.job_id""",
     *("name[]", "text"),
 )
 
 
 def named_jobs(spi: Spi, roles: Collection[str], part: str | None) -> Any:
-    """The jobs that have names, of some roles or of a part: job_id, rolname, job_name, part, enabled."""
+    """The jobs that have names, of some roles or of a part: job_id, rolname, job_name, part, enabled, schedule."""
     return spi.execute(NAMED_JOBS, list(roles), part)
 
 

@@ -19,7 +19,7 @@ from ..schedule.doubts import doubt
 from . import shell
 from .client_programs import PROGRAMS, Elsewhere, NotSql, ReadFile, Work, output_note, path_of, perform
 from .names import Namer
-from .planned import NO_TIMEOUT, Caller, Planned, check_given, sentence
+from .planned import MOST_LINES, NO_TIMEOUT, Caller, Planned, check_given, sentence, too_many
 
 VARIABLE = re.compile(
     r"""[ \t]*(?:"([^"=]+)"|'([^'=]+)'|([^\s"'=]+))[ \t]*=[ \t]*(?:"([^"]*)"|'([^']*)'|(.*?))[ \t]*""", re.ASCII
@@ -32,6 +32,7 @@ MAX_LINE = 10_000  # characters; Debian's cron takes 1,000
 MAX_DESCRIPTION = 200  # characters
 SHOWN_COMMAND = 60  # characters
 MAX_DEPTH = 5  # commands inside of commands
+MAX_STEPS = 50  # commands of a line
 
 # Programs that run another one: their options, and how many words precede it.
 WRAPPERS = {
@@ -87,9 +88,14 @@ class _Reader:
     comment: list[str] = field(default_factory=list)
 
     def lines(self, text: str) -> Iterator[Line | Planned]:
-        """The commands, and what else is to be said of a line."""
+        """The commands, and what else is to be said of a line. Raises UserError (54000)."""
+        count = 0
         for number, whole in enumerate(text.split("\n"), 1):
             line = whole.strip(" \t\r")
+            if line and line[0] != "#":
+                count += 1
+                if count > MOST_LINES:
+                    raise too_many("crontab")
             if len(line) > MAX_LINE:
                 yield Planned(_source_id(number)).leave_out(f"It is longer than {MAX_LINE} characters.")
                 self.comment = []
@@ -152,10 +158,13 @@ def files_of(text: str) -> list[str]:
         paths.add(path)
         return "SELECT"
 
-    for line in _Reader().lines(text):
-        if isinstance(line, Line):
-            with contextlib.suppress(NotSql, Elsewhere):
-                _works_of(line, Setting(line.variables, "", "5432"), ask)
+    try:
+        for line in _Reader().lines(text):
+            if isinstance(line, Line):
+                with contextlib.suppress(NotSql, Elsewhere):
+                    _works_of(line, Setting(line.variables, "", "5432"), ask)
+    except UserError:
+        return []  # which plan() refuses
     return sorted(paths)
 
 
@@ -254,6 +263,8 @@ def _works(command: str, setting: Setting, read_file: ReadFile, given_input: str
         steps = shell.read(command, setting.variables)
     except shell.Unreadable as reason:
         raise NotSql(str(reason)) from None
+    if len(steps) > MAX_STEPS:
+        raise NotSql(f"it has more than {MAX_STEPS} commands")
     works: list[Work] = []
     for step in steps:
         first = step.pipeline[0]

@@ -9,22 +9,32 @@ from typing import Any
 from ..database import command_syntax, job_definition
 from ..database.spi import Spi
 from ..errors import UserError
-from .planned import Caller, Planned, sentence
+from .planned import MAX_NAME, MOST_LINES, Caller, Planned, sentence, too_many
 
 SOURCES = ("pg_cron", "crontab", "pgagent", "pg_timetable")
 
 IMPORTED, CHANGED, UNCHANGED, LEFT_OUT, REMARK = "import", "change", "none", "leave out", "remark"
+GONE, DELETED = "gone", "delete"
+UNMATCHED = "Nothing in the source becomes this job any more"
 
 Key = tuple[str, str]
 
 
-def carry_out(plpy: Any, schema: str, source: str | None, given: str | None, dry_run: bool | None) -> dict[str, Any]:
-    """The function `carry_out_import`; `source` is one of SOURCES, a module of this package."""
+def carry_out(
+    plpy: Any,
+    schema: str,
+    source: str | None,
+    given: str | None,
+    part: str | None,
+    prune: bool | None,
+    dry_run: bool | None,
+) -> dict[str, Any]:
+    """The function `carry_out_import`; `source`, one of SOURCES, is a module of this package, and `part` by default."""
     spi = Spi(plpy, schema)
     try:
         if source not in SOURCES or given is None:
             raise UserError("there is nothing to import", f"Jobs can come from {', '.join(SOURCES)}.", "Give both.")
-        lines = _import(spi, source, given, dry_run is not False)
+        lines = _import(spi, source, given, source if part is None else part, bool(prune), dry_run is not False)
     except UserError as user_error:
         return {"lines": None, "user_error": user_error.as_row()}
     except spi.Error as error:
@@ -32,7 +42,7 @@ def carry_out(plpy: Any, schema: str, source: str | None, given: str | None, dry
     return {"lines": json.dumps(lines), "user_error": None}
 
 
-def _import(spi: Spi, source: str, given: str, dry_run: bool) -> list[dict[str, Any]]:
+def _import(spi: Spi, source: str, given: str, part: str, prune: bool, dry_run: bool) -> list[dict[str, Any]]:
     role, database = job_definition.caller(spi)
     try:
         read = json.loads(given)
@@ -43,9 +53,12 @@ def _import(spi: Spi, source: str, given: str, dry_run: bool) -> list[dict[str, 
             "Look at what it holds.",
         ) from None
     planned = import_module(f".{source}", __package__).plan(read, Caller(role, database))
-    importer = _Importer(spi, source, planned)
+    if len(planned) > MOST_LINES:
+        raise too_many("jobs")
+    importer = _Importer(spi, source, part, role, planned)
     with spi.subtransaction(keep=not dry_run):
         lines = list(map(importer.bring, planned))
+        lines += [importer.drop(job, prune) for job in importer.gone()]
     if dry_run:
         for line in lines:
             if line["action"] == IMPORTED:
@@ -54,13 +67,16 @@ def _import(spi: Spi, source: str, given: str, dry_run: bool) -> list[dict[str, 
 
 
 class _Importer:
-    def __init__(self, spi: Spi, source: str, planned: list[Planned]) -> None:
+    def __init__(self, spi: Spi, source: str, part: str, role: str, planned: list[Planned]) -> None:
         self._spi = spi
-        self._part = source
-        roles = {str(line.definition["rolname"]) for line in planned if not line.left_out}
+        self._source = source
+        self._part = part
+        self._role = role
+        self._roles = {role, *(self._role_of(line.definition) for line in planned)}
         self._there = {
-            (row["rolname"], row["job_name"]): row for row in job_definition.named_jobs(spi, roles, self._part)
+            (row["rolname"], row["job_name"]): row for row in job_definition.named_jobs(spi, self._roles, part)
         }
+        self._in_source = {self._key_of(line.definition) for line in planned if line.definition}
         self._brought: dict[Key, str] = {}
         self._numbers: dict[str, int] = {}
 
@@ -68,6 +84,11 @@ class _Importer:
         """Make it a job, and say what became of it."""
         action, job_id = REMARK if planned.is_remark else LEFT_OUT, None
         definition = planned.definition
+        if definition and definition["job_name"] != (name := self._key_of(definition)[1]):
+            planned.notes.append(
+                f'Role "{self._role_of(definition)}" has a job "{definition["job_name"]}" of another part.'
+            )
+            definition["job_name"] = name
         if not planned.left_out:
             try:
                 with self._spi.subtransaction():
@@ -91,15 +112,59 @@ class _Importer:
             "definition": definition if job_id is not None else None,
         }
 
+    def _role_of(self, definition: dict[str, Any]) -> str:
+        return str(definition.get("rolname", self._role))
+
+    def _key_of(self, definition: dict[str, Any]) -> Key:
+        """Role and name of a job. Where several sources of a kind are told apart by their parts, and another one has a
+        job of that name, the name has the part in it: so this does not depend on which of them comes first again."""
+        role, name = self._role_of(definition), str(definition["job_name"])
+        there = self._there.get((role, name))
+        if self._part == self._source or name.endswith(suffix := f" ({self._part})"):
+            return role, name
+        longer = name[: MAX_NAME - len(suffix)].rstrip() + suffix
+        is_taken = (there is not None and there["part"] != self._part) or (role, longer) in self._there
+        return role, longer if is_taken else name
+
+    def gone(self) -> list[dict[str, Any]]:
+        """The jobs of the part that nothing in the source becomes any more. Of other roles than those in it the caller
+        may not have been able to read it, unless as a superuser."""
+        sees_all = job_definition.is_superuser(self._spi)
+        return [
+            row
+            for key, row in self._there.items()
+            if row["part"] == self._part and key not in self._in_source and (sees_all or key[0] in self._roles)
+        ]
+
+    def drop(self, job: dict[str, Any], prune: bool) -> dict[str, Any]:
+        """Delete a job that is gone, if that is asked for, and say so."""
+        action, note = GONE, f"{UNMATCHED}; it stays, unless you give prune => true."
+        if prune:
+            try:
+                with self._spi.subtransaction():
+                    job_definition.delete(self._spi, [job["job_id"]])
+                action, note = DELETED, f"{UNMATCHED}."
+            except self._spi.Error as error:
+                if not job_definition.is_of_one_job(error):
+                    raise
+                note = f"{UNMATCHED}, but it stays: {_in_words(UserError.of(error))}"
+        return {
+            "action": action,
+            "note": note,
+            **{name: job[name] for name in ("job_name", "rolname", "schedule", "job_id")},
+        }
+
     def _write(self, planned: Planned, definition: dict[str, Any]) -> tuple[str, int]:
-        key = (str(definition["rolname"]), str(definition["job_name"]))
+        key = self._key_of(definition)
         if key in self._brought:
             raise UserError(f'{self._brought[key]} is already job "{key[1]}" of role "{key[0]}"', None, None)
         there = self._there.get(key)
         if there is not None and there["part"] != self._part:
             raise UserError(
                 f'role "{key[0]}" already has a job named "{key[1]}"',
-                f"It does not come from {self._part}: rename one of them.",
+                f"It does not come from {self._source}: rename one of them, or give this import a part of its own."
+                if there["part"] != self._part and self._part == self._source
+                else "It is of another part: rename one of them.",
                 None,
             )
         beside: dict[str, Any] = {"part": self._part}
@@ -132,7 +197,7 @@ class _Importer:
 
 
 def _in_words(reason: UserError) -> str:
-    return f"{sentence(reason.message)} {reason.detail or ''}".rstrip()
+    return " ".join(filter(None, (sentence(reason.message), reason.detail, reason.hint)))
 
 
 def _as_text(schedule: Any) -> str | None:

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 from ..errors import UserError
 
 MAX_NAME = 100  # characters
+# As many jobs as a role may have by default.
+MOST_LINES = 10_000  # jobs or lines of a source, rows of a table
 # Of what no other scheduler has: a limit of the time that a run may take.
 NO_TIMEOUT = "1 year"
 
@@ -81,10 +83,22 @@ def check_given(given: Any, *names: str) -> None:
             raise UserError(f"{name} is missing", "It is a text, and cannot be NULL.", f"Give a {name}.", "22004")
 
 
+def too_many(what: str) -> UserError:
+    """The error of a source that has more than can be imported at once."""
+    return UserError(
+        f"{what} has too many entries",
+        f"An import takes at most {MOST_LINES}.",
+        "Import it in pieces, each with a part of its own.",
+        "54000",
+    )
+
+
 def rows_of(given: Any, name: str, keys: Sequence[str] = (), table: str | None = None) -> list[dict[str, Any]]:
-    """The rows of a table that an import is given; the columns `keys` identify them. Raises UserError (22023)."""
+    """The rows of a table that is given; the columns `keys` identify them. Raises UserError (22023, 54000)."""
     rows = given.get(name) if isinstance(given, dict) else None
     wrong = None if isinstance(rows, list) else f"{name} is not an array"
+    if isinstance(rows, list) and len(rows) > MOST_LINES:
+        raise too_many(name)
     seen = set()
     for number, row in enumerate(rows if isinstance(rows, list) else (), 1):
         place = f"element {number} of {name}"
