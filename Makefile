@@ -10,7 +10,7 @@ STEPS = $(shell ls updates/*--*.sql | sort --version-sort)
 UPDATES = $(patsubst updates/%,$(BUILD)/elephant_worker--%--$(EXTVERSION).sql,$(foreach step,$(STEPS),$(firstword $(subst --, ,$(step)))))
 # The functions of pg_cron are an extension of their own.
 CRON_SCRIPT = $(BUILD)/elephant_worker_cron--$(EXTVERSION).sql
-CRON_PARTS = $(patsubst %,cron/%.sql,schema job site_setting save_job change_job job_run_details delete_run define_named_job schedule \
+CRON_PARTS = $(patsubst %,cron/%.sql,schema job site_setting save_job change_job job_run_details delete_run refuse_write define_named_job schedule \
 	schedule_in_database alter_job unschedule)
 DATA_built = $(SCRIPT) $(UPDATES) $(CRON_SCRIPT)
 

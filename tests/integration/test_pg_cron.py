@@ -74,7 +74,10 @@ REVOKE = f"REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA cron FROM {APPLICATION}"
 def ours(our_side: Side) -> Iterator[Side]:
     yield our_side
     our_side.admin.execute(f'SELECT "{SCHEMA}".stop_worker()')
+    is_running = f'SELECT running FROM "{SCHEMA}".worker_status'
+    until(lambda: outcome(our_side.admin, is_running) == [(False,)], "the worker to stop")
     our_side.admin.execute(f'DELETE FROM "{SCHEMA}".member_job')
+    our_side.admin.execute(f'DELETE FROM "{SCHEMA}".job_log')
     our_side.admin.execute(REVOKE)
 
 
@@ -222,6 +225,8 @@ CALLS: list[tuple[str, str, Any]] = [
     ("admin", "SELECT jobname FROM cron.job", [("nightly",)]),
     ("application", "SELECT * FROM cron.job_run_details", []),
     ("application", "DELETE FROM cron.job_run_details WHERE end_time < now() - interval '7 days'", 0),
+    ("application", "UPDATE cron.job_run_details SET status = 'failed'", "42501"),
+    ("application", "INSERT INTO cron.job_run_details (jobid) VALUES (1)", "42501"),
 ]
 
 # pg_cron 1.4, which Debian 12 has, does not bring a job back to this database.
@@ -241,7 +246,7 @@ DIFFERENT: list[tuple[str, str, Any, Any, str]] = [
     ("application", "SELECT cron.schedule('@yearly', 'SELECT 1') > 0", [(True,)], [(True,)], "`@yearly` is due"),
     ("admin", "SELECT last_value > 0 FROM cron.jobid_seq", "42P01", [(True,)], "cron.jobid_seq"),
     ("admin", "SELECT last_value > 0 FROM cron.runid_seq", "42P01", [(True,)], "cron.runid_seq"),
-    ("application", "INSERT INTO cron.job_run_details (jobid) VALUES (1)", "0A000", "42501", "nothing can be inserted"),
+    ("admin", "INSERT INTO cron.job_run_details (jobid) VALUES (1)", "0A000", 1, "be inserted or updated"),
     ("admin", "SELECT cron.schedule('of the superuser', '@daily', 'SELECT 1') > 0", [(True,)], [(True,)], ""),
     ("admin", "UPDATE cron.job SET schedule = 'nonsense'", "22023", 6, "Updates of `cron.job`"),
     ("admin", "UPDATE cron.job SET nodename = 'berlin'", "42704", 6, "`nodename`"),
@@ -263,7 +268,6 @@ DIFFERENT: list[tuple[str, str, Any, Any, str]] = [
     ),
     ("stranger", "SELECT cron.schedule('@daily', 'SELECT 1') > 0", "42501", [(True,)], "job_scheduler"),
     ("stranger", "SELECT count(*) > 0 FROM cron.job", "42501", [(True,)], "job_scheduler"),
-    ("application", "UPDATE cron.job_run_details SET status = 'failed'", "0A000", "42501", "job_run_details"),
 ]
 
 
@@ -285,6 +289,8 @@ def test_what_differs(ours: Side, both: list[Side]) -> None:
         finally:
             stranger.close()
             side.admin.execute("DELETE FROM cron.job")
+            if side is not ours:
+                side.admin.execute("DELETE FROM cron.job_run_details")
             side.admin.execute("DROP OWNED BY stranger; DROP ROLE stranger")
 
 
@@ -355,7 +361,7 @@ def test_names_types_and_defaults(both: list[Side]) -> None:
                    FROM pg_proc p WHERE p.pronamespace = 'cron'::regnamespace AND NOT EXISTS (
                        SELECT FROM pg_proc q WHERE q.oid = p.oid AND q.proname IN (
                            'job_cache_invalidate', 'site_setting', 'save_job', 'define_named_job',
-                           'change_job', 'delete_run'))
+                           'change_job', 'delete_run', 'refuse_write'))
                    ORDER BY 1, 2"""
     columns = """SELECT a.attrelid::regclass::text, a.attname, format_type(a.atttypid, a.atttypmod)
                  FROM pg_attribute a WHERE a.attrelid IN ('cron.job'::regclass, 'cron.job_run_details'::regclass)
@@ -420,6 +426,7 @@ def test_a_migration_and_its_runs(ours: Side) -> None:
     assert outcome(other, forged) == "42501"
     other.close()
     ours.admin.execute("DROP OWNED BY other; DROP ROLE other")
+    assert outcome(ours.admin, "UPDATE cron.job_run_details SET username = 'other'") == "0A000"
     assert outcome(ours.application, "DELETE FROM cron.job_run_details WHERE status = 'failed'") > 0
     assert outcome(ours.application, "DELETE FROM cron.job_run_details") > 0
     assert outcome(ours.application, "SELECT * FROM cron.job_run_details") == []

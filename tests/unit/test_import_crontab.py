@@ -130,7 +130,6 @@ REASONS = {
     "psql shop --no-such-option": "Psql: option --no-such-option not recognized.",
     "psql shop -c '\\copy a from b'": "\\copy is a command of psql itself.",
     "psql shop%SELECT 'SELECT 1' \\gexec": "\\gexec is a command of psql itself.",
-    "psql shop -o /a.csv -c 'SELECT 1'": "Psql -o puts what it prints into a file.",
     "psql shop -c 'COPY a TO STDOUT' > /a.csv": "It copies data from or to psql.",
     "psql shop -f x.sql": 'The directory of "x.sql" is not known: write its whole path.',
     "psql shop -f /srv/none.sql": "/srv/none.sql cannot be read: there is no such file.",
