@@ -173,7 +173,9 @@ ALTER TABLE @extschema@.job
 DROP INDEX @extschema@.job_name;
 DELETE FROM @extschema@.worker_request WHERE jl_id IS NOT NULL AND kind <> 'cancel run';
 ALTER TABLE @extschema@.worker_request
-    ADD CONSTRAINT worker_request_jl_id_check CHECK (jl_id IS NULL OR kind = 'cancel run');
+    ADD CONSTRAINT worker_request_jl_id_check CHECK (jl_id IS NULL OR kind = 'cancel run'),
+    DROP CONSTRAINT worker_request_kind_check,
+    ADD CONSTRAINT worker_request_kind_check CHECK (kind IN ('define', 'disable', 'set', 'run', 'cancel', 'cancel run', 'stop'));
 
 -- What the names in jobs mean now.
 ALTER TABLE @extschema@.job ADD COLUMN database_oid oid;
@@ -211,6 +213,7 @@ ALTER TABLE @extschema@.worker_request ADD COLUMN rolname name NOT NULL DEFAULT 
 UPDATE @extschema@.worker_request r
 SET rolname = CASE WHEN r.kind <> 'run' THEN r.requested_by
                    ELSE coalesce((SELECT j.rolname FROM @extschema@.job j WHERE j.job_id = r.job_id), '') END;
+ALTER TABLE @extschema@.worker_request ADD COLUMN disabled boolean NOT NULL DEFAULT false;
 CREATE INDEX worker_request_role ON @extschema@.worker_request (kind, rolname, request_id);
 CREATE INDEX worker_request_job ON @extschema@.worker_request (job_id, request_id) WHERE kind = 'run';
 

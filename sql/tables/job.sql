@@ -70,7 +70,7 @@ COMMENT ON COLUMN @extschema@.job.catch_up IS
 COMMENT ON COLUMN @extschema@.job.catch_up_limit IS
     'with catch_up = all: maximum number of due times to make up for, the latest ones';
 COMMENT ON COLUMN @extschema@.job.start_deadline IS
-    'how late a run may start, for whatever reason; after that it is missed; NULL: no limit';
+    'how late a run for a due time may start, for whatever reason; after that it is missed; NULL: no limit';
 COMMENT ON COLUMN @extschema@.job.job_name IS 'name that functions accept in place of job_id; unique per role';
 COMMENT ON COLUMN @extschema@.job.max_retries IS 'maximum number of times a failed run is retried';
 COMMENT ON COLUMN @extschema@.job.retry_delay IS

@@ -2,7 +2,7 @@
 -- and nothing is lost while no worker is running.
 CREATE TABLE @extschema@.worker_request (
     request_id bigint GENERATED ALWAYS AS IDENTITY (SEQUENCE NAME @extschema@.worker_inbox_request_id_seq) PRIMARY KEY,
-    kind text NOT NULL CHECK (kind IN ('define', 'set', 'run', 'cancel', 'cancel run', 'stop')),
+    kind text NOT NULL CHECK (kind IN ('define', 'disable', 'set', 'run', 'cancel', 'cancel run', 'stop')),
     job_id bigint,
     jl_id bigint,
     cause text NOT NULL DEFAULT 'request',
@@ -13,6 +13,7 @@ CREATE TABLE @extschema@.worker_request (
     requested_by name NOT NULL DEFAULT current_user,
     requested_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     rolname name NOT NULL DEFAULT current_user,
+    disabled boolean NOT NULL DEFAULT false,
     CONSTRAINT worker_request_jl_id_check CHECK (jl_id IS NULL OR kind = 'cancel run')
 );
 
@@ -25,7 +26,7 @@ COMMENT ON TABLE @extschema@.worker_request IS 'requests that the worker has not
 COMMENT ON COLUMN @extschema@.worker_request.request_id IS
     'identifies the request; for ''run'' it becomes the run''s jl_id, and scheduled runs draw theirs from the same sequence';
 COMMENT ON COLUMN @extschema@.worker_request.kind IS
-    'define: a job was defined, changed or deleted; set: worker_setting was changed; run: run something now; cancel, cancel run: by cancel_job(), cancel_run(); stop: by stop_worker()';
+    'define: a job was defined, changed or deleted; disable: it was disabled, even if it is enabled again; set: worker_setting was changed; run: run something now; cancel, cancel run: by cancel_job(), cancel_run(); stop: by stop_worker()';
 COMMENT ON COLUMN @extschema@.worker_request.job_id IS 'the job, if the request is about one';
 COMMENT ON COLUMN @extschema@.worker_request.jl_id IS 'the run to cancel';
 COMMENT ON COLUMN @extschema@.worker_request.cause IS 'why something is to run; see job_log.cause';
@@ -38,6 +39,7 @@ COMMENT ON COLUMN @extschema@.worker_request.requested_by IS 'the role that made
 COMMENT ON COLUMN @extschema@.worker_request.requested_at IS 'when it was made';
 COMMENT ON COLUMN @extschema@.worker_request.rolname IS
     'for ''run'' the role that it will run as, else the role that made the request';
+COMMENT ON COLUMN @extschema@.worker_request.disabled IS 'for ''run'' whether the job has been disabled since';
 
 -- The numbers of runs must continue after a restore. The requests need not: restored jobs make their own.
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.worker_inbox_request_id_seq', '');

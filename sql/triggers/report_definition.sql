@@ -4,11 +4,16 @@ SECURITY DEFINER -- whoever may write to the views may not write arbitrary reque
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    INSERT INTO @extschema@.worker_request (kind, job_id) SELECT 'define', c.job_id FROM changed c;
+    IF TG_LEVEL = 'ROW' THEN
+        INSERT INTO @extschema@.worker_request (kind, job_id) VALUES ('disable', NEW.job_id);
+    ELSE
+        INSERT INTO @extschema@.worker_request (kind, job_id) SELECT 'define', c.job_id FROM changed c;
+    END IF;
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.report_definition() IS 'trigger: tells the worker of new, changed and deleted jobs';
+COMMENT ON FUNCTION @extschema@.report_definition() IS
+    'trigger: tells the worker of new, changed and deleted jobs, and of those that are disabled';
 REVOKE ALL ON FUNCTION @extschema@.report_definition() FROM PUBLIC;
 
 CREATE TRIGGER report_new_job AFTER INSERT ON @extschema@.job
@@ -17,6 +22,9 @@ CREATE TRIGGER report_new_job AFTER INSERT ON @extschema@.job
 CREATE TRIGGER report_changed_job AFTER UPDATE ON @extschema@.job
     REFERENCING NEW TABLE AS changed
     FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.report_definition();
+-- A job that is enabled again when the worker looks at it has been disabled all the same.
+CREATE TRIGGER report_disabled_job AFTER UPDATE ON @extschema@.job
+    FOR EACH ROW WHEN (OLD.enabled AND NOT NEW.enabled) EXECUTE FUNCTION @extschema@.report_definition();
 CREATE TRIGGER report_deleted_job AFTER DELETE ON @extschema@.job
     REFERENCING OLD TABLE AS changed
     FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.report_definition();

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -278,12 +279,121 @@ def test_the_next_worker_goes_on_counting(worker: Scheduler) -> None:
 
 def test_a_job_that_was_overdue_has_recovered_when_it_succeeds(worker: Scheduler, ear: Ear) -> None:
     job = worker.insert("SELECT 1", schedule="@yearly", expect_success_within="1 second", job_name="heartbeat")
-    ear.hears("overdue")
-    (row,) = alerts(worker, "overdue")
+    ear.hears("overdue", "overdue")
+    row, again, *_ = alerts(worker, "overdue")
+    assert [(row.repetition, row.muted), (again.repetition, again.muted)] == [(1, False), (2, True)]
     assert (row.job_id, row.job_name, row.datname) == (job, "heartbeat", worker.dbname)
     assert row.explanation.endswith("expect_success_within is 1.0 seconds.")
     worker.ended(worker.value("SELECT run_job(%s)", job))
     assert ear.hears("recovered")[-1]["job_id"] == job
+
+
+# At the commit of what is told of an event for the first time, or of the first three recoveries, something fails.
+STRIKE = """CREATE FUNCTION public.strike() RETURNS trigger LANGUAGE plpgsql AS $$
+    DECLARE
+        codes CONSTANT text[] := CASE NEW.event WHEN 'recovered' THEN '{40001,40P01,55P03}' ELSE '{40P01}' END;
+        code CONSTANT text := codes[nextval(format('public.%I', 'strike ' || NEW.event))];
+    BEGIN
+        IF code IS NOT NULL THEN
+            RAISE EXCEPTION 'in the way' USING ERRCODE = code;
+        END IF;
+        RETURN NULL;
+    END $$;
+    CREATE CONSTRAINT TRIGGER strike AFTER INSERT ON alert DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION public.strike()"""
+
+
+@pytest.mark.slow
+def test_what_is_told_where_its_transaction_is_tried_again(worker: Scheduler, ear: Ear) -> None:
+    """All that is told is told once: by the transaction that is committed."""
+    database = worker.database()
+    lasting = ("1 second", "1 hour", "1 hour")
+    jobs = [
+        worker.insert("SELECT 1", name, schedule="@yearly", expect_success_within=within)
+        for name, within in zip((None, None, database), lasting)
+    ]
+    overdue, failing, closed = jobs
+    worker.value("SELECT update_job(%s, job_command := %s)", failing, FAIL)
+    worker.execute("ALTER DATABASE {} ALLOW_CONNECTIONS false", sql.Identifier(database))
+    for job in (failing, closed):
+        worker.ended(worker.value("SELECT run_job(%s)", job))
+    worker.value("SELECT update_job(%s, job_command := 'SELECT 1')", failing)
+    worker.execute("ALTER DATABASE {} ALLOW_CONNECTIONS true", sql.Identifier(database))
+    ear.hears("failed", "quarantined", "overdue")
+    before = alerts(worker)[-1].alert_id
+    for event in ("recovered", "disabled", "failed", "overdue", "overrun"):
+        worker.execute("CREATE SEQUENCE public.{}", sql.Identifier(f"strike {event}"))
+    worker.execute(STRIKE)
+
+    def told(job: int) -> list[str]:
+        return [row.event for row in alerts(worker) if row.alert_id > before and row.job_id == job]
+
+    for _ in range(2):
+        for job in jobs:
+            worker.ended(worker.value("SELECT run_job(%s)", job))
+    assert [told(failing), told(closed)] == [["recovered"]] * 2
+    assert [event for event in told(overdue) if event != "overdue"] == ["recovered"]
+
+    long, never = worker.insert(SLOW), worker.insert("SELECT 1", expect_success_within="1 second")
+    hopeless = worker.insert(FAIL, disable_after=1)
+    worker.wake()
+    worker.execute(f"UPDATE job_statistic SET durations = array_fill(0.2::real, ARRAY[20]) WHERE job_id = {long}")
+    worker.value("SELECT run_job(%s)", long)
+    worker.ended(worker.value("SELECT run_job(%s)", hopeless))
+    assert sorted(told(hopeless)) == ["disabled", "failed"]
+    until(lambda: told(never) and told(long), "what is told of the jobs that do not end or succeed")
+    worker.tick()
+    assert told(long) == ["overrun"]
+    ear.hears("overrun")
+    heard = Counter((alert["event"], alert.get("jl_id")) for alert in ear.heard)
+    raised = Counter((row.event, row.jl_id) for row in alerts(worker))
+    # More of them may say meanwhile that a job is overdue.
+    assert not heard - raised
+    assert all(event == "overdue" for event, _ in raised - heard)
+
+
+def test_a_worker_that_is_lost_as_it_tells_leaves_that_to_the_next(worker: Scheduler, ear: Ear) -> None:
+    """The run is lost with it; the next one that succeeds has recovered."""
+    job = worker.insert("SELECT 1", schedule="@yearly", expect_success_within="1 second")
+    ear.hears("overdue")
+    worker.execute("CREATE SEQUENCE public.strikes")
+    worker.execute(
+        """CREATE FUNCTION public.lose() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN
+               IF NEW.event = 'recovered' AND nextval('public.strikes') = 1 THEN
+                   PERFORM pg_terminate_backend(pg_backend_pid());
+               END IF;
+               RETURN NULL;
+           END $$;
+           CREATE CONSTRAINT TRIGGER lose AFTER INSERT ON alert DEFERRABLE INITIALLY DEFERRED
+           FOR EACH ROW EXECUTE FUNCTION public.lose()"""
+    )
+    assert worker.ended(worker.value("SELECT run_job(%s)", job)).state == "lost"
+    until(lambda: worker.value("SELECT running FROM worker_status"), "the next worker")
+    for _ in range(2):
+        worker.ended(worker.value("SELECT run_job(%s)", job))
+    told = [row.event for row in alerts(worker) if row.event != "overdue"]
+    assert told == ["lost", "recovered"]
+
+
+def test_from_when_a_job_is_overdue(worker: Scheduler) -> None:
+    """The interval counts from the last success or the schedule, not from when it was given."""
+    succeeded, never, enabled, due = (worker.insert("SELECT 1", schedule="@yearly") for _ in range(4))
+    worker.tick()
+    worker.execute("ALTER TABLE job DISABLE TRIGGER USER")
+    worker.execute("UPDATE job SET schedule_set_at = now() - interval '3 h'")
+    worker.execute("UPDATE job_state SET schedule_set_at = now() - interval '3 h'")
+    worker.execute("ALTER TABLE job ENABLE TRIGGER USER")
+    worker.execute(f"UPDATE job_statistic SET last_success = now() - interval '2 h' WHERE job_id = {succeeded}")
+    worker.execute(f"UPDATE job_statistic SET last_success = now() - interval '1 min' WHERE job_id = {due}")
+    for value in (False, True):
+        worker.value("SELECT update_job(%s, enabled := %s)", enabled, value)
+    for job in (succeeded, never, enabled, due):
+        worker.value("SELECT update_job(%s, expect_success_within := '1 hour')", job)
+    until(lambda: len(alerts(worker, "overdue")) >= 2, "the alerts")
+    worker.tick()
+    assert {row.job_id for row in alerts(worker, "overdue")} == {succeeded, never}
+    in_view = worker.value("SELECT array_agg(job_id ORDER BY job_id) FROM problem WHERE problem = 'overdue'")
+    assert in_view == [succeeded, never]
 
 
 def test_old_alerts_go_with_the_log(worker: Scheduler) -> None:

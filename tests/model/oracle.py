@@ -1099,9 +1099,9 @@ def recovery_is_told(view: View) -> Iterator[str]:
 def overdue_is_told(view: View) -> Iterator[str]:
     """There is an alert when a job has not succeeded in time, and only then.
 
-    reference.md: the job has not succeeded within `expect_success_within`, counted from its last success, or from when
-    its schedule was set; repeated each time that has lasted twice as long, and at least once a day or, if that is
-    longer, at this interval
+    reference.md: the job has not succeeded within `expect_success_within`, counted from its last success or, if that
+    was later, from when its schedule was set or it was enabled; repeated each time that has lasted twice as long, and
+    at least once a day or, if that is longer, at this interval
     """
     told: dict[int, list[float]] = defaultdict(list)
     for alert in view.history.alerts:

@@ -149,6 +149,9 @@ SHOWN_ELSEWHERE: dict[str, list[str]] = {
     "test_dispatch.py::test_missed_while_no_worker_was_there": [
         "schedules.md: - **Set forward**: the time in between is missed time",
     ],
+    "test_dispatch.py::test_the_limit_of_catching_up_counts_what_waits_each_time": [
+        "schedules.md: `catch_up_limit` says how many due times may wait",
+    ],
     "test_dispatch.py::test_start_deadline": [
         "schedules.md: NULL, the default, sets no bound.",
     ],
@@ -516,7 +519,7 @@ SHOWN_ELSEWHERE: dict[str, list[str]] = {
         "schedules.md: The worker compares the wall clock with a clock that only goes forward",
     ],
     "test_time.py::test_start_deadline_when_all_places_are_taken": [
-        "schedules.md: `start_deadline` bounds how late a run may start",
+        "schedules.md: `start_deadline` bounds how late a run for a due time may start",
         "reference.md: | `start_deadline interval` |",
         "schedules.md: What could not start in time is `missed` instead of late",
     ],

@@ -16,6 +16,7 @@ from elephant_worker.jobs.dispatch import (
     due_again,
     first_due_time,
     missed_by_change,
+    runs_at_reboot,
 )
 from elephant_worker.jobs.job import Job
 from elephant_worker.jobs.run import EndedRun, Run
@@ -363,3 +364,44 @@ def test_what_is_due_before_the_commit_does_not_count(committed: float, availabl
 def test_a_single_due_time_that_passes_before_the_commit_is_made_up_for() -> None:
     once = replace(JOB, schedule="2027-01-15 08:00", scheduled_at=NOON)
     assert first_due_time(once, NOON + 10, NOON + 1500, NOON + 1400) == NOON + 1500
+
+
+def test_what_is_missed_in_a_pause_is_not_said_to_have_waited_for_anything_else() -> None:
+    """Also if nothing is made up for and the next due time is still to come."""
+    job = replace(JOB, scheduled_at=NOON - 1800, catch_up="skip")
+    (run,) = decided(job, now=NOON + 90, available_since=NOON + 80).ended
+    assert run.outcome is not None
+    assert run.outcome.message == "no worker was at work when the job was due"
+
+
+def test_the_limit_of_catching_up_counts_what_waits_each_time() -> None:
+    """Of four due times the latest two are made up for; while the first of these ran, two more have come."""
+    begun = NOON - 6000
+    job = replace(JOB, scheduled_at=NOON - 1800, catch_up="all", catch_up_limit=2, schedule_set_at=begun,
+                  state_set_at=begun)  # fmt: skip
+    decisions = decided(job, available_since=NOON + 1, now=NOON + 1)
+    assert [run.scheduled_at for run in decisions.runs] == [NOON - 600]
+    assert [missed(run) for run in decisions.ended] == [(NOON - 1800, 2, NOON - 1200)]
+    assert decisions.due_after_run == {7: NOON}
+    job = replace(job, scheduled_at=NOON)
+    decisions = decided(job, available_since=NOON + 1, now=NOON + 1250)
+    assert [run.scheduled_at for run in decisions.runs] == [NOON + 600]
+    assert [missed(run) for run in decisions.ended] == [(NOON, 1, NOON)]
+    assert decisions.due_after_run == {7: NOON + 1200}
+
+
+@pytest.mark.parametrize(
+    ("given", "runs"),
+    [
+        ({"schedule": "@reboot"}, True),
+        ({"schedule": "{@reboot,@daily}"}, True),
+        ({"schedule": "@daily # not @reboot"}, False),
+        ({"schedule": "@reboot # by @reboot"}, True),
+        ({"schedule": "@reboot", "starts_at": NOON + 1}, False),
+        ({"schedule": "@reboot", "ends_at": NOON - 1}, False),
+        ({"schedule": "@reboot", "starts_at": NOON, "ends_at": NOON}, True),
+        ({"schedule": "{@reboot,@daily}", "timezone": "Mars/Olympus"}, True),  # its run says what is wrong
+    ],
+)
+def test_what_runs_when_the_server_has_been_started(given: dict[str, object], runs: bool) -> None:
+    assert runs_at_reboot(replace(JOB, **given), NOON) is runs  # type: ignore[arg-type]

@@ -57,8 +57,8 @@ EPISODES = Statement(
            ORDER BY l.alert_id DESC LIMIT 1) a""",
     *("int8[]", "text[]", "text[]", "text"),
 )
-# Alerts that repeat while something lasts; "overdue" is in job_state.
-KINDS = [AlertEvent.FAILED, AlertEvent.MISSED, AlertEvent.OVERRUN, AlertEvent.QUARANTINED]
+# Alerts that repeat while something lasts.
+KINDS = [AlertEvent.FAILED, AlertEvent.MISSED, AlertEvent.OVERDUE, AlertEvent.OVERRUN, AlertEvent.QUARANTINED]
 
 
 def episodes(spi: Spi, job_ids: Sequence[int]) -> dict[int, Episodes]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ..jobs.run import EndedRun
 from .spi import Spi, Statement
@@ -75,3 +75,17 @@ FORGET_OTHERS = Statement(
 def forget_others(spi: Spi, job_ids: Sequence[int]) -> None:
     """Forget what these jobs no longer wait for; those that are disabled wait for nothing."""
     spi.execute(FORGET_OTHERS, job_ids)
+
+
+FORGET_ENDED = Statement(
+    """DELETE FROM @extschema@.finished_dependency d USING unnest($1, $2) b (job_id, moment)
+       WHERE d.job_id = b.job_id AND d.job_id = ANY ($1)
+         AND NOT EXISTS (SELECT FROM @extschema@.job_log l
+                         WHERE l.jl_id = d.jl_id AND l.job_finished > to_timestamp(b.moment))""",
+    *("int8[]", "float8[]"),
+)
+
+
+def forget_ended(spi: Spi, before: Mapping[int, float]) -> None:
+    """Forget what has ended before these moments that these jobs waited for."""
+    spi.execute(FORGET_ENDED, list(before), list(before.values()))

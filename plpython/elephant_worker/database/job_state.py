@@ -103,6 +103,20 @@ def scheduled(spi: Spi, after_only: bool) -> list[Job]:
     return read_jobs(spi.execute(SCHEDULED, after_only), cause="schedule")
 
 
+AT_REBOOT = Statement(
+    # Some only seem to be: a comment may say so.
+    f"""SELECT {DEFINITION}, w.job_id FROM @internal@.job_for_worker w
+       WHERE w.schedule LIKE '%@reboot%' AND w.enabled
+           AND NOT EXISTS (SELECT FROM @extschema@.job_state s
+                           WHERE s.job_id = w.job_id AND s.disabled_at IS NOT NULL)"""  # noqa: S608 - names of columns
+)
+
+
+def at_reboot(spi: Spi) -> list[Job]:
+    """All jobs that may run when the server is started."""
+    return read_jobs(spi.execute(AT_REBOOT), cause="reboot")
+
+
 DEFINE = Statement(
     """INSERT INTO @extschema@.job_state
            (job_id, schedule_set_at, next_run_at, schedule, timezone, dst, starts_at, ends_at)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
@@ -21,6 +22,8 @@ class Message:
     sent_at: float
 
 
+# Comes after all that there is.
+LAST = Message(2**63 - 1, math.inf)
 # By kind of message: the jobs or runs it is about.
 Messages = dict[str, dict[int, Message]]
 
@@ -128,7 +131,7 @@ def follow_roles(spi: Spi, job_ids: Sequence[int]) -> None:
 CLAIM = Statement(
     f"""SELECT {DEFINITION}, i.job_id, i.request_id AS jl_id, i.cause, i.attempt, i.caused_by, i.withdrawn,
            date_part('epoch', coalesce(i.scheduled_at, i.requested_at)) AS scheduled_at,
-           s.job_id IS NOT NULL AS has_state, s.disabled_at IS NOT NULL AS disabled, s.quarantined_reason
+           s.job_id IS NOT NULL AS has_state, i.disabled OR s.disabled_at IS NOT NULL AS disabled, s.quarantined_reason
        FROM @extschema@.worker_request i LEFT JOIN @internal@.job_for_worker w ON w.job_id = i.job_id
        LEFT JOIN @extschema@.job_state s ON s.job_id = i.job_id
        WHERE i.request_id = ANY ($1)""",  # noqa: S608 - names of columns
@@ -159,15 +162,35 @@ WITHDRAW_OF_JOBS = Statement(
        WHERE i.request_id = ANY (ARRAY(
            SELECT r.request_id FROM unnest($1, $2) c (job_id, request_id)
            CROSS JOIN LATERAL (SELECT m.request_id FROM @extschema@.worker_request m
-                               WHERE m.kind = 'run' AND m.job_id = c.job_id AND m.request_id < c.request_id
-                                   AND m.cause <> 'retry' AND NOT m.withdrawn OFFSET 0) r))""",
+                               WHERE m.kind = 'run' AND m.job_id = c.job_id AND m.cause <> 'retry' AND NOT m.withdrawn
+                                   AND (m.request_id < c.request_id
+                                        OR m.cause <> 'request' AND m.requested_at < to_timestamp($3))
+                               OFFSET 0) r))""",
+    *("int8[]", "int8[]", "float8"),
+)
+
+
+def withdraw_of_jobs(spi: Spi, cancels: Mapping[int, Message], begun: float) -> None:
+    """Have the requests to run these jobs that came before their cancellation end as cancelled; so do those that the
+    worker itself made, before this moment, while the caller's transaction was open."""
+    spi.execute(WITHDRAW_OF_JOBS, list(cancels), [cancel.request_id for cancel in cancels.values()], begun)
+
+
+NOTE_DISABLED = Statement(
+    # See FOLLOW_ROLES.
+    """UPDATE @extschema@.worker_request i SET disabled = true
+       WHERE i.request_id = ANY (ARRAY(
+           SELECT r.request_id FROM unnest($1, $2) d (job_id, request_id)
+           CROSS JOIN LATERAL (SELECT m.request_id FROM @extschema@.worker_request m
+                               WHERE m.kind = 'run' AND m.job_id = d.job_id AND m.request_id < d.request_id
+                                   AND NOT m.disabled OFFSET 0) r))""",
     *("int8[]", "int8[]"),
 )
 
 
-def withdraw_of_jobs(spi: Spi, cancels: Mapping[int, Message]) -> None:
-    """Have the requests to run these jobs that came before their cancellation end as cancelled."""
-    spi.execute(WITHDRAW_OF_JOBS, list(cancels), [cancel.request_id for cancel in cancels.values()])
+def note_disabled(spi: Spi, disabled: Mapping[int, Message]) -> None:
+    """Note of the requests to run these jobs that they were disabled since, whether or not they are enabled again."""
+    spi.execute(NOTE_DISABLED, list(disabled), [message.request_id for message in disabled.values()])
 
 
 WITHDRAW = Statement(
@@ -211,19 +234,23 @@ def new_id(spi: Spi) -> int:
     return number
 
 
-ENQUEUE_REBOOT_JOBS = Statement(
-    """WITH seen AS (
-           UPDATE @extschema@.worker_state w SET server_started = pg_postmaster_start_time()
-           WHERE w.server_started IS DISTINCT FROM pg_postmaster_start_time() RETURNING w.only_row)
-       INSERT INTO @extschema@.worker_request (kind, cause, job_id)
-       SELECT 'run', 'reboot', j.job_id FROM @extschema@.job j, seen
-       WHERE j.schedule LIKE '%@reboot%' AND j.enabled
-           AND (j.starts_at <= clock_timestamp()) IS NOT FALSE AND (j.ends_at >= clock_timestamp()) IS NOT FALSE
-           AND NOT EXISTS (SELECT FROM @extschema@.job_state s
-                           WHERE s.job_id = j.job_id AND s.disabled_at IS NOT NULL)"""
+NOTE_SERVER_START = Statement(
+    """UPDATE @extschema@.worker_state w SET server_started = pg_postmaster_start_time()
+       WHERE w.server_started IS DISTINCT FROM pg_postmaster_start_time() RETURNING w.only_row"""
 )
 
 
-def enqueue_reboot_jobs(spi: Spi) -> None:
-    """Ask for a run of each @reboot job, if the server has been started since they last ran."""
-    spi.execute(ENQUEUE_REBOOT_JOBS)
+def note_server_start(spi: Spi) -> bool:
+    """Note that the server has been started; whether it has been since that was noted last."""
+    return bool(len(spi.execute(NOTE_SERVER_START)))
+
+
+ENQUEUE_REBOOT_JOBS = Statement(
+    "INSERT INTO @extschema@.worker_request (kind, cause, job_id) SELECT 'run', 'reboot', n.* FROM unnest($1) n",
+    "int8[]",
+)
+
+
+def enqueue_reboot_jobs(spi: Spi, job_ids: Sequence[int]) -> None:
+    """Ask for a run of each of these jobs, because the server has been started."""
+    spi.execute(ENQUEUE_REBOOT_JOBS, job_ids)

@@ -185,7 +185,7 @@ def _missed(job: Job, timing: Timing, first: float | None, context: DispatchCont
     end = context.now if first is None else min(context.now, first - TICK)
     if job.scheduled_at < context.available_since:
         # What was due since has waited with that, for an active run to end.
-        alone = end < context.available_since
+        alone = not timing.latest(max(job.scheduled_at, context.available_since - TICK), end, 1)
         reason = "no worker was at work when the job was due" if alone else "the job had not caught up with missed time"
         hint = "catch_up says whether such runs are made up for, worker_setting.start_grace how late a run may start."
     else:
@@ -288,6 +288,14 @@ def due_again(job: Job, after: float, now: float) -> float | None:
     pause = timing.schedule.after_end
     again = [timing.next(after), now + pause if pause is not None else None]
     return min((instant for instant in again if instant is not None), default=None)
+
+
+def runs_at_reboot(job: Job, now: float) -> bool:
+    """Whether a job runs now that the server has been started; if its schedule cannot be read, its run says so."""
+    try:
+        return job.timing.schedule.at_reboot and job.timing.in_window(now)
+    except UserError:
+        return True
 
 
 def first_due_time(job: Job, committed: float, now: float, available_since: float) -> float | None:

@@ -159,6 +159,10 @@ class Timing:
                 yield due
                 after = due
 
+    def in_window(self, moment: float) -> bool:
+        """Whether the job may be due then."""
+        return (self.starts_at is None or self.starts_at <= moment) and (self.ends_at is None or moment <= self.ends_at)
+
     def _in_window(self, after: float) -> tuple[float, float]:
         """From when on to look, and what intervals are counted from."""
         if self.starts_at is None:

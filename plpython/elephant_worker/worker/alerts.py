@@ -38,6 +38,8 @@ class Alerts:
         self._spi = spi
         self._retention = retention
         self._metrics = metrics
+        # What this transaction has written, and what is committed and to be sent.
+        self._uncommitted: list[Alert] = []
         self._unsent: list[Alert] = []
         # Jobs whose last run failed, or that do not run at all: one that succeeds next has recovered.
         self._failing: set[int] = set()
@@ -47,28 +49,42 @@ class Alerts:
         self._deadlines = SuccessDeadlines()
         self._deadlines_are_known = False
         # By jl_id, for active runs that have taken some time: how many seconds those of their job usually take;
-        # infinite, if that is not known or an alert has been made.
+        # infinite, if that is not known.
         self._usual: dict[int, float] = {}
-        # Runs of which it was told that they take long.
+        # Runs of which it was told that they take long, until their end is committed; and those of which it is told,
+        # and whose end is logged, in this transaction.
         self._overrun: set[int] = set()
+        self._told: set[int] = set()
+        self._ended: set[int] = set()
         self._warn = Every(WARNING_INTERVAL)
 
     def begin(self) -> None:
         """Read what an earlier worker has left."""
         self.refresh()
-        self._read_deadlines()
+
+    def settle(self) -> None:
+        """Have what was written be sent: it is committed."""
+        if self._uncommitted or self._ended:
+            self._unsent += self._uncommitted
+            self._overrun = (self._overrun | self._told) - self._ended
+            self._forget_transaction()
 
     def forget(self) -> None:
-        """Send nothing of what the transaction has been about: it has failed."""
-        self._unsent.clear()
+        """Forget what the transaction was about: it has failed, and what it told will be told by another one."""
+        self._forget_transaction()
         self._episodes.clear()
         self._failing_is_known = self._deadlines_are_known = False
 
+    def _forget_transaction(self) -> None:
+        for uncommitted in (self._uncommitted, self._told, self._ended):
+            uncommitted.clear()
+
     def refresh(self) -> None:
-        """Read which jobs are failing, before more runs are counted."""
+        """Read which jobs are failing or overdue, before more runs are counted."""
         if not self._failing_is_known:
             self._failing = job_statistic.failing_jobs(self._spi)
             self._failing_is_known = True
+        self._read_deadlines()
 
     def _read_deadlines(self) -> None:
         if not self._deadlines_are_known:
@@ -102,7 +118,7 @@ class Alerts:
                 alerts.append(new)
             if run.state is RunState.SUCCEEDED:
                 self._end_episodes(run)
-            self._overrun.discard(run.jl_id)
+            self._ended.add(run.jl_id)
         self._write(alerts, steady)
 
     def _event(self, run: EndedRun, late: set[int]) -> AlertEvent | None:
@@ -155,7 +171,7 @@ class Alerts:
             alert.add(self._spi, alerts)
             self._retention.add_alerts([new.job_id for new in alerts], steady)
             self._metrics.add_alerts(alerts)
-            self._unsent += alerts
+            self._uncommitted += alerts
 
     def look_for_late(self, now: float, steady: float, active: Iterable[Run], overrun_factor: float | None) -> None:
         """Tell of jobs that have not succeeded in time, and of runs that take longer than they used to."""
@@ -181,9 +197,8 @@ class Alerts:
         alerts = []
         for run in long:
             taken, usual_time = now - (run.started or now), self._usual[run.jl_id]
-            if taken > usual_time * overrun_factor:
-                self._usual[run.jl_id] = math.inf
-                self._overrun.add(run.jl_id)
+            if taken > usual_time * overrun_factor and run.jl_id not in self._overrun:
+                self._told.add(run.jl_id)
                 alerts.append(self._of_long_run(run, explain_overrun(taken, usual_time), now))
         return alerts
 

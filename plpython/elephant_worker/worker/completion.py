@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from ..database import job, job_log, job_statistic
 from ..database.spi import Spi
+from ..database.worker_request import LAST, Message
 from ..jobs.run import EndedRun, Run
 from ..system.clock import Clock
 from .alerts import Alerts
@@ -46,6 +47,11 @@ class Completion:
         self.alerts.begin()
         self._follow(job_log.lost_runs(self._spi), now)
 
+    def settle(self) -> None:
+        """Keep what the transaction was about: it is committed."""
+        self.alerts.settle()
+        self.metrics.settle()
+
     def forget(self) -> None:
         """Forget what the transaction was about: it has failed."""
         self.retries.forget()
@@ -61,6 +67,11 @@ class Completion:
         self._conclude(self.retries.define(job_ids), now)
         self.dependencies.define(job_ids)
         self.alerts.define(job_ids)
+
+    def disable(self, disabled: Mapping[int, Message], now: float) -> None:
+        """Follow that jobs were disabled, even if they are enabled again: what waits for them does not start."""
+        self._conclude(self.retries.drop(list(disabled)), now)
+        self.dependencies.disable(disabled)
 
     def _log_missed(self, missed: Sequence[Run], now: float) -> None:
         """Log due times that will have no run, but for those that are in the log already."""
@@ -94,18 +105,17 @@ class Completion:
     def _follow(self, ended: Sequence[EndedRun], now: float) -> None:
         failed = [run for run in ended if run.failed]
         policies = job.policies(self._spi, [run.job_id for run in failed]) if failed else {}
-        disabled, dropped = self._disable([policy.job_id for policy in policies.values() if policy.gives_up], now)
+        disabled = self._disable([policy.job_id for policy in policies.values() if policy.gives_up], now)
         retried = self.retries.schedule(failed, policies, now)
         self.dependencies.enqueue_on_failure_commands([run for run in failed if run.jl_id not in retried], policies)
         self.dependencies.enqueue_dependents([run for run in ended if run.jl_id not in retried])
-        self._conclude(dropped, now)
         self.alerts.add_ended(ended, retried, disabled, now, self._clock.steady())
 
-    def _disable(self, hopeless: Sequence[int], now: float) -> tuple[list[int], list[int]]:
-        """Disable the jobs that have failed too often in a row; returns those that were not disabled before, and the
-        jl_id of runs that were to be tried again and are not."""
+    def _disable(self, hopeless: Sequence[int], now: float) -> list[int]:
+        """Disable the jobs that have failed too often in a row; returns those that were not disabled before."""
         if not hopeless:
-            return [], []
+            return []
         disabled, missed = self._due_jobs.disable(hopeless, now)
         self._log_missed(missed, now)
-        return disabled, self.retries.drop(hopeless)
+        self.disable(dict.fromkeys(hopeless, LAST), now)
+        return disabled

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ..database import finished_dependency, once_job
+from ..database import finished_dependency, once_job, worker_request
 from ..database.spi import Spi
+from ..database.worker_request import Message
 from ..jobs.retry import Policy
 from ..jobs.run import EndedRun
 from .inbox import Inbox
@@ -39,3 +40,9 @@ class Dependencies:
         # With another run_after or run_when, what has ended before may be all that a job waits for.
         if finished_dependency.enqueue_ready(self._spi, job_ids):
             self._inbox.note()
+
+    def disable(self, disabled: Mapping[int, Message]) -> None:
+        """Have what was asked for before these jobs were disabled not start, and what ended before not count, even if
+        they are enabled again."""
+        worker_request.note_disabled(self._spi, disabled)
+        finished_dependency.forget_ended(self._spi, {job_id: message.sent_at for job_id, message in disabled.items()})

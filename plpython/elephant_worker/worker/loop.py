@@ -17,7 +17,7 @@ from ..database import job_log, job_state, login_role, server, worker_request, w
 from ..database.spi import Spi
 from ..database.worker_request import Messages
 from ..database.worker_setting import Settings
-from ..jobs.dispatch import due_again, is_correction
+from ..jobs.dispatch import due_again, is_correction, runs_at_reboot
 from ..jobs.run import STOPPED_HINTS, Outcome, Run, RunState
 from ..system import client_socket
 from ..system.clock import Clock
@@ -145,7 +145,7 @@ class Worker:
         ahead = (job_log.newest_moment(self._spi) or 0.0) - now
         if is_correction(ahead):
             self._attempt("does not follow the clock", lambda: self._clock_watch.shift_due_times(ahead, now))
-        worker_request.enqueue_reboot_jobs(self._spi)
+        self._attempt("does not run @reboot jobs", lambda: self._enqueue_reboot_jobs(now))
         self._spi.commit()
         # start_worker() waits for this.
         self._call_itself(WORKER_NAME)
@@ -161,6 +161,12 @@ class Worker:
             self._spi.warning(f"elephant_worker {failure}: {error!r}")
             return False
         return True
+
+    def _enqueue_reboot_jobs(self, now: float) -> None:
+        """Ask for a run of each @reboot job, if the server has been started since they last ran."""
+        if worker_request.note_server_start(self._spi):
+            jobs = [job.job_id for job in job_state.at_reboot(self._spi) if runs_at_reboot(job, now)]
+            worker_request.enqueue_reboot_jobs(self._spi, jobs)
 
     def _have_stalled_jobs_due(self, now: float) -> None:
         """Have jobs be due again that waited for a run which was lost."""
@@ -293,7 +299,7 @@ class Worker:
         elif self._may_start:
             self._starter.preconnect(now)
         self._spi.commit()
-        self._completion.metrics.settle()
+        self._completion.settle()
         if self._failures and self._backoff.is_over(steady):
             self._failures = 0
             self._call_itself(WORKER_NAME)
@@ -309,6 +315,7 @@ class Worker:
     def _transact(self, steady: float, now: float) -> None:
         """Log what has ended, follow the inbox and claim what is due, in one transaction; start and stop runs
         once it is committed."""
+        begun = now
         steady, now = self._starter.moment(steady, now)
         suspicion = self._suspicion
         limit = 1 if suspicion.one_by_one else None
@@ -321,8 +328,9 @@ class Worker:
         suspicion.stage = Stage.FOLLOW
         has_news = self._inbox.has_news
         messages = self._inbox.take_messages(limit or MESSAGES_AT_ONCE)
+        active = [*self._pool.runs()] if messages else []
         now = max(now, self._clock_watch.now())  # they may have come since this turn began
-        self._follow(messages, now)
+        self._follow(messages, begun, now)
         suspicion.stage = Stage.CLAIM
         runs: list[Run] = []
         if self._may_start:
@@ -334,14 +342,14 @@ class Worker:
         self._spi.commit_confirmed()
         self._claimed += runs
 
-        self._completion.metrics.settle()
+        self._completion.settle()
         self._backoff.succeed()
         del self._unlogged[: len(ended)]
         suspicion.relax(not self._unlogged and not self._inbox.has_news and not self._starter.has_due(now))
         self._pool.saturated = len(self._due_jobs.queue) > 0
         if self._claimed:
             self._start_claimed(steady)
-        self._stop_cancelled(messages)
+        self._stop_cancelled(messages, active)
 
     def _start_claimed(self, steady: float) -> None:
         """Start what is claimed, now that the log has it for good, at this moment; unless this process is to end."""
@@ -360,24 +368,29 @@ class Worker:
         if not self._due_jobs.queue.held.roles.isdisjoint(run.target.rolname for run in ended):
             self._due_jobs.queue.forget()  # one of these roles is full no longer
 
-    def _follow(self, messages: Messages, now: float) -> None:
-        """Do what the messages say, as far as it belongs to the transaction."""
+    def _follow(self, messages: Messages, begun: float, now: float) -> None:
+        """Do what the messages say, as far as it belongs to the transaction, whose turn has begun at a moment."""
         if "set" in messages:
             self._use(worker_setting.read(self._spi))
+        if "disable" in messages:
+            self._completion.disable(messages["disable"], now)
         if "define" in messages:
             committed = {job_id: message.sent_at for job_id, message in messages["define"].items()}
             self._completion.define(committed, now, self._clock_watch.available_since)
         if "cancel" in messages:
             self._completion.drop_retries(list(messages["cancel"]), now)
-            worker_request.withdraw_of_jobs(self._spi, messages["cancel"])
+            worker_request.withdraw_of_jobs(self._spi, messages["cancel"], begun)
         if "cancel run" in messages:
             worker_request.withdraw(self._spi, list(messages["cancel run"]))
 
-    def _stop_cancelled(self, messages: Messages) -> None:
-        """Stop the runs that the messages want to be stopped."""
+    def _stop_cancelled(self, messages: Messages, active: Sequence[Run]) -> None:
+        """Stop the runs that the messages want to be stopped; some were active when these were read."""
         jobs, runs = messages.get("cancel", {}), messages.get("cancel run", {})
-        for run in list(self._pool.runs()) if jobs or runs else ():
-            if run.job_id in jobs and run.jl_id < jobs[run.job_id].request_id:
+        for run in [*self._pool.runs()] if jobs or runs else ():
+            # The caller's transaction may have asked for another run since, and may have been open for long.
+            if run.job_id in jobs and (
+                run.jl_id < jobs[run.job_id].request_id or (run.cause != "request" and run in active)
+            ):
                 self._timeouts.stop(run, RunState.CANCELLED, "the run was cancelled by cancel_job()")
             elif run.jl_id in runs:
                 self._timeouts.stop(run, RunState.CANCELLED, "the run was cancelled by cancel_run()")
