@@ -33,6 +33,9 @@ PYTHON_FOLDERS = $(patsubst $(PYTHON_PACKAGE)/%/__init__.py,%,$(sort $(wildcard 
 PYTHON_DATA = $(foreach suffix,html css js,$(wildcard $(PYTHON_PACKAGE)/report/*.$(suffix)))
 VENDOR = build/vendor
 
+# The oldest PostgreSQL that the extension supports.
+OLDEST = 15
+
 # A story: the order matters.
 REGRESS = install schedules jobs privileges uninstall
 REGRESS_OPTS = --inputdir=tests --outputdir=build/regress
@@ -47,6 +50,10 @@ endif
 # The server must be able to read what somebody whose umask is 077 installs.
 MKDIR_P := umask 022 && $(MKDIR_P)
 all: $(DATA_built) $(VENDOR)
+
+$(DATA_built): | supported
+supported:
+	@[ '$(basename $(MAJORVERSION))' -ge $(OLDEST) ] || { echo 'elephant_worker needs PostgreSQL $(OLDEST) or later; $(PG_CONFIG) is of $(MAJORVERSION)' >&2; exit 1; }
 
 # Each part is preceded by its path, so that the position of an error leads back to the file.
 joined = for part in $(1); do printf -- '-- %s\n' "$$part"; cat "$$part"; done
@@ -79,12 +86,13 @@ $(BUILD)/pkglibdir: FORCE
 	@mkdir -p $(BUILD)
 	@echo '$(pkglibdir)' | cmp -s - $@ || echo '$(pkglibdir)' > $@
 
-# What PL/Python runs looks for the packages that suit it.
+# What PL/Python runs looks for the packages that suit it. A release has them with it (make dist); a clone gets them from PyPI.
 PLPYTHON = python=$$(plpython/interpreter.sh '$(pkglibdir)' '$(PYTHON)') && $$python
+WHEELS = $(wildcard plpython/wheels)
 $(VENDOR): plpython/requirements.txt build/python
 	rm -rf $@ $@.new
 	export PIP_ROOT_USER_ACTION=ignore; $(PLPYTHON) -m pip install --quiet --quiet --disable-pip-version-check --no-deps --no-compile --require-hashes \
-	    --only-binary :all: --target $@.new --requirement $<
+	    --only-binary :all: $(if $(WHEELS),--no-index --find-links $(WHEELS)) --target $@.new --requirement $<
 	mv $@.new $@
 	touch $@
 
@@ -120,11 +128,11 @@ installcheck: build/regress
 build/regress:
 	mkdir -p $@
 
-.PHONY: install-python uninstall-python clean-build FORCE
+.PHONY: install-python uninstall-python clean-build supported FORCE
 
 # --- for developers and newcomers: these do all their own set-up (see tools/prepare.sh) ------
 
-DEVELOPER_TARGETS = demo test surface soak bench lint matrix pictures monitoring
+DEVELOPER_TARGETS = demo test surface soak bench lint matrix pictures monitoring dist deb
 .PHONY: $(DEVELOPER_TARGETS)
 
 prepare = @tools/prepare.sh && $(MAKE) -s PG_CONFIG="$$(tools/pg_config.sh)" all
@@ -156,6 +164,16 @@ soak:
 # The test suite on PostgreSQL 15 to 18, or only some: make matrix VERSIONS="17 18" (root; debootstrap).
 matrix:
 	@tools/matrix.sh $(VERSIONS)
+
+# What is released, with all that the build needs: build/dist/elephant_worker-<version>.tar.gz. PGXN takes it, and make deb.
+dist:
+	@tools/prepare.sh
+	@tools/dist.sh
+
+# Debian packages in build/deb: built without a network, checked by lintian, and installed and tried in an empty Debian,
+# or only for some: make deb SUITES="trixie" (root; debootstrap, autopkgtest).
+deb: dist
+	@tools/deb.sh $(SUITES)
 
 # Figures, also of the peers; nothing is asserted. QUICK=1: in less than three minutes; SCENARIOS="…": only these.
 bench:

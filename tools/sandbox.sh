@@ -22,7 +22,7 @@ if [ "$(id -u)" -eq 0 ]; then
     checkout=$top/checkout
     as_user="runuser -u postgres --"
     mkdir "$checkout"
-    tar --create --exclude=./.git --exclude=./build/debian . | tar --extract --directory "$checkout" --no-same-owner
+    tar --create --exclude=./.git --exclude=./build/deb --exclude=./build/debian --exclude=./build/dist . | tar --extract --directory "$checkout" --no-same-owner
     chown -R postgres: "$top"
 fi
 for name in COLUMNS COMMIT EXAMPLES SEED TERM; do

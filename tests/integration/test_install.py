@@ -22,6 +22,14 @@ def test_the_oldest_postgresql_is_the_same_everywhere() -> None:
     oldest = meta["prereqs"]["runtime"]["requires"]["PostgreSQL"].removesuffix(".0.0")
     assert f"version {oldest} to " in (ROOT / "README.md").read_text()
     assert f"${{*:-{oldest} " in (ROOT / "tools/matrix.sh").read_text()
+    assert f"\nOLDEST = {oldest}\n" in (ROOT / "Makefile").read_text()
+    assert (ROOT / "debian/pgversions").read_text() == f"{oldest}+\n"
+
+
+@pytest.mark.parametrize("major", ["9.6", "13", "14"])
+def test_a_server_that_is_too_old(installation: Installation, major: str) -> None:
+    with pytest.raises(RuntimeError, match=rf"elephant_worker needs PostgreSQL 15 or later; .*pg_config is of {major}\n"):
+        installation.make("install", f"MAJORVERSION={major}")
 
 
 def files_below(directory: Path) -> list[str]:

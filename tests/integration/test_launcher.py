@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import configparser
 import os
 import shlex
 import subprocess
@@ -27,14 +26,17 @@ def cron_command() -> list[str]:
 
 def systemd_command() -> list[str]:
     """The commands of the unit, the second one executed where the first one succeeds; its own failure is none."""
-    unit = configparser.ConfigParser(interpolation=None)
-    unit.optionxform = str  # type: ignore[method-assign,assignment]
-    unit.read(ROOT / "launcher/elephant_worker.service")
-    assert unit["Service"]["Type"] == "oneshot"
-    variables = {"PGHOST": "/var/run/postgresql", "PGPORT": "5432"}
-    assert dict(word.split("=") for word in unit["Service"]["Environment"].split()) == variables
-    lines = [unit["Service"][name] for name in ("ExecCondition", "ExecStart")]
-    return ["/bin/sh", "-c", " && ".join(shlex.join(shlex.split(line)) for line in lines)]
+    lines = (ROOT / "launcher/elephant_worker@.service").read_text().splitlines()
+    unit = [tuple(line.replace("%i", "postgres").split("=", 1)) for line in lines if "=" in line and line[0] != "#"]
+    service = dict(unit)
+    assert service["Type"] == "oneshot"
+    # Its own variables are put in, and what PostgreSQL's programs read is said by options.
+    variables = dict(value.split("=") for name, value in unit if name == "Environment")
+    assert (variables.pop("PGHOST"), variables.pop("PGPORT")) == ("/var/run/postgresql", "5432")
+    words = [shlex.split(service["ExecCondition"]), [*shlex.split(service["ExecStart"]), "-d", variables.pop("PGDATABASE")]]
+    for name, value in variables.items():
+        words = [[word.replace(f"${{{name}}}", value) for word in line] for line in words]
+    return ["/bin/sh", "-c", " && ".join(map(shlex.join, words))]
 
 
 @pytest.mark.parametrize("command", [cron_command(), systemd_command()], ids=["cron", "systemd"])
