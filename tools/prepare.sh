@@ -16,6 +16,7 @@ missing_packages() {
     [ -d /usr/share/zoneinfo ] || echo tzdata
     command -v openssl >/dev/null || echo openssl
     ls /usr/lib/*/faketime/libfaketime.so.1 >/dev/null 2>&1 || echo faketime
+    [ -x /usr/sbin/pgbouncer ] || echo pgbouncer
     ls /usr/share/postgresql/*/extension/pgagent.control >/dev/null 2>&1 || echo pgagent
     if ! tools/pg_config.sh >/dev/null 2>&1; then
         major=$(apt-cache depends postgresql | sed -n 's/.*Depends: postgresql-\([0-9]*\)$/\1/p')

@@ -130,7 +130,7 @@ DECLARE
     place text;
 BEGIN
     SELECT * INTO setting FROM @extschema@.worker_setting;
-    IF setting.connect_as = 'role' OR setting.conninfo ~ '[[:<:]]host(addr)?[[:>:]][[:space:]]*=' THEN
+    IF setting.connect_as = 'role' OR (@extschema@.conninfo_address(setting.conninfo)).address IS NOT NULL THEN
         RETURN QUERY VALUES ('authentication', 'ok', 'worker_setting.connect_as or conninfo says how to connect: not looked at', NULL);
         RETURN;
     ELSIF NOT has_function_privilege('pg_hba_file_rules()', 'EXECUTE') THEN

@@ -1,13 +1,30 @@
+CREATE FUNCTION @internal@.conninfo_address(conninfo text, OUT address text, OUT is_own boolean)
+LANGUAGE plpython3u STABLE SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $python$
+# load elephant
+port = plpy.execute("SELECT pg_catalog.current_setting('port') AS port")[0]["port"]
+return elephant("worker.logins").conninfo_address(conninfo, port)
+$python$;
+COMMENT ON FUNCTION @extschema@.conninfo_address(text) IS
+    'the address that a connection string names, NULL: none; and whether this server itself listens there';
+REVOKE ALL ON FUNCTION @extschema@.conninfo_address(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.conninfo_address(text) TO job_monitor;
+
 CREATE FUNCTION @internal@.check_listening() RETURNS SETOF @extschema@.setup_finding
 LANGUAGE plpgsql STABLE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    conninfo CONSTANT text := (SELECT s.conninfo FROM @extschema@.worker_setting s);
+    named record;
     place record;
 BEGIN
-    IF conninfo ~ '[[:<:]]host(addr)?[[:>:]][[:space:]]*=' THEN
-        RETURN QUERY VALUES ('listen_addresses', 'ok', 'worker_setting.conninfo names the host', NULL);
+    SELECT a.address, a.is_own INTO named FROM @extschema@.worker_setting s, @extschema@.conninfo_address(s.conninfo) a;
+    IF named.address IS NOT NULL THEN
+        RETURN QUERY VALUES ('listen_addresses', 'ok',
+                     format(CASE WHEN named.is_own THEN 'worker_setting.conninfo names %s, where this server listens'
+                                 ELSE 'worker_setting.conninfo leads to %s; a pooler there must keep the session of a client (pool_mode = session)' END,
+                            named.address), NULL);
         RETURN;
     END IF;
     SELECT * INTO place FROM @extschema@.runner_address();

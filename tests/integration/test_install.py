@@ -28,7 +28,8 @@ def test_the_oldest_postgresql_is_the_same_everywhere() -> None:
 
 @pytest.mark.parametrize("major", ["9.6", "13", "14"])
 def test_a_server_that_is_too_old(installation: Installation, major: str) -> None:
-    with pytest.raises(RuntimeError, match=rf"elephant_worker needs PostgreSQL 15 or later; .*pg_config is of {major}\n"):
+    told = rf"elephant_worker needs PostgreSQL 15 or later; .*pg_config is of {major}\n"
+    with pytest.raises(RuntimeError, match=told):
         installation.make("install", f"MAJORVERSION={major}")
 
 

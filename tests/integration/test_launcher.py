@@ -33,7 +33,10 @@ def systemd_command() -> list[str]:
     # Its own variables are put in, and what PostgreSQL's programs read is said by options.
     variables = dict(value.split("=") for name, value in unit if name == "Environment")
     assert (variables.pop("PGHOST"), variables.pop("PGPORT")) == ("/var/run/postgresql", "5432")
-    words = [shlex.split(service["ExecCondition"]), [*shlex.split(service["ExecStart"]), "-d", variables.pop("PGDATABASE")]]
+    words = [
+        shlex.split(service["ExecCondition"]),
+        [*shlex.split(service["ExecStart"]), "-d", variables.pop("PGDATABASE")],
+    ]
     for name, value in variables.items():
         words = [[word.replace(f"${{{name}}}", value) for word in line] for line in words]
     return ["/bin/sh", "-c", " && ".join(map(shlex.join, words))]

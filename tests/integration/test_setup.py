@@ -295,9 +295,21 @@ def test_the_server_does_not_listen(own: Scheduler, shell: Callable[..., None]) 
 
 
 def test_conninfo_says_where_the_server_is(scheduler: Scheduler) -> None:
-    scheduler.execute("UPDATE worker_setting SET conninfo = 'host=/tmp'")
-    assert finding(scheduler, "listen_addresses").found == "worker_setting.conninfo names the host"
-    assert "not looked at" in finding(scheduler, "authentication").found
+    pooler = (
+        "worker_setting.conninfo leads to {}; a pooler there must keep the session of a client (pool_mode = session)"
+    )
+    port = scheduler.cluster.port
+    for conninfo, found in {
+        "host=/tmp": pooler.format(f"/tmp port {port}"),
+        "port=6432": pooler.format("127.0.0.1 port 6432"),
+        "host=db.example.org hostaddr=192.0.2.1 port=6432": pooler.format("192.0.2.1 port 6432"),
+        "host=127.0.0.1": f"worker_setting.conninfo names 127.0.0.1 port {port}, where this server listens",
+        "connect_timeout=5": "runs connect from 127.0.0.1",
+    }.items():
+        scheduler.execute("UPDATE worker_setting SET conninfo = {}", sql.Literal(conninfo))
+        row = finding(scheduler, "listen_addresses")
+        assert (row.state, row.found) == ("ok", found)
+        assert ("not looked at" in finding(scheduler, "authentication").found) == ("runs connect" not in found)
 
 
 def test_too_few_connections(own: Scheduler) -> None:

@@ -27,6 +27,15 @@ SHOWN_ELSEWHERE: dict[str, list[str]] = {
     "test_life_of_a_server.py::test_a_copy_of_the_database": [
         "reference.md: | `confirm_copy() → void` |",
     ],
+    "test_pooler.py::test_all_functions_in_transaction_mode": [
+        "reference.md: All functions and views can be called through a pooler",
+    ],
+    "test_pooler.py::test_the_sessions_of_runs": [
+        "reference.md: If `conninfo` leads to a pooler",
+        "reference.md: It must keep the session of a client",
+        "reference.md: pgbouncer's `ignore_startup_parameters` must name `options`",
+        "reference.md: The worker keeps and limits its sessions itself",
+    ],
     "test_setup.py::test_every_remedy_is_tested": [
         "reference.md: A remedy can be pasted whole.",
         "reference.md: Where somebody has to decide, it shows what it is about",

@@ -110,15 +110,9 @@ class Logins:
     def _login_here(self, target: Target) -> Login:
         """To this server; only where conninfo names another address it need not be its postmaster that listens."""
         given = self._parameters
-        if ADDRESS.isdisjoint(given):
-            address = own_address()
-        else:
-            address = {"host": "127.0.0.1", "port": self._server.port}
-            if "hostaddr" in given:
-                del address["host"]
         parameters = {
             "sslmode": "allow",
-            **address,
+            **(own_address() if ADDRESS.isdisjoint(given) else _named_address(given, self._server.port)),
             **given,
             "user": self._in_bytes(target.rolname),
             **_session(target, given),
@@ -160,6 +154,12 @@ class Logins:
     def _settings(self) -> Settings:
         assert self._pulse is not None
         return self._pulse
+
+
+def _named_address(given: Mapping[str, str], port: str) -> dict[str, str]:
+    """The address that a connection string names, with what it leaves out."""
+    address = {name: given[name] for name in ADDRESS if name in given}
+    return {"port": port, **({} if "hostaddr" in given else {"host": "127.0.0.1"}), **address}
 
 
 def _session(target: Target, given: Mapping[str, str]) -> dict[str, str]:
@@ -226,6 +226,19 @@ def runner_address() -> dict[str, object]:
         return {"address": client_address(), "user_error": None}
     except UserError as user_error:
         return {"address": None, "user_error": user_error.as_row()}
+
+
+def conninfo_address(text: str, port: str) -> dict[str, object]:
+    """The function `conninfo_address`."""
+    try:
+        given = _readable(text)
+    except UserError:  # a service that is there no more; the worker says so
+        given = {}
+    if ADDRESS.isdisjoint(given):
+        return {"address": None, "is_own": None}
+    address = _named_address(given, port)
+    where = address.get("hostaddr") or address["host"]
+    return {"address": f"{where} port {address['port']}", "is_own": is_own_address(address)}
 
 
 def check_conninfo(text: str) -> dict[str, str | None] | None:
