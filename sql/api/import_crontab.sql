@@ -3,7 +3,7 @@ LANGUAGE plpython3u STABLE STRICT SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $python$
 # load elephant
-return elephant("imports.crontab").files_of(crontab)
+return elephant("imports.crontab").files_of(crontab, lambda: plpy.execute("SELECT"))
 $python$;
 COMMENT ON FUNCTION @extschema@.files_of_crontab(text) IS 'the files that lines of a crontab give to psql';
 REVOKE ALL ON FUNCTION @extschema@.files_of_crontab(text) FROM PUBLIC;
@@ -21,6 +21,13 @@ DECLARE
 BEGIN
     FOREACH file IN ARRAY files LOOP
         BEGIN
+            -- Whoever opens a FIFO waits for somebody to write to it, and cannot be cancelled. Its size is 0.
+            IF has_function_privilege('pg_stat_file(text)', 'EXECUTE') THEN
+                IF (pg_stat_file(file)).size = 0 THEN
+                    found := found || jsonb_build_object(file, jsonb_build_object('error', 'it is empty, or no ordinary file'));
+                    CONTINUE;
+                END IF;
+            END IF;
             -- Reading files of the server is for superusers, and for those whom they let.
             content := pg_read_file(file, 0, largest + 1);
             found := found || jsonb_build_object(file, CASE WHEN octet_length(content) <= largest
@@ -51,6 +58,8 @@ SET search_path = pg_catalog, pg_temp
 SET jit = off -- takes longer than all of this
 SET elephant_worker.call = 'import_crontab'
 AS $$
+DECLARE
+    files text[];
 BEGIN
     IF crontab IS NULL THEN
         RAISE EXCEPTION 'there is no crontab'
@@ -58,10 +67,13 @@ BEGIN
                   DETAIL = 'crontab is NULL.',
                   HINT = 'Give the text of a crontab, as crontab -l prints it.';
     END IF;
+    files := @extschema@.files_of_crontab(crontab);
     RETURN QUERY SELECT * FROM @extschema@.import_jobs(
         'crontab',
         jsonb_build_object('crontab', crontab, 'datname', datname, 'timezone', timezone, 'port', current_setting('port'),
-                           'files', @extschema@.read_scripts(@extschema@.files_of_crontab(crontab))),
+                           'files', @extschema@.read_scripts(files),
+                           'readers', CASE WHEN files <> '{}' THEN ARRAY(
+                               SELECT r.rolname FROM pg_roles r WHERE pg_has_role(r.oid, 'pg_read_server_files', 'USAGE')) END),
         part, prune, dry_run);
 @one line of context@
 END

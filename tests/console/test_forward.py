@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import re
 import signal
+from datetime import datetime, timezone
 from email.message import EmailMessage
 
 import pytest
 from psycopg.conninfo import make_conninfo
 
 from elephant_console.configuration import Receiver
-from elephant_console.database import FETCHED_AT_ONCE, Database
+from elephant_console.database import FETCHED_AT_ONCE, Alert, Database
 from elephant_console.forward import forwarder as module
 from elephant_console.forward.delivery import Outlet
 from elephant_console.forward.message import compose
@@ -207,6 +208,23 @@ def test_every_script_and_length(alerts: Alerts, mail: MailServer, web: WebServe
         assert letter["Bcc"] is None
         assert len(letter.get_all("Subject")) == 1
         assert letter["To"] == "ops@example.org"
+
+
+def test_alerts_of_one_role_do_not_crowd_out_those_of_others() -> None:
+    def alert(number: int, role: str, job_id: int) -> Alert:
+        at = datetime(2027, 1, 1, tzinfo=timezone.utc)
+        said = "x" * 300
+        return Alert(number, "failed", at, job_id, None, 1, role, "weborder", None, 1, said, False)
+
+    alerts = [alert(number, "mallory", number) for number in range(1, 1001)]
+    alerts += [alert(1001, "victim", 1001), alert(1002, "victim", 1002), alert(1003, "other", 1003)]
+    for room in (20000, 2000):
+        lines = compose(alerts, room).body.splitlines()
+        assert [line.partition("(")[2].partition(",")[0] for line in lines[:5]] == [
+            "mallory", "victim", "other", "mallory", "victim",
+        ]  # fmt: skip
+        shown = sum(line.startswith("failed: job ") for line in lines)
+        assert f"and {len(alerts) - shown} more" in lines
 
 
 def test_two_forwarders_send_each_alert_once(alerts: Alerts, web: WebServer, forward: Forward) -> None:

@@ -18,6 +18,7 @@ VIEWS = (
     "my_job", "member_job", "visible_job", "my_job_log", "member_job_log", "job_stats", "member_once_job",
     "job_overview", "recent_runs", "job_chain", "waiting_run", "job_request",
     "my_job_definition", "member_job_definition", "my_alert", "member_alert", "my_job_change", "member_job_change",
+    "cron.job", "cron.job_run_details",
 )  # fmt: skip
 # Those that read one table.
 DIRECT = ("my_job", "member_job", "my_job_log", "member_job_log", "member_once_job", "my_alert", "my_job_change")
@@ -47,6 +48,7 @@ class Theatre:
         self.victim, mallory = scheduler.role("victim"), scheduler.role("mallory")
         scheduler.start()
         scheduler.execute("SET client_min_messages = error")
+        scheduler.execute("CREATE EXTENSION elephant_worker_cron")
         for role, text in ((self.victim, SECRET), (mallory, "own")):
             command = f"SELECT '{text}'"
             session = scheduler.connect_as(role)
@@ -67,6 +69,7 @@ class Theatre:
             scheduler.execute(
                 f"UPDATE job SET ({columns}) = ({', '.join(['job_name'] * 3)}) WHERE job_name IS NOT NULL"
             )
+            scheduler.execute("UPDATE job SET part = 'pg_cron'")
             messages = "exception_message, exception_detail, exception_hint, exception_context, notices, command_tag"
             text = "CASE rolname WHEN {} THEN {} ELSE 'own' END"
             scheduler.execute(
@@ -94,7 +97,7 @@ class Theatre:
         """Those with text. Roles, whose names everybody may know, are shown to be rows of somebody by an index."""
         rows = self.scheduler.execute(
             """SELECT c.attname AS name FROM pg_attribute c WHERE c.attrelid = {}::regclass AND c.attnum > 0
-               AND c.atttypid IN ('text'::regtype, 'name'::regtype) AND c.attname <> 'rolname'
+               AND c.atttypid IN ('text'::regtype, 'name'::regtype) AND c.attname NOT IN ('rolname', 'username')
                AND ({} <> 'job_request' OR c.attname NOT IN ('kind', 'cause'))
                AND ({} <> 'waiting_run' OR c.attname <> 'cause')
                AND ({} NOT LIKE '%_job_change' OR c.attname <> 'action')""",
@@ -106,7 +109,7 @@ class Theatre:
         where = sql.SQL(condition).format(
             sql.Literal(value), column=sql.Identifier(column), victim=sql.Literal(self.victim)
         )
-        return sql.SQL("SELECT 1 FROM {} WHERE {}").format(sql.Identifier(view), where)
+        return sql.SQL("SELECT 1 FROM {} WHERE {}").format(sql.Identifier(*view.split(".")), where)
 
     def count(self, view: str, column: str, condition: str, value: str) -> int:
         return self.session.execute(self.query(view, column, condition, value)).rowcount

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import random
 import shlex
+import signal
 import string
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from elephant_worker.imports import crontab, shell
+from elephant_worker.imports import crontab, pg_cron, pg_timetable, pgagent, shell
 from elephant_worker.imports.planned import Caller, Planned
 from elephant_worker.imports.target import Elsewhere, parameters_of
 
@@ -288,3 +290,100 @@ def test_random_lines_are_read_as_the_shell_reads_them(tmp_path: Path) -> None:
         if done.returncode == 0:
             assert done.stdout.split("\1")[:-1] == commands[0].words[1:], line
             compared += 1
+
+
+# --- what whoever has written it tries ----------------------------------------------------------
+
+
+@pytest.fixture
+def in_time() -> Iterator[None]:
+    """Some of these texts kept it busy for hours, and PostgreSQL could not interrupt it."""
+
+    def late(*_: object) -> None:
+        raise AssertionError("it has not ended")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(60)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.usefixtures("in_time")
+@pytest.mark.parametrize(
+    "content",
+    ["CREATE x\n" * 100_000 + ";x", "\n\ncreate x" * 80_000 + ";x", "REINDEX x\n" * 90_000 + ";", "\n" * 10**6 + "x;y"],
+)
+def test_a_long_script(content: str) -> None:
+    line = "0 4 * * * psql -c 'SELECT 1' -f /long -c 'SELECT 2'"
+    assert len(plan(line, files={"/long": {"content": content}})) == 1
+
+
+@pytest.mark.usefixtures("in_time")
+def test_long_lines() -> None:
+    blanks = " " * 9900
+    for command in (f"psql -c 'SET a{blanks}'", f"psql -c 'SET a {blanks}TO{blanks}'"):
+        assert len(plan("\n".join([f"0 4 * * * {command}"] * 20))) == 20
+
+
+def test_statements_that_cannot_be_one_of_several() -> None:
+    for content in ("SELECT 1; VACUUM t", "VACUUM;SELECT 1", "SELECT 1;\n\n create index concurrently i ON t (a)"):
+        (planned,) = plan("0 4 * * * psql -f /f", files={"/f": {"content": content}})
+        assert "cannot be one of several statements" in planned.notes[-1]
+    (planned,) = plan("0 4 * * * psql -f /f", files={"/f": {"content": "SELECT 1; CREATE TABLE t (\nvacuum int)"}})
+    assert not planned.left_out
+
+
+@pytest.mark.parametrize("depth", [15, 1500])
+def test_programs_that_run_programs(depth: int) -> None:
+    for wrapper in ("nice ", "env a=b ", "flock f ", "nohup timeout 5 "):
+        planned = plan(f"0 4 * * * {wrapper * depth}psql -c x\n0 5 * * * psql -c y")
+        assert planned[-1].definition["job_command"] == "y"
+        if depth > 1000:
+            assert planned[0].left_out
+
+
+def test_it_can_be_interrupted() -> None:
+    class InterruptedByServer(Exception):
+        pass
+
+    def interrupt() -> None:
+        nonlocal left
+        left -= 1
+        if not left:
+            raise InterruptedByServer
+
+    text = "0 4 * * * psql -c x\n" * 50
+    for call in (
+        lambda: crontab.files_of(text, interrupt),
+        lambda: crontab.plan({"crontab": text, "timezone": "UTC", "port": "5432"}, Caller("me", "control", interrupt)),
+        lambda: pg_cron.plan(
+            {"jobs": [{"jobid": number} for number in range(50)], "timezone": "UTC"}, Caller("me", "control", interrupt)
+        ),
+        lambda: pg_timetable.plan(
+            {
+                "tables": {"chain": [{"chain_id": n} for n in range(50)], "task": [], "parameter": []},
+                "timezone": "UTC",
+                "port": "5432",
+                "datname": "x",
+            },
+            Caller("me", "control", interrupt),
+        ),
+        lambda: pgagent.plan(
+            {
+                "tables": {
+                    "pga_job": [{"jobid": n} for n in range(50)],
+                    "pga_jobstep": [],
+                    "pga_schedule": [],
+                    "pga_exception": [],
+                },
+                "timezone": "UTC",
+                "port": "5432",
+                "now": "2027-01-01T00:00:00+00:00",
+            },
+            Caller("me", "control", interrupt),
+        ),
+    ):
+        left = 40
+        with pytest.raises(InterruptedByServer):
+            call()

@@ -197,12 +197,15 @@ def newest_moment(spi: Spi) -> float | None:
 
 
 PRUNE_BY_AGE = Statement(
-    # Runs that last as long as this are passed over, and found again when they have ended.
+    # Runs that last as long as this are passed over, and found again when they have ended; so are rows that somebody
+    # is deleting through cron.job_run_details, and these are found again when the worker next begins.
     """WITH oldest AS MATERIALIZED (
            SELECT l.jl_id, l.job_finished < to_timestamp($2) AS old FROM @extschema@.job_log l
            WHERE l.jl_id >= $1 AND l.state <> 'running' ORDER BY l.jl_id LIMIT $3),
-       gone AS (
-           DELETE FROM @extschema@.job_log l USING oldest o WHERE o.old AND l.jl_id = o.jl_id RETURNING l.jl_id)
+       free AS MATERIALIZED (
+           SELECT l.jl_id FROM @extschema@.job_log l JOIN oldest o ON o.old AND o.jl_id = l.jl_id
+           FOR UPDATE OF l SKIP LOCKED),
+       gone AS (DELETE FROM @extschema@.job_log l USING free f WHERE l.jl_id = f.jl_id RETURNING l.jl_id)
        SELECT (SELECT count(*) FROM gone) AS gone,
            least(w.lowest_open_run, coalesce((SELECT min(o.jl_id) FROM oldest o WHERE NOT o.old),
                                              (SELECT max(o.jl_id) + 1 FROM oldest o), $1)) AS lowest
@@ -232,12 +235,17 @@ PRUNE_BY_COUNT = Statement(
                WHERE o.job_id = j.job_id AND o.jl_id BETWEEN j.oldest_run AND j.newest
                  AND o.state IN ('succeeded', 'skipped')
                ORDER BY o.jl_id LIMIT $3) l),
-       gone AS (DELETE FROM @extschema@.job_log l USING surplus o WHERE l.jl_id = o.jl_id)
+       free AS MATERIALIZED (
+           SELECT l.jl_id FROM @extschema@.job_log l JOIN surplus o ON o.jl_id = l.jl_id
+           FOR UPDATE OF l SKIP LOCKED),
+       gone AS (DELETE FROM @extschema@.job_log l USING free f WHERE l.jl_id = f.jl_id)
        UPDATE @extschema@.job_statistic s
-       SET log_rows = CASE WHEN r.rows < $3 THEN $2 ELSE s.log_rows END,
-           oldest_run = greatest(s.oldest_run, least(w.lowest_open_run, coalesce(r.last + 1, 0)))
-       FROM (SELECT j.job_id, count(o.jl_id) AS rows, max(o.jl_id) AS last
-             FROM job j LEFT JOIN surplus o ON o.job_id = j.job_id GROUP BY j.job_id) r,
+       SET log_rows = CASE WHEN r.rows < $3 AND r.first_left IS NULL THEN $2 ELSE s.log_rows END,
+           oldest_run = greatest(s.oldest_run, least(w.lowest_open_run, coalesce(r.first_left, r.last + 1, 0)))
+       FROM (SELECT j.job_id, count(f.jl_id) AS rows, max(o.jl_id) AS last,
+                 min(o.jl_id) FILTER (WHERE f.jl_id IS NULL) AS first_left
+             FROM job j LEFT JOIN surplus o ON o.job_id = j.job_id LEFT JOIN free f ON f.jl_id = o.jl_id
+             GROUP BY j.job_id) r,
             @extschema@.worker_state w
        WHERE s.job_id = r.job_id
        RETURNING s.job_id, r.rows AS gone""",

@@ -71,7 +71,9 @@ def read(
         entry = entries[key] = Entry(key, row["given"], sorted(row["names"]), part or row["part"])
         for name in entry.names:
             if name not in known:
-                mistakes.append(Mistake(entry.label, name, _unknown(name, known)))
+                # To look for what is meant takes a while.
+                nearest_of = known if len(mistakes) < MOST_LISTED else ()
+                mistakes.append(Mistake(entry.label, name, _unknown(name, nearest_of)))
         if "job_command" not in entry.names:
             mistakes.append(Mistake(entry.label, "job_command", "it is missing", "22004"))
         if part is not None and row["part"] not in (None, part):

@@ -91,11 +91,11 @@ NOT_IN_TRANSACTION = (
     r"VACUUM|ALTER\s+SYSTEM|(?:CREATE|DROP)\s+(?:DATABASE|TABLESPACE)|REINDEX\s[^;]*?\b(?:DATABASE|SYSTEM)"
     r"|(?:CREATE|DROP|REINDEX|ALTER)\s[^;]*?\bCONCURRENTLY"
 )
-BY_ITSELF = re.compile(rf"^\s*(?:{NOT_IN_TRANSACTION})\b", re.IGNORECASE | re.MULTILINE)
+BY_ITSELF = re.compile(rf"\s*(?:{NOT_IN_TRANSACTION})\b", re.IGNORECASE)
 ALONE = re.compile(rf"\s*(?:{NOT_IN_TRANSACTION}|CALL|DO|BEGIN|START|COMMIT|END)\b", re.IGNORECASE)
 COMMENT = re.compile(r"--.*$", re.MULTILINE)
 SET = re.compile(
-    r"\s*SET\s+(?:SESSION\s+)?([A-Za-z_][\w.]*)\s*(?:=|\s+TO\s+)\s*('(?:[^']|'')*'|[\w.+-]+)\s*;?\s*", re.IGNORECASE
+    r"\s*SET\s+(?:SESSION\s+)?([A-Za-z_][\w.]*)(?:\s*=\s*|\s+TO\s+)('(?:[^']|'')*'|[\w.+-]+)\s*;?\s*", re.IGNORECASE
 )
 SEVERAL = re.compile(r";\s*\S")
 NAME = r'(?:[A-Za-z_]\w*|"(?:[^"]|"")+")'
@@ -165,7 +165,7 @@ def _psql(
             continue
         work = Work(text, database, role, settings, title, list(notes))
         if kind != "command" and SEVERAL.search(bare := COMMENT.sub("", text)):
-            if found := BY_ITSELF.search(bare):
+            if found := next(filter(None, map(BY_ITSELF.match, bare.split(";"))), None):
                 raise NotSql(f"{' '.join(found[0].split())} cannot be one of several statements: split it")
             if not single:
                 work.notes.append(_sent_as_a_whole(stop))

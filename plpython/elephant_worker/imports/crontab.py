@@ -10,7 +10,7 @@ import contextlib
 import getopt
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -31,7 +31,7 @@ UNUSED_VARIABLES = {"SHELL", "PATH", "LOGNAME", "LANG", "LC_ALL", "TERM", "RANDO
 MAX_LINE = 10_000  # characters; Debian's cron takes 1,000
 MAX_DESCRIPTION = 200  # characters
 SHOWN_COMMAND = 60  # characters
-MAX_DEPTH = 5  # commands inside of commands
+MAX_DEPTH = 20  # commands inside of commands
 MAX_STEPS = 50  # commands of a line
 
 # Programs that run another one: their options, and how many words precede it.
@@ -138,11 +138,11 @@ class _Reader:
 
 def plan(given: dict[str, Any], caller: Caller) -> list[Planned]:
     """What becomes of the lines of a crontab. `given` has its text, the time zone of cron, the database of lines that
-    name none (or NULL), the port of this server, and the files that its lines name."""
+    name none (or NULL), the port of this server, the files that its lines name, and the roles that may read any."""
     check_given(given, "crontab", "timezone", "port")
     names = Namer()
     planned: list[Planned] = []
-    for line in _Reader().lines(given["crontab"]):
+    for line in caller.each(_Reader().lines(given["crontab"])):
         if isinstance(line, Planned):
             planned.append(line)
         else:
@@ -150,8 +150,9 @@ def plan(given: dict[str, Any], caller: Caller) -> list[Planned]:
     return planned
 
 
-def files_of(text: str) -> list[str]:
-    """The paths of the files that lines of a crontab give to psql."""
+def files_of(text: str, let_interrupt: Callable[[], object] = lambda: None) -> list[str]:
+    """The paths of the files that lines of a crontab give to psql; `let_interrupt` raises an exception where the search
+    is to end."""
     paths: set[str] = set()
 
     def ask(path: str) -> str:
@@ -159,7 +160,7 @@ def files_of(text: str) -> list[str]:
         return "SELECT"
 
     try:
-        for line in _Reader().lines(text):
+        for line in Caller("", "", let_interrupt).each(_Reader().lines(text)):
             if isinstance(line, Line):
                 with contextlib.suppress(NotSql, Elsewhere):
                     _works_of(line, Setting(line.variables, "", "5432"), ask)
@@ -177,17 +178,27 @@ def _jobs_of(line: Line, given: Mapping[str, Any], caller: Caller, names: Namer)
     first = Planned(source_id, line.schedule)
     setting = Setting(line.variables, caller.role, given["port"])
     files = given.get("files") or {}
+    read: list[str] = []
 
     def read_file(path: str) -> str:
         found = files.get(path) or {"error": "it has not been looked for"}
         if "content" not in found:
             raise NotSql(f"{path} cannot be read: {found['error']}")
+        read.append(path)
         return str(found["content"])
 
     try:
         works = _works_of(line, setting, read_file)
     except (NotSql, Elsewhere) as reason:
         return [first.leave_out(sentence(str(reason)))]
+    for role in {work.role for work in works} - {caller.role, *(given.get("readers") or ())} if read else ():
+        # Whoever wrote the crontab could have any file shown to them by whoever imports it.
+        return [
+            first.leave_out(
+                f'Role "{role}" would see what {read[0]} has in it, and may not read files of this server: '
+                "make it a member of pg_read_server_files for the import, or define the job by define_job()."
+            )
+        ]
     jobs: list[Planned] = []
     for number, work in enumerate(works, 1):
         job = first if number == 1 else Planned(f"{source_id}, step {number}")
@@ -257,8 +268,6 @@ def _program(command: str) -> str | None:
 
 
 def _works(command: str, setting: Setting, read_file: ReadFile, given_input: str | None) -> list[Work]:
-    if setting.depth > MAX_DEPTH:
-        raise NotSql("it has too many commands inside of commands")
     try:
         steps = shell.read(command, setting.variables)
     except shell.Unreadable as reason:
@@ -322,6 +331,8 @@ def _pipeline(
 
 
 def _run(words: list[str], setting: Setting, read_file: ReadFile, given_input: str | None) -> list[Work]:
+    if setting.depth > MAX_DEPTH:
+        raise NotSql("it has too many commands inside of commands")
     program = posixpath.basename(words[0])
     if program in SHELLS and len(words) >= 3 and re.fullmatch(r"-[a-z]*c", words[1]):
         return _works(words[2], replace(setting, depth=setting.depth + 1), read_file, given_input)
@@ -379,4 +390,4 @@ def _wrapped(
         rest = rest[1:]
     if not rest:
         raise NotSql(f"{program} is given no command")
-    return _run(rest, replace(setting, variables=variables), read_file, given_input)
+    return _run(rest, replace(setting, variables=variables, depth=setting.depth + 1), read_file, given_input)

@@ -52,7 +52,9 @@ def _import(spi: Spi, source: str, given: str, part: str, prune: bool, dry_run: 
             "It is nested too deep, or holds too large a number.",
             "Look at what it holds.",
         ) from None
-    planned = import_module(f".{source}", __package__).plan(read, Caller(role, database))
+    planned = import_module(f".{source}", __package__).plan(
+        read, Caller(role, database, lambda: spi.plpy.execute("SELECT"))
+    )
     if len(planned) > MOST_LINES:
         raise too_many("jobs")
     importer = _Importer(spi, source, part, role, planned)

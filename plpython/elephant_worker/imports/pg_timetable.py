@@ -72,7 +72,7 @@ def plan(given: dict[str, Any], caller: Caller) -> list[Planned]:
             orphans.append(Planned(f"task {task['task_id']}").leave_out("It belongs to no chain."))
     names = Namer()
     planned: list[Planned] = []
-    for chain in sorted(chains, key=lambda row: row["chain_id"]):
+    for chain in caller.each(sorted(chains, key=lambda row: row["chain_id"])):
         planned += _Chain(chain, by_chain[chain["chain_id"]], by_task, given, caller, names).planned()
     return planned + orphans
 

@@ -93,11 +93,11 @@ def plan(given: dict[str, Any], caller: Caller) -> list[Planned]:
     by_job, by_schedule = grouped(steps, "jstjobid"), grouped(exceptions, "jexscid")
     schedules_of = grouped(schedules, "jscjobid")
     planned: list[Planned] = []
-    for job in sorted(jobs, key=lambda row: row["jobid"]):
+    for job in caller.each(sorted(jobs, key=lambda row: row["jobid"])):
         number = job["jobid"]
         own_steps, own_schedules = by_job.pop(number, []), schedules_of.pop(number, [])
         try:
-            read = [_Schedule(row, by_schedule.get(row["jscid"], ()), now) for row in own_schedules]
+            read = [_Schedule(row, by_schedule.get(row["jscid"], ()), now) for row in caller.each(own_schedules)]
             planned += _Job(job, own_steps, read, given, caller, names).planned()
         except _Odd as odd:
             planned.append(_named(f"job {number}", job, None).leave_out(sentence(f"it cannot be read: {odd}")))

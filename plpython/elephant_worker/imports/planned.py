@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from ..errors import UserError
 
@@ -15,11 +15,21 @@ MOST_LINES = 10_000  # jobs or lines of a source, rows of a table
 NO_TIMEOUT = "1 year"
 
 
+Item = TypeVar("Item")
+
+
 class Caller(NamedTuple):
-    """Who imports, and where."""
+    """Who imports, and where; `let_interrupt` raises an exception where the import is to end."""
 
     role: str
     database: str
+    let_interrupt: Callable[[], object] = lambda: None
+
+    def each(self, items: Iterable[Item]) -> Iterator[Item]:
+        """The items, of which each may take a while."""
+        for item in items:
+            self.let_interrupt()
+            yield item
 
 
 @dataclass

@@ -158,7 +158,8 @@ def _session(plpy: Any) -> dict[str, str]:
     row = plpy.execute(
         """SELECT convert_to(current_database()::text, getdatabaseencoding()) AS dbname,
                (SELECT r.rolname FROM pg_extension e JOIN pg_roles r ON r.oid = e.extowner
-                WHERE e.extname = 'elephant_worker') AS owner"""
+                WHERE e.extname = 'elephant_worker') AS owner,
+               current_setting('transaction_timeout', true) IS NOT NULL AS limits_transactions"""
     )[0]
     return {
         **own_address(prefer_path=True),
@@ -170,7 +171,8 @@ def _session(plpy: Any) -> dict[str, str]:
         "options": "-c client_min_messages=error -c statement_timeout=0 -c client_connection_check_interval=0 "
         "-c search_path=pg_catalog,pg_temp -c datestyle=ISO -c intervalstyle=postgres "
         "-c standard_conforming_strings=on -c default_transaction_read_only=off "
-        "-c default_transaction_deferrable=off -c default_transaction_isolation=read\\ committed",
+        "-c default_transaction_deferrable=off -c default_transaction_isolation=read\\ committed"
+        + (" -c transaction_timeout=0" if row["limits_transactions"] else ""),
     }
 
 

@@ -79,7 +79,8 @@ def _about_one(alert: Alert, room: int) -> str:
 
 
 def _about_many(alerts: Sequence[Alert], room: int) -> str:
-    """A line for each job and event, of the latest of these alerts, as many as there is room for."""
+    """A line for each job and event, of the latest of these alerts, as many as there is room for. Roles take turns, so
+    that many alerts about the jobs of one do not crowd out those of others."""
     same: dict[tuple[str, int, str | None], list[Alert]] = {}
     for alert in alerts:
         same.setdefault((alert.event, alert.job_id, alert.rolname), []).append(alert)
@@ -88,7 +89,13 @@ def _about_many(alerts: Sequence[Alert], room: int) -> str:
     lines: list[str] = []
     left = room - len(where) - 40
     told = 0
-    for (event, _, rolname), group in same.items():
+    turns: Counter[str | None] = Counter()
+    in_turn = []
+    for number, (event, job_id, rolname) in enumerate(same):
+        in_turn.append((turns[rolname], number, (event, job_id, rolname)))
+        turns[rolname] += 1
+    for *_, key in sorted(in_turn):
+        (event, _, rolname), group = key, same[key]
         latest = group[-1]
         place = ", ".join(one_line(name, LONGEST_LABEL) for name in (rolname, latest.datname, latest.server) if name)
         times = f", {len(group)} times" if len(group) > 1 else ""
