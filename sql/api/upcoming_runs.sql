@@ -24,7 +24,8 @@ BEGIN
                   HINT = 'Choose an interval of up to 1 year, for example upcoming_runs(''12 hours'').';
     END IF;
     RETURN QUERY
-    SELECT to_timestamp(u.due), u.job_id, u.rolname, u.datname, u.job_description, u.due_together, u.job_name,
+    SELECT to_timestamp(u.due), u.job_id, u.rolname, u.datname, @extschema@.in_one_line(u.job_description), u.due_together,
+           @extschema@.in_one_line(u.job_name),
            CASE WHEN u.runs <= coalesce(times, u.runs) THEN 1 WHEN u.runs <= 10000 THEN u.runs END,
            to_timestamp(CASE WHEN u.runs <= coalesce(times, u.runs) THEN u.due WHEN u.runs <= 10000 THEN u.last END)
     FROM (SELECT j.job_id, j.rolname, j.datname, j.job_description, j.job_name, d.due,

@@ -9,7 +9,7 @@ LANGUAGE plpgsql SECURITY INVOKER
 AS $$
 DECLARE
     committed boolean;
-    has_ended boolean;
+    look record;
     until CONSTANT timestamptz := pg_catalog.clock_timestamp() OPERATOR(pg_catalog.+) timeout;
 BEGIN
     -- What has been requested in this transaction starts when that has committed.
@@ -21,10 +21,14 @@ BEGIN
                   HINT = 'Commit first, then call it in a statement of its own, by a session in autocommit mode: CALL wait_for_run(…);';
     END IF;
     LOOP
-        SELECT l.state, l.exception_message, l.has_ended INTO state, exception_message, has_ended
-        FROM @extschema@.look_for_run(jl_id, until) l;
+        SELECT * INTO look FROM @extschema@.look_for_run(jl_id, until);
         COMMIT;
-        EXIT WHEN has_ended;
+        IF look.sqlstate IS NOT NULL THEN -- raised here, since the function would be two more lines of context
+            RAISE EXCEPTION USING ERRCODE = look.sqlstate, MESSAGE = look.message, DETAIL = look.detail, HINT = look.hint;
+        END IF;
+        state := look.state;
+        exception_message := look.exception_message;
+        EXIT WHEN look.has_ended;
         PERFORM pg_catalog.pg_sleep(0.05);
         COMMIT;
     END LOOP;

@@ -2,8 +2,7 @@ CREATE FUNCTION @internal@.job_label(job_name text, job_description text, job_co
 LANGUAGE sql IMMUTABLE SECURITY INVOKER PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    -- Names that were restored may have line breaks, which would break those of a table.
-    SELECT coalesce(regexp_replace(job_name, '[[:cntrl:]]+', ' ', 'g'), @extschema@.abbreviate(coalesce(job_description, job_command), 30));
+    SELECT coalesce(@extschema@.in_one_line(job_name), @extschema@.abbreviate(coalesce(job_description, job_command), 30));
 $$;
 COMMENT ON FUNCTION @extschema@.job_label(text, text, text) IS
     'what everyday views call a job: its name, whole; without a name the beginning of its description, else of its command';

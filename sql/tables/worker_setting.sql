@@ -104,6 +104,7 @@ AS $$
 BEGIN
     PERFORM @extschema@.raise_error(@extschema@.check_conninfo(NEW.conninfo));
     RETURN NEW;
+@one line of context@
 END
 $$;
 COMMENT ON FUNCTION @extschema@.check_worker_setting() IS 'trigger: refuses a conninfo that libpq cannot read (22023)';

@@ -22,6 +22,7 @@ BEGIN
     NEW.database_oid := OLD.database_oid;
     NEW.version := coalesce(OLD.version, 1);
     RETURN NEW;
+@one line of context@
 END
 $$;
 COMMENT ON FUNCTION @extschema@.authorize_write() IS

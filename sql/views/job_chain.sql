@@ -11,10 +11,10 @@ level AS (
 longest AS (SELECT v.job_id, max(v.level) AS level FROM level v GROUP BY v.job_id)
 SELECT g.level,
        l.job_id,
-       l.job_name,
+       @extschema@.in_one_line(l.job_name) AS job_name,
        l.run_when,
        l.after_job_id,
-       m.job_name AS after_job_name,
+       @extschema@.in_one_line(m.job_name) AS after_job_name,
        CASE WHEN NOT EXISTS (SELECT FROM ONLY @extschema@.job j WHERE j.job_id = l.after_job_id) THEN 'deleted'
             WHEN NOT @extschema@.may_follow(l.defined_by, (SELECT j.rolname FROM ONLY @extschema@.job j
                                                            WHERE j.job_id = l.after_job_id)) THEN 'not permitted'

@@ -76,7 +76,7 @@ SELECT c.job_id, c.rolname, c.datname,
            WHEN 'late' THEN c.due_at
            WHEN 'overrun' THEN c.active_since
            ELSE l.scheduled_at END AS since,
-       CASE p.problem
+       @extschema@.in_one_line(CASE p.problem
            WHEN 'quarantined' THEN c.quarantined_reason
            WHEN 'disabled' THEN format('its schedule is not followed since it failed %s times in a row, the last time with: %s',
                                        c.failures, l.exception_message)
@@ -91,7 +91,7 @@ SELECT c.job_id, c.rolname, c.datname,
            WHEN 'overrun' THEN format('run %s takes longer than usual: 95 of 100 runs end within %s', c.active_run,
                                       make_interval(secs => round(c.usual::numeric, 3)::float8))
            ELSE format('%s of its last %s runs were skipped, since an earlier run was still active',
-                       cardinality(array_positions(c.last_states, 'skipped')), cardinality(c.last_states)) END AS what,
+                       cardinality(array_positions(c.last_states, 'skipped')), cardinality(c.last_states)) END) AS what,
        CASE p.problem
            -- Not what the log has: a run can say the same, with a hint of its own.
            WHEN 'quarantined' THEN coalesce(o.hint, format('SELECT @extschema@.run_job(%s);', c.job_id))

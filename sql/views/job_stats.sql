@@ -15,7 +15,7 @@ GRANT EXECUTE ON FUNCTION @extschema@.percentiles(real[]) TO job_scheduler, job_
 
 CREATE VIEW @extschema@.job_stats WITH (security_barrier) AS
 SELECT j.job_id,
-       j.job_name,
+       @extschema@.in_one_line(j.job_name) AS job_name,
        j.rolname,
        j.datname,
        coalesce(s.success_count + s.failure_total + s.cancelled_count, 0) AS runs,

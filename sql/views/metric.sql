@@ -24,9 +24,10 @@ BEGIN
         ('sessions', 'Sessions of the worker on this server.', worker.sessions),
         ('jobs', 'Jobs.', (SELECT count(*) FROM @extschema@.job_state)),
         ('failing_jobs', 'Jobs whose schedule is followed, and whose last run failed.',
+         -- Looked up one by one: a join reads all jobs as soon as some of them fail.
          (SELECT count(*) FROM @extschema@.job_statistic t
-          JOIN @extschema@.job j ON j.job_id = t.job_id AND j.enabled
           WHERE t.failure_count > 0
+            AND (SELECT j.enabled FROM ONLY @extschema@.job j WHERE j.job_id = t.job_id)
             AND NOT EXISTS (SELECT FROM @extschema@.job_state s WHERE s.job_id = t.job_id AND s.disabled_at IS NOT NULL))),
         ('undelivered_alerts', 'Alerts that nobody has confirmed, up to 1000 of the latest.',
          (SELECT count(*) FILTER (WHERE a.delivered_at IS NULL AND a.told_at >= a.raised_at)

@@ -37,7 +37,8 @@ BEGIN
            CASE WHEN r.job_started IS NOT NULL OR r.state = 'running'
                 THEN justify_interval(date_trunc('milliseconds', coalesce(r.job_finished, clock_timestamp()) - r.moment)) END,
            r.row_count,
-           CASE WHEN r.cause = 'trial' THEN concat_ws(': ', 'trial, rolled back', r.exception_message) ELSE r.exception_message END
+           CASE WHEN r.cause = 'trial' THEN concat_ws(': ', 'trial, rolled back', @extschema@.in_one_line(r.exception_message))
+                ELSE @extschema@.in_one_line(r.exception_message) END
     FROM (SELECT l.*, coalesce(l.job_started, l.scheduled_at) AS moment
           FROM @extschema@.visible_job_log l
           -- Without a moment not the whole log, where few of the latest runs are one's own.

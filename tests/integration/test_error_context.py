@@ -4,6 +4,7 @@ server's log."""
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import psycopg
 import pytest
@@ -47,6 +48,14 @@ CALLS = [
     "describe_schedule('@daly')",
     "describe_schedule(interval '1 month')",
     "upcoming_runs('-1 day')",
+    "define_job('nightly', 'SELECT 1', schedule := '@daly')",
+    "define_job('nightly', 'SELECT 1', run_after := 'nothing')",
+    "update_job('{name}', run_after := '{name}')",
+    "apply_jobs('[{{\"job_name\": \"x\"}}]')",
+    "export_jobs('xml')",
+    "import_pg_cron()",
+    "report_html('-1 day')",
+    "report_data(NULL)",
 ]
 STATEMENTS = [
     "INSERT INTO my_job (job_command, datname, schedule) VALUES ('SELECT 1', 'postgres', '@daly')",
@@ -58,6 +67,18 @@ STATEMENTS = [
     "UPDATE my_job SET schedule = '0 25 * * *'",
     "UPDATE my_job SET timezone = NULL",
     "UPDATE my_job SET job_command = ' '",
+    "UPDATE my_job SET run_after = ARRAY[job_id]",
+    "CALL wait_for_run(1000000)",
+    "CALL wait_for_run(NULL)",
+    "CALL wait_for_run({run}, '1 ms')",
+    "BEGIN; CALL wait_for_run(1)",
+]
+# What only administrators and monitors get wrong.
+OTHERS = [
+    "SELECT confirm_role('nobody')",
+    "SELECT claim_receiver('', '')",
+    "SELECT mark_delivered(NULL, '')",
+    "UPDATE worker_setting SET conninfo = 'x'",
 ]
 
 
@@ -65,10 +86,19 @@ STATEMENTS = [
 def test_three_lines_and_one_of_context(scheduler: Scheduler, statement: str) -> None:
     role = scheduler.role()
     job = scheduler.insert("SELECT 1", job_name="ours", rolname=role)
-    session = scheduler.connect_as(role)
+    run = scheduler.value("SELECT run_job(%s)", job) if "{run}" in statement else None
+    refuse(scheduler, scheduler.connect_as(role), statement.format(job=job, name="ours", run=run))
+
+
+@pytest.mark.parametrize("statement", OTHERS)
+def test_also_for_administrators(scheduler: Scheduler, statement: str) -> None:
+    refuse(scheduler, scheduler.connect(), statement)
+
+
+def refuse(scheduler: Scheduler, session: psycopg.Connection[Any], statement: str) -> None:
     logged_before = len(scheduler.cluster.log)
     with pytest.raises(psycopg.Error) as refused:
-        session.execute(statement.format(job=job, name="ours").replace("'postgres'", "current_catalog"))
+        session.execute(statement.replace("'postgres'", "current_catalog"))
     said = refused.value.diag
     assert said.message_primary
     assert said.message_detail

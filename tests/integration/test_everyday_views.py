@@ -75,6 +75,30 @@ def test_widths(worker: Scheduler, length: str, role: str, name: str, schedule: 
     assert max(map(len, printed(worker, "SELECT * FROM problem", wrapped=120))) <= 120
 
 
+def test_line_breaks_do_not_break_lines(worker: Scheduler) -> None:
+    """Names that were restored may have them, descriptions and messages have them often."""
+    command = "DO $$BEGIN RAISE EXCEPTION E'one\\ntwo'; END$$"
+    first = worker.insert(command, schedule="@daily", job_description="three\nfour")
+    then = worker.insert("SELECT 1", schedule="@daily", run_after=[first], job_name="then")
+    worker.ended(worker.value("SELECT run_job(%s)", first))
+    worker.stop()
+    with worker.admin.transaction():
+        worker.execute("SET LOCAL session_replication_role = replica")
+        worker.execute(
+            "UPDATE job SET job_name = CASE job_id WHEN {} THEN E'five\\nsix' ELSE E'seven\\r\\neight' END",
+            sql.Literal(first),
+        )
+    worker.value("SELECT run_job(%s)", then)
+    for view in (*VIEWS, "job_stats", "upcoming_runs('2 days')"):
+        lines = printed(worker, f"SELECT * FROM {view}")
+        assert not [line for line in lines if line.endswith("+") or "\\r" in line], view
+        shown = "\n".join(lines)
+        assert "five six" in shown or "seven eight" in shown, view
+        if view in ("recent_runs", "problem"):
+            assert "one two" in shown
+    assert "three four" in "\n".join(printed(worker, "SELECT * FROM upcoming_runs('2 days')"))
+
+
 def test_overview(worker: Scheduler) -> None:
     role = worker.role()
     app = worker.connect_as(role)
