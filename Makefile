@@ -118,7 +118,7 @@ install-python: all
 uninstall: uninstall-python
 uninstall-python:
 	rm -rf '$(PYTHON_DIRECTORY)'
-	rmdir '$(DESTDIR)$(pkglibdir)/$(EXTENSION)' 2>/dev/null || true # another version may be there
+	rmdir '$(DESTDIR)$(pkglibdir)/elephant_worker' 2>/dev/null || true # another version may be there
 
 clean: clean-build
 clean-build:

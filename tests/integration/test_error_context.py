@@ -51,7 +51,7 @@ CALLS = [
     "define_job('nightly', 'SELECT 1', schedule := '@daly')",
     "define_job('nightly', 'SELECT 1', run_after := 'nothing')",
     "update_job('{name}', run_after := '{name}')",
-    "apply_jobs('[{{\"job_name\": \"x\"}}]')",
+    'apply_jobs(\'[{{"job_name": "x"}}]\')',
     "export_jobs('xml')",
     "import_pg_cron()",
     "report_html('-1 day')",

@@ -73,8 +73,13 @@ def test_destdir(installation: Installation, tmp_path: Path) -> None:
     assert any(path.endswith(".pyc") for path in installed)
     (stamp,) = [path for path in installed if path.endswith("/elephant_worker/version.py")]
     assert (tmp_path / stamp).read_text() == f'VERSION = "{version()}"\n'
+    others = [path.with_name(f"of_others{path.suffix}") for path in map(tmp_path.joinpath, installed)]
+    others = [path for path in others if "/elephant_worker/" not in str(path)]
+    for path in others:
+        path.touch()
     installation.make("uninstall", f"DESTDIR={tmp_path}")
-    assert files_below(tmp_path) == []
+    assert files_below(tmp_path) == sorted({str(path.relative_to(tmp_path)) for path in others})
+    assert list(tmp_path.rglob("elephant_worker")) == []  # nor an empty directory
 
 
 def test_the_server_may_read_what_is_installed_under_any_umask(installation: Installation, tmp_path: Path) -> None:
