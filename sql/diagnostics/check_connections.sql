@@ -32,17 +32,7 @@ BEGIN
                   d.datname, d.datconnlimit, own),
            format('ALTER DATABASE %s CONNECTION LIMIT %s;', @extschema@.quote_ident_in_one_line(d.datname), d.datconnlimit + own + setting.max_running_jobs)
     FROM pg_database d
-    WHERE d.datname = current_database() AND d.datconnlimit BETWEEN 0 AND own;
-    is_well := is_well AND NOT FOUND;
-    RETURN QUERY
-    SELECT 'connections', 'error', format('role "%s" has CONNECTION LIMIT 0: its runs are refused', r.rolname),
-           format(E'SELECT job_id, job_name, datname, job_command FROM @extschema@.member_job WHERE enabled AND rolname = %2$s;\n'
-                  '-- to let them run: ALTER ROLE %1$s CONNECTION LIMIT -1;',
-                  @extschema@.quote_ident_in_one_line(r.rolname), @extschema@.quote_literal_in_one_line(r.rolname))
-    FROM pg_roles r
-    WHERE setting.connect_as = 'role' AND r.rolconnlimit = 0 AND NOT r.rolsuper
-      AND EXISTS (SELECT FROM @extschema@.all_job j WHERE j.rolname = r.rolname AND j.enabled AND j.server IS NULL)
-    ORDER BY r.rolname;
+    WHERE d.datname = current_database() AND d.datconnlimit BETWEEN 1 AND own; -- 0: see check_jobs()
     IF NOT FOUND AND is_well THEN
         RETURN QUERY VALUES ('connections', 'ok',
                      format('%s for all, %s for runs, %s spare', there, setting.max_running_jobs, setting.spare_connections),

@@ -9,14 +9,10 @@ BEGIN
     SELECT 'jobs', 'error', format('%s %s of role "%s" in database "%s"%s cannot run: %s', j.jobs,
                                    CASE WHEN j.jobs = 1 THEN 'job' ELSE 'jobs' END, j.rolname, j.datname,
                                    coalesce(' on server "' || j.server || '"', ''), (o.error).message), o.remedy
-    FROM (SELECT r.obstacle, r.rolname, r.datname, r.server, r.defined_by, count(*) AS jobs
-          FROM (SELECT w.rolname, w.datname, w.server, w.defined_by,
-                       CASE WHEN w.obstacle IS NULL AND d.datconnlimit = 0
-                                 AND d.datname <> current_database() -- see check_connections()
-                            THEN 'full' ELSE w.obstacle END AS obstacle
-                FROM @extschema@.job_for_worker w LEFT JOIN pg_database d ON d.oid = w.database_oid WHERE w.enabled) r
-          WHERE r.obstacle IS NOT NULL
-          GROUP BY r.obstacle, r.rolname, r.datname, r.server, r.defined_by) j
+    FROM (SELECT w.obstacle, w.rolname, w.datname, w.server, w.defined_by, count(*) AS jobs
+          FROM @extschema@.job_for_worker w
+          WHERE w.enabled AND w.obstacle IS NOT NULL
+          GROUP BY w.obstacle, w.rolname, w.datname, w.server, w.defined_by) j
     CROSS JOIN LATERAL @extschema@.describe_obstacle(j.obstacle, j.rolname, j.datname, j.server, j.defined_by) o
     ORDER BY j.rolname, j.datname, j.defined_by;
     is_well := NOT FOUND;

@@ -40,10 +40,15 @@ CROSS JOIN LATERAL (
                 WHEN j.server IS NULL AND d.oid IS NULL THEN 'database'
                 WHEN d.oid <> j.database_oid OR d.oid IS NOT NULL AND j.database_oid IS NULL THEN 'other database'
                 WHEN NOT d.datallowconn THEN 'closed'
+                WHEN d.datconnlimit = -2 THEN 'broken'
+                -- Runners are no superusers.
+                WHEN d.datconnlimit = 0 AND NOT (r.rolsuper AND (SELECT s.connect_as = 'role' FROM @extschema@.worker_setting s)) THEN 'full'
                 WHEN NOT has_database_privilege(r.oid, d.oid, 'CONNECT') THEN 'connect'
                 WHEN j.server IS NOT NULL AND @extschema@.server_obstacle(j.server, r.oid) IS NOT NULL
                     THEN @extschema@.server_obstacle(j.server, r.oid)
                 WHEN j.server IS NULL AND NOT r.rolcanlogin AND (SELECT s.connect_as = 'role' FROM @extschema@.worker_setting s) THEN 'login'
+                WHEN j.server IS NULL AND r.rolconnlimit = 0 AND NOT r.rolsuper
+                     AND (SELECT s.connect_as = 'role' FROM @extschema@.worker_setting s) THEN 'full role'
                 WHEN u.oid IS NULL THEN 'definer'
                 WHEN EXISTS (SELECT FROM @extschema@.known_role k WHERE k.rolname = j.defined_by AND k.role_oid <> u.oid)
                     THEN 'other definer'

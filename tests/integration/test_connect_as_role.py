@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import psycopg
@@ -33,14 +34,24 @@ def test_over_the_socket_with_a_map(own_cluster: Callable[..., Cluster]) -> None
     scheduler.start()
     there = [scheduler.dbname, scheduler.dbname, "postgres"]
     jobs = [scheduler.insert("SELECT pg_sleep(0.3)", datname, rolname="app") for datname in there]
-    runs = [scheduler.value("SELECT run_job(%s)", job) for job in jobs]
+    as_app = {"host": cluster.socket_directory, "user": "app", "dbname": scheduler.dbname}
+    with closing(psycopg.connect(port=cluster.port, **as_app)):
+        runs = [scheduler.value("SELECT run_job(%s)", job) for job in jobs]
+        assert scheduler.run("SELECT 1", rolname=USER).state == "succeeded"
+        assert not [run for run in scheduler.log() if run.jl_id in runs]
     assert [scheduler.ended(run).state for run in runs] == ["succeeded"] * 3
     scheduler.execute("ALTER ROLE app CONNECTION LIMIT 0")
-    found = "SELECT * FROM check_connections() WHERE state <> 'ok'"
-    (row,) = scheduler.execute(found).fetchall()
-    assert (row.state, row.found) == ("error", 'role "app" has CONNECTION LIMIT 0: its runs are refused')
-    scheduler.execute(row.remedy)
-    scheduler.execute(alternatives(row.remedy)["to let them run"])
+    run = scheduler.ended(scheduler.value("SELECT run_job(%s)", jobs[0]))
+    assert (run.state, run.job_sqlstate, run.exception_message) == (
+        "failed",
+        "53300",
+        'role "app" has CONNECTION LIMIT 0',
+    )
+    found = "SELECT * FROM check_jobs() WHERE state <> 'ok'"
+    rows = scheduler.execute(found).fetchall()
+    assert {row.found.partition(" cannot run: ")[2] for row in rows} == {run.exception_message}
+    scheduler.execute(rows[0].remedy)
+    scheduler.execute(alternatives(rows[0].remedy)["to let it connect"])
     assert scheduler.execute(found).fetchall() == []
     who = "DO $$BEGIN RAISE NOTICE '% %', session_user, current_user; END$$"
     assert scheduler.run(who, rolname="app").notices == "NOTICE:  app app"

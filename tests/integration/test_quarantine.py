@@ -31,6 +31,19 @@ REASONS = {
         "55000",
         "does not accept connections",
     ),
+    "database without connections": (
+        "ALTER DATABASE {database} CONNECTION LIMIT 0",
+        "ALTER DATABASE {database} CONNECTION LIMIT 1",
+        "53300",
+        "has CONNECTION LIMIT 0",
+    ),
+    # As an interrupted DROP DATABASE leaves it.
+    "database invalid": (
+        "UPDATE pg_database SET datconnlimit = -2 WHERE datname = {database_text}",
+        "UPDATE pg_database SET datconnlimit = -1 WHERE datname = {database_text}",
+        "55000",
+        "is invalid",
+    ),
     "no CONNECT": (
         "REVOKE CONNECT ON DATABASE {database} FROM PUBLIC",
         "GRANT CONNECT ON DATABASE {database} TO PUBLIC",
@@ -72,6 +85,7 @@ def test_quarantine(scheduler: Scheduler, name: str) -> None:
     names = {"role": sql.Identifier(role), "definer": sql.Identifier(definer), "database": sql.Identifier(database)}
 
     socket = sql.Literal(f"host={scheduler.cluster.socket_directory}")
+    texts = {"role_text": sql.Literal(role), "database_text": sql.Literal(database), "socket": socket}
 
     def execute(statement: str) -> None:
         for part in statement.split("; "):
@@ -79,7 +93,7 @@ def test_quarantine(scheduler: Scheduler, name: str) -> None:
             with scheduler.admin.transaction():
                 if part.startswith("UPDATE job"):
                     scheduler.execute("SET LOCAL session_replication_role = replica")
-                scheduler.admin.execute(sql.SQL(part).format(role_text=sql.Literal(role), socket=socket, **names))
+                scheduler.admin.execute(sql.SQL(part).format(**texts, **names))
 
     execute("GRANT {role} TO {definer}")
     with scheduler.connect_as(definer) as session:

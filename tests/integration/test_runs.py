@@ -226,11 +226,11 @@ def test_a_terminated_session_is_a_failed_run(worker: Scheduler) -> None:
 def test_a_connection_that_fails_is_a_failed_run(worker: Scheduler) -> None:
     role, database = worker.role(), worker.database()
     job_id = worker.insert("SELECT 1", database, rolname=role)
-    worker.execute("ALTER DATABASE {} CONNECTION LIMIT 0", sql.Identifier(database))
+    worker.execute("ALTER DATABASE {} SET session_preload_libraries = 'missing'", sql.Identifier(database))
     run = worker.ended(worker.value("SELECT run_job(%s)", job_id))
     assert (run.state, run.job_sqlstate) == ("failed", "08001")
-    assert f'too many connections for database "{database}"' in run.exception_message
-    worker.execute("ALTER DATABASE {} CONNECTION LIMIT -1", sql.Identifier(database))
+    assert 'could not access file "missing"' in run.exception_message
+    worker.execute("ALTER DATABASE {} RESET ALL", sql.Identifier(database))
     assert worker.ended(worker.value("SELECT run_job(%s)", job_id)).state == "succeeded"
 
 

@@ -407,7 +407,7 @@ def test_no_remedy_gives_back_what_was_revoked(scheduler: Scheduler) -> None:
 def test_every_obstacle_is_described(scheduler: Scheduler) -> None:
     sources = scheduler.value("SELECT pg_get_viewdef('job_for_worker'::regclass)").partition("LATERAL")[2]
     sources += scheduler.value("SELECT prosrc FROM pg_proc WHERE proname = 'server_login'")
-    codes = set(re.findall(r"THEN '([a-z ]+)'", sources)) | {"full"}
+    codes = set(re.findall(r"THEN '([a-z ]+)'", sources))
     assert len(codes) > 10
     described = scheduler.value("SELECT prosrc FROM pg_proc WHERE proname = 'describe_obstacles'")
     assert codes == set(re.findall(r"^ +\('([a-z ]+)', '\w{5}'", described, re.MULTILINE))
@@ -810,7 +810,6 @@ TESTED = {
     "the rest": {
         "runs connect over the socket": "test_the_server_does_not_listen",
         "the server has %s connections": "test_too_few_connections",
-        'role "%s" has CONNECTION LIMIT 0': "test_over_the_socket_with_a_map",
         'database "%s" has CONNECTION LIMIT': "test_the_connection_limit_of_the_control_database",
         '%s %s of role "%s" in database': "test_what_is_in_the_way_of_jobs",
         'jobs in database "%s" wait': "test_what_is_due_waits_for_a_database_that_is_closed",

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
+
+from elephant_worker.jobs.run import Gate
 from elephant_worker.jobs.run_queue import OVERTAKING, OVERTAKING_MOST, Capacity, Held, QueuedRun, RunQueue
 
 
@@ -145,7 +148,7 @@ def test_nothing_starts_in_a_database_that_is_closed() -> None:
     waiting = queue((1, 1.0, "a"), (2, 2.0, "b"))
     waiting.add([QueuedRun(3, 3.0, "a", "weborder", "berlin"), QueuedRun(4, 4.0, "a", "shop")])
     capacity = Capacity(9, lambda: 9, Counter({("a", "weborder", None): 1}), set(), Counter(), new_remote_sessions=1)
-    capacity.databases = frozenset({"weborder"})
+    capacity.closed = frozenset({Gate.database("weborder")})
     assert [entry.job_id for entry in waiting.take(capacity, 9.0)] == [3, 4]
     waiting.fill((), capacity.held, (9.0, 9))
     waiting.due_again(1, 5.0, ("a", "weborder", None))  # was not read
@@ -153,10 +156,12 @@ def test_nothing_starts_in_a_database_that_is_closed() -> None:
     assert len(waiting) == 1
 
 
-def test_a_database_that_is_full_keeps_its_runs_waiting_and_no_others() -> None:
+@pytest.mark.parametrize(("full", "started"), [(Gate.database("weborder"), [1, 3, 4]), (Gate.role("a"), [1, 2, 3, 5])])
+def test_what_is_full_keeps_its_runs_waiting_and_no_others(full: Gate, started: list[int]) -> None:
     waiting = queue((1, 1.0, "a"), (2, 2.0, "b"), (3, 3.0, "c"))
-    waiting.add([QueuedRun(4, 4.0, "a", "shop")])
+    waiting.add([QueuedRun(4, 4.0, "a", "shop"), QueuedRun(5, 5.0, "a", "shop", "berlin")])
     idle = Counter({("c", "weborder", None): 1})
-    capacity = Capacity(9, lambda: 9, idle, set(), Counter(), new_sessions_by_database=lambda: {"weborder": 1})
-    assert [entry.job_id for entry in waiting.take(capacity, 9.0)] == [1, 3, 4]
-    assert capacity.full == capacity.held.databases == {"weborder"}
+    remote = 1 if 5 in started else 0
+    capacity = Capacity(9, lambda: 9, idle, set(), Counter(), room=lambda: {full: 1}, new_remote_sessions=remote)
+    assert [entry.job_id for entry in waiting.take(capacity, 9.0)] == started
+    assert capacity.full == capacity.held.closed == {full}

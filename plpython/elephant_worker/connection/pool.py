@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 
-from ..jobs.run import Cost, Names, Outcome, Run, RunState, Target
+from ..jobs.run import Cost, Gate, Names, Outcome, Run, RunState, Target, gates
 from ..system.clock import STALL, Clock
 from ..system.process_usage import reading
 from .connecting import Wait
@@ -39,8 +39,8 @@ class Pool:
         # How long after a stall no command is sent.
         self.pause_after_stall = 0.0  # seconds
         self._clock = clock
-        # The databases of this server in which no session is kept.
-        self._left_databases: frozenset[str] = frozenset()
+        # For which roles and in which databases of this server no session is kept.
+        self._left_gates: frozenset[Gate] = frozenset()
         # Whether to measure what runs cost.
         self.track_usage = False
         # Whether runs wait for others to end.
@@ -90,13 +90,13 @@ class Pool:
         """Whether any session waits for a run."""
         return bool(self._idle)
 
-    def idle_in(self, datname: str) -> int:
-        """How many sessions wait for a run in a database of this server."""
-        return sum(count for (_, name, server), count in self._idle_count.items() if (name, server) == (datname, None))
+    def idle_behind(self, gate: Gate) -> int:
+        """How many sessions of a role, or in a database, of this server wait for a run."""
+        return sum(count for names, count in self._idle_count.items() if gate in gates(names))
 
-    def connecting_to(self, datname: str) -> int:
-        """How many sessions are being opened in a database of this server."""
-        return sum(session.connects_here and session.target.datname == datname for session in self._sessions)
+    def connecting_through(self, gate: Gate) -> int:
+        """How many sessions of a role, or in a database, of this server are being opened."""
+        return sum(session.connects_here and gate in gates(session.target.names) for session in self._sessions)
 
     def idle_by_target(self) -> dict[Target, int]:
         """How many sessions wait for a run."""
@@ -340,14 +340,14 @@ class Pool:
             self._close(session)
         return math.inf
 
-    def leave(self, databases: frozenset[str]) -> None:
-        """Keep no session in these databases of this server, only in all others."""
-        self._left_databases = databases
+    def leave(self, closed: frozenset[Gate]) -> None:
+        """Keep no session of these roles, or in these databases, of this server, only all others."""
+        self._left_gates = closed
         for session in [session for session in self._idle if self._is_left(session)]:
             self._close(session)
 
     def _is_left(self, session: Session) -> bool:
-        return session.target.server is None and session.target.datname in self._left_databases
+        return bool(self._left_gates) and not self._left_gates.isdisjoint(gates(session.target.names))
 
     def close_free(self, count: int, wanted: Target | None = None) -> None:
         """Give up connections for others: those of the sessions that have waited longest for a run; first those of the

@@ -19,15 +19,16 @@ DUE = Statement(
            coalesce(j.rolname, '') AS rolname, coalesce(j.datname, '') AS datname, j.server
        FROM @extschema@.job_state s LEFT JOIN ONLY @extschema@.job j ON j.job_id = s.job_id
        WHERE s.next_run_at <= to_timestamp($1) AND (s.next_run_at, s.job_id) >= (to_timestamp($3), $4)
-           AND coalesce(j.rolname, '') <> ALL ($5) AND (coalesce(j.datname, '') <> ALL ($6) OR j.server IS NOT NULL)
+           AND coalesce(j.rolname, '') <> ALL ($5)
+           AND (j.server IS NOT NULL OR coalesce(j.datname, '') <> ALL ($6) AND coalesce(j.rolname, '') <> ALL ($7))
        ORDER BY s.next_run_at, s.job_id LIMIT $2""",
-    *("float8", "int4", "float8", "int8", "name[]", "name[]"),
+    *("float8", "int4", "float8", "int8", "name[]", "name[]", "name[]"),
 )
 
 
 def due(spi: Spi, until: float, limit: int, first: Position, held: Held) -> list[QueuedRun]:
     """What is due by then, in order, except for what is held."""
-    rows = spi.execute(DUE, until, limit, *first, list(held.roles), list(held.databases))
+    rows = spi.execute(DUE, until, limit, *first, *held.names())
     return [QueuedRun(**row) for row in rows]
 
 
@@ -58,18 +59,16 @@ NEXT_DUE_OF_OTHERS = Statement(
     """SELECT date_part('epoch', s.next_run_at) AS due, s.job_id
        FROM @extschema@.job_state s LEFT JOIN ONLY @extschema@.job j ON j.job_id = s.job_id
        WHERE s.next_run_at IS NOT NULL AND (s.next_run_at, s.job_id) >= (to_timestamp($1), $2)
-           AND coalesce(j.rolname, '') <> ALL ($3) AND (coalesce(j.datname, '') <> ALL ($4) OR j.server IS NOT NULL)
+           AND coalesce(j.rolname, '') <> ALL ($3)
+           AND (j.server IS NOT NULL OR coalesce(j.datname, '') <> ALL ($4) AND coalesce(j.rolname, '') <> ALL ($5))
        ORDER BY s.next_run_at, s.job_id LIMIT 1""",
-    *("float8", "int8", "name[]", "name[]"),
+    *("float8", "int8", "name[]", "name[]", "name[]"),
 )
 
 
 def next_due(spi: Spi, first: Position, held: Held) -> Position | None:
     """The job that is due first, except for what is held."""
-    if held:
-        rows = spi.execute(NEXT_DUE_OF_OTHERS, *first, list(held.roles), list(held.databases))
-    else:
-        rows = spi.execute(NEXT_DUE, *first)
+    rows = spi.execute(NEXT_DUE_OF_OTHERS, *first, *held.names()) if held else spi.execute(NEXT_DUE, *first)
     return (rows[0]["due"], rows[0]["job_id"]) if rows else None
 
 

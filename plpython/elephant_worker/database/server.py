@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..jobs.run import Gate
 from ..records import record
 from .spi import Spi, Statement
 
@@ -99,23 +100,24 @@ def sessions_of_superusers(spi: Spi, application_name: str) -> int:
     return int(spi.execute(SESSIONS_OF_SUPERUSERS, application_name)[0]["sessions"])
 
 
-# Databases may have been named elsewhere, in no valid encoding. Such a name must not get into Python: PL/Python of
-# PostgreSQL 18 crashes the server then.
-DATABASE_NAME = Statement(
-    """SELECT CASE WHEN convert_to(d.datname::text, getdatabaseencoding()) IS NOT NULL THEN d.datname::text END AS name
-       FROM pg_database d WHERE d.oid = $1""",
-    "oid",
+# Roles and databases may have been named elsewhere, in no valid encoding. Such a name must not get into Python:
+# PL/Python of PostgreSQL 18 crashes the server then.
+GATE_NAME = Statement(
+    """SELECT CASE WHEN convert_to(n.name::text, getdatabaseencoding()) IS NOT NULL THEN n.name::text END AS name
+       FROM (SELECT r.rolname FROM pg_roles r WHERE $1 = 'pg_authid' AND r.oid = $2
+             UNION ALL SELECT d.datname FROM pg_database d WHERE $1 = 'pg_database' AND d.oid = $2) n (name)""",
+    *("text", "oid"),
 )
 
 
-def _database_name(spi: Spi, oid: int) -> str | None:
-    """The name of a database; None if there is none that a job could have."""
+def _gate(spi: Spi, catalog: str, oid: int) -> Gate | None:
+    """A role or database; None if its name is none that a job could have."""
     try:
         with spi.subtransaction():
-            rows = spi.execute(DATABASE_NAME, oid)
+            rows = spi.execute(GATE_NAME, catalog, oid)
     except spi.exceptions.CharacterNotInRepertoire:
         return None
-    return rows[0]["name"] if rows else None
+    return Gate(catalog, rows[0]["name"]) if rows else None
 
 
 # What drops, renames or copies a database, or moves it to another tablespace, locks it so that nobody can connect, and
@@ -127,25 +129,31 @@ LOCKED_DATABASES = Statement(
 )
 
 
-def locked_databases(spi: Spi) -> set[str]:
+def locked_databases(spi: Spi) -> set[Gate]:
     """The other databases to which nobody can connect until somebody is done with them."""
-    names = (_database_name(spi, row["oid"]) for row in spi.execute(LOCKED_DATABASES))
-    return {name for name in names if name is not None}
+    gates = (_gate(spi, "pg_database", row["oid"]) for row in spi.execute(LOCKED_DATABASES))
+    return {gate for gate in gates if gate is not None}
 
 
-# A limit of 0 closes a database for good: no run waits for that to end.
+# A limit of 0 is an obstacle: no run waits for that to end. Superusers pass all limits; runners are none.
 ROOM = Statement(
-    """SELECT d.oid, d.datconnlimit - (
+    """SELECT 'pg_database' AS catalog, d.oid, d.datconnlimit - (
                SELECT count(*) FROM pg_stat_get_activity(NULL) a
                WHERE a.datid = d.oid AND a.backend_type IN ('client backend', 'autovacuum worker')) AS room
-       FROM pg_database d WHERE d.datconnlimit > 0"""
+       FROM pg_database d WHERE d.datconnlimit > 0
+       UNION ALL
+       SELECT 'pg_authid', r.oid, r.rolconnlimit - (
+               SELECT count(*) FROM pg_stat_get_activity(NULL) a
+               WHERE a.usesysid = r.oid AND a.backend_type = 'client backend')
+       FROM pg_roles r WHERE $1 AND r.rolconnlimit > 0 AND NOT r.rolsuper""",
+    "bool",
 )
 
 
-def room(spi: Spi) -> dict[str, int]:
-    """How many more sessions each database may have that has a CONNECTION LIMIT."""
-    rooms = {_database_name(spi, row["oid"]): int(row["room"]) for row in spi.execute(ROOM)}
-    return {name: room for name, room in rooms.items() if name is not None}
+def room(spi: Spi, of_roles: bool) -> dict[Gate, int]:
+    """How many more sessions may be opened in each database, or also of each role, that has a CONNECTION LIMIT."""
+    rooms = {_gate(spi, row["catalog"], row["oid"]): int(row["room"]) for row in spi.execute(ROOM, of_roles)}
+    return {gate: room for gate, room in rooms.items() if gate is not None}
 
 
 # A pooler may have given the process to somebody else meanwhile.

@@ -101,16 +101,16 @@ QUEUED_RUNS = Statement(
            WHERE (i.kind, i.rolname, i.request_id) > ('run', r.rolname, $1)
                AND (i.kind, i.rolname, i.request_id) < ('run', r.rolname, 9223372036854775807)
                AND coalesce(j.rolname, '') <> ALL ($3)
-               AND (coalesce(j.datname, '') <> ALL ($4) OR j.server IS NOT NULL)
+               AND (j.server IS NOT NULL OR coalesce(j.datname, '') <> ALL ($4) AND coalesce(j.rolname, '') <> ALL ($5))
            ORDER BY i.kind, i.rolname, i.request_id LIMIT $2) q
        WHERE r.rolname <> ALL ($3) ORDER BY q.request_id LIMIT $2""",
-    *("int8", "int4", "name[]", "name[]"),
+    *("int8", "int4", "name[]", "name[]", "name[]"),
 )
 
 
 def queued_runs(spi: Spi, after: int, limit: int, held: Held) -> list[QueuedRun]:
     """The requests to run after this one, except for what is held."""
-    return [QueuedRun(**row) for row in spi.execute(QUEUED_RUNS, after, limit, list(held.roles), list(held.databases))]
+    return [QueuedRun(**row) for row in spi.execute(QUEUED_RUNS, after, limit, *held.names())]
 
 
 FOLLOW_ROLES = Statement(

@@ -35,6 +35,31 @@ STOPPED_HINTS = {
 Names = tuple[str, str, Optional[str]]
 
 
+class Gate(NamedTuple):
+    """What every new session on this server must pass, and what may be closed for now: its role, or its database."""
+
+    catalog: str
+    name: str
+
+    @classmethod
+    def role(cls, name: str) -> Gate:
+        return cls("pg_authid", name)
+
+    @classmethod
+    def database(cls, name: str) -> Gate:
+        return cls("pg_database", name)
+
+
+def gates(target: Names) -> tuple[Gate, ...]:
+    """Those of a target; on other servers there are none that are known here.
+
+    >>> [gate.name for gate in gates(("app", "weborder", None))], gates(("app", "weborder", "berlin"))
+    (['app', 'weborder'], ())
+    """
+    rolname, datname, server = target
+    return (Gate.role(rolname), Gate.database(datname)) if server is None else ()
+
+
 class Target(NamedTuple):
     """Where a command runs, and as which role. A session is kept for runs of the same target only."""
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import heapq
 import math
 from bisect import insort
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import field
 from typing import NamedTuple
 
 from ..records import record
-from .run import Names
+from .run import Gate, Names, gates
 
 # A run may overtake another that was due earlier if a session for it is open and there is none for the other:
 # to open one takes a hundred times as long as a short run. By how much, at least:
@@ -50,23 +50,29 @@ class QueuedRun(NamedTuple):
 class Held:
     """Whose jobs are not read, since none of them can start now.
 
-    >>> held = Held(databases=frozenset({"weborder"}))
+    >>> held = Held(closed=frozenset({Gate.database("weborder")}))
     >>> held.holds(("app", "weborder", None)), held.holds(("app", "weborder", "berlin")), bool(Held())
     (True, False, False)
     """
 
-    # Those that have reached max_running_jobs_per_role.
+    # The roles that have reached max_running_jobs_per_role.
     roles: frozenset[str] = frozenset()
-    # Those of this server to which nobody can connect for now.
-    databases: frozenset[str] = frozenset()
+    # The roles and databases of this server that let no new session in.
+    closed: frozenset[Gate] = frozenset()
 
     def __bool__(self) -> bool:
-        return bool(self.roles or self.databases)
+        return bool(self.roles or self.closed)
 
     def holds(self, target: Names) -> bool:
         """Whether nothing can start there."""
-        rolname, datname, server = target
-        return rolname in self.roles or (server is None and datname in self.databases)
+        return target[0] in self.roles or (bool(self.closed) and not self.closed.isdisjoint(gates(target)))
+
+    def names(self) -> tuple[list[str], list[str], list[str]]:
+        """The roles that are held everywhere, and the databases and roles that are held on this server only."""
+        closed = defaultdict(list)
+        for gate in self.closed:
+            closed[gate.catalog].append(gate.name)
+        return list(self.roles), closed["pg_database"], closed["pg_authid"]
 
 
 @record()
@@ -85,24 +91,24 @@ class Capacity:
     per_role: int | None = None
     # How many sessions may be opened on other servers; each takes a slot until that server answers.
     new_remote_sessions: int = 0
-    # To which databases nobody can connect for now.
-    databases: frozenset[str] = frozenset()
-    # Tells how many sessions may be opened in databases that have a limit; called once, when one has to be.
-    new_sessions_by_database: Callable[[], dict[str, int]] = dict
-    # The databases whose limit has kept a run from being taken.
-    full: set[str] = field(default_factory=set)
-    # What is left of new_sessions, once it has been called.
+    # Which roles and databases let no new session in.
+    closed: frozenset[Gate] = frozenset()
+    # Tells how many sessions may be opened where there is a CONNECTION LIMIT; called once, when one has to be.
+    room: Callable[[], dict[Gate, int]] = dict
+    # Where the limit has kept a run from being taken.
+    full: set[Gate] = field(default_factory=set)
+    # What is left of new_sessions and room, once they have been called.
     _new: int | None = None
-    _new_by_database: dict[str, int] = field(default_factory=dict)
+    _room: dict[Gate, int] = field(default_factory=dict)
 
     @property
     def held(self) -> Held:
-        """The roles that have reached max_running_jobs_per_role, and the databases."""
-        databases = self.databases | self.full
+        """The roles that have reached max_running_jobs_per_role, and what is closed or full."""
+        closed = self.closed | self.full
         if self.per_role is None:
-            return Held(databases=databases)
+            return Held(closed=closed)
         roles = frozenset(rolname for rolname, runs in self.running.items() if runs >= self.per_role)
-        return Held(roles, databases)
+        return Held(roles, closed)
 
     def take(self, entry: QueuedRun) -> bool:
         """Take what a run needs, if there is enough."""
@@ -110,24 +116,24 @@ class Capacity:
             return False
         if self.idle[entry.target] > 0:
             self.idle[entry.target] -= 1
-        elif not self._open(entry.server, entry.datname):
+        elif not self._open(entry.target):
             return False
         self.slots -= 1
         self.running[entry.rolname] += 1
         return True
 
-    def _open(self, server: str | None, datname: str) -> bool:
-        if server is not None:
+    def _open(self, target: Names) -> bool:
+        if target[2] is not None:
             self.new_remote_sessions -= 1
             return self.new_remote_sessions >= 0
         if self._new is None:
-            self._new = self.new_sessions()
-            self._new_by_database = self.new_sessions_by_database()
-        if datname in self._new_by_database:
-            if self._new_by_database[datname] <= 0:
-                self.full.add(datname)
-                return False
-            self._new_by_database[datname] -= 1
+            self._new, self._room = self.new_sessions(), self.room()
+        limited = [gate for gate in gates(target) if gate in self._room] if self._room else []
+        if full := [gate for gate in limited if self._room[gate] <= 0]:
+            self.full.update(full)
+            return False
+        for gate in limited:
+            self._room[gate] -= 1
         self._new -= 1
         return self._new >= 0
 

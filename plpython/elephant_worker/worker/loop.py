@@ -293,7 +293,7 @@ class Worker:
             self._inbox.note()
         if steady >= self._next_heartbeat:
             self._heartbeat(steady, now)
-        self._starter.look_for_closed_databases(now)
+        self._starter.look_for_closed_gates(now)
         if self._has_work(steady, now):
             self._transact(steady, now)
         elif self._may_start:

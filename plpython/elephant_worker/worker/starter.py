@@ -16,7 +16,7 @@ from ..jobs.run import Outcome, Run, Target
 from ..jobs.run_queue import Capacity, QueuedRun
 from ..system.clock import Clock
 from .clock_watch import ClockWatch
-from .closed_databases import ClosedDatabases
+from .closed_gates import ClosedGates
 from .completion import Completion
 from .due_jobs import DueJobs
 from .logins import Logins
@@ -64,8 +64,7 @@ class Starter:
         self._completion = completion
         self._clock_watch = clock_watch
         self._max_connections = max_connections
-        self._settings = settings
-        self._closed_databases = ClosedDatabases(spi, clock, pool)
+        self._closed_gates = ClosedGates(spi, clock, pool)
         # What the last claim was about.
         self.picked: list[QueuedRun] = []
         # When the next job is due, as far as is known.
@@ -78,10 +77,12 @@ class Starter:
         self._paused_until = 0.0
         # Roles whose login somebody keeps locked, until when that is not tried again, and why.
         self._locked_roles: dict[int, tuple[float, Outcome]] = {}
+        self.use(settings)
 
     def use(self, settings: Settings) -> None:
         """Follow the settings."""
         self._settings = settings
+        self._closed_gates.limits_roles = settings.connect_as == "role"
 
     # --- when -------------------------------------------------------------------------------
 
@@ -108,7 +109,7 @@ class Starter:
 
     def seconds_until_next(self) -> float:
         """How long to wait for the next thing to do here."""
-        return min(self._closed_databases.seconds_until_look(), self._seconds_until_run())
+        return min(self._closed_gates.seconds_until_look(), self._seconds_until_run())
 
     def _seconds_until_run(self) -> float:
         if (pause := self._paused_until - self._clock.steady()) > 0:
@@ -135,9 +136,9 @@ class Starter:
         self._paused_until = max(self._paused_until, self._clock.steady() + seconds)
         return self._paused_until
 
-    def look_for_closed_databases(self, now: float) -> None:
-        """See whether databases have been closed or opened to sessions, if it is time to."""
-        if self._closed_databases.seconds_until_look() <= 0 and self._closed_databases.look():
+    def look_for_closed_gates(self, now: float) -> None:
+        """See whether roles and databases have been closed or opened to sessions, if it is time to."""
+        if self._closed_gates.seconds_until_look() <= 0 and self._closed_gates.look():
             self._due_jobs.queue.forget()
             self._next_due = now  # of jobs that are due, and of runs that were asked for
 
@@ -161,9 +162,7 @@ class Starter:
             return
         missing = Counter(self._due_jobs.targets(due, self._settings.max_running_jobs - self._pool.active))
         missing.subtract(self._pool.idle_by_target())
-        closed = self._closed_databases.names
-        targets = [target for target in missing.elements() if target.server is not None or target.datname not in closed]
-        if targets:
+        if targets := self._closed_gates.admitted(missing.elements()):
             targets = targets[: self._new_sessions()]
             refused = {target for target in set(targets) if self._login_refused(target) is not None}
             self._spi.commit()
@@ -229,7 +228,7 @@ class Starter:
     def _pick_runs(self, now: float, has_news: bool, limit: int | None) -> list[QueuedRun]:
         """Which of the waiting runs start now."""
         due_jobs, queue = self._due_jobs, self._due_jobs.queue
-        if self._closed_databases.look():
+        if self._closed_gates.look():
             queue.forget()
         self._pool.replace_outdated(self._logins.versions(self._pool.roles_here()))
         capacity = self._capacity()
@@ -245,7 +244,7 @@ class Starter:
                 due_jobs.add_requests()
         picked = queue.take(capacity, now)
         if capacity.full:
-            self._closed_databases.close(capacity.full)
+            self._closed_gates.close(capacity.full)
         if capacity.slots and len(queue) and (capacity.held or not picked):
             # The rest is of full roles or databases, or there are no connections.
             due_jobs.fill(now, capacity.held, picked, often)
@@ -264,8 +263,8 @@ class Starter:
             recent={run.target.names for run in self._pool.runs() if steady - run.not_before < RECENT_START},
             running=Counter(run.target.rolname for run in self._pool.runs()),
             per_role=settings.max_running_jobs_per_role,
-            databases=self._closed_databases.names,
-            new_sessions_by_database=self._closed_databases.room,
+            closed=self._closed_gates.closed,
+            room=self._closed_gates.room,
             new_remote_sessions=max(1, int(settings.max_running_jobs * REMOTE_SHARE)) - self._pool.connecting_elsewhere,
         )
 
