@@ -22,7 +22,13 @@ from harness.waiting import until
 from tests.integration.test_faults import Standby
 
 UNATTENDED = "SELECT start_worker(unattended := true)"
-LOST_CLIENT = re.compile("could not send data to client|connection to client lost|Broken pipe")
+# One that waits, and ones that send without end.
+ENDLESS = (
+    "SELECT pg_sleep(1000)",
+    "SELECT pg_sleep(0.0001) FROM generate_series(1, 100000000)",
+    "DO $$BEGIN LOOP RAISE NOTICE 'still here'; PERFORM pg_sleep(0.0001); END LOOP; END$$",
+)
+LOST_CLIENT = re.compile("could not (send data to|receive data from) client|connection to client lost|Broken pipe")
 
 
 def launch(scheduler: Scheduler) -> tuple[int | None, list[str]]:
@@ -93,6 +99,43 @@ def test_a_spare_that_comes_too_late_looks_like_no_fault(scheduler: Scheduler) -
     assert not LOST_CLIENT.search(scheduler.cluster.log[before:])
 
 
+def test_sessions_of_runs_that_end_look_like_no_fault(worker: Scheduler) -> None:
+    before = len(worker.cluster.log)
+    with closing(worker.connect()) as session:
+        first = session.info.backend_pid
+    database, role = worker.database(), worker.role()
+    job = worker.insert("SELECT 1", database, rolname=role)
+    sessions = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s"
+
+    def run() -> None:
+        assert worker.ended(worker.value("SELECT run_job(%s)", job)).state == "succeeded"
+
+    # Those that nobody needs, that are too old, too many, or began with other settings than those of today.
+    for setting in ("session_idle_time = '0'", "session_lifetime = '0'", "max_idle_sessions = 0"):
+        run()
+        worker.execute(f"UPDATE worker_setting SET {setting}")
+        run()
+        until(lambda: worker.value(sessions, database) == 0, "the sessions to end")
+        worker.execute(
+            "UPDATE worker_setting"
+            " SET session_idle_time = DEFAULT, session_lifetime = DEFAULT, max_idle_sessions = DEFAULT"
+        )
+    run()
+    worker.execute("ALTER DATABASE {} SET work_mem = '9MB'", sql.Identifier(database))
+    run()
+    for end in ("cancel_run({})", "restart_worker()"):
+        runs = [worker.value("SELECT run_job(%s)", worker.insert(command, database)) for command in ENDLESS]
+        until(lambda: worker.value("SELECT running_jobs FROM worker_status") == len(ENDLESS), "the runs")
+        for number in runs:
+            worker.execute(f"SELECT {end.format(number)}")
+        assert {worker.ended(number).state for number in runs} <= {"cancelled", "lost"}
+    until(lambda: worker.value("SELECT running FROM worker_status"), "the worker")
+    run()
+    # Those that there were before may be ending still.
+    lines = re.findall(r"\[(\d+)\] (.*)", worker.cluster.log[before:])
+    assert not [text for pid, text in lines if int(pid) >= first and LOST_CLIENT.search(text)]
+
+
 @pytest.mark.parametrize("mode", ["fast", "smart"])
 def test_a_stop_of_the_server_looks_like_no_fault(own_cluster: Callable[..., Cluster], mode: str) -> None:
     cluster = own_cluster()
@@ -100,11 +143,20 @@ def test_a_stop_of_the_server_looks_like_no_fault(own_cluster: Callable[..., Clu
     scheduler.start()
     job = scheduler.insert("SELECT 1", schedule="1 second")
     until(lambda: scheduler.value("SELECT spare_pid FROM worker_state") and scheduler.log(job), "worker and spare")
+    # A smart one waits for what is active; a fast one ends it and the worker, who is its client, at once.
+    commands = ["SELECT pg_sleep(1000)" if mode == "fast" else "SELECT pg_sleep(1)"]
+    runs = [scheduler.value("SELECT run_job(%s)", scheduler.insert(command)) for command in commands]
+    until(lambda: scheduler.value("SELECT running_jobs FROM worker_status") >= len(runs), "the runs")
     scheduler.admin.close()
     cluster.shut_down(mode)
     assert not LOST_CLIENT.search(cluster.log)
     assert "Traceback" not in cluster.log
     cluster.start()
+    scheduler = Scheduler(cluster, scheduler.dbname)
+    scheduler.start()
+    ends = {scheduler.ended(run).state for run in runs}
+    assert ends == {"succeeded"} if mode == "smart" else ends <= {"failed", "lost"}
+    scheduler.admin.close()
 
 
 # --- other places --------------------------------------------------------------------------------

@@ -35,6 +35,8 @@ class Client:
         self.more = False
         self.connected = False
         self.failure = ""
+        self._asked = False
+        self._leaves = False
         self._reader = messages.Reader()
         self._connection: Connected | None = None
         self._connecting = Connecting(login)
@@ -51,6 +53,10 @@ class Client:
     @property
     def connects_here(self) -> bool:
         return self.is_here and self._connection is None
+
+    def leave(self) -> bool:
+        self._leaves = True
+        return not self.ended and (self.connects_here or (self.is_here and self._asked))
 
     def step(self) -> None:
         """Do what can be done without waiting."""
@@ -74,6 +80,7 @@ class Client:
     def query(self, text: str) -> None:
         """Have the server execute statements; raises OSError."""
         assert self._connection is not None
+        self._asked = True
         data = memoryview(messages.query(text.encode()))
         # A few hundred bytes, of which nothing is waiting to be sent: they fit.
         if self._connection.stream.write(data) < len(data):
@@ -96,7 +103,10 @@ class Client:
             self._reader = messages.Reader(begun=connection.rest)
             self.wait, self.more = Wait.READ, connection.stream.has_more()
             self.connected = True
-            self.begin()
+            if self._leaves:
+                self.close()
+            else:
+                self.begin()
 
     def _receive(self, connection: Connected) -> None:
         try:
@@ -115,7 +125,11 @@ class Client:
             if not self.connected:
                 break
             if kind == READY_FOR_QUERY:
-                self.answered()
+                self._asked = False
+                if self._leaves:
+                    self.close()
+                else:
+                    self.answered()
             elif kind == NOTIFICATION_RESPONSE:
                 self.heard_of(content[4:].partition(b"\0")[0])
             elif kind == ERROR_RESPONSE:

@@ -24,6 +24,10 @@ class Socket(Protocol):
 
     def step(self) -> None: ...
 
+    def leave(self) -> bool:
+        """Ask for nothing more; returns whether this server would still take its end for a fault: it is being
+        connected, or has not been told all of an answer."""
+
 
 EVENTS = {
     Wait.READ: select.POLLIN,
@@ -68,6 +72,18 @@ class Poller:
     def connecting(self) -> int:
         """How many connections to this server are being made."""
         return sum(socket.connects_here for socket in self._numbers)
+
+    def settle(self, seconds: float) -> None:
+        """Let those come to where they can leave that can soon, at most for so long."""
+        until = self._clock.steady() + seconds
+        while (left := until - self._clock.steady()) > 0:
+            busy = {socket for socket in self._numbers if socket.leave()}
+            if not busy:
+                return
+            for socket in self.ready(left):
+                if socket in busy:
+                    socket.step()
+                    self.watch(socket)
 
     def ready(self, seconds: float) -> list[Socket]:
         """The sockets that can do their next step, after a wait of at most so many seconds."""

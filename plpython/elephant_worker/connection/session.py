@@ -166,6 +166,9 @@ class Session:
     def connects_here(self) -> bool:
         return self.state is State.CONNECTING and self.target.server is None
 
+    def leave(self) -> bool:
+        return self.connects_here and self.run is None
+
     @property
     def address(self) -> dict[str, str]:
         """Where it is connected to, of the addresses that there may be; parameters of libpq."""

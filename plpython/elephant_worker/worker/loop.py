@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from ..connection.poller import Poller
 from ..connection.pool import Pool
@@ -48,6 +49,8 @@ MESSAGES_AT_ONCE = 500  # messages
 # How long after a failed transaction the next one is tried: at first, and at most.
 FIRST_RETRY_WAIT = 0.1  # seconds
 LONGEST_RETRY_WAIT = 5.0  # seconds
+# How long a worker that leaves waits for connections that are just being made, or have asked for something.
+SETTLE_TIMEOUT = 1.0  # seconds
 # How often a worker that is to end tries to log what has ended: with these waits, for 6 seconds.
 LAST_ATTEMPTS = 7  # transactions
 
@@ -206,6 +209,8 @@ class Worker:
 
     def _end(self) -> None:
         self._log(f"ends: {self._farewell}")
+        with suppress(Exception):  # it leaves all the same
+            self._poller.settle(SETTLE_TIMEOUT)
         self._pool.close_all()
         self._timeouts.close()
         self._housekeeping.close()
