@@ -19,6 +19,16 @@ def test_every_driver_has_a_recipe() -> None:
     assert list(RECIPES) == ["psycopg 3", "psycopg2", "asyncpg", "pg8000", "SQLAlchemy", "ORMs"]
 
 
+def test_the_versions_are_those_of_the_tests() -> None:
+    pins = dict(
+        re.findall(r"^([\w-]+)==([\w.]+)(?!.*python_version <)", (ROOT / "tools/requirements.txt").read_text(), re.M)
+    )
+    rows = re.findall(r"^\| (.+?) \| (.+?) \| .*by the tests \|$", DOCUMENT, re.M)
+    packages = {"psycopg 3": "psycopg", "psycopg2": "psycopg2-binary"}
+    assert {packages.get(client, client): version for client, version in rows}.items() <= pins.items()
+    assert [client for client, _ in rows] == [driver for driver in RECIPES if driver != "ORMs"]
+
+
 CASES = [(driver, "psycopg") for driver in RECIPES if driver != "ORMs"] + [
     ("SQLAlchemy", "psycopg2"),
     ("SQLAlchemy", "pg8000"),

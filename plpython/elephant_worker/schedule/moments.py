@@ -11,9 +11,11 @@ from datetime import datetime, timedelta, timezone
 
 from .entries import Mistake, Once, shown
 
+_OFFSET = r"Z|z|UTC|[+-]\d{2}(?::?\d{2})?"
+# A day with an offset is what setDate() of pgjdbc sends.
 _TIMESTAMP = re.compile(
     r"(\d{4}-\d{2}-\d{2})"
-    r"(?:[ Tt]((?:[01]\d|2[0-3]):\d{2})(:\d{2}(?:\.\d{1,9})?)?[ ]?(Z|z|UTC|[+-]\d{2}(?::?\d{2})?)?)?",
+    rf"(?:[ Tt]((?:[01]\d|2[0-3]):\d{{2}})(:\d{{2}}(?:\.\d{{1,9}})?)?[ ]?({_OFFSET})?|[ ]({_OFFSET}))?",
     re.ASCII,
 )
 
@@ -24,7 +26,8 @@ def read_moment(text: str) -> Once:
     advice = "Write 2027-03-28 02:30, with seconds and an offset (+02:00) if you like."
     if match is None:
         raise Mistake(f'"{shown(text)}" is not a timestamp.', advice)
-    date, clock, seconds, offset = match.groups()
+    date, clock, seconds, *offsets = match.groups()
+    offset = offsets[0] or offsets[1]
     whole, _, fraction = (seconds or ":00").partition(".")
     try:
         moment = datetime.fromisoformat(f"{date}T{clock or '00:00'}{whole}")
