@@ -121,14 +121,14 @@ def test_what_is_rolled_back_changes_nothing(scheduler: Scheduler) -> None:
 
 def test_a_run_that_resists(scheduler: Scheduler) -> None:
     """stop_worker(), and start_worker() while a run is still being cancelled: from other sessions, twice, cancelled."""
-    scheduler.execute("UPDATE worker_setting SET cancel_grace = '3 seconds'")
+    scheduler.execute("UPDATE worker_setting SET cancel_grace = '1 minute'")
     first = scheduler.start()
     resist = (
         "DO $$ BEGIN LOOP BEGIN PERFORM pg_sleep(1000); EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP; END $$"
     )
     scheduler.value("SELECT run_job(%s)", scheduler.insert(resist))
     until(lambda: scheduler.value("SELECT running_jobs FROM worker_status"), "the run")
-    until(lambda: scheduler.value("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"))
+    resisting = until(lambda: scheduler.value("SELECT pid FROM pg_stat_activity WHERE wait_event = 'PgSleep'"))
     assert scheduler.value("SELECT stop_worker()")
     pid, armed, reason = status(scheduler)
     assert (pid, armed) == (first, False)
@@ -153,6 +153,9 @@ def test_a_run_that_resists(scheduler: Scheduler) -> None:
     callers = [threading.Thread(target=start) for _ in range(2)]
     for caller in callers:
         caller.start()
+    asking = "SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT start_worker()' AND state = 'active'"
+    until(lambda: scheduler.value(asking) == 2, "both to wait")
+    scheduler.value("SELECT pg_terminate_backend(%s)", resisting)
     for caller in callers:
         caller.join()
     assert first not in found

@@ -10,6 +10,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from harness.cluster import Cluster, Installation
 from harness.scheduler import SCHEMA, Scheduler, new_scheduler, with_template
@@ -454,11 +455,15 @@ def test_no_job_sees_a_time_at_which_it_is_not_due(scheduler: Scheduler) -> None
         "INSERT INTO public.witness"
         " VALUES (current_setting('elephant_worker.scheduled_at')::timestamptz, clock_timestamp())"
     )
-    first = scheduler.value("SELECT clock_timestamp() + interval '0.5 seconds'")
-    for number in range(100):
-        # Some in new sessions, some in kept ones, some right after another.
-        due = first + timedelta(milliseconds=number * 11 + number // 10 * 100)
-        scheduler.insert(command, schedule=due.strftime("%Y-%m-%d %H:%M:%S.%f"), timezone="UTC")
+    # Some in new sessions, some in kept ones, some right after another.
+    scheduler.execute(
+        """INSERT INTO member_job (job_command, datname, timezone, schedule)
+           SELECT {}, current_catalog, 'UTC', to_char(
+               now() + interval '3 seconds' + (number * 11 + number / 10 * 100) * interval '1 ms',
+               'YYYY-MM-DD HH24:MI:SS.US')
+           FROM generate_series(0, 99) number""",
+        sql.Literal(command),
+    )
     until(lambda: scheduler.value("SELECT count(*) FROM witness") == 100, "all to have run")
     assert scheduler.value("SELECT min(seen - due) > '0' FROM witness")
     assert scheduler.value("SELECT bool_and(job_started >= scheduled_at) FROM job_log")
