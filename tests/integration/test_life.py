@@ -233,6 +233,30 @@ def test_a_retry_that_finds_no_connection_is_an_attempt(worker: Scheduler, max_r
     assert what_followed(worker, job_id, after) == expected
 
 
+def test_what_is_not_connected_within_its_start_deadline_is_missed(worker: Scheduler) -> None:
+    worker.execute("UPDATE worker_setting SET max_idle_sessions = 0")
+    with nobody_answers(worker, listens=True):
+        job_id = worker.insert("SELECT 1", schedule="1 second", start_deadline="200 ms")
+        jl_id = requested(worker, worker.insert("SELECT 1", start_deadline="200 ms"))
+        missed = until(lambda: rows(worker, job_id, "missed"), "the row of what was missed")[0]
+        assert worker.value("SELECT state FROM member_job_log WHERE jl_id = %s", jl_id) == "running"
+    assert (missed.missed_count, missed.missed_until, missed.job_started) == (1, missed.scheduled_at, None)
+    assert missed.exception_message == "the job could not start within its start_deadline"
+    until(lambda: rows(worker, job_id, "succeeded"), "a run that finds a connection")
+
+
+def test_what_cannot_be_logged_within_its_start_deadline_is_missed(worker: Scheduler) -> None:
+    """It is claimed in time, and the worker's transaction takes long."""
+    with worker.connect() as holder, holder.transaction():
+        holder.execute("LOCK job_log IN EXCLUSIVE MODE")
+        job_id = worker.insert("SELECT 1", schedule="1 second", start_deadline="200 ms")
+        due = until(lambda: worker.value("SELECT next_run_at FROM all_job WHERE job_id = %s", job_id), "a due time")
+        until(lambda: worker.value("SELECT clock_timestamp() > %s + interval '300 ms'", due), "that time to be over")
+    missed = until(lambda: rows(worker, job_id, "missed"), "the row of what was missed")[0]
+    assert (missed.scheduled_at, missed.exception_message) == (due, "the job could not start within its start_deadline")
+    until(lambda: rows(worker, job_id, "succeeded"), "a run on time")
+
+
 def test_a_job_whose_predecessor_is_deleted_does_not_start(worker: Scheduler) -> None:
     before, other = worker.insert("SELECT 1"), worker.insert("SELECT 1")
     after = worker.insert("SELECT 1", run_after=[before, other])

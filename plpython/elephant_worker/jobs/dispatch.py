@@ -11,7 +11,7 @@ from ..records import record
 from ..schedule.due_times import LONGEST_REPETITION, TICK, Timing
 from .job import Job
 from .obstacles import obstacle_of
-from .run import STOPPED_HINTS, Outcome, Run, RunState, Target
+from .run import STOPPED_HINTS, TOO_LATE, Outcome, Run, RunState, Target
 
 # How often a job is looked at whose schedule cannot be read any more.
 UNREADABLE_INTERVAL = 3600.0  # seconds
@@ -120,6 +120,8 @@ def _due(
         return None
     run = _run(job, chosen[0])
     run.after_end = timing.schedule.after_end
+    if job.start_deadline is not None:
+        run.start_by = run.scheduled_at + job.start_deadline
     if len(chosen) > 1 and not job.parallel:
         # One after the other: the job is due again when this run has ended.
         decisions.due_after_run[job.job_id], following = chosen[1], None
@@ -189,7 +191,7 @@ def _missed(job: Job, timing: Timing, first: float | None, context: DispatchCont
         reason = "no worker was at work when the job was due" if alone else "the job had not caught up with missed time"
         hint = "catch_up says whether such runs are made up for, worker_setting.start_grace how late a run may start."
     else:
-        reason = "the job could not start within its start_deadline"
+        reason = TOO_LATE
         hint = "More max_running_jobs, or a longer start_deadline, let it run late."
     return _missed_run(job, timing, end, context.now, new_id(), reason, hint)
 

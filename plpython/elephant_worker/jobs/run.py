@@ -130,6 +130,17 @@ class Outcome(NamedTuple):
         )
 
 
+TOO_LATE = "the job could not start within its start_deadline"
+# How a run ends that was claimed in time, and whose session was not ready in time.
+NOT_READY = Outcome(
+    RunState.MISSED,
+    "55000",
+    TOO_LATE,
+    "Its session was not ready.",
+    "A longer start_deadline lets it run late. The server's log may say more.",
+)
+
+
 @record(frozen=True)
 class Cost:
     """What a session's process has used."""
@@ -169,6 +180,10 @@ class Run:
     version: int | None = None
     # Its command is not sent before this moment of the steady clock.
     not_before: float = 0.0
+    # If its session is not connected by this moment of the steady clock, it fails; if its command has not been sent by
+    # the other one, it is missed.
+    connect_by: float = 0.0
+    start_by: float | None = None
     # The job is due again this many seconds after the run has ended; or at this moment.
     after_end: int | None = None
     resume_at: float | None = None
@@ -201,6 +216,10 @@ class Run:
             moments.append(self.finished + self.after_end)
         return min((moment for moment in moments if moment is not None), default=None)
 
+    def is_late(self, now: float) -> bool:
+        """Whether it has not started, and must not start any more."""
+        return self.start_by is not None and self.started is None and now >= self.start_by
+
     def end(self, outcome: Outcome, now: float) -> None:
         """Note how it ended. A run that was being stopped counts as stopped, however its command reacted to that."""
         if self.stopping is not None:
@@ -213,6 +232,8 @@ class Run:
                 detail="The command completed nevertheless." if succeeded else outcome.message,
                 hint=outcome.hint or STOPPED_HINTS[state],
             )
+        if outcome.state is RunState.MISSED and self.missed_count is None:
+            self.missed_count, self.missed_until = 1, self.scheduled_at
         self.outcome = outcome
         self.finished = self.scheduled_at if 0.0 < self.scheduled_at - now < LARGEST_LEAD else now
 

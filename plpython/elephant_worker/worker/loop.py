@@ -19,7 +19,7 @@ from ..database.spi import Spi
 from ..database.worker_request import Messages
 from ..database.worker_setting import Settings
 from ..jobs.dispatch import due_again, is_correction, runs_at_reboot
-from ..jobs.run import STOPPED_HINTS, Outcome, Run, RunState
+from ..jobs.run import NOT_READY, STOPPED_HINTS, Outcome, Run, RunState
 from ..system import client_socket
 from ..system.clock import Clock
 from ..system.postmaster import exit_if_dead, is_stopping
@@ -363,7 +363,12 @@ class Worker:
         if self._clock_watch.compare(self._clock.steady(), self._clock.now()):
             steady = self._starter.pause(self._settings.pause_after_stall)
         claimed, self._claimed = self._claimed, []
+        now = self._clock.now()
         for run in claimed:
+            if run.is_late(now):  # the commit has taken that long
+                run.end(NOT_READY, now)
+                self._unlogged.append(run)
+                continue
             run.not_before = steady
             self._pool.start(run)
             self._timeouts.await_start(run)

@@ -10,7 +10,7 @@ from ..connection.pool import Pool
 from ..database import server
 from ..database.spi import Spi
 from ..database.worker_setting import Settings
-from ..jobs.run import Outcome, Run, RunState
+from ..jobs.run import NOT_READY, Outcome, Run, RunState
 from ..system.clock import Clock
 from .logins import Logins
 from .remote_cancel import RemoteCancel
@@ -49,9 +49,17 @@ class Timeouts:
             self._set(run, run.timeout)
 
     def await_start(self, run: Run) -> None:
-        """Limit how long a run waits for its session."""
+        """Limit how long a run waits for its session, from the moment on at which it is to start."""
         if run.started is None:
-            self._set(run, self._logins.connect_timeout(run.target))
+            steady = self._clock.steady()
+            run.connect_by = max(steady, run.not_before) + self._logins.connect_timeout(run.target)
+            self._set_for_start(run, steady)
+
+    def _set_for_start(self, run: Run, steady: float) -> None:
+        seconds = run.connect_by - steady
+        if run.start_by is not None:
+            seconds = min(seconds, max(0.0, run.start_by - self._clock.now()))
+        self._set(run, seconds)
 
     def stop_overdue(self, steady: float) -> None:
         """Stop the runs whose timers have run out."""
@@ -61,8 +69,12 @@ class Timeouts:
                 continue
             if run.stopping is not None:
                 self._terminate(run)
+            elif run.is_late(self._clock.now()):
+                self._pool.abandon(run, NOT_READY)
             elif run.started is None and run.not_before > steady:
-                self._set(run, run.not_before - steady + self._logins.connect_timeout(run.target))
+                self.await_start(run)
+            elif run.started is None and run.connect_by > steady:
+                self._set_for_start(run, steady)
             elif run.started is None:
                 self._pool.abandon(run, _no_connection(run, self._logins.connect_timeout(run.target)))
             elif steady >= run.started_steady + run.timeout:
