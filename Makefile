@@ -132,7 +132,7 @@ build/regress:
 
 # --- for developers and newcomers: these do all their own set-up (see tools/prepare.sh) ------
 
-DEVELOPER_TARGETS = demo test surface soak bench lint matrix pictures monitoring dist deb
+DEVELOPER_TARGETS = demo test surface soak bench lint matrix pictures monitoring dist deb containers
 .PHONY: $(DEVELOPER_TARGETS)
 
 prepare = @tools/prepare.sh && $(MAKE) -s PG_CONFIG="$$(tools/pg_config.sh)" all
@@ -174,6 +174,10 @@ dist:
 # or only for some: make deb SUITES="trixie" (root; debootstrap, autopkgtest).
 deb: dist
 	@tools/deb.sh $(SUITES)
+
+# What docs/containers.md says, in a chroot (root; debootstrap).
+containers: dist
+	@tools/containers.sh
 
 # Figures, also of the peers; nothing is asserted. QUICK=1: in less than three minutes; SCENARIOS="…": only these.
 bench:

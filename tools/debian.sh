@@ -3,31 +3,37 @@
 
 # The archive of Debian itself among apt's sources, not that of its security updates or of somebody else.
 archive() {
+    [ -z "${DEBIAN_MIRROR:-}" ] || { echo "$DEBIAN_MIRROR"; return; }
     apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 'Label: Debian' \
         'Component: main' | head -n 1
 }
 
 # make_root suite folder: the base system in that folder, by debootstrap; kept packed in build/debian/<suite>.tar.
+# Of two suites, as in sid+experimental, it is that of the first, and the second is there for PostgreSQL.
 make_root() {
+    base=build/debian/${1%%+*}
     mkdir -p build/debian
-    exec 8>"build/debian/$1.tar.lock"
+    # Who its archives are, apt knows from their lists.
+    [ -n "$(archive)" ] || apt-get update -qq
+    [ -n "$(archive)" ] || { echo "apt has no archive of Debian: set DEBIAN_MIRROR" >&2; exit 1; }
+    exec 8>"$base.tar.lock"
     flock 8
-    if [ ! -f "build/debian/$1.tar" ]; then
+    if [ ! -f "$base.tar" ]; then
         command -v debootstrap >/dev/null || { apt-get update -qq; apt-get install -y -qq debootstrap >/dev/null; }
-        DEBIAN_MIRROR=${DEBIAN_MIRROR:-$(archive)}
-        # Who its archives are, apt knows from their lists.
-        [ -n "$DEBIAN_MIRROR" ] || { apt-get update -qq; DEBIAN_MIRROR=$(archive); }
-        [ -n "$DEBIAN_MIRROR" ] || { echo "apt has no archive of Debian: set DEBIAN_MIRROR" >&2; exit 1; }
-        rm -rf "build/debian/$1.base"
-        debootstrap --variant=minbase "$1" "build/debian/$1.base" "$DEBIAN_MIRROR" >"build/debian/$1.log"
-        tar --create --file "build/debian/$1.tar.new" --directory "build/debian/$1.base" .
-        mv "build/debian/$1.tar.new" "build/debian/$1.tar"
-        rm -rf "build/debian/$1.base"
+        rm -rf "$base.base"
+        debootstrap --variant=minbase "${base##*/}" "$base.base" "$(archive)" >"$base.log"
+        tar --create --file "$base.tar.new" --directory "$base.base" .
+        mv "$base.tar.new" "$base.tar"
+        rm -rf "$base.base"
     fi
     exec 8>&-
     rm -rf "$2"
     mkdir -p "$2"
-    tar --extract --file "build/debian/$1.tar" --directory "$2"
+    tar --extract --file "$base.tar" --directory "$2"
+    case $1 in *+*)
+        echo "deb $(archive) ${1#*+} main" >"$2/etc/apt/sources.list.d/second.list"
+        printf '%s\n' 'Package: libpq* postgresql*' "Pin: release a=${1#*+}" 'Pin-Priority: 500' >"$2/etc/apt/preferences.d/second" ;;
+    esac
     mkdir -p "$2/etc/ssl/certs" "$2/cache/build"
     # A frozen mirror's lists may be past their date.
     echo 'Acquire::Check-Valid-Until "false";' >"$2/etc/apt/apt.conf.d/90frozen"

@@ -6,15 +6,10 @@ cd "$(dirname "$0")/.."
 name=elephant_worker-$(sed -n "s/^default_version *= *'\(.*\)'/\1/p" elephant_worker.control)
 dist=build/dist
 rm -rf "$dist"
-mkdir -p "$dist/$name/plpython/wheels"
+mkdir -p "$dist/$name"
 
 git ls-files -z ':!debian' ':!.ci' | tar --create --null --files-from=- | tar --extract --directory "$dist/$name"
-# pip takes one version of a package at a time, and of those only what suits the Python that it runs with.
-sed -n 's/^\([a-z0-9.=-]*\);\{0,1\}.*\( --hash=.*\)/\1\2/p' plpython/requirements.txt | while read -r line; do
-    echo "$line" >"$dist/requirement"
-    build/venv/bin/python -m pip download --quiet --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: \
-        --ignore-requires-python --dest "$dist/$name/plpython/wheels" --requirement "$dist/requirement"
-done
+tools/wheels.sh "$dist/$name/plpython/wheels"
 for wheel in "$dist/$name"/plpython/wheels/*.whl; do
     build/venv/bin/python -m zipfile --list "$wheel" | grep -i 'dist-info/\(licenses/\)\{0,1\}LICENSE' >/dev/null ||
         { echo "${wheel##*/} has no licence with it" >&2; exit 1; }
@@ -22,5 +17,5 @@ done
 chmod -R u=rwX,go=rX "$dist/$name"
 tar --create --directory "$dist" --sort=name --owner=0 --group=0 --numeric-owner \
     --mtime="@$(git log -1 --format=%ct)" "$name" | gzip --no-name >"$dist/$name.tar.gz"
-rm -rf "${dist:?}/$name" "$dist/requirement"
+rm -rf "${dist:?}/$name"
 echo "$dist/$name.tar.gz"

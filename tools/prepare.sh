@@ -39,8 +39,13 @@ export PATH DEBIAN_FRONTEND=noninteractive
 if [ -n "$(missing_packages)" ]; then
     command -v apt-get >/dev/null || { echo "Please install: $(missing_packages)" >&2; exit 1; }
     as_root apt-get update -qq
-    # shellcheck disable=SC2046 # a list of words is wanted
-    as_root apt-get install -y -qq --no-install-recommends $(missing_packages) >/dev/null
+    # Debian has pg_cron for the versions of its releases, not for a coming one.
+    packages=$(missing_packages | tr ' ' '\n' | while read -r package; do
+        case $package in *-cron) apt-cache show "$package" >/dev/null 2>&1 || continue ;; esac
+        echo "$package"
+    done)
+    # shellcheck disable=SC2086 # a list of words is wanted
+    [ -z "$packages" ] || as_root apt-get install -y -qq --no-install-recommends $packages >/dev/null
 fi
 
 if ! cmp -s tools/requirements.txt build/venv/requirements.txt; then

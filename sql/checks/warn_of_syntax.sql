@@ -2,7 +2,6 @@ CREATE FUNCTION @internal@.warn_of_syntax(attribute text, command text) RETURNS 
 LANGUAGE plpython3u STABLE STRICT SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 SET standard_conforming_strings = on
-SET escape_string_warning = off
 AS $python$
 # load elephant
 elephant("database.command_syntax").warn(plpy, attribute, command)

@@ -10,7 +10,6 @@ CREATE FUNCTION @internal@.carry_out_import(
 LANGUAGE plpython3u VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 SET standard_conforming_strings = on
-SET escape_string_warning = off
 SET client_min_messages = error -- what there is to say of a job is said in its note
 AS $python$
 # load elephant

@@ -18,6 +18,9 @@ AS $$
 DECLARE
     runner CONSTANT name := @extschema@.runner_name(role);
     rolname CONSTANT name := (SELECT r.rolname FROM pg_authid r WHERE r.oid = role);
+    -- PostgreSQL 19 would warn of a password that expires soon, in the server's log, at each session.
+    validity CONSTANT interval := interval '10 minutes'
+                                  + coalesce(current_setting('password_expiration_warning_threshold', true), '0')::interval;
     known pg_authid;
 BEGIN
     SELECT * INTO known FROM pg_authid r WHERE r.rolname = runner;
@@ -36,15 +39,15 @@ BEGIN
                   HINT = format('Drop it, the worker makes it again: DROP ROLE %I;', runner);
     END IF;
     IF known.rolpassword IS DISTINCT FROM verifier OR NOT known.rolcanlogin
-       OR known.rolvaliduntil IS NULL OR known.rolvaliduntil < clock_timestamp() + '5 minutes' THEN
+       OR known.rolvaliduntil IS NULL OR known.rolvaliduntil < clock_timestamp() + validity - interval '5 minutes' THEN
         EXECUTE format('ALTER ROLE %I NOSUPERUSER NOCREATEDB NOCREATEROLE INHERIT LOGIN NOREPLICATION NOBYPASSRLS '
                        'CONNECTION LIMIT -1 PASSWORD %L VALID UNTIL %L',
-                       runner, verifier, clock_timestamp() + '10 minutes');
+                       runner, verifier, clock_timestamp() + validity);
     END IF;
     PERFORM @extschema@.copy_role_settings(role, known.oid);
     RETURN runner;
 END
 $$;
 COMMENT ON FUNCTION @extschema@.prepare_runner(oid, text) IS
-    'makes the login role through which runs become this role, for ten minutes and with the worker''s secret, of which it gets the SCRAM verifier; returns its name';
+    'makes the login role through which runs become this role, for ten minutes (PostgreSQL 19: longer, by password_expiration_warning_threshold) and with the worker''s secret, of which it gets the SCRAM verifier; returns its name';
 REVOKE ALL ON FUNCTION @extschema@.prepare_runner(oid, text) FROM PUBLIC;

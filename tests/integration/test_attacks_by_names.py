@@ -15,6 +15,7 @@ from psycopg import sql
 from harness.cluster import Cluster
 from harness.remedies import alternatives, mend
 from harness.scheduler import INTERNAL, SCHEMA, Scheduler, new_scheduler
+from harness.settings import settable
 from harness.waiting import until
 
 
@@ -516,7 +517,8 @@ def test_deep_json(scheduler: Scheduler) -> None:
 )
 def test_a_name_does_not_get_out_of_a_remedy(scheduler: Scheduler, start: str, conforming: str) -> None:
     name = f"{start}ALTER ROLE m SUPERUSER;--"
-    scheduler.execute(f"SET standard_conforming_strings = {conforming}")
+    for setting in settable(scheduler.admin, [f"standard_conforming_strings = {conforming}"]):
+        scheduler.execute(f"SET {setting}")
     described = "SELECT obstacle, (error).hint, remedy FROM describe_obstacles({0}, {0}, {0}, {0})"
     rows = scheduler.execute(described, sql.Literal(name)).fetchall()
     assert {"database", "role", "other role", "server", "member"} < {row.obstacle for row in rows}

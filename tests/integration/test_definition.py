@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from harness.scheduler import Scheduler
+from harness.settings import settable
 
 SOON = "date_trunc('second', now()) + interval '1 hour'"
 # What stands for the schedule in a call, and what it becomes.
@@ -215,6 +216,7 @@ def test_the_command_is_only_parsed(scheduler: Scheduler) -> None:
 
 def test_settings_of_the_session_do_not_change_how_it_is_parsed(scheduler: Scheduler) -> None:
     said = Said(scheduler.admin)
-    scheduler.execute("SET standard_conforming_strings = off")
+    for setting in settable(scheduler.admin, ["standard_conforming_strings = off"]):
+        scheduler.execute(f"SET {setting}")
     scheduler.execute("SELECT insert_job($$SELECT 'C:\\'$$, 'postgres')")
     assert said.all() == []

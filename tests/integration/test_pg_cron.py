@@ -17,7 +17,7 @@ from psycopg import sql
 from harness.cluster import ROOT, USER, Cluster, Installation, pg_config
 from harness.scheduler import SCHEMA, with_template
 from harness.waiting import until
-from tests.integration.test_update import OTHERS_SETTINGS
+from tests.integration.test_update import others_settings
 
 PAGE = (ROOT / "docs/moving-in-from-pg_cron.md").read_text()
 IS_INSTALLED = Path(pg_config("--pkglibdir"), "pg_cron.so").exists()
@@ -492,7 +492,7 @@ def test_a_schema_of_its_name_is_not_used(ours: Side) -> None:
 def test_whatever_is_set(ours: Side) -> None:
     with ours.admin.transaction(force_rollback=True):
         ours.admin.execute("DROP EXTENSION elephant_worker_cron")
-        for name, value in OTHERS_SETTINGS.items():
+        for name, value in others_settings(ours.admin).items():
             if name not in ("default_transaction_isolation", "client_encoding"):
                 ours.admin.execute("SELECT set_config(%s, %s, true)", (name, value))
         ours.admin.execute("CREATE EXTENSION elephant_worker_cron")

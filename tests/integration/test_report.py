@@ -15,6 +15,7 @@ from psycopg import sql
 
 from harness.cluster import ROOT, USER
 from harness.scheduler import SCHEMA, Scheduler
+from harness.settings import settable
 from harness.waiting import until
 
 FILES = ROOT / "plpython/elephant_worker/report"
@@ -325,12 +326,13 @@ def test_settings_of_the_session_change_nothing(scheduler: Scheduler) -> None:
     call = sql.SQL("SELECT {}.report_data()").format(sql.Identifier(SCHEMA)).as_string()
     before = scheduler.value(call)
     for settings in (
-        "SET IntervalStyle = 'sql_standard'; SET DateStyle = 'SQL, DMY'",
-        "SET TimeZone = 'UTC-3'; SET standard_conforming_strings = off",
-        "SET extra_float_digits = -15; SET LOCAL search_path = ''",
+        ("IntervalStyle = 'sql_standard'", "DateStyle = 'SQL, DMY'"),
+        ("TimeZone = 'UTC-3'", "standard_conforming_strings = off"),
+        ("extra_float_digits = -15", "LOCAL search_path = ''"),
     ):
         with scheduler.admin.transaction():
-            scheduler.execute(settings)
+            for setting in settable(scheduler.admin, settings):
+                scheduler.execute(f"SET {setting}")
             after = scheduler.value(call)
         assert after["jobs"] == before["jobs"]
         assert sum(after["coming"]["runs"]) == sum(before["coming"]["runs"]) == 2016

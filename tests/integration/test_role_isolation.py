@@ -103,7 +103,9 @@ def test_the_password_of_a_runner_is_no_way_in(prison: Scheduler) -> None:
     runner = prison.value("SELECT runner_name(%s::regrole)", sql.Identifier(inmate).as_string())
     stored = prison.value("SELECT rolpassword FROM pg_authid WHERE rolname = %s", runner)
     assert stored.startswith("SCRAM-SHA-256$4096:")
-    assert prison.value("SELECT rolvaliduntil < now() + interval '1 hour' FROM pg_authid WHERE rolname = %s", runner)
+    warned = "coalesce(current_setting('password_expiration_warning_threshold', true), '0')::interval"
+    expiry = f"SELECT rolvaliduntil < now() + interval '1 hour' + {warned} FROM pg_authid WHERE rolname = %s"
+    assert prison.value(expiry, runner)
     for word in (runner, stored, ""):
         with pytest.raises(Exception, match=r"authentication failed|no password supplied"):
             prison.cluster.connect_as(runner, prison.dbname, word)

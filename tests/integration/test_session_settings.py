@@ -12,6 +12,7 @@ from psycopg import sql
 
 from harness.cluster import ROOT
 from harness.scheduler import INTERNAL, SCHEMA, Scheduler
+from harness.settings import settable
 
 # Settings of the context user that change how text is read or written, statements are planned, transactions begin.
 # Those of a line are set together: what they do does not overlap.
@@ -126,7 +127,7 @@ def answers(scheduler: Scheduler, questions: list[str], settings: tuple[str, ...
     with scheduler.connect() as session:
         session.execute("SET TimeZone = 'UTC'")
         session.execute("SET jit = off")  # it would take most of the time wherever a switch makes plans look costly
-        for setting in settings:
+        for setting in settable(session, settings):
             session.execute(f"SET {setting}")
         session.execute("SELECT set_config('search_path', %s, false)", (f'"{SCHEMA}", {INTERNAL}',))
         is_shown = not any(setting.startswith(OUTPUT) for setting in settings)
@@ -223,7 +224,7 @@ def test_starts_and_trials(scheduler: Scheduler) -> None:
         "IntervalStyle = iso_8601",
         "array_nulls = off",
     )
-    for setting in defaults:
+    for setting in settable(scheduler.admin, defaults):
         scheduler.execute("ALTER DATABASE {} SET " + setting, sql.Identifier(scheduler.dbname))
     role = scheduler.role()
     scheduler.execute("ALTER ROLE {} SET DateStyle = 'ISO, MDY'", sql.Identifier(role))
@@ -234,7 +235,7 @@ def test_starts_and_trials(scheduler: Scheduler) -> None:
     )
     for settings in [(), *SETTINGS]:
         with scheduler.connect() as session:
-            for setting in settings:
+            for setting in settable(session, settings):
                 session.execute(f"SET {setting}")
             session.execute("SELECT set_config('search_path', %s, false)", (f'"{SCHEMA}", {INTERNAL}',))
             assert session.execute("SELECT start_worker() > 0").fetchone() == (True,)

@@ -6,6 +6,7 @@ import ast
 import hashlib
 import tarfile
 from collections.abc import Callable
+from typing import Any
 
 import psycopg
 import pytest
@@ -13,6 +14,7 @@ from psycopg import sql
 
 from harness.cluster import ROOT, Cluster
 from harness.scheduler import SCHEMA, Scheduler
+from harness.settings import settable
 from harness.waiting import until
 from tests.catalog import assert_same, catalogs
 from tests.releases import DIRECTORY, ORIGIN, UPDATE
@@ -59,11 +61,17 @@ OTHERS_SETTINGS = {
 }
 
 
+def others_settings(session: psycopg.Connection[Any]) -> dict[str, str]:
+    """Those of them that the server has."""
+    settings = settable(session, (f"{name} = {value}" for name, value in OTHERS_SETTINGS.items()))
+    return {setting.partition(" = ")[0]: setting.partition(" = ")[2] for setting in settings}
+
+
 @pytest.mark.parametrize("version", [None, ORIGIN])
 def test_whatever_the_session_is_set_to(database: Callable[..., Scheduler], version: str | None) -> None:
     fresh, scheduler = database(), database()
     scheduler.execute("DROP EXTENSION elephant_worker")
-    for name, value in OTHERS_SETTINGS.items():
+    for name, value in others_settings(scheduler.admin).items():
         scheduler.execute("SET {} = {}", sql.Identifier(name), sql.SQL(value) if "," in value else sql.Literal(value))
     wanted = sql.SQL("VERSION {}").format(version) if version else sql.SQL("")
     scheduler.execute("CREATE EXTENSION elephant_worker SCHEMA {} {}", sql.Identifier(SCHEMA), wanted)
