@@ -61,13 +61,21 @@ healthy() {
     echo "not healthy" >&2
     return 1
 }
+worker() { inside "psql -XAtq -U postgres -c 'SELECT pid FROM scheduler.worker_status'"; }
 job="SELECT scheduler.insert_job('SELECT 1', 'postgres', job_name => 'hello')"
 healthy
 inside "psql -XAtq -U postgres -c \"$job\" >/dev/null"
 [ "$(inside "psql -XAtq -U postgres -c \"SET search_path = scheduler\" -c \"CALL wait_for_run(run_job('hello'), '1 minute')\"")" = 'succeeded|' ]
 inside "cat /proc/1/comm" | grep -qx postgres
-# The launcher brings it back, with its spare.
+# The launcher brings back a worker that has ended together with its spare.
+before=$(worker)
 inside "psql -XAtq -U postgres -c \"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'elephant_worker%'\" >/dev/null"
+for _ in $(seq 90); do
+    after=$(worker)
+    [ -z "$after" ] || [ "$after" = "$before" ] || break
+    sleep 1
+done
+[ -n "$after" ] && [ "$after" != "$before" ]
 healthy
 inside "psql -XAtq -U postgres -c 'SELECT scheduler.stop_worker()'"
 ! inside "$(cat "$root/health")" || exit 1
