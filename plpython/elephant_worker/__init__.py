@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 def module(name: str) -> ModuleType:
     """A module of this package, as "schedule.functions"; imported when it is first asked for."""
-    with vendored():
-        __import__(f"{__name__}.{name}")
-    return sys.modules[f"{__name__}.{name}"]
+    full_name = f"{__name__}.{name}"
+    if full_name not in sys.modules:
+        with vendored():
+            __import__(full_name)
+    return sys.modules[full_name]
