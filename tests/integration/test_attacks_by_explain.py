@@ -18,7 +18,7 @@ VIEWS = (
     "my_job", "member_job", "visible_job", "my_job_log", "member_job_log", "job_stats", "member_once_job",
     "job_overview", "recent_runs", "job_chain", "waiting_run", "job_request",
     "my_job_definition", "member_job_definition", "my_alert", "member_alert", "my_job_change", "member_job_change",
-    "cron.job", "cron.job_run_details",
+    "cron.job", "cron.job_run_details", "problem", "job_problem", "visible_job_log", "member_waiting_run",
 )  # fmt: skip
 # Those that read one table.
 DIRECT = ("my_job", "member_job", "my_job_log", "member_job_log", "member_once_job", "my_alert", "my_job_change")
@@ -63,18 +63,19 @@ class Theatre:
             scheduler.ended(scheduler.value("SELECT run_job(%s)", first.job_id))
         scheduler.value("SELECT pause_jobs()")
         # As the comparison is made: with the value itself.
-        columns = "job_command, job_description, on_failure_command"
+        columns = "job_command, job_description, on_failure_command, datname"
         with scheduler.admin.transaction():
             scheduler.execute("SET LOCAL session_replication_role = replica")
             scheduler.execute(
-                f"UPDATE job SET ({columns}) = ({', '.join(['job_name'] * 3)}) WHERE job_name IS NOT NULL"
+                f"UPDATE job SET ({columns}) = ({', '.join(['job_name'] * 4)}) WHERE job_name IS NOT NULL"
             )
+            scheduler.execute("UPDATE job_statistic SET failure_count = 1")
             scheduler.execute("UPDATE job SET part = 'pg_cron'")
             messages = "exception_message, exception_detail, exception_hint, exception_context, notices, command_tag"
             text = "CASE rolname WHEN {} THEN {} ELSE 'own' END"
             scheduler.execute(
-                f"UPDATE job_log SET ({messages}, job_command) = ({', '.join([text] * 7)})",
-                *[sql.Literal(value) for value in (self.victim, SECRET)] * 7,
+                f"UPDATE job_log SET ({messages}, job_command, datname) = ({', '.join([text] * 8)})",
+                *[sql.Literal(value) for value in (self.victim, SECRET)] * 8,
             )
             scheduler.execute(
                 f"UPDATE job_change SET (changed_by, session_role, call) = ({', '.join([text] * 3)})",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from psycopg import sql
 
 from harness.cluster import USER
-from harness.scheduler import Scheduler, new_scheduler
+from harness.scheduler import INTERNAL, SCHEMA, Scheduler, new_scheduler
 
 # What each of them would have the worker do, or hide what it did. {superuser} and {me} are literals, {job} and
 # {run} are the superuser's.
@@ -183,3 +184,75 @@ def test_who_may_read_all_data_can_dump_it(scheduler: Scheduler, tmp_path: Path)
     ):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             session.execute(statement)
+
+
+def test_no_table_is_written_to(stage: Stage) -> None:
+    """Nor one that the list above does not have, in whatever schema. job and once_job take rows of one's own."""
+    tables = [row.name for row in stage.scheduler.execute(
+        """SELECT c.oid::regclass::text AS name FROM pg_class c JOIN pg_depend d ON d.objid = c.oid AND d.deptype = 'e'
+           JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'elephant_worker' WHERE c.relkind = 'r'"""
+    )]  # fmt: skip
+    assert len(tables) >= 17
+
+    def contents() -> list[Any]:
+        return [stage.scheduler.execute(f"SELECT t.*, t.ctid FROM {table} t").fetchall() for table in tables]
+
+    before = contents()
+    for session in stage.sessions.values():
+        for table in tables:
+            names = session.execute(
+                "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped",
+                (table,),
+            ).fetchall()
+            column = f'"{names[-1].attname}"'
+            statements = [
+                f"UPDATE {table} SET {column} = {column}", f"DELETE FROM {table}", f"TRUNCATE {table}",
+                f"INSERT INTO {table} SELECT * FROM {table}",
+            ]  # fmt: skip
+            for statement in statements[:3] if table in ("job", "once_job") else statements:
+                with pytest.raises(psycopg.Error) as refused:
+                    session.execute(statement)
+                assert refused.value.sqlstate in {"42501", "P0002", "428C9"}, statement
+    assert contents() == before
+
+
+def test_who_may_maintain_tables_gains_nothing(scheduler: Scheduler) -> None:
+    """pg_maintain, of PostgreSQL 17 and later, can lock what it maintains, and so have the worker wait, and no more:
+    it has no statistics made of what users write."""
+    scheduler.start()
+    scheduler.ended(scheduler.value("SELECT run_job(%s)", scheduler.insert("SELECT 'secret'", job_name="secret")))
+    maintainer = scheduler.role("maintainer", scheduler=False)
+    for name in ("pg_maintain", "pg_write_all_data", "pg_signal_backend"):
+        if scheduler.value("SELECT to_regrole(%s) IS NOT NULL", name):
+            scheduler.execute("GRANT {} TO {}", sql.Identifier(name), sql.Identifier(maintainer))
+    session = scheduler.connect_as(maintainer)
+    names = [row.name for row in scheduler.execute(
+        """SELECT c.oid::regclass::text AS name FROM pg_class c JOIN pg_depend d ON d.objid = c.oid AND d.deptype = 'e'
+           JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'elephant_worker' WHERE c.relkind IN ('r', 'v')"""
+    )]  # fmt: skip
+    done = 0
+    for name in names:
+        for statement in (
+            "ANALYZE {}", "VACUUM (FULL, ANALYZE) {}", "REINDEX TABLE {}", "CLUSTER {}", "LOCK TABLE {}",
+            "REFRESH MATERIALIZED VIEW {}", "SELECT FROM {}",
+        ):  # fmt: skip
+            try:
+                session.execute("SET lock_timeout = '5s'")
+                with session.transaction() if statement.startswith("LOCK") else nullcontext():
+                    session.execute(statement.format(name))
+                done += 1
+            except psycopg.Error as error:
+                # 42501; not a table; not clustered; the worker has it.
+                assert error.sqlstate in {"42501", "42809", "42704", "55P03", "0A000"}, (statement, error)  # noqa: PT017
+    assert done > 20  # VACUUM and ANALYZE only warn
+    sampled = scheduler.execute(
+        """SELECT tablename, attname FROM pg_stats
+           WHERE schemaname IN ({}, {}) AND concat(most_common_vals::text, histogram_bounds::text) LIKE '%secret%'""",
+        sql.Literal(SCHEMA), sql.Literal(INTERNAL),
+    ).fetchall()  # fmt: skip
+    assert sampled == []
+    pid = scheduler.value("SELECT pid FROM worker_status")
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        session.execute("SELECT pg_terminate_backend(%s)", (pid,))
+    assert scheduler.run("SELECT 1").state == "succeeded"
+    assert scheduler.value("SELECT pid FROM worker_status") == pid

@@ -150,6 +150,13 @@ def test_the_owner_of_the_control_database_is_not_the_worker(arena: Scheduler) -
     arena.execute("ALTER DATABASE {} OWNER TO {}", sql.Identifier(arena.dbname), sql.Identifier(mallory))
     arena.stop()
     hostile(arena, arena.dbname, mallory)
+    if arena.value("SELECT count(*) FROM pg_settings WHERE name = 'restrict_nonsystem_relation_kind'"):
+        with arena.cluster.connect_as(mallory) as session:
+            session.execute(
+                sql.SQL("ALTER DATABASE {} SET restrict_nonsystem_relation_kind = 'view, foreign-table'").format(
+                    sql.Identifier(arena.dbname)
+                )
+            )
     with arena.cluster.connect(arena.dbname) as admin:
         admin.execute(sql.SQL("SELECT {}.start_worker()").format(sql.Identifier(SCHEMA)))
         goes_on(arena)

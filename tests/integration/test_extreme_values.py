@@ -107,3 +107,33 @@ def test_no_row_stops_the_worker(scheduler: Scheduler) -> None:
     scheduler.start()
     count = succeeded()
     until(lambda: succeeded() >= count + 2, "the victim to go on")
+
+
+@pytest.mark.slow
+def test_no_lost_run_stops_the_next_worker(scheduler: Scheduler) -> None:
+    """When it begins, it works out when the runs that the one before has left are tried again."""
+    jobs = []
+    for column in ("retry_delay", "max_retry_delay", "max_retries", "job_timeout", "job_name", "disable_after"):
+        kind = scheduler.value("SELECT typname FROM pg_attribute a JOIN pg_type t ON t.oid = atttypid "
+                               "WHERE attrelid = 'job'::regclass AND attname = %s", column)  # fmt: skip
+        for value in EXTREMES[kind]:
+            number = scheduler.insert("SELECT pg_sleep(60)", max_retries=3, retry_on=["lost"], retry_delay="1 hour")
+            jobs.append((number, column, value))
+    scheduler.execute("UPDATE worker_setting SET max_running_jobs = 40")
+    scheduler.start()
+    scheduler.execute("SELECT run_job(job_id) FROM member_job")
+    running = "SELECT count(*) FROM job_log WHERE state = 'running'"
+    until(lambda: scheduler.value(running) == len(jobs), "the runs to start")
+    with scheduler.admin.transaction():
+        scheduler.execute("SET LOCAL session_replication_role = replica")
+        for number, column, value in jobs:
+            scheduler.execute(
+                "UPDATE job SET {} = {} WHERE job_id = {}",
+                *(sql.Identifier(column), sql.Literal(value), sql.Literal(number)),
+            )
+    scheduler.kill()
+    scheduler.start()
+    until(lambda: not scheduler.value(running + " AND attempt = 1"), "the next worker to end them")
+    assert scheduler.run("SELECT 1").state == "succeeded"
+    with pytest.raises(psycopg.errors.InvalidParameterValue):
+        scheduler.insert("SELECT 1", retry_on=["lost"], max_retries=3, retry_delay="-1 year 361 days")

@@ -159,8 +159,10 @@ def _session(plpy: Any) -> dict[str, str]:
         """SELECT convert_to(current_database()::text, getdatabaseencoding()) AS dbname,
                (SELECT r.rolname FROM pg_extension e JOIN pg_roles r ON r.oid = e.extowner
                 WHERE e.extname = 'elephant_worker') AS owner,
-               current_setting('transaction_timeout', true) IS NOT NULL AS limits_transactions"""
+               ARRAY(SELECT n FROM unnest('{transaction_timeout,restrict_nonsystem_relation_kind}'::text[]) n
+                     WHERE current_setting(n, true) IS NOT NULL) AS known"""
     )[0]
+    newer = {"transaction_timeout": "0", "restrict_nonsystem_relation_kind": ""}
     return {
         **own_address(prefer_path=True),
         "dbname": row["dbname"].decode(errors="surrogateescape"),
@@ -172,7 +174,7 @@ def _session(plpy: Any) -> dict[str, str]:
         "-c search_path=pg_catalog,pg_temp -c datestyle=ISO -c intervalstyle=postgres "
         "-c standard_conforming_strings=on -c default_transaction_read_only=off "
         "-c default_transaction_deferrable=off -c default_transaction_isolation=read\\ committed"
-        + (" -c transaction_timeout=0" if row["limits_transactions"] else ""),
+        + "".join(f" -c {name}={newer[name]}" for name in row["known"]),
     }
 
 
