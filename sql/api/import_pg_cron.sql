@@ -26,7 +26,7 @@ BEGIN
     END;
     RETURN QUERY SELECT * FROM @extschema@.import_jobs(
         'pg_cron',
-        jsonb_build_object('jobs', coalesce(jobs, @extschema@.read_source('cron', 'job')),
+        jsonb_build_object('jobs', coalesce(jobs, @extschema@.read_source('cron'::name, 'job'::name)),
                            'timezone', timezone, 'match_dom_and_dow', match_dom_and_dow,
                            'port', CASE WHEN is_here THEN current_setting('port')::integer END),
         part, prune, dry_run);

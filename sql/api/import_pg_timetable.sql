@@ -14,9 +14,9 @@ AS $$
 BEGIN
     IF chains IS NULL THEN
         chains := jsonb_build_object(
-            'chain', @extschema@.read_source('timetable', 'chain'),
-            'task', @extschema@.read_source('timetable', 'task'),
-            'parameter', @extschema@.read_source('timetable', 'parameter'));
+            'chain', @extschema@.read_source('timetable'::name, 'chain'::name),
+            'task', @extschema@.read_source('timetable'::name, 'task'::name),
+            'parameter', @extschema@.read_source('timetable'::name, 'parameter'::name));
     END IF;
     RETURN QUERY SELECT * FROM @extschema@.import_jobs(
         'pg_timetable',

@@ -13,10 +13,10 @@ AS $$
 BEGIN
     IF jobs IS NULL THEN
         jobs := jsonb_build_object(
-            'pga_job', @extschema@.read_source('pgagent', 'pga_job'),
-            'pga_jobstep', @extschema@.read_source('pgagent', 'pga_jobstep'),
-            'pga_schedule', @extschema@.read_source('pgagent', 'pga_schedule'),
-            'pga_exception', @extschema@.read_source('pgagent', 'pga_exception'));
+            'pga_job', @extschema@.read_source('pgagent'::name, 'pga_job'::name),
+            'pga_jobstep', @extschema@.read_source('pgagent'::name, 'pga_jobstep'::name),
+            'pga_schedule', @extschema@.read_source('pgagent'::name, 'pga_schedule'::name),
+            'pga_exception', @extschema@.read_source('pgagent'::name, 'pga_exception'::name));
     END IF;
     IF jsonb_typeof(jobs -> 'pga_jobstep') = 'array' THEN
         -- As the agent runs them.

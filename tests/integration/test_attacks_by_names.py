@@ -327,7 +327,7 @@ def overloads(scheduler: Scheduler) -> list[sql.Composed]:
     rows = scheduler.execute(
         """SELECT p.pronamespace::regnamespace::text AS schema, p.proname, p.prokind,
             ARRAY(SELECT format_type(t, NULL) FROM unnest(p.proargtypes) t) AS types
-           FROM pg_proc p WHERE p.pronamespace IN ({}::regnamespace, {}::regnamespace)
+           FROM pg_proc p WHERE p.pronamespace IN ({}::regnamespace, {}::regnamespace, 'cron'::regnamespace)
                AND p.prorettype <> 'trigger'::regtype""",
         sql.Literal(f'"{SCHEMA}"'),
         sql.Literal(INTERNAL),
@@ -355,11 +355,44 @@ def overloads(scheduler: Scheduler) -> list[sql.Composed]:
     ]
 
 
+DOCUMENT = (
+    """'[{"job_name": "third", "job_command": "SELECT 3", "schedule": "@daily", "run_after": ["second"]}]'::jsonb"""
+)
+PGAGENT = """'{"pga_job": [{"jobid": 1, "jobname": "a"}], "pga_schedule": [], "pga_exception": [],
+    "pga_jobstep": [{"jstid": 1, "jstjobid": 1, "jstkind": "s", "jstcode": "SELECT 1", "jstname": "s"}]}'::jsonb"""
+CHAIN = """'{"chain": [{"chain_id": 1, "chain_name": "c", "run_at": "@every 1 hour", "live": true}],
+    "task": [{"task_id": 1, "chain_id": 1, "command": "SELECT 1"}], "parameter": []}'::jsonb"""
+CALLS = (
+    "SELECT define_job('fourth'::text, 'SELECT 1'::text, current_database(), '@daily'::text::job_schedule)",
+    "SELECT update_job('fourth'::text, job_description => 'x'::text)",
+    *(f"SELECT * FROM apply_jobs(jobs => {DOCUMENT}, dry_run => {dry_run}::boolean)" for dry_run in ("true", "false")),
+    "SELECT export_jobs(format => 'json'::text)", "SELECT export_jobs(format => 'sql'::text)",
+    "SELECT * FROM import_crontab('0 4 * * * psql -c \"SELECT 1\"'::text, dry_run => true::boolean)",
+    """SELECT * FROM import_pg_cron(jobs => '[{"jobid": 1, "schedule": "0 0 * * 1", "command": "SELECT 1"}]'::jsonb)""",
+    f"SELECT * FROM import_pgagent(jobs => {PGAGENT})",
+    f"SELECT * FROM import_pg_timetable(chains => {CHAIN})",
+    "SELECT report_data('1 day'::interval), report_html('1 day'::interval)",
+    "CALL wait_for_run(run_once('SELECT 1'::text, current_database()), '1 minute'::interval)",
+    "SELECT cron.schedule('fifth'::text, '@daily'::text, 'SELECT 1'::text)",
+    "SELECT cron.schedule('@daily'::text, 'SELECT 1'::text)", "SELECT cron.unschedule('fifth'::text)",
+    "SELECT cron.unschedule(jobid) FROM cron.job WHERE jobname IS NULL",
+    "SELECT * FROM cron.job_run_details",
+    "SELECT delete_job(name) FROM unnest('{third,fourth}'::text[]) name",
+)  # fmt: skip
+ADMINISTRATION = (
+    "SELECT pause_jobs(), resume_jobs(), confirm_copy(), confirm_role(current_user)",
+    "SELECT mark_delivered(ARRAY[1]::bigint[], 'mail'::text)",
+    "SELECT claim_receiver('mail'::text, 'x'::text, '1 second'::interval)",
+)
+
+
 def test_functions_of_the_same_names_are_not_called(scheduler: Scheduler) -> None:
     mallory, role = scheduler.role("mallory"), scheduler.role("app")
     first = scheduler.insert("SELECT 1", rolname=role, job_name="first", schedule="@hourly")
-    for schema in (SCHEMA, INTERNAL):
+    scheduler.execute("CREATE EXTENSION elephant_worker_cron")
+    for schema in (SCHEMA, INTERNAL, "cron"):
         scheduler.execute("GRANT CREATE ON SCHEMA {} TO {}", sql.Identifier(schema), sql.Identifier(mallory))
+    scheduler.execute("GRANT USAGE ON SCHEMA {} TO {}", sql.Identifier(SCHEMA), sql.Identifier(mallory))
     session = scheduler.connect_as(mallory)
     created = 0
     for statement in overloads(scheduler):
@@ -377,6 +410,8 @@ def test_functions_of_the_same_names_are_not_called(scheduler: Scheduler) -> Non
         scheduler.execute("SELECT * FROM {}", sql.Identifier(view.relname))
     for found in scheduler.execute("SELECT * FROM check_setup()").fetchall():
         assert "trapped" not in f"{found.found} {found.remedy}"
+    for call in ADMINISTRATION:
+        scheduler.execute(call.encode())
     app = scheduler.connect_as(role)
     for connection in (scheduler.admin, app):
         second = connection.execute(
@@ -397,6 +432,8 @@ def test_functions_of_the_same_names_are_not_called(scheduler: Scheduler) -> Non
         connection.execute("SELECT * FROM next_runs('@daily'::text, 'UTC'::text, now(), 5, 'cron'::text)")
         connection.execute("SELECT describe_schedule('@daily'::text, 'UTC'::text, 'cron'::text)")
         connection.execute("SELECT try_job(%s::bigint)", (first,))
+        for call in CALLS:
+            connection.execute(call)
         connection.execute("SELECT cancel_job('second'::text)")
         connection.execute("SELECT delete_job('second'::text)")
     assert "trapped" not in scheduler.cluster.log

@@ -87,7 +87,7 @@ CHANGE = Statement("SELECT @internal@.change_defined_job($1, $2 - $3 || $4)", "i
 DELETE = Statement("DELETE FROM @extschema@.member_job j WHERE j.job_id = ANY ($1)", "int8[]")
 OF_NEW_JOB = Statement(
     """SELECT c.attribute, NULL AS old_value, c.new_value #>> '{}' AS new_value, NULL AS drift
-       FROM @internal@.compare_definitions(@internal@.complete_definition('{}'),
+       FROM @internal@.compare_definitions(@internal@.complete_definition('{}'::jsonb),
                                             @internal@.complete_definition($1 - $2 || $3)) c
        WHERE c.differs AND c.attribute NOT IN ('job_name', 'rolname')""",
     *("jsonb", "text[]", "jsonb"),
@@ -147,7 +147,7 @@ EXPORT = Statement(
     # What has a default that depends on the session is always said.
     """SELECT j.job_id, j.rolname::text, j.job_name, c.attribute, c.new_value::text AS value,
            quote_nullable(c.new_text) AS literal
-       FROM @internal@.complete_definition('{}') d CROSS JOIN @internal@.visible_job j
+       FROM @internal@.complete_definition('{}'::jsonb) d CROSS JOIN @internal@.visible_job j
        CROSS JOIN LATERAL @internal@.compare_definitions(
            d, jsonb_populate_record(NULL::@extschema@.job, to_jsonb(j))) WITH ORDINALITY c
        WHERE j.job_name IS NOT NULL AND ($1 IS NULL OR j.part = $1)
