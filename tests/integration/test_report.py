@@ -364,6 +364,38 @@ def many(scheduler: Scheduler) -> Scheduler:
     return scheduler
 
 
+def test_long_texts_are_bounded_too(scheduler: Scheduler) -> None:
+    """In whatever script; what has no room is counted."""
+    with scheduler.admin.transaction():
+        scheduler.execute("SET LOCAL session_replication_role = replica")
+        scheduler.execute(
+            """INSERT INTO job (job_command, schedule, job_name, defined_by, schedule_set_at, first_run_at)
+               SELECT repeat('x', 1000), array_fill('0 4 31 12 *'::text, ARRAY[100])::text,
+                   left(n || repeat(U&'\\+01F418', 100), 100), 'postgres', now(), now() + interval '1 hour'
+               FROM generate_series(1, 1000) n"""
+        )
+        scheduler.execute(
+            """INSERT INTO job_log (jl_id, job_id, rolname, datname, cause, scheduled_at, job_started, job_finished,
+                                    state, job_command, job_sqlstate, exception_message)
+               SELECT row_number() OVER (), (SELECT min(job_id) FROM job) + n % 1000, 'postgres', 'postgres',
+                   'request', m, m, m, state, 'SELECT 1', 'P0001', left(repeat(chr(20000 + n), 2000), 2000)
+               FROM generate_series(1, 2000) n, unnest(ARRAY['failed', 'lost', 'skipped']) state,
+                   LATERAL (SELECT now() - n * interval '1 second') x (m)"""
+        )
+    for encoding in ("UTF8", "LATIN1"):
+        with scheduler.admin.transaction():
+            scheduler.execute("SET LOCAL client_encoding = {}", sql.Literal(encoding))
+            text = html(scheduler.admin)
+        assert len(text.encode()) < 500_000
+        document = Page(text).document
+        assert 100 < len(document["jobs"]) < document["jobs_total"] == 1000
+        assert 1 <= len(document["failures"]) < document["failures_total"] == 2000
+        # What is there belongs together.
+        assert all(set(job["runs"]) == {"failed", "lost", "skipped"} for job in document["jobs"])
+        assert all(0 <= job < len(document["jobs"]) for failure in document["failures"] for job in failure["jobs"])
+        assert all(len(job["schedule"]) <= 501 for job in document["jobs"])
+
+
 @pytest.mark.slow
 def test_size(many: Scheduler) -> None:
     """It is bounded; nothing is lost but what is counted."""

@@ -287,7 +287,7 @@ SHOWN_ELSEWHERE: dict[str, list[str]] = {
         "reference.md: What would be too much is grouped by `slot` seconds",
     ],
     "test_report.py::test_the_page_needs_nothing_and_fetches_nothing": [
-        "reference.md: It needs a browser not older than 2023, and no network.",
+        "reference.md: It needs a browser not older than 2023, and no network, and has less than 500 kB.",
     ],
     "test_report.py::test_what_has_run": [
         "reference.md: | `role`, `database`, `cluster`, `version`, `sees_all` |",
@@ -302,7 +302,7 @@ SHOWN_ELSEWHERE: dict[str, list[str]] = {
         "reference.md: | `ran` | `runs` and `failures` in each hour of the last 28 days at most",
         "reference.md: | `coming` | the number of due times in each hour of the next 7 days, of up to 10,000 jobs",
         "reference.md: | `durations` | the 8 `slowest` and the 8 most `changed` jobs",
-        "reference.md: | `failures`, `failures_total` | the 50 most frequent messages",
+        "reference.md: | `failures`, `failures_total` | the most frequent messages, at most 50",
     ],
     "test_report.py::test_what_was_missed": [
         "reference.md: For `missed`, `count` is the number of due times",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import astuple, fields
+from dataclasses import fields
+from operator import attrgetter
 
 from ..jobs.alerts import FAILING, Alert, AlertEvent, Episode, Episodes
 from . import worker_request
@@ -11,7 +12,10 @@ from .spi import Spi, Statement
 
 # The types of the columns that the fields of an Alert go to, in their order.
 TYPES = ("text", "float8", "int8", "text", "int8") + ("name",) * 3 + ("text", "int4", "bool", "int4") + ("float8",) * 2
-FIELDS = ", ".join(field.name for field in fields(Alert))
+NAMES = [field.name for field in fields(Alert)]
+FIELDS = ", ".join(NAMES)
+# astuple() of dataclasses copies each value, which takes longer than all the rest.
+values_of = attrgetter(*NAMES)
 ADD = Statement(
     f"""INSERT INTO @extschema@.alert
            (alert_id, event, raised_at, job_id, job_name, jl_id, rolname, datname, server, sqlstate, attempt, retry,
@@ -34,7 +38,7 @@ ADD = Statement(
 
 def add(spi: Spi, alerts: Sequence[Alert]) -> None:
     """Write alerts; a job that they are about without a role or database says which."""
-    columns = [list(column) for column in zip(*(astuple(alert) for alert in alerts))]
+    columns = [list(column) for column in zip(*map(values_of, alerts))]
     try:
         spi.execute(ADD, [alert.job_id for alert in alerts], *columns)
     except spi.exceptions.UniqueViolation:

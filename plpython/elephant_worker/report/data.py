@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from math import floor, log
 from typing import Any
 
@@ -13,10 +13,15 @@ from ..database.spi import Spi
 from ..schedule.hours import HOUR, Due, due_per_hour
 from ..version import VERSION
 
-# Jobs beyond these are counted only.
+# Jobs beyond these are counted only. Of each part as much is shown as has room; what matters most comes first.
 MOST_JOBS = 1000  # jobs
 # Runs are shown one by one, or grouped by time where the document would become larger than this.
-MOST_BYTES = 420_000  # bytes
+MOST_BYTES = 437_000  # bytes
+MOST_BYTES_OF_PROBLEMS = 80_000  # bytes
+MOST_BYTES_OF_FAILURES = 50_000  # bytes
+MOST_BYTES_OF_DURATIONS = 12_000  # bytes
+# What is shown of a schedule.
+MOST_OF_SCHEDULE = 500  # characters
 # What a state of a job and each of its marks take at most, in JSON without blanks.
 BYTES_OF_STATE = 60  # bytes
 BYTES_OF_MARK = 20  # bytes
@@ -35,37 +40,83 @@ CHANGE = 1.25  # times
 MOMENT = 0.05  # seconds
 
 
-def collect(spi: Spi, seconds: float) -> dict[str, Any]:
-    """The document; docs/reference.md describes it."""
+Size = Callable[[Any], int]
+
+
+def size_in_utf8(value: Any) -> int:
+    """The bytes of a part of the document where texts are written as they are."""
+    return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
+
+
+def size_in_ascii(value: Any) -> int:
+    """The bytes of a part of the document where texts are escaped."""
+    return len(json.dumps(value, separators=(",", ":")))
+
+
+def collect(spi: Spi, seconds: float, size: Size = size_in_utf8) -> dict[str, Any]:
+    """The document, which has at most MOST_BYTES by that size; docs/reference.md describes it."""
     about = tables.circumstances(spi)
     until = about["made_at"]
     since = float(floor(until - seconds))  # due times are whole seconds, mostly
-    problems = tables.problems(spi)
+    found = tables.problems(spi)
+    problems = _that_fit(map(_without_total, found), MOST_BYTES_OF_PROBLEMS, size)
     first = list(dict.fromkeys(row["job_id"] for row in problems if row["job_id"] is not None))
     lanes = tables.lanes(spi, since, until, first, MOST_JOBS)
-    places = {row["lane"]: place for place, row in enumerate(lanes)}
+    failures = tables.failures(spi, since, until)
+    document: dict[str, Any] = {
+        "version": VERSION,
+        **about,
+        "since": since,
+        "problems": problems,
+        "problems_total": _total(found),
+        "jobs": [],
+        "jobs_total": _total(lanes),
+        "runs": {},
+        "ran": _ran(spi, since, until),
+        "coming": _coming(spi, until),
+        "durations": [],
+        "failures": _that_fit(map(_failure, failures), MOST_BYTES_OF_FAILURES, size),
+        "failures_total": _total(failures),
+    }
+    room = MOST_BYTES - MOST_BYTES_OF_DURATIONS - size(document)
+    jobs = dict(_jobs_that_fit(lanes, room, size))
+    lanes = lanes[: len(jobs)]
+    places = {lane: place for place, lane in enumerate(jobs)}
     states: dict[str, int] = defaultdict(int)
     for row in lanes:
         for state, count in _states(row):
             states[state] += count
-    jobs = {row["lane"]: _job(row) for row in lanes}
-    document = {
-        "version": VERSION,
-        **about,
-        "since": since,
-        "problems": [_without_total(row) for row in problems],
-        "problems_total": _total(problems),
+    for failure in document["failures"]:
+        # Those that are not among the jobs of the report are counted only.
+        failure["jobs"] = [places[lane] for lane in failure["jobs"] if lane in places]
+    document |= {
         "jobs": list(jobs.values()),
-        "jobs_total": _total(lanes),
         "runs": dict(states),
-        "ran": _ran(spi, since, until),
-        "coming": _coming(spi, until),
         "durations": _durations(spi, since, until, places),
-        **_failures(spi, since, until, places),
     }
-    used = len(json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode())
-    _add_runs(spi, since, until, lanes, jobs, MOST_BYTES - used)
+    _add_runs(spi, since, until, lanes, jobs, MOST_BYTES - size(document))
     return document
+
+
+def _that_fit(rows: Iterable[dict[str, Any]], room: int, size: Size) -> list[dict[str, Any]]:
+    """The first rows, as many as fit into so many bytes."""
+    fitting = []
+    for row in rows:
+        room -= size(row) + 1
+        if room < 0:
+            break
+        fitting.append(row)
+    return fitting
+
+
+def _jobs_that_fit(rows: list[dict[str, Any]], room: int, size: Size) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The first jobs by their lanes, as many as fit with one mark for each state of their runs."""
+    for row in rows:
+        job = _job(row)
+        room -= size(job) + 1 + sum(BYTES_OF_STATE + BYTES_OF_MARK for _ in _states(row))
+        if room < 0:
+            return
+        yield row["lane"], job
 
 
 def _total(rows: list[dict[str, Any]]) -> int:
@@ -101,6 +152,8 @@ def _states(row: dict[str, Any]) -> Iterator[tuple[str, int]]:
 def _job(row: dict[str, Any]) -> dict[str, Any]:
     """What is not there, or as with most jobs, is left out."""
     job = {name: row[name] for name in ("job", "rolname", "datname", "server", "schedule", "timezone") if row[name]}
+    if len(job.get("schedule", "")) > MOST_OF_SCHEDULE:
+        job["schedule"] = job["schedule"][:MOST_OF_SCHEDULE] + "\u2026"
     if row["lane"]:
         job["job_id"] = row["lane"]
     if row["next_run_at"]:
@@ -178,14 +231,5 @@ def _durations(spi: Spi, since: float, until: float, places: dict[int, int]) -> 
     ]
 
 
-def _failures(spi: Spi, since: float, until: float, places: dict[int, int]) -> dict[str, Any]:
-    rows = tables.failures(spi, since, until)
-    failures = [
-        {
-            **{key: row[key] for key in ("message", "sqlstate", "runs", "first", "last", "job_count")},
-            # Those that are not among the jobs of the report are counted only.
-            "jobs": [places[lane] for lane in row["jobs"] if lane in places],
-        }
-        for row in rows
-    ]
-    return {"failures": failures, "failures_total": _total(rows)}
+def _failure(row: dict[str, Any]) -> dict[str, Any]:
+    return {key: row[key] for key in ("message", "sqlstate", "runs", "first", "last", "job_count", "jobs")}

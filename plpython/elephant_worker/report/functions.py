@@ -8,7 +8,7 @@ from typing import Any
 from ..database.report import client_knows_utf8
 from ..database.spi import Spi
 from ..errors import UserError
-from .data import collect
+from .data import collect, size_in_ascii, size_in_utf8
 from .page import page
 
 SHORTEST, LONGEST = 1, 3660 * 86400  # seconds
@@ -26,8 +26,11 @@ def write_report(
                 "The interval says how far back from now to look: at least 1 second, at most 10 years.",
                 f"For example {caller}('7 days'); what log_max_age has removed is gone.",
             )
-        document = collect(spi, seconds)
-        text = page(document, client_knows_utf8(spi)) if as_page else json.dumps(document)
+        if as_page:
+            utf8 = client_knows_utf8(spi)
+            text = page(collect(spi, seconds, size_in_utf8 if utf8 else size_in_ascii), utf8)
+        else:
+            text = json.dumps(collect(spi, seconds))
     except spi.Error as error:
         return {"report": None, "user_error": UserError.of(error).as_row()}
     except UserError as error:
