@@ -1,10 +1,11 @@
-"""How long report_html() takes for 1000 jobs with 100 000 runs in a day, and how large the page is."""
+"""How long report_html() and the view metric take for 1000 jobs with 100 000 runs in a day; how large the page is."""
 
 from __future__ import annotations
 
 import time
 
 from bench.context import Context
+from bench.process import cpu_seconds
 from harness.past import Past, live_through
 
 DAY = 86400.0  # seconds
@@ -18,6 +19,11 @@ SCHEDULES = [
     "H H * * *",
     "0 9 * * 1",
 ]
+QUERIES = {
+    "report_html()": "SELECT octet_length(report_html())",
+    "report_data()": "SELECT octet_length(report_data()::text)",
+    "metric": "SELECT count(*) FROM metric",
+}
 ZONES = ["UTC", "Europe/Berlin", "Asia/Tokyo"]
 
 
@@ -29,11 +35,14 @@ def measure(context: Context) -> None:
         ours.stop_worker()
         live_through(admin, [_job(number, DAY / runs) for number in range(jobs)], DAY)
         for _ in range(1 if context.quick else 5):
-            for call in ("report_html()", "report_data()::text"):
-                began = time.perf_counter()
-                size = ours.server.value(f"SELECT octet_length({call})")
-                context.record(call.partition("(")[0], ours.name, case, "ms", [(time.perf_counter() - began) * 1000])
-                context.record(f"size of {call.partition('(')[0]}", ours.name, case, "kB", [size / 1000])
+            for name, query in QUERIES.items():
+                began, cpu = time.perf_counter(), cpu_seconds(admin.info.backend_pid)
+                size = ours.server.value(query)
+                cpu = cpu_seconds(admin.info.backend_pid) - cpu
+                context.record(name, ours.name, case, "ms", [(time.perf_counter() - began) * 1000])
+                context.record(f"CPU of {name}", ours.name, case, "ms", [cpu * 1000])
+                if name != "metric":
+                    context.record(f"size of {name}", ours.name, case, "kB", [size / 1000])
 
 
 def _job(number: int, every: float) -> Past:

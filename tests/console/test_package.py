@@ -5,6 +5,7 @@ from __future__ import annotations
 import configparser
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -48,7 +49,7 @@ def test_installing_it(tmp_path: Path) -> None:
     assert re.search(r"^elephant-console, version \d", program.stdout), program.stderr
 
 
-def test_the_unit() -> None:
+def test_the_unit(tmp_path: Path) -> None:
     """Its command is one that the program understands."""
     unit = configparser.ConfigParser(interpolation=None)
     unit.optionxform = str  # type: ignore[method-assign,assignment]
@@ -58,6 +59,11 @@ def test_the_unit() -> None:
     name, _, file = unit["Service"]["LoadCredential"].partition(":")
     assert file == "/etc/elephant_worker/console.toml"
     assert f"${{CREDENTIALS_DIRECTORY}}/{name}" in arguments
+    if analyze := shutil.which("systemd-analyze"):  # which asks whether the program is there
+        copy = tmp_path / "elephant-console.service"
+        copy.write_text((CONSOLE / "elephant-console.service").read_text().replace(program, "/bin/true"))
+        verified = subprocess.run([analyze, "verify", str(copy)], capture_output=True, text=True)
+        assert (verified.returncode, verified.stderr) == (0, "")
     done = subprocess.run(
         [sys.executable, "-m", "elephant_console", *arguments, "--help"],
         env={"PYTHONPATH": str(CONSOLE / "src"), "LANG": "C.UTF-8"},

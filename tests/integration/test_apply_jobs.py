@@ -14,6 +14,7 @@ from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 
 from harness.cluster import ROOT
+from harness.isolation import interleavings, play
 from harness.scheduler import Scheduler
 
 SEED = random.randrange(2**32)
@@ -363,6 +364,35 @@ def test_in_a_transaction_that_is_rolled_back(scheduler: Scheduler, app: psycopg
     assert apply(app, SHOP[:1], "shop", prune=True)[-1].action == "delete"
     app.execute("ROLLBACK")
     assert scheduler.value("SELECT count(*) FROM job") == 0
+
+
+@pytest.mark.parametrize(
+    ("level", "there"), [("READ COMMITTED", False), ("READ COMMITTED", True), ("REPEATABLE READ", False)]
+)
+def test_two_sessions_at_once(scheduler: Scheduler, level: str, there: bool) -> None:
+    """However their steps lie, there is one set of jobs, and it is what one of the calls says."""
+    role = scheduler.role()
+    sessions = [scheduler.connect_as(role) for _ in range(2)]
+    scripts = [
+        [
+            f"BEGIN ISOLATION LEVEL {level}; SELECT 1",
+            f"SELECT * FROM apply_jobs('{json.dumps(document)}', 'shop')",
+            "COMMIT",
+        ]
+        for document in (SHOP, [{**job, "job_description": "other"} for job in SHOP])
+    ]
+    for order in interleavings(*scripts):
+        scheduler.execute("DELETE FROM job")
+        if there:
+            apply(sessions[0], [{**job, "schedule": "@yearly", "run_after": []} for job in SHOP], "shop")
+        outcomes = play(sessions, scheduler.admin, scripts, order)
+        failed = [outcome for each in outcomes for outcome in each if isinstance(outcome, str)]
+        assert failed in ([], ["40001"])
+        if level == "READ COMMITTED":
+            assert failed == []
+        jobs = scheduler.execute("SELECT job_name, job_description FROM job ORDER BY job_id").fetchall()
+        assert [job.job_name for job in jobs] == ["load", "report"]
+        assert len({job.job_description for job in jobs}) == 1
 
 
 def test_the_schema_of_documents(scheduler: Scheduler) -> None:

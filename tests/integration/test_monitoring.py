@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import subprocess
 from collections.abc import Iterator
 from typing import Any
@@ -14,6 +15,7 @@ import yaml
 from psycopg import sql
 
 from harness.cluster import ROOT
+from harness.documents import blocks
 from harness.scheduler import SCHEMA, Scheduler
 
 FOLDER = ROOT / "monitoring"
@@ -94,10 +96,14 @@ def test_dashboards_and_rules_ask_for_what_there_is(scheduler: Scheduler, monito
 
 
 def test_the_check_of_nagios(scheduler: Scheduler, monitor: str) -> None:
+    (block,) = (block for block in blocks(ROOT / "docs/monitoring.md") if block.run_by and "check_elep" in block.code)
+    program, conninfo = shlex.split(block.code)
+    assert "host" in psycopg.conninfo.conninfo_to_dict(conninfo)
+
     def check(dbname: str = scheduler.dbname) -> tuple[int, str]:
         done = subprocess.run(
             [
-                FOLDER / "check_elephant_worker",
+                ROOT / program,
                 psycopg.conninfo.make_conninfo(
                     host="127.0.0.1", port=scheduler.cluster.port, user=monitor, password=monitor, dbname=dbname
                 ),

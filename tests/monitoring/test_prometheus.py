@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
+import shlex
 import socket
 import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from psycopg import sql
 
 from harness.cluster import ROOT, Cluster
+from harness.documents import blocks
 from harness.scheduler import SCHEMA, TEMPLATE, Scheduler
 from harness.waiting import until
 from tests.conftest import *  # noqa: F403 - fixtures
 
 FOLDER = ROOT / "monitoring"
+PAGE = (ROOT / "docs/monitoring.md").read_text()
 
 
 def promtool(*arguments: str, given: str = "") -> None:
@@ -30,6 +33,13 @@ def promtool(*arguments: str, given: str = "") -> None:
 def test_rules() -> None:
     promtool("check", "rules", "alerts.rules.yml")
     promtool("test", "rules", "alerts.test.yml")
+
+
+def test_the_configuration_of_the_document(tmp_path: Path) -> None:
+    (text,) = re.findall(r"^```yaml\n(rule_files.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    file = tmp_path / "prometheus.yml"
+    file.write_text(text.replace("monitoring/alerts.rules.yml", str(FOLDER / "alerts.rules.yml")))
+    promtool("check", "config", str(file))
 
 
 @pytest.fixture
@@ -60,23 +70,26 @@ def scraped(monitored: Scheduler) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = shutil.which("prometheus-postgres-exporter")
-    assert command is not None
+    (block,) = (block for block in blocks(ROOT / "docs/monitoring.md") if "DATA_SOURCE_NAME" in block.code)
+    source, *command = shlex.split(block.code.replace("\\\n", ""))
+    source = source.partition("=")[2].replace("user=monitoring", "user=monitor password=monitor")
+    server = f"host=127.0.0.1 port={scheduler.cluster.port} dbname=monitored"
+    source = source.replace("host=/var/run/postgresql dbname=postgres", server)
+    assert server in source
     exporter = subprocess.Popen(
         [
-            command,
-            f"--extend.query-path={FOLDER / 'postgres_exporter.yml'}",
+            *command,
             f"--web.listen-address=127.0.0.1:{port}",
             "--disable-default-metrics",
             "--disable-settings-metrics",
         ],
         env={
             **os.environ,
-            "DATA_SOURCE_NAME": f"postgresql://monitor:monitor@127.0.0.1:{scheduler.cluster.port}/monitored"
-            "?sslmode=disable",
+            "DATA_SOURCE_NAME": source,
         },
         stderr=subprocess.PIPE,
         text=True,
+        cwd=ROOT,
     )
 
     def scrape() -> str:
