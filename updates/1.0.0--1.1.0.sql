@@ -22,7 +22,9 @@ END
 $$;
 
 -- What the worker knows of a job.
-ALTER TABLE @extschema@.finished_dependency ADD COLUMN state text;
+ALTER TABLE @extschema@.finished_dependency
+    ADD COLUMN state text,
+    ADD COLUMN unchecked boolean NOT NULL DEFAULT false;
 ALTER TABLE @extschema@.job_state
     ADD COLUMN schedule text,
     ADD COLUMN timezone text,
@@ -30,7 +32,8 @@ ALTER TABLE @extschema@.job_state
     ADD COLUMN starts_at timestamptz,
     ADD COLUMN ends_at timestamptz,
     ADD COLUMN overdue_told_at timestamptz,
-    ADD COLUMN resume_at timestamptz;
+    ADD COLUMN resume_at timestamptz,
+    ADD COLUMN rolname name NOT NULL DEFAULT '';
 
 -- A worker of 1.0.0 that runs goes on by these names, until it has seen the new version and has left.
 DO $$
@@ -215,7 +218,7 @@ SET rolname = CASE WHEN r.kind <> 'run' THEN r.requested_by
                    ELSE coalesce((SELECT j.rolname FROM @extschema@.job j WHERE j.job_id = r.job_id), '') END;
 ALTER TABLE @extschema@.worker_request ADD COLUMN disabled boolean NOT NULL DEFAULT false;
 CREATE INDEX worker_request_role ON @extschema@.worker_request (kind, rolname, request_id);
-CREATE INDEX worker_request_job ON @extschema@.worker_request (job_id, request_id) WHERE kind = 'run';
+CREATE INDEX worker_request_job ON @extschema@.worker_request (job_id, request_id) WHERE kind IN ('run', 'define');
 
 -- With a TOAST table, which pg_repack expects.
 ALTER TABLE @extschema@.job_statistic

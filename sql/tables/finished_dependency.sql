@@ -5,8 +5,11 @@ CREATE TABLE @extschema@.finished_dependency (
     jl_id bigint NOT NULL,
     fulfilled boolean NOT NULL,
     state text,
+    unchecked boolean NOT NULL DEFAULT false,
     PRIMARY KEY (job_id, after_job_id)
 );
+
+CREATE INDEX finished_dependency_unchecked ON @extschema@.finished_dependency (job_id) WHERE unchecked;
 
 COMMENT ON TABLE @extschema@.finished_dependency IS
     'how the jobs in run_after have ended since the dependent job was last started for them; see job_chain';
@@ -17,5 +20,7 @@ COMMENT ON COLUMN @extschema@.finished_dependency.fulfilled IS 'whether it ended
 
 COMMENT ON COLUMN @extschema@.finished_dependency.state IS
     'how it ended: run_when is asked when the job could start; NULL in rows of version 1.0.0: fulfilled counts';
+COMMENT ON COLUMN @extschema@.finished_dependency.unchecked IS
+    'whether the worker has yet to look whether the job can start: many jobs waited for this one';
 
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.finished_dependency', '');

@@ -12,7 +12,8 @@ CREATE TABLE @extschema@.job_state (
     starts_at timestamptz,
     ends_at timestamptz,
     overdue_told_at timestamptz,
-    resume_at timestamptz
+    resume_at timestamptz,
+    rolname name NOT NULL DEFAULT ''
 ) WITH (fillfactor = 70);
 
 CREATE INDEX job_state_resume_at ON @extschema@.job_state (job_id) WHERE resume_at IS NOT NULL;
@@ -20,6 +21,8 @@ CREATE INDEX job_state_resume_at ON @extschema@.job_state (job_id) WHERE resume_
 CREATE INDEX job_state_quarantined ON @extschema@.job_state (job_id) WHERE quarantined_reason IS NOT NULL;
 CREATE INDEX job_state_disabled ON @extschema@.job_state (job_id) WHERE disabled_at IS NOT NULL;
 CREATE INDEX job_state_next_run_at ON @extschema@.job_state (next_run_at, job_id) WHERE next_run_at IS NOT NULL;
+-- To find what other roles have due where one has more due than it may run.
+CREATE INDEX job_state_rolname ON @extschema@.job_state (rolname, next_run_at, job_id) WHERE next_run_at IS NOT NULL;
 
 COMMENT ON TABLE @extschema@.job_state IS
     'when each job is due next; separate from job so that the worker never waits for a transaction of a user';
@@ -42,5 +45,7 @@ COMMENT ON COLUMN @extschema@.job_state.ends_at IS 'see schedule';
 COMMENT ON COLUMN @extschema@.job_state.overdue_told_at IS 'when the last alert said that the job is overdue';
 COMMENT ON COLUMN @extschema@.job_state.resume_at IS
     'the due time that waits until the active run of the job has ended; next_run_at is NULL then';
+COMMENT ON COLUMN @extschema@.job_state.rolname IS
+    'the role of the job, as of the definition that the worker has followed last; empty: not known, in a dump of 1.0.0';
 
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.job_state', '');

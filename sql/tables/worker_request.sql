@@ -19,7 +19,7 @@ CREATE TABLE @extschema@.worker_request (
 
 CREATE INDEX worker_request_message ON @extschema@.worker_request (request_id) WHERE kind <> 'run';
 CREATE INDEX worker_request_role ON @extschema@.worker_request (kind, rolname, request_id);
-CREATE INDEX worker_request_job ON @extschema@.worker_request (job_id, request_id) WHERE kind = 'run';
+CREATE INDEX worker_request_job ON @extschema@.worker_request (job_id, request_id) WHERE kind IN ('run', 'define');
 CREATE INDEX worker_request_retry ON @extschema@.worker_request (job_id) WHERE cause = 'retry';
 
 COMMENT ON TABLE @extschema@.worker_request IS 'requests that the worker has not yet dealt with';
@@ -38,7 +38,7 @@ COMMENT ON COLUMN @extschema@.worker_request.withdrawn IS 'whether the run was c
 COMMENT ON COLUMN @extschema@.worker_request.requested_by IS 'the role that made the request';
 COMMENT ON COLUMN @extschema@.worker_request.requested_at IS 'when it was made';
 COMMENT ON COLUMN @extschema@.worker_request.rolname IS
-    'for ''run'' the role that it will run as, else the role that made the request';
+    'for ''run'' the role that it will run as, for ''define'' and ''disable'' the role of the job, else the role that made the request';
 COMMENT ON COLUMN @extschema@.worker_request.disabled IS 'for ''run'' whether the job has been disabled since';
 
 -- The numbers of runs must continue after a restore. The requests need not: restored jobs make their own.

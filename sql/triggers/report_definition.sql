@@ -5,9 +5,9 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF TG_LEVEL = 'ROW' THEN
-        INSERT INTO @extschema@.worker_request (kind, job_id) VALUES ('disable', NEW.job_id);
+        INSERT INTO @extschema@.worker_request (kind, job_id, rolname) VALUES ('disable', NEW.job_id, NEW.rolname);
     ELSE
-        INSERT INTO @extschema@.worker_request (kind, job_id) SELECT 'define', c.job_id FROM changed c;
+        INSERT INTO @extschema@.worker_request (kind, job_id, rolname) SELECT 'define', c.job_id, c.rolname FROM changed c;
     END IF;
     RETURN NULL;
 END
@@ -37,7 +37,7 @@ AS $$
 BEGIN
     -- What a new job was due before is of no interest to anybody, as long as that is still to come.
     IF TG_OP = 'UPDATE' OR NEW.first_run_at <= clock_timestamp() THEN
-        INSERT INTO @extschema@.worker_request (kind, job_id) VALUES ('define', NEW.job_id);
+        INSERT INTO @extschema@.worker_request (kind, job_id, rolname) VALUES ('define', NEW.job_id, NEW.rolname);
     END IF;
     RETURN NULL;
 END

@@ -18,7 +18,8 @@ LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    INSERT INTO @extschema@.worker_request (kind, job_id) VALUES ('define', coalesce(NEW.job_id, OLD.job_id));
+    INSERT INTO @extschema@.worker_request (kind, job_id, rolname)
+    VALUES ('define', coalesce(NEW.job_id, OLD.job_id), coalesce(NEW.rolname, OLD.rolname));
     RETURN NULL;
 END
 $$;

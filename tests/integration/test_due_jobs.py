@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from harness.scheduler import SCHEMA, Scheduler
-from harness.waiting import until
 
 # The functions of the extension begin with what loads its package.
 READ = """
@@ -62,25 +61,55 @@ def test_of_one_due_time_a_part_may_have_been_read(scheduler: Scheduler, jobs: l
     assert read(scheduler, 2, [400.0] * 5) == [*jobs, 0]
 
 
-def test_statements_that_were_planned_when_there_were_no_jobs_do_not_read_all_of_them(scheduler: Scheduler) -> None:
-    scheduler.execute("ANALYZE job, once_job, job_state, job_statistic, job_log, worker_request")
-    scheduler.start()
-    for _ in range(2):
-        assert scheduler.run("SELECT 1").state == "succeeded"
-    many, runs = 3000, 20
+READ_MESSAGES = """
+request = elephant("database.worker_request")
+messages, more = request.take_messages(elephant("database.spi").Spi(plpy, schema), size)
+return [number for kind in messages.values() for number in kind]
+"""
+READ_BY_ROLE = """
+spi = elephant("database.spi").Spi(plpy, schema)
+state = elephant("database.job_state")
+held = elephant("jobs.run_queue").Held(roles=frozenset(full))
+first = state.next_due(spi, (float("-inf"), 0), held) if full else None
+due = state.due(spi, 300.0, 2, (float("-inf"), 0), held, by_role=True)
+return [*(entry.job_id for entry in due), first[1] if first else 0]
+"""
+
+
+def make(scheduler: Scheduler, name: str, parameters: str, body: str) -> None:
+    """A function that runs the worker's own code."""
+    loader = scheduler.value("SELECT prosrc FROM pg_proc WHERE proname = 'run_worker_loop'").partition(
+        "return elephant("
+    )[0]
     scheduler.admin.execute(
-        """INSERT INTO member_job (job_command, datname, schedule, timezone)
-           SELECT 'SELECT 1', current_database(), '0 0 1 1 *', 'UTC' FROM generate_series(1, %s)""",
-        (many,),
+        f"CREATE FUNCTION {name}(schema text, {parameters}) RETURNS bigint[] "
+        f"LANGUAGE plpython3u AS $body${loader}{body}$body$"
     )
-    until(lambda: scheduler.value("SELECT count(*) FROM job_state") >= many)
-    read = """SELECT sum(seq_tup_read + idx_tup_fetch) FROM pg_stat_user_tables
-              WHERE schemaname = %s AND relname IN ('job', 'job_state')"""
-    before = scheduler.value(read, SCHEMA)
-    for _ in range(runs):
-        assert scheduler.run("SELECT 1").state == "succeeded"
-    pid = scheduler.value("SELECT pid FROM worker_status")
-    scheduler.stop()
-    # It has reported what it has read when it has gone, at the latest; some of it is of the definitions.
-    until(lambda: not scheduler.value("SELECT count(*) FROM pg_stat_activity WHERE pid = %s", pid))
-    assert scheduler.value(read, SCHEMA) - before < many * runs
+
+
+def test_definitions_are_followed_from_role_to_role(scheduler: Scheduler) -> None:
+    mallory, victim = scheduler.role("mallory"), scheduler.role("victim")
+    many = [scheduler.insert("SELECT 1", rolname=mallory) for _ in range(20)]
+    one = scheduler.insert("SELECT 1", rolname=victim)
+    make(scheduler, "take_messages", "size int", READ_MESSAGES)
+    scheduler.execute("UPDATE worker_state SET pid = pg_backend_pid()")
+    taken = scheduler.value("SELECT take_messages(%s, 5)", f'"{SCHEMA}"')
+    assert sorted(taken) == [*many[:4], one]
+    taken = scheduler.value("SELECT take_messages(%s, 100)", f'"{SCHEMA}"')
+    assert sorted(taken) == many[4:]
+
+
+def test_what_is_due_is_read_from_role_to_role(scheduler: Scheduler) -> None:
+    roles = [scheduler.role(name) for name in ("mallory", "monitor", "victim")]
+    jobs = [scheduler.insert("SELECT 1", rolname=role) for role in (*[roles[0]] * 20, roles[1], *[roles[2]] * 3)]
+    scheduler.admin.execute(
+        """INSERT INTO job_state (job_id, schedule_set_at, next_run_at, rolname)
+           SELECT j.job_id, now(), to_timestamp(100 + j.job_id - %s), j.rolname FROM job j""",
+        (jobs[0],),
+    )
+    make(scheduler, "read_by_role", '"full" text[]', READ_BY_ROLE)
+    read = "SELECT read_by_role(%s, %s)"
+    assert scheduler.value(read, f'"{SCHEMA}"', []) == [*jobs[:2], jobs[20], *jobs[21:23], 0]
+    assert scheduler.value(read, f'"{SCHEMA}"', roles[:1]) == [jobs[20], *jobs[21:23], jobs[20]]
+    assert scheduler.value(read, f'"{SCHEMA}"', roles[:2]) == [*jobs[21:23], jobs[21]]
+    assert scheduler.value(read, f'"{SCHEMA}"', roles) == [0]

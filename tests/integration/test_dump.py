@@ -71,7 +71,7 @@ def test_dump_and_restore(scheduler: Scheduler, own_cluster: Callable[..., Clust
 NOT_DUMPED = {
     "alert_receiver": "says who is sending alerts at this moment: after a restore nobody is",
     "known_role": "has numbers of roles, which are others in another cluster: a restore fills it anew",
-    "job_quota": "is what transactions wait for while they count jobs, and has nothing to remember",
+    "job_quota": "counts the jobs: a restore counts those that it defines",
     "metric_counter": "counts what the worker of this cluster has done; counters of Prometheus may begin anew",
     "once_job": "runs that were asked for at once: later, elsewhere, nobody waits for them",
     "worker_request": "tells the worker what has happened since it looked; one that starts reads all jobs anew",

@@ -94,3 +94,73 @@ def test_a_transaction_left_open_keeps_nobody_from_defining_jobs(scheduler: Sche
         busy.execute("SELECT FROM job_quota FOR UPDATE")
     idle.execute("COMMIT")
     assert count(scheduler, role) == 20
+
+
+def counted(scheduler: Scheduler, role: str) -> int | None:
+    """What the quota takes for the number of the role's jobs; None: it would count them."""
+    jobs: int | None = scheduler.value(
+        "SELECT sum(jobs) FROM job_quota WHERE rolname = %s HAVING bool_and(jobs IS NOT NULL)", role
+    )
+    return jobs
+
+
+def test_defining_a_job_does_not_count_all_of_them(scheduler: Scheduler) -> None:
+    role = scheduler.role()
+    session = scheduler.connect_as(role)
+    session.execute(INSERT, (2000,))
+    read = """SELECT seq_tup_read + coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables
+              WHERE relid = 'job'::regclass"""
+    relid = scheduler.value("SELECT 'job'::regclass::oid")
+    session.execute("BEGIN")
+    for _ in range(10):
+        session.execute("SELECT insert_job('SELECT 1', current_catalog)")
+    session.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    rows = session.execute(read.replace("'job'::regclass", str(relid))).fetchone()
+    session.execute("COMMIT")
+    assert rows is not None
+    assert rows[0] < 500
+    assert counted(scheduler, role) == count(scheduler, role) == 2010
+
+
+def test_what_superusers_define_and_what_is_deleted_counts(scheduler: Scheduler) -> None:
+    scheduler.execute("UPDATE worker_setting SET max_jobs_per_role = 10")
+    role = scheduler.role()
+    session = scheduler.connect_as(role)
+    for attempt in range(2):
+        session.execute(INSERT, (3,))
+        jobs = [scheduler.insert("SELECT 1", rolname=role) for _ in range(6)]
+        session.execute(INSERT, (1,))
+        for _ in range(2):
+            with pytest.raises(psycopg.errors.ConfigurationLimitExceeded):
+                session.execute(INSERT, (1,))
+        scheduler.execute("DELETE FROM member_job WHERE job_id = {}", sql.Literal(jobs[0]))
+        session.execute("DELETE FROM my_job WHERE job_id = %s", (jobs[1],))
+        session.execute(INSERT, (2,))
+        assert counted(scheduler, role) == count(scheduler, role) == 10
+        if attempt == 0:
+            # Also if something has been lost or changed past all triggers.
+            scheduler.execute("SET session_replication_role = replica")
+            scheduler.execute("DELETE FROM job WHERE rolname = {}", sql.Literal(role))
+            scheduler.execute("SET session_replication_role = origin")
+            assert counted(scheduler, role) == 10
+    scheduler.execute("DELETE FROM job_quota")
+    with pytest.raises(psycopg.errors.ConfigurationLimitExceeded):
+        session.execute(INSERT, (1,))
+
+
+def test_a_role_that_counts_holds_up_no_superuser(scheduler: Scheduler) -> None:
+    role = scheduler.role()
+    session = scheduler.connect_as(role)
+    session.execute(INSERT, (1,))
+    session.execute("BEGIN")
+    session.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    session.execute(INSERT, (1,))
+    scheduler.execute("SET lock_timeout = '1ms'")
+    job_id = scheduler.insert("SELECT 1", rolname=role)
+    scheduler.execute("DELETE FROM member_job WHERE job_id = {}", sql.Literal(job_id))
+    scheduler.execute("RESET lock_timeout")
+    session.execute("COMMIT")
+    assert counted(scheduler, role) == count(scheduler, role) == 2
+    session.execute(INSERT, (1,))
+    assert counted(scheduler, role) == count(scheduler, role) == 3
+    assert scheduler.value("SELECT count(*) FROM job_quota WHERE rolname = %s", role) == 1

@@ -9,24 +9,60 @@ from .spi import Spi, Statement
 
 # Of several runs of a job the last one counts. A job that is disabled waits for nothing.
 RECORD = Statement(
-    """INSERT INTO @extschema@.finished_dependency (job_id, after_job_id, jl_id, fulfilled, state)
-       SELECT j.job_id, e.job_id, e.jl_id, @internal@.is_fulfilled(j.run_when, e.state), e.state
-       FROM unnest($1, $2, $3, $4) e (job_id, jl_id, state, rolname)
-       JOIN ONLY @extschema@.job j ON j.run_after @> ARRAY[e.job_id] AND j.enabled
-       WHERE NOT EXISTS (SELECT FROM @extschema@.job_state s WHERE s.job_id = j.job_id AND s.disabled_at IS NOT NULL)
-           -- The right may have been taken away since run_after was set.
-           AND @internal@.may_follow(j.defined_by, e.rolname)
+    """WITH dependent AS MATERIALIZED (
+           SELECT j.job_id, e.job_id AS after_job_id, e.jl_id, j.run_when, e.state, j.defined_by, e.rolname
+           FROM unnest($1, $2, $3, $4) e (job_id, jl_id, state, rolname)
+           JOIN ONLY @extschema@.job j ON j.run_after @> ARRAY[e.job_id] AND j.enabled
+           WHERE NOT EXISTS (SELECT FROM @extschema@.job_state s
+                             WHERE s.job_id = j.job_id AND s.disabled_at IS NOT NULL)),
+       -- The right may have been taken away since run_after was set.
+       permitted AS MATERIALIZED (
+           SELECT p.defined_by, p.rolname FROM (SELECT DISTINCT d.defined_by, d.rolname FROM dependent d) p
+           WHERE @internal@.may_follow(p.defined_by, p.rolname))
+       INSERT INTO @extschema@.finished_dependency AS f (job_id, after_job_id, jl_id, fulfilled, state, unchecked)
+       SELECT d.job_id, d.after_job_id, d.jl_id, @internal@.is_fulfilled(d.run_when, d.state), d.state,
+              (SELECT count(*) FROM dependent) > $5
+       FROM dependent d JOIN permitted p ON p.defined_by = d.defined_by AND p.rolname = d.rolname
        ON CONFLICT (job_id, after_job_id) DO UPDATE
-           SET jl_id = excluded.jl_id, fulfilled = excluded.fulfilled, state = excluded.state
-       RETURNING job_id""",
-    *("int8[]", "int8[]", "text[]", "name[]"),
+           SET jl_id = excluded.jl_id, fulfilled = excluded.fulfilled, state = excluded.state,
+               unchecked = f.unchecked OR excluded.unchecked
+       RETURNING job_id, unchecked""",
+    *("int8[]", "int8[]", "text[]", "name[]", "int4"),
 )
 
 
-def record(spi: Spi, runs: Sequence[EndedRun]) -> list[int]:
-    """Note how runs, one of each job, have ended; returns the jobs that wait for them."""
+def record(spi: Spi, runs: Sequence[EndedRun], at_once: int) -> tuple[list[int], bool]:
+    """Note how runs, one of each job, have ended; returns the jobs that wait for them, and whether these are so many
+    that they are to be checked later."""
     ended = [(run.job_id, run.jl_id, run.state, run.rolname) for run in runs]
-    return [row["job_id"] for row in spi.execute(RECORD, *(list(column) for column in zip(*ended)))]
+    rows = spi.execute(RECORD, *(list(column) for column in zip(*ended)), at_once)
+    spi.count_writes("finished_dependency", len(rows))
+    return [row["job_id"] for row in rows if not row["unchecked"]], any(row["unchecked"] for row in rows)
+
+
+TAKE_UNCHECKED = Statement(
+    """UPDATE @extschema@.finished_dependency f SET unchecked = false
+       WHERE f.unchecked AND f.job_id = ANY (ARRAY(
+           SELECT u.job_id FROM @extschema@.finished_dependency u
+           WHERE u.unchecked AND u.job_id > $1 ORDER BY u.job_id LIMIT $2))
+       RETURNING f.job_id""",
+    *("int8", "int4"),
+)
+
+
+def take_unchecked(spi: Spi, after: int, limit: int) -> list[int]:
+    """The next jobs after this one that are to be checked."""
+    return sorted({row["job_id"] for row in spi.execute(TAKE_UNCHECKED, after, limit)})
+
+
+CHECK_NO_MORE = Statement(
+    "UPDATE @extschema@.finished_dependency f SET unchecked = false WHERE f.job_id = ANY ($1) AND f.unchecked", "int8[]"
+)
+
+
+def check_no_more(spi: Spi, job_ids: Sequence[int]) -> None:
+    """Do not look whether these jobs can start."""
+    spi.execute(CHECK_NO_MORE, job_ids)
 
 
 # A run that waits to be started follows what ends meanwhile, too: at most one waits for each job.

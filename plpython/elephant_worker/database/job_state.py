@@ -19,16 +19,42 @@ DUE = Statement(
            coalesce(j.rolname, '') AS rolname, coalesce(j.datname, '') AS datname, j.server
        FROM @extschema@.job_state s LEFT JOIN ONLY @extschema@.job j ON j.job_id = s.job_id
        WHERE s.next_run_at <= to_timestamp($1) AND (s.next_run_at, s.job_id) >= (to_timestamp($3), $4)
-           AND coalesce(j.rolname, '') <> ALL ($5)
+           AND s.rolname <> ALL ($5)
            AND (j.server IS NOT NULL OR coalesce(j.datname, '') <> ALL ($6) AND coalesce(j.rolname, '') <> ALL ($7))
        ORDER BY s.next_run_at, s.job_id LIMIT $2""",
     *("float8", "int4", "float8", "int8", "name[]", "name[]", "name[]"),
 )
+# From role to role. Rows are compared as the index of these columns has them, so that no other will do.
+ROLES = """WITH RECURSIVE role AS (
+           SELECT (SELECT s.rolname FROM @extschema@.job_state s
+                   WHERE s.next_run_at IS NOT NULL AND (s.rolname, s.next_run_at, s.job_id) >= ('', '-infinity', 0)
+                   ORDER BY s.rolname, s.next_run_at, s.job_id LIMIT 1) AS rolname
+           UNION ALL
+           SELECT (SELECT s.rolname FROM @extschema@.job_state s
+                   WHERE s.next_run_at IS NOT NULL
+                       AND (s.rolname, s.next_run_at, s.job_id) > (r.rolname, 'infinity', 9223372036854775807)
+                   ORDER BY s.rolname, s.next_run_at, s.job_id LIMIT 1)
+           FROM role r WHERE r.rolname IS NOT NULL)"""
+DUE_BY_ROLE = Statement(
+    f"""{ROLES}
+       SELECT q.* FROM role r CROSS JOIN LATERAL (
+           SELECT s.job_id, date_part('epoch', s.next_run_at) AS due,
+               coalesce(j.rolname, '') AS rolname, coalesce(j.datname, '') AS datname, j.server
+           FROM @extschema@.job_state s LEFT JOIN ONLY @extschema@.job j ON j.job_id = s.job_id
+           WHERE s.next_run_at IS NOT NULL
+               AND (s.rolname, s.next_run_at, s.job_id) >= (r.rolname, to_timestamp($3), $4)
+               AND (s.rolname, s.next_run_at) <= (r.rolname, to_timestamp($1))
+               AND (j.server IS NOT NULL OR coalesce(j.datname, '') <> ALL ($6) AND coalesce(j.rolname, '') <> ALL ($7))
+           ORDER BY s.rolname, s.next_run_at, s.job_id LIMIT $2) q
+       WHERE r.rolname <> ALL ($5)""",  # noqa: S608 - a part of this module
+    *("float8", "int4", "float8", "int8", "name[]", "name[]", "name[]"),
+)
 
 
-def due(spi: Spi, until: float, limit: int, first: Position, held: Held) -> list[QueuedRun]:
-    """What is due by then, in order, except for what is held."""
-    rows = spi.execute(DUE, until, limit, *first, *held.names())
+def due(spi: Spi, until: float, limit: int, first: Position, held: Held, by_role: bool = False) -> list[QueuedRun]:
+    """What is due by then, in order, except for what is held; or so much of each role."""
+    statement = DUE_BY_ROLE if by_role else DUE
+    rows = spi.execute(statement, until, limit, *first, *held.names())
     return [QueuedRun(**row) for row in rows]
 
 
@@ -56,12 +82,16 @@ NEXT_DUE = Statement(
     *("float8", "int8"),
 )
 NEXT_DUE_OF_OTHERS = Statement(
-    """SELECT date_part('epoch', s.next_run_at) AS due, s.job_id
-       FROM @extschema@.job_state s LEFT JOIN ONLY @extschema@.job j ON j.job_id = s.job_id
-       WHERE s.next_run_at IS NOT NULL AND (s.next_run_at, s.job_id) >= (to_timestamp($1), $2)
-           AND coalesce(j.rolname, '') <> ALL ($3)
-           AND (j.server IS NOT NULL OR coalesce(j.datname, '') <> ALL ($4) AND coalesce(j.rolname, '') <> ALL ($5))
-       ORDER BY s.next_run_at, s.job_id LIMIT 1""",
+    f"""{ROLES}
+       SELECT q.* FROM role r CROSS JOIN LATERAL (
+           SELECT date_part('epoch', s.next_run_at) AS due, s.job_id
+           FROM @extschema@.job_state s LEFT JOIN ONLY @extschema@.job j ON j.job_id = s.job_id
+           WHERE s.next_run_at IS NOT NULL
+               AND (s.rolname, s.next_run_at, s.job_id) >= (r.rolname, to_timestamp($1), $2)
+               AND (s.rolname, s.next_run_at) <= (r.rolname, 'infinity')
+               AND (j.server IS NOT NULL OR coalesce(j.datname, '') <> ALL ($4) AND coalesce(j.rolname, '') <> ALL ($5))
+           ORDER BY s.rolname, s.next_run_at, s.job_id LIMIT 1) q
+       WHERE r.rolname <> ALL ($3) ORDER BY q.due, q.job_id LIMIT 1""",  # noqa: S608 - a part of this module
     *("float8", "int8", "name[]", "name[]", "name[]"),
 )
 
@@ -118,8 +148,9 @@ def at_reboot(spi: Spi) -> list[Job]:
 
 DEFINE = Statement(
     """INSERT INTO @extschema@.job_state
-           (job_id, schedule_set_at, next_run_at, schedule, timezone, dst, starts_at, ends_at)
-       SELECT j.job_id, j.schedule_set_at, j.first_run_at, j.schedule, j.timezone, j.dst, j.starts_at, j.ends_at
+           (job_id, schedule_set_at, next_run_at, schedule, timezone, dst, starts_at, ends_at, rolname)
+       SELECT j.job_id, j.schedule_set_at, j.first_run_at, j.schedule, j.timezone, j.dst, j.starts_at, j.ends_at,
+              j.rolname
        FROM @extschema@.job j WHERE j.job_id = ANY ($1)
        ON CONFLICT (job_id) DO UPDATE
            SET schedule_set_at = excluded.schedule_set_at, next_run_at = excluded.next_run_at, resume_at = NULL,
@@ -215,6 +246,29 @@ NOTE_OVERDUE = Statement(
     "UPDATE @extschema@.job_state s SET overdue_told_at = to_timestamp($2) WHERE s.job_id = ANY ($1)",
     *("int8[]", "float8"),
 )
+
+
+FOLLOW_ROLES = Statement(
+    """UPDATE @extschema@.job_state s
+       SET rolname = (SELECT j.rolname FROM ONLY @extschema@.job j WHERE j.job_id = s.job_id)
+       WHERE s.job_id = ANY ($1)
+           AND s.rolname <> (SELECT j.rolname FROM ONLY @extschema@.job j WHERE j.job_id = s.job_id)""",
+    "int8[]",
+)
+LEARN_ROLES = Statement(
+    """UPDATE @extschema@.job_state s SET rolname = j.rolname
+       FROM ONLY @extschema@.job j WHERE s.rolname = '' AND j.job_id = s.job_id"""
+)
+
+
+def follow_roles(spi: Spi, job_ids: Sequence[int]) -> None:
+    """Note to which roles these jobs have been given."""
+    spi.execute(FOLLOW_ROLES, job_ids)
+
+
+def learn_roles(spi: Spi) -> None:
+    """Note the roles of the jobs whose state comes from where it had none."""
+    spi.execute(LEARN_ROLES)
 
 
 def note_overdue(spi: Spi, job_ids: Sequence[int], now: float) -> None:

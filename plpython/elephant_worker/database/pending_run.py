@@ -52,16 +52,20 @@ def drop(spi: Spi, job_ids: Sequence[int]) -> list[int]:
 
 
 ENQUEUE_DUE = Statement(
-    """WITH due AS (DELETE FROM @extschema@.pending_run p WHERE p.due_at <= to_timestamp($1) RETURNING p.*)
+    """WITH due AS (
+           DELETE FROM @extschema@.pending_run p
+           WHERE p.job_id = ANY (ARRAY(SELECT d.job_id FROM @extschema@.pending_run d WHERE d.due_at <= to_timestamp($1)
+                                       ORDER BY d.due_at LIMIT $2))
+           RETURNING p.*)
        INSERT INTO @extschema@.worker_request (kind, cause, job_id, scheduled_at, attempt, caused_by)
        SELECT 'run', 'retry', d.job_id, d.scheduled_at, d.attempt, d.caused_by FROM due d ORDER BY d.due_at""",
-    "float8",
+    *("float8", "int4"),
 )
 
 
-def enqueue_due(spi: Spi, now: float) -> None:
-    """Put the retries that are due into the inbox."""
-    spi.execute(ENQUEUE_DUE, now)
+def enqueue_due(spi: Spi, now: float, limit: int) -> None:
+    """Put the retries that are due into the inbox, those first that have been so for the longest."""
+    spi.execute(ENQUEUE_DUE, now, limit)
 
 
 NEXT_DUE = Statement(

@@ -28,10 +28,29 @@ LAST = Message(2**63 - 1, math.inf)
 Messages = dict[str, dict[int, Message]]
 
 TAKE_MESSAGES = Statement(
+    # Of each kind and role in turn, so that none waits for all that others have to say; see QUEUED_RUNS.
     # A worker that has been replaced but has not noticed leaves the messages to its successor.
     """DELETE FROM @extschema@.worker_request i
-       WHERE i.request_id = ANY (ARRAY(SELECT m.request_id FROM @extschema@.worker_request m
-                                       WHERE m.kind <> 'run' ORDER BY m.request_id LIMIT $1))
+       WHERE i.request_id = ANY (ARRAY(
+               WITH RECURSIVE sender AS (
+                   SELECT k.kind, (SELECT CASE WHEN m.kind = k.kind THEN m.rolname END
+                                   FROM @extschema@.worker_request m
+                                   WHERE (m.kind, m.rolname, m.request_id) > (k.kind, '', 0)
+                                   ORDER BY m.kind, m.rolname, m.request_id LIMIT 1) AS rolname
+                   FROM unnest('{cancel,cancel run,define,disable,set,stop}'::text[]) k (kind)
+                   UNION ALL
+                   SELECT s.kind, (SELECT CASE WHEN m.kind = s.kind THEN m.rolname END
+                                   FROM @extschema@.worker_request m
+                                   WHERE (m.kind, m.rolname, m.request_id) > (s.kind, s.rolname, 9223372036854775807)
+                                   ORDER BY m.kind, m.rolname, m.request_id LIMIT 1)
+                   FROM sender s WHERE s.rolname IS NOT NULL)
+               SELECT t.request_id FROM sender s CROSS JOIN LATERAL (
+                   SELECT m.request_id, row_number() OVER (ORDER BY m.kind, m.rolname, m.request_id) AS turn
+                   FROM @extschema@.worker_request m
+                   WHERE (m.kind, m.rolname, m.request_id) > (s.kind, s.rolname, 0)
+                       AND (m.kind, m.rolname, m.request_id) < (s.kind, s.rolname, 9223372036854775807)
+                   ORDER BY m.kind, m.rolname, m.request_id LIMIT $1) t
+               WHERE s.rolname IS NOT NULL ORDER BY t.turn, t.request_id LIMIT $1))
            AND EXISTS (SELECT FROM @extschema@.worker_state w WHERE w.pid = pg_backend_pid())
        RETURNING i.kind, coalesce(i.jl_id, i.job_id) AS number, i.request_id,
            date_part('epoch', i.requested_at) AS sent_at""",
@@ -52,7 +71,7 @@ def take_messages(spi: Spi, limit: int) -> tuple[Messages, bool]:
 
 DEFINITIONS = Statement(
     """SELECT i.job_id, max(date_part('epoch', i.requested_at)) AS sent_at FROM @extschema@.worker_request i
-       WHERE i.kind <> 'run' AND i.kind = 'define' AND i.job_id = ANY ($1) GROUP BY i.job_id""",
+       WHERE i.job_id = ANY ($1) AND i.kind IN ('run', 'define') AND i.kind <> 'run' GROUP BY i.job_id""",
     "int8[]",
 )
 
@@ -103,14 +122,16 @@ QUEUED_RUNS = Statement(
                AND coalesce(j.rolname, '') <> ALL ($3)
                AND (j.server IS NOT NULL OR coalesce(j.datname, '') <> ALL ($4) AND coalesce(j.rolname, '') <> ALL ($5))
            ORDER BY i.kind, i.rolname, i.request_id LIMIT $2) q
-       WHERE r.rolname <> ALL ($3) ORDER BY q.request_id LIMIT $2""",
-    *("int8", "int4", "name[]", "name[]", "name[]"),
+       WHERE r.rolname <> ALL ($3) ORDER BY q.request_id LIMIT $6""",
+    *("int8", "int4", "name[]", "name[]", "name[]", "int4"),
 )
 
 
-def queued_runs(spi: Spi, after: int, limit: int, held: Held) -> list[QueuedRun]:
-    """The requests to run after this one, except for what is held."""
-    return [QueuedRun(**row) for row in spi.execute(QUEUED_RUNS, after, limit, *held.names())]
+def queued_runs(spi: Spi, after: int, limit: int, held: Held, by_role: bool = False) -> list[QueuedRun]:
+    """The requests to run after this one, except for what is held; or so many of each role."""
+    in_all = None if by_role else limit
+    rows = spi.execute(QUEUED_RUNS, after, limit, *held.names(), in_all)
+    return [QueuedRun(**row) for row in rows]
 
 
 FOLLOW_ROLES = Statement(

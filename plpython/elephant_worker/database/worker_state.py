@@ -151,8 +151,13 @@ MOVE_LOWEST_OPEN_RUN = Statement(
     """UPDATE @extschema@.worker_state w
        SET lowest_open_run = greatest(
            w.lowest_open_run,
-           (SELECT coalesce(min(l.jl_id) FILTER (WHERE l.state = 'running'), max(l.jl_id) + 1)
-            FROM @extschema@.job_log l WHERE l.jl_id >= w.lowest_open_run))
+           -- As long as one runs that began long ago, no more is read than that. To sort what runs would mean to read
+           -- all: so it must not seem to be little.
+           coalesce((SELECT l.jl_id FROM @extschema@.job_log l
+                     WHERE l.jl_id >= w.lowest_open_run AND coalesce(l.state = 'running', false)
+                     ORDER BY l.jl_id LIMIT 1),
+                    (SELECT l.jl_id + 1 FROM @extschema@.job_log l
+                     WHERE l.jl_id >= w.lowest_open_run ORDER BY l.jl_id DESC LIMIT 1)))
        WHERE w.only_row IN (SELECT u.only_row FROM @extschema@.worker_state u FOR UPDATE SKIP LOCKED)"""
 )
 

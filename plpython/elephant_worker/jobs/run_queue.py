@@ -178,6 +178,12 @@ class RunQueue:
         if (due, job_id) <= self.until and not self.held.holds(target):
             self.add([QueuedRun(job_id, due, *target)])
 
+    def hold(self, held: Held) -> None:
+        """Put aside what cannot start now: it is read anew when it can."""
+        for target in [target for target in self._queues if held.holds(target)]:
+            self._length -= len(self._queues.pop(target))
+        self.held = held
+
     def forget(self) -> None:
         """Have all of it read anew."""
         self.fill((), Held(), NOTHING_READ)

@@ -38,7 +38,7 @@ class Completion:
         self._due_jobs = due_jobs
         self._retention = retention
         self.retries = Retries(spi, inbox, chance)
-        self.dependencies = Dependencies(spi, inbox)
+        self.dependencies = Dependencies(spi, clock, inbox)
         self.metrics = Metrics(spi)
         self.alerts = Alerts(spi, retention, self.metrics)
 
@@ -55,6 +55,7 @@ class Completion:
     def forget(self) -> None:
         """Forget what the transaction was about: it has failed."""
         self.retries.forget()
+        self.dependencies.forget()
         self.alerts.forget()
         self.metrics.forget()
 

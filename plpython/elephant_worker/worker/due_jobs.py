@@ -11,15 +11,18 @@ from ..jobs.dispatch import first_due_time, missed_by_change
 from ..jobs.job import Job
 from ..jobs.obstacles import obstacle_of
 from ..jobs.run import Names, Run, Target
-from ..jobs.run_queue import Held, QueuedRun, RunQueue
+from ..jobs.run_queue import NOTHING_READ, Held, QueuedRun, RunQueue
 
 LONG_AGO: Position = float("-inf"), 0
 # Above all numbers of jobs.
 NO_JOB = 2**63 - 2  # a job_id
 # How much of what waits is read at once: the more it is, the more runs of one role follow each other in its
-# sessions. Where roles can be full, it is read anew for each of their runs that ends.
+# sessions.
 LOOKAHEAD = 10000  # rows
 SHORT_LOOKAHEAD = 1000  # rows
+# Where roles can be full, it is read anew for each of their runs that ends. If more than this waits, it is read from
+# role to role: so much of each, but enough for all slots.
+ROLE_LOOKAHEAD = 100  # rows
 # While more is due than can be done, what has become due since is read this often.
 EXTEND_INTERVAL = 0.1  # seconds
 
@@ -55,6 +58,7 @@ class DueJobs:
         self._due_at(due_times.values())
         self._end_quarantines(job_ids)
         worker_request.follow_roles(self._spi, job_ids)
+        job_state.follow_roles(self._spi, job_ids)
         job_statistic.begin(self._spi, job_ids)
         job_state.forget(self._spi, job_ids)
         return missed
@@ -124,14 +128,21 @@ class DueJobs:
 
     # --- reading ----------------------------------------------------------------------------
 
-    def fill(self, now: float, held: Held, taken: Sequence[QueuedRun] = (), often: bool = False) -> None:
-        """Read what waits, except for what is held and what has been taken already; less of it if that is to be done
-        often."""
-        limit = SHORT_LOOKAHEAD if often or held else LOOKAHEAD
-        due, until = self._read_due(now, limit, self._scan_start, held)
+    def fill(
+        self, now: float, held: Held, taken: Sequence[QueuedRun] = (), slots: int = 0, by_role: bool = False
+    ) -> None:
+        """Read what waits, except for what is held and what has been taken already. Where roles can be full, enough of
+        each for so many slots."""
+        limit = SHORT_LOOKAHEAD if held else LOOKAHEAD
+        if by_role:
+            limit = max(ROLE_LOOKAHEAD, 2 * slots)
+        due, until = ([], NOTHING_READ) if held.roles else self._read_due(now, limit, self._scan_start, held)
+        if held.roles or (by_role and len(due) == limit):
+            due, until = job_state.due(self._spi, now, limit, self._scan_start, held, by_role=True), (now, NO_JOB)
+        requests = worker_request.queued_runs(self._spi, 0, limit, held, by_role)
         known = {(entry.job_id, entry.request_id) for entry in taken}
-        waiting = [*due, *self._read_requests(0, limit, held)]
-        self.queue.fill((entry for entry in waiting if (entry.job_id, entry.request_id) not in known), held, until)
+        waiting = (entry for entry in [*due, *requests] if (entry.job_id, entry.request_id) not in known)
+        self.queue.fill(waiting, held, until)
 
     def extend(self, now: float) -> None:
         """Read what has become due since, now and then."""
@@ -146,7 +157,8 @@ class DueJobs:
         A request that a later one has overtaken on its way here is found when the queue is filled again.
         """
         if len(self.queue) < LOOKAHEAD:
-            self.queue.add(self._read_requests(self.queue.last_request, LOOKAHEAD, self.queue.held))
+            queue = self.queue
+            queue.add(worker_request.queued_runs(self._spi, queue.last_request, LOOKAHEAD, queue.held))
 
     def take(self, waiting: Sequence[QueuedRun], postponed: Sequence[int]) -> None:
         """Take what was asked for out of the inbox, but for the requests that are postponed."""
@@ -181,6 +193,3 @@ class DueJobs:
         """What is due, from one due time and job on; and up to which it has been read."""
         due = job_state.due(self._spi, now, limit, first, held)
         return due, due[-1].order if len(due) == limit else (now, NO_JOB)
-
-    def _read_requests(self, after: int, limit: int, held: Held) -> list[QueuedRun]:
-        return worker_request.queued_runs(self._spi, after, limit, held)

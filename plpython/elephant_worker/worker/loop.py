@@ -35,7 +35,7 @@ from .logins import Logins
 from .starter import Starter
 from .suspicion import Stage, Suspicion
 from .timeouts import Timeouts
-from .timers import Backoff, Every
+from .timers import Backoff, Every, Portion
 
 # PostgreSQL acts on a shutdown only when the loop makes a call into it. A fast one ends the listener's
 # connection, which wakes the loop; a smart one should not take long either.
@@ -44,8 +44,9 @@ LONGEST_WAIT = 2.0  # seconds
 POLL_INTERVAL_WITHOUT_LISTEN = 1.0  # seconds
 # How often the settings and the inbox are looked at while the listener hears of changes.
 SETTINGS_POLL_INTERVAL = 5.0  # seconds
-# How many messages one transaction follows; more of them must not keep runs waiting.
+# How many messages one transaction follows, and for how long: more of them must not keep runs waiting.
 MESSAGES_AT_ONCE = 500  # messages
+MESSAGES_TIME = 0.02  # seconds
 # How long after a failed transaction the next one is tried: at first, and at most.
 FIRST_RETRY_WAIT = 0.1  # seconds
 LONGEST_RETRY_WAIT = 5.0  # seconds
@@ -100,6 +101,7 @@ class Worker:
         self._farewell = ""
         self._next_heartbeat = 0.0  # a moment of the steady clock
         self._look = Every(SETTINGS_POLL_INTERVAL)
+        self._messages = Portion(MESSAGES_AT_ONCE, MESSAGES_TIME)
         self._backoff = Backoff(FIRST_RETRY_WAIT, LONGEST_RETRY_WAIT)
         self._suspicion = Suspicion(spi)
         self._use(self._settings)
@@ -139,6 +141,7 @@ class Worker:
         worker_request.advance_sequences(self._spi)
         worker_request.renumber(self._spi)
         job_state.resume(self._spi)
+        job_state.learn_roles(self._spi)
         if not self._attempt("counts no lost runs", lambda: job_log.end_orphaned_runs(self._spi, counted=True)):
             job_log.end_orphaned_runs(self._spi, counted=False)
         self._attempt("does not know when jobs with lost runs are due", lambda: self._have_stalled_jobs_due(now))
@@ -278,7 +281,8 @@ class Worker:
                 run.outcome = run.outcome.in_ascii() if run.outcome else None
         seconds = self._backoff.fail(self._clock.steady())
         self._spi.warning(f"elephant_worker: {error!r}; trying again in {seconds} seconds")
-        if self._suspicion.of(sqlstate, self._unlogged, self._starter.picked, error):
+        dependents = self._completion.dependencies.taken
+        if self._suspicion.of(sqlstate, self._unlogged, dependents, self._starter.picked, error):
             self._backoff.end()
 
     # --- the loop ---------------------------------------------------------------------------
@@ -314,8 +318,13 @@ class Worker:
 
     def _has_work(self, steady: float, now: float) -> bool:
         """Whether there is something to log, to read or to start, and no failure to wait for."""
-        work = self._unlogged or self._inbox.has_news or (self._may_start and self._starter.has_due(now))
-        return bool(work) and self._backoff.is_over(steady)
+        work = self._has_backlog or (self._may_start and self._starter.has_due(now))
+        return work and self._backoff.is_over(steady)
+
+    @property
+    def _has_backlog(self) -> bool:
+        """Whether there is something to log or to follow."""
+        return bool(self._unlogged) or self._inbox.has_news or self._completion.dependencies.has_more
 
     def _transact(self, steady: float, now: float) -> None:
         """Log what has ended, follow the inbox and claim what is due, in one transaction; start and stop runs
@@ -323,7 +332,7 @@ class Worker:
         begun = now
         steady, now = self._starter.moment(steady, now)
         suspicion = self._suspicion
-        limit = 1 if suspicion.one_by_one else None
+        limit = suspicion.limit
         suspicion.stage = Stage.LOG
         ended = self._unlogged[:limit]
         if ended:
@@ -332,10 +341,14 @@ class Worker:
         self._completion.retries.enqueue_due(now)
         suspicion.stage = Stage.FOLLOW
         has_news = self._inbox.has_news
-        messages = self._inbox.take_messages(limit or MESSAGES_AT_ONCE)
+        since = self._clock.steady()
+        messages = self._inbox.take_messages(limit or self._messages.size)
         active = [*self._pool.runs()] if messages else []
         now = max(now, self._clock_watch.now())  # they may have come since this turn began
         self._follow(messages, begun, now)
+        self._messages.took(sum(map(len, messages.values())), self._clock.steady() - since)
+        suspicion.stage = Stage.DEPEND
+        self._completion.dependencies.go_on(limit)
         suspicion.stage = Stage.CLAIM
         runs: list[Run] = []
         if self._may_start:
@@ -350,7 +363,7 @@ class Worker:
         self._completion.settle()
         self._backoff.succeed()
         del self._unlogged[: len(ended)]
-        suspicion.relax(not self._unlogged and not self._inbox.has_news and not self._starter.has_due(now))
+        suspicion.relax()
         self._pool.saturated = len(self._due_jobs.queue) > 0
         if self._claimed:
             self._start_claimed(steady)
@@ -418,8 +431,7 @@ class Worker:
         """Whether there is time for what need not be done now."""
         return (
             self._life is Life.SERVING
-            and not self._inbox.has_news
-            and not self._unlogged
+            and not self._has_backlog
             and self._starter.is_quiet(STEP_TIME, self._clock.now())
         )
 
@@ -433,7 +445,7 @@ class Worker:
         ]
         if not self._backoff.is_over(steady):
             waits.append(self._backoff.next - steady)
-        elif self._inbox.has_news or self._unlogged:
+        elif self._has_backlog:
             waits.append(0.0)
         elif self._life is Life.SERVING:
             waits.append(self._starter.seconds_until_next())

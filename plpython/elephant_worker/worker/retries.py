@@ -11,6 +11,9 @@ from ..jobs.retry import Policy
 from ..jobs.run import EndedRun
 from .inbox import Inbox
 
+# How many retries one transaction asks for; more of them must not keep runs waiting.
+RETRIES_AT_ONCE = 100  # retries
+
 
 class Retries:
     """Writes and enqueues retries; `chance` gives a random number between 0 and 1.
@@ -48,7 +51,7 @@ class Retries:
     def enqueue_due(self, now: float) -> None:
         """Ask for the retries that are due."""
         if self._next_due is not None and self._next_due <= now:
-            pending_run.enqueue_due(self._spi, now)
+            pending_run.enqueue_due(self._spi, now, RETRIES_AT_ONCE)
             self._inbox.note()
 
     def next_due(self) -> float | None:

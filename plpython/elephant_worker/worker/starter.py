@@ -234,10 +234,10 @@ class Starter:
         capacity = self._capacity()
         if limit is not None:
             capacity.slots = min(capacity.slots, limit)
-        often = capacity.per_role is not None
+        by_role, slots = capacity.per_role is not None, capacity.slots
         if len(queue) < capacity.slots or self._fill.begin_if_due(self._clock.steady()):
             self._fill.restart(self._clock.steady())
-            due_jobs.fill(now, capacity.held, often=often)
+            due_jobs.fill(now, capacity.held, (), slots, by_role)
         else:
             due_jobs.extend(now)
             if has_news:
@@ -247,7 +247,10 @@ class Starter:
             self._closed_gates.close(capacity.full)
         if capacity.slots and len(queue) and (capacity.held or not picked):
             # The rest is of full roles or databases, or there are no connections.
-            due_jobs.fill(now, capacity.held, picked, often)
+            if capacity.full or not by_role:
+                due_jobs.fill(now, capacity.held, picked, slots, by_role)
+            else:
+                queue.hold(capacity.held)  # of all other roles enough has been read
             picked += queue.take(capacity, now)
             if not picked and len(queue):
                 self._pool.close_free(queue.needs_sessions(capacity))

@@ -1,7 +1,8 @@
 """Finds what makes transactions of the worker fail, so that no single job, message or run can stop the others.
 
-After a failure that would come again, the worker takes one thing at a time until all of it has been done; the thing
-at which it fails once more is set aside.
+After a failure that would come again, the worker takes fewer things at a time, down to one; the one thing at which it
+fails is set aside. When it has taken as many as it failed with, it takes twice as many each time. So one bad thing
+among many costs a few transactions.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import Enum
 
-from ..database import job_state, worker_request, worker_state
+from ..database import finished_dependency, job_state, worker_request, worker_state
 from ..database.spi import Spi
 from ..jobs.run import Run
 from ..jobs.run_queue import QueuedRun
@@ -17,6 +18,13 @@ from ..jobs.run_queue import QueuedRun
 # SQLSTATEs and classes of failures that pass by themselves: somebody holds a lock, the disk is full, the server
 # is read-only or shuts down. The same transaction is tried again as it is.
 PASSING = ("08", "25", "40", "53", "55P03", "57", "58")
+# How many things are taken at a time after the first failure; how many times fewer after each further one; and from how
+# many on all are taken again.
+FIRST_LIMIT = 16  # things
+# Among so many the bad one is, at most, when the first transaction fails.
+SCOPE = 512  # things
+REDUCTION = 4  # times
+LAST_LIMIT = 64  # things
 # For how long a job is set aside that cannot be claimed.
 SET_ASIDE_TIME = 3600.0  # seconds
 
@@ -26,25 +34,45 @@ class Stage(Enum):
 
     LOG = "log the end of a run"
     FOLLOW = "follow a message"
+    DEPEND = "look whether a job can start that runs after another"
     CLAIM = "claim a run"
     REST = "look for what is due next"
 
 
 class Suspicion:
-    """Whether to take one thing at a time, and what the transaction has taken."""
+    """How many things to take at a time, and what the transaction has taken.
+
+    >>> suspicion = Suspicion(None)
+    >>> [suspicion.reduce() and suspicion.limit for _ in range(4)]
+    [16, 4, 1, False]
+    >>> [suspicion.relax() or suspicion.limit for _ in range(10)]
+    [1, 1, 1, 2, 4, 8, 16, 32, 64, None]
+    """
 
     def __init__(self, spi: Spi) -> None:
         self._spi = spi
-        self.one_by_one = False
+        # None: as many as there are.
+        self.limit: int | None = None
+        # Among how many more the bad one is.
+        self._scope = 0
         self.stage = Stage.REST
 
-    def of(self, sqlstate: str, unlogged: list[Run], picked: Sequence[QueuedRun], error: object) -> bool:
+    def reduce(self) -> bool:
+        """Take fewer things at a time; returns whether that was possible."""
+        if self.limit == 1:
+            return False
+        self._scope = self.limit or SCOPE
+        self.limit = FIRST_LIMIT if self.limit is None else max(1, self.limit // REDUCTION)
+        return True
+
+    def of(
+        self, sqlstate: str, unlogged: list[Run], dependents: Sequence[int], picked: Sequence[QueuedRun], error: object
+    ) -> bool:
         """Follow a failure, after the transaction was rolled back: suspect all of it, or set aside what it was.
         Returns whether the next transaction will be another one."""
         if sqlstate.startswith(PASSING):
             return False
-        if not self.one_by_one:
-            self.one_by_one = True
+        if self.reduce():
             return True
         if not worker_state.is_registered(self._spi):
             return False  # a restore has created the extension anew: what is there is no longer this worker's
@@ -53,11 +81,14 @@ class Suspicion:
             self._give_up_run(unlogged)
         elif self.stage is Stage.FOLLOW:
             worker_request.drop_first_message(self._spi)
+        elif self.stage is Stage.DEPEND:
+            finished_dependency.check_no_more(self._spi, dependents)
         elif self.stage is Stage.CLAIM:
             for entry in picked:
                 self._set_aside(entry, reason)
         else:
             return False
+        self._scope = 0
         self._spi.commit()
         self._spi.warning(f"elephant_worker: set aside, since {reason}")
         return True
@@ -78,7 +109,9 @@ class Suspicion:
         else:
             job_state.set_aside(self._spi, entry.job_id, SET_ASIDE_TIME, reason)
 
-    def relax(self, is_idle: bool) -> None:
-        """Note that a transaction has succeeded, and whether all has been done."""
-        if is_idle:
-            self.one_by_one = False
+    def relax(self) -> None:
+        """Note that a transaction has succeeded."""
+        if self.limit is not None:
+            self._scope -= self.limit
+            if self._scope <= 0:
+                self.limit = 2 * self.limit if self.limit < LAST_LIMIT else None

@@ -30,6 +30,30 @@ class Every:
 
 
 @record()
+class Portion:
+    """How much of something to do at once: as much as is done in that many seconds.
+
+    >>> portion = Portion(500, 0.02)
+    >>> portion.took(500, 0.2), portion.size, portion.took(50, 0.01), portion.size, portion.took(3, 0.1), portion.size
+    (None, 50, None, 100, None, 10)
+    """
+
+    most: int
+    seconds: float
+    least: int = 10
+    size: int = 0
+
+    def __post_init__(self) -> None:
+        self.size = self.most
+
+    def took(self, count: int, seconds: float) -> None:
+        """Note how long so many have taken; a few say little."""
+        if count >= self.least or seconds > self.seconds:
+            possible = int(count * self.seconds / max(seconds, 1e-6))
+            self.size = max(self.least, min(possible, 2 * self.size, self.most))
+
+
+@record()
 class Backoff:
     """How long to wait after a failure: twice as long after each one, until an attempt succeeds.
 

@@ -1,0 +1,160 @@
+"""Each statement of the worker's loop reads as many rows as it is asked for, however many there are: also with a plan
+of the time when the tables were empty, which a session keeps."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from elephant_worker.database import (
+    alert,
+    finished_dependency,
+    job,
+    job_log,
+    job_state,
+    job_statistic,
+    once_job,
+    pending_run,
+    worker_request,
+    worker_state,
+)
+from elephant_worker.database.spi import Statement, in_schemas
+from elephant_worker.worker.main import SESSION
+from harness.scheduler import SCHEMA, Scheduler
+
+MODULES = (
+    *(alert, finished_dependency, job, job_log, job_state, job_statistic, once_job, pending_run),
+    *(worker_request, worker_state),
+)
+# How many jobs there are, how many each statement is asked about, and how many rows it may read: it joins some tables.
+MANY, ASKED, MOST = 2000, 10, 200
+TABLES = (
+    *("job", "once_job", "job_state", "job_statistic", "job_log", "worker_request", "pending_run"),
+    *("finished_dependency", "alert"),
+)
+# What a worker executes once when it begins, or when the clock was set or a transaction has failed: it reads all there
+# is, or all that is so and so.
+ONCE = {
+    *("SCHEDULED", "LEARN_ROLES", "RESUME", "RENUMBER", "ENQUEUE_REBOOT_JOBS", "SHIFT", "FAILING_JOBS", "END_ORPHANED"),
+    *("END_ORPHANED_AND_COUNT", "STALLED", "LOST_RUNS", "NEWEST_MOMENT", "SUCCESS_DEADLINES", "ADVANCE_SEQUENCES"),
+    *("START_WORKER", "ARM", "FORGET_STOP", "AT_REBOOT"),
+}
+FILL = """
+INSERT INTO job (job_id, rolname, schedule, job_command, on_failure_command, defined_by, schedule_set_at, first_run_at,
+                 run_after)
+OVERRIDING SYSTEM VALUE
+SELECT n, CASE WHEN n % 2 = 0 THEN 'mallory' ELSE 'victim' END, '1 minute', 'SELECT 1', 'SELECT 2', current_user,
+       now(), now(),
+       CASE WHEN n % 200 = 0 THEN ARRAY[n - 1] END FROM generate_series(1, {many}) n;
+INSERT INTO job_state (job_id, schedule_set_at, next_run_at, rolname)
+SELECT job_id, schedule_set_at, now() - job_id * interval '1 s', rolname FROM job;
+INSERT INTO job_statistic (job_id) SELECT job_id FROM job;
+INSERT INTO job_log (jl_id, job_id, rolname, datname, cause, scheduled_at, state, job_command, job_finished)
+SELECT job_id, job_id, rolname, datname, 'request', now(),
+       CASE WHEN job_id = 1 THEN 'running' ELSE 'succeeded' END, job_command, now() FROM job;
+INSERT INTO worker_request (request_id, kind, job_id, rolname) OVERRIDING SYSTEM VALUE
+SELECT 10000 + 2 * job_id, 'run', job_id, rolname FROM job
+UNION ALL SELECT 10001 + 2 * job_id, 'define', job_id, rolname FROM job;
+INSERT INTO pending_run SELECT job_id, now() - job_id * interval '1 s', now(), 2, job_id FROM job;
+INSERT INTO finished_dependency SELECT job_id, 1, job_id, true, 'succeeded', true FROM job;
+INSERT INTO alert (alert_id, event, raised_at, since, told_at, job_id, rolname, explanation)
+SELECT job_id, 'failed', now(), now(), now(), job_id, rolname, '' FROM job
+"""
+# Values of those parameters that cannot be told by their type.
+ROLES, NONE = ["mallory"], list[str]()
+FIRST = (float("-inf"), 0)
+PARAMETERS: dict[str, tuple[Any, ...]] = {
+    "job_state.DUE": (time.time(), ASKED, *FIRST, NONE, NONE, NONE),
+    "job_state.DUE_BY_ROLE": (time.time(), ASKED, *FIRST, ROLES, NONE, NONE),
+    "job_state.NEXT_DUE": FIRST,
+    "job_state.NEXT_DUE_OF_OTHERS": (*FIRST, ROLES, NONE, NONE),
+    "job_state.TARGETS_DUE": (time.time(), ASKED, *FIRST),
+    "worker_request.QUEUED_RUNS": (0, ASKED, ROLES, NONE, NONE, ASKED),
+}
+
+
+def statements() -> Iterator[tuple[str, Statement]]:
+    for module in MODULES:
+        for name, value in vars(module).items():
+            if isinstance(value, Statement) and name not in ONCE:
+                yield f"{module.__name__.rpartition('.')[2]}.{name}", value
+
+
+def value_of(type_name: str, jobs: list[int]) -> Any:
+    """A value of a parameter: of an array, one for each job that is asked about."""
+    name = type_name.removesuffix("[]")
+    moment = time.time()
+    values: dict[str, Any] = {
+        "int4": ASKED,
+        "int8": 5,
+        "float8": moment,
+        "text": "failed",
+        "name": "victim",
+        "bool": False,
+    }
+    if "." in name:
+        fields = {
+            "begun_run": lambda n: f"({MANY * 10 + n},{n},victim,postgres,,request,{moment},1,,SELECT 1,1)",
+            "ended_run": lambda n: f"({n},succeeded,{moment},{moment},,,,,,,,,,,,,)",
+            "counted_runs": lambda n: f"({n},,{moment},1,0,0,0,0,0,1,{{succeeded}},{{1}},{{1}})",
+        }
+        rows = [fields[name.rpartition(".")[2]](n) for n in jobs]
+        return "{" + ",".join('"' + row + '"' for row in rows) + "}"
+    if not type_name.endswith("[]"):
+        return values[name]
+    return jobs if name == "int8" else [values[name]] * len(jobs)
+
+
+def rows_read(node: dict[str, Any]) -> float:
+    """The rows that the scans of tables below a node have read."""
+    own = 0.0
+    if "Relation Name" in node and node["Node Type"] not in ("ModifyTable", "Bitmap Index Scan"):
+        removed = node.get("Rows Removed by Filter", 0) + node.get("Rows Removed by Index Recheck", 0)
+        own = (node["Actual Rows"] + removed) * node["Actual Loops"]
+    return own + sum(rows_read(child) for child in node.get("Plans", ()))
+
+
+@pytest.fixture
+def session(scheduler: Scheduler) -> psycopg.Connection[Any]:
+    """A session with the settings of the worker, for which the tables are empty as far as it knows."""
+    scheduler.execute("SET session_replication_role = replica")
+    for table in TABLES:
+        scheduler.admin.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(table)))
+        scheduler.admin.execute(sql.SQL("ALTER TABLE {} SET (autovacuum_enabled = off)").format(sql.Identifier(table)))
+    scheduler.admin.execute(FILL.format(many=MANY))
+    scheduler.execute("SET session_replication_role = origin")
+    session = scheduler.cluster.connect(scheduler.admin.info.dbname)
+    for name, value in SESSION.items():
+        if session.execute("SELECT current_setting(%s, true)", (name,)).fetchone() != (None,):
+            session.execute("SELECT set_config(%s, %s, false)", (name, value))
+    return session
+
+
+def test_each_statement_reads_no_more_than_it_is_asked_for(
+    scheduler: Scheduler, session: psycopg.Connection[Any]
+) -> None:
+    jobs = [*range(1, MANY, MANY // ASKED)]
+    schema = sql.Identifier(SCHEMA).as_string(session)
+    read: dict[str, float] = {}
+    for number, (name, statement) in enumerate(statements()):
+        types = [in_schemas(type_name, schema) for type_name in statement.types]
+        values = PARAMETERS.get(name) or tuple(value_of(type_name, jobs) for type_name in statement.types)
+        arguments = sql.SQL(", ").join(
+            sql.SQL("{}::{}").format(sql.Literal(value), sql.SQL(type_name)) for value, type_name in zip(values, types)
+        )
+        session.execute("BEGIN")
+        prepared = f"PREPARE s{number} ({', '.join(types)})" if types else f"PREPARE s{number}"
+        session.execute(f"{prepared} AS {in_schemas(statement.text, schema)}".encode(), prepare=False)
+        call = sql.SQL(f"EXECUTE s{number} ({{}})").format(arguments) if types else sql.SQL(f"EXECUTE s{number}")
+        row = session.execute(sql.SQL("EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {}").format(call)).fetchone()
+        assert row is not None
+        read[name] = rows_read(row[0][0]["Plan"])
+        session.execute("ROLLBACK")
+    assert {name: rows for name, rows in read.items() if rows > MOST} == {}
+    # They do read what they are asked for.
+    assert sum(rows >= ASKED for rows in read.values()) > 20, read
