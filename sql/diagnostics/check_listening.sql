@@ -20,10 +20,13 @@ DECLARE
     place record;
 BEGIN
     SELECT a.address, a.is_own INTO named FROM @extschema@.worker_setting s, @extschema@.conninfo_address(s.conninfo) a;
-    IF named.address IS NOT NULL THEN
+    IF named.is_own THEN
         RETURN QUERY VALUES ('listen_addresses', 'ok',
-                     format(CASE WHEN named.is_own THEN 'worker_setting.conninfo names %s, where this server listens'
-                                 ELSE 'worker_setting.conninfo leads to %s; a pooler there must keep the session of a client (pool_mode = session)' END,
+                     format('worker_setting.conninfo names %s, where this server listens', named.address), NULL);
+        RETURN;
+    ELSIF named.address IS NOT NULL THEN
+        RETURN QUERY VALUES ('listen_addresses', 'ok',
+                     format('worker_setting.conninfo leads to %s; a pooler there must keep the session of a client (pool_mode = session)',
                             named.address), NULL);
         RETURN;
     END IF;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import re
 import tarfile
 from collections.abc import Callable
 from typing import Any
@@ -188,6 +189,7 @@ def test_under_load(database: Callable[..., Scheduler]) -> None:
     requests = [scheduler.value("SELECT run_job(%s)", job) for job in (asked_for, failing)]
     requests.append(scheduler.value("SELECT run_once('SELECT 3', current_catalog)"))
     until(lambda: scheduler.value("SELECT pid FROM worker_status") not in (before, None), "the new worker")
+    replaced = len(scheduler.cluster.log)
     assert [scheduler.ended(run).state for run in requests] == ["succeeded", "failed", "succeeded"]
     until(lambda: [row.state for row in scheduler.log(follower)] == ["succeeded"], "the run after another")
     until(lambda: [row.state for row in scheduler.log(failing)] == ["failed", "failed"], "the retry")
@@ -224,7 +226,9 @@ def test_under_load(database: Callable[..., Scheduler]) -> None:
         assert row.rows == row.due == row.seconds == row.done, audit
         assert row.states == ["succeeded"], audit
     said = [line for line in scheduler.cluster.log[log:].splitlines() if "ERROR" in line or "WARNING" in line]
-    assert [line for line in said if "division by zero" not in line] == []
+    # PostgreSQL 19 warns at the sessions of the worker of before, and of nothing that is here to stay.
+    assert [line for line in said if not re.search("division by zero|password will expire soon", line)] == []
+    assert "password will expire soon" not in scheduler.cluster.log[replaced:]
 
 
 def test_long_runs_are_told(database: Callable[..., Scheduler]) -> None:
