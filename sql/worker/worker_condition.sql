@@ -146,7 +146,7 @@ BEGIN
                          CASE WHEN blockers <> '{}'
                               THEN format(', which process %s holds or waits for too', array_to_string(blockers, ', ')) END);
     ELSIF failure IS NOT NULL THEN
-        code := 'failing';
+        code := CASE failure WHEN '53100' THEN 'disk full' ELSE 'failing' END;
         reason := format('the transactions of the worker (process %s) fail: %s; it tries again, and the server''s log says more',
                          worker.pid, @extschema@.failure_in_words(failure));
     ELSIF worker.since > interval '10 seconds' AND @extschema@.is_halted(worker.pid) THEN

@@ -4,12 +4,13 @@ SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT c.state, c.remedy
     FROM (SELECT a.pid, a.armed, @extschema@.is_armed() AS launchable FROM @extschema@.worker_activity() a) s
+    CROSS JOIN (SELECT pg_has_role('pg_read_all_settings', 'USAGE')) may (see)
     CROSS JOIN LATERAL (VALUES
         ('standby', CASE WHEN s.launchable OR NOT s.armed THEN 'ok' ELSE 'warning' END,
          CASE WHEN NOT s.launchable AND s.armed
-              THEN format('UPDATE @extschema@.worker_setting SET standby_directories = standby_directories || %s::text; -- on the primary',
-                          @extschema@.quote_literal_in_one_line(
-                              coalesce(current_setting('data_directory', true), 'data_directory of this standby'))) END),
+              THEN format('UPDATE @extschema@.worker_setting SET standby_directories = standby_directories || %s::text; -- on the primary%s',
+                          CASE WHEN may.see THEN @extschema@.quote_literal_in_one_line(current_setting('data_directory')) ELSE '''…''' END,
+                          CASE WHEN NOT may.see THEN ': what SHOW data_directory; says here, on the standby' END) END),
         ('files', 'error', E'# in a clone of elephant_worker @VERSION@\nmake && sudo make install'),
         ('leaving', CASE WHEN s.armed THEN 'ok' ELSE 'warning' END,
          CASE WHEN NOT s.armed THEN 'SELECT @extschema@.start_worker();' END),
@@ -20,7 +21,14 @@ AS $$
         ('lock', 'error',
          coalesce((SELECT string_agg(@extschema@.terminate_statement(b.pid), E'\n') FROM unnest(blockers) b (pid)),
                   'SELECT * FROM pg_locks WHERE NOT granted OR pid IS NULL; -- who waits, and prepared transactions')),
-        ('failing', 'error', '# see the end of the server''s log, which says what is to be done'),
+        ('disk full', 'error',
+         E'SHOW data_directory;\n'
+         'SELECT spcname, pg_tablespace_location(oid), pg_size_pretty(pg_tablespace_size(oid)) FROM pg_tablespace;\n'
+         'SELECT pg_size_pretty(sum(size)) AS wal FROM pg_ls_waldir();\n'
+         '-- make room on the file system that df -h shows to be full; the worker goes on by itself'),
+        ('failing', 'error',
+         E'SELECT pg_current_logfile(); -- without a name, the log is where the standard error of the server goes\n'
+         '-- its last line with "elephant_worker" and "trying again" says why; once that is mended the worker goes on by itself'),
         ('halted', 'error', format('sudo kill -CONT %s', s.pid)),
         ('stalled', 'error', @extschema@.terminate_statement(s.pid) || ' SELECT @extschema@.start_worker();'),
         ('copy', 'warning',

@@ -239,7 +239,7 @@ def test_a_switchover_and_the_way_back(
 ) -> None:
     primary = own_cluster()
     here = new_scheduler(primary)
-    job = here.insert("SELECT 1", schedule="1 second")
+    job, role = here.insert("SELECT 1", schedule="1 second"), here.role()
     here.start()
     goes_on(here, job)
     standby = Standby(installation, primary, directory)
@@ -257,6 +257,10 @@ def test_a_switchover_and_the_way_back(
         found = finding(there)
         assert (found.state, found.found) == ("warning", now.reason)
         assert there.value("SELECT problem FROM problem") == "worker off"
+        with closing(there.connect_as(role)) as session:  # who may not see where it is
+            row = session.execute("SELECT problem, remedy FROM problem").fetchone()
+            assert row is not None
+            assert (row.problem, "|| '…'::text; -- on the primary: what SHOW" in row.remedy) == ("worker off", True)
         here.execute(found.remedy)
         until(lambda: status(there).launchable, "the setting to arrive")
         promised = (

@@ -15,6 +15,7 @@ import pytest
 from psycopg import sql
 
 from harness.cluster import Cluster
+from harness.remedies import mend
 from harness.scheduler import SCHEMA, Scheduler, new_scheduler
 from harness.waiting import until
 
@@ -166,7 +167,15 @@ def test_the_log_cannot_be_written(scheduler: Scheduler, code: str, words: str) 
     )
     found = finding(scheduler)
     assert (found.state, found.found) == ("error", expected)
-    assert found.remedy == "# see the end of the server's log, which says what is to be done"
+    # It shows where to look, and what to look for is there.
+    mend(scheduler, found.remedy)
+    assert found.remedy.endswith("the worker goes on by itself")
+    if code == "53100":
+        assert "make room" in found.remedy
+    else:
+        assert '"elephant_worker" and "trying again"' in found.remedy
+    assert re.search("WARNING:  elephant_worker: .*; trying again", scheduler.cluster.log)
+    assert scheduler.value("SELECT remedy FROM problem WHERE problem = 'worker stuck'") == found.remedy
     scheduler.execute("SELECT stop_worker()")
     until(lambda: not scheduler.value("SELECT running FROM worker_status"), "the worker to leave")
     scheduler.execute("DROP TRIGGER fail ON {}.job_log", sql.Identifier(SCHEMA))

@@ -13,6 +13,7 @@ from psycopg import sql
 from harness.cluster import ROOT
 from harness.scheduler import INTERNAL, SCHEMA, Scheduler
 from harness.settings import settable
+from harness.waiting import until
 
 # Settings of the context user that change how text is read or written, statements are planned, transactions begin.
 # Those of a line are set together: what they do does not overlap.
@@ -244,3 +245,24 @@ def test_starts_and_trials(scheduler: Scheduler) -> None:
             ).fetchone()
             assert trial == ("succeeded", 3, True), settings
     scheduler.stop()
+
+
+def test_settings_of_the_database_that_would_stop_the_worker(scheduler: Scheduler) -> None:
+    """Its own sessions begin with others."""
+    hostile = ["exit_on_error = on", "session_replication_role = replica", "restrict_nonsystem_relation_kind = 'view'"]
+    if not scheduler.value("SELECT count(*) FROM pg_settings WHERE name = %s", "restrict_nonsystem_relation_kind"):
+        del hostile[-1]
+    for setting in hostile:
+        scheduler.execute("ALTER DATABASE {} SET " + setting, sql.Identifier(scheduler.dbname))
+    job = scheduler.insert("SELECT 1", schedule="1 second")
+    pid = scheduler.start()
+    until(lambda: scheduler.successes(job) >= 2, "the job to run")
+    # An error that it catches is none that ends it.
+    with scheduler.admin.transaction():
+        scheduler.execute("LOCK TABLE job_log IN ACCESS EXCLUSIVE MODE")
+        until(lambda: "LockNotAvailable" in scheduler.cluster.log, "the worker to wait for the lock in vain")
+    seen = scheduler.successes(job)
+    until(lambda: scheduler.successes(job) > seen, "the job to go on")
+    scheduler.execute("SELECT update_job({}, job_command := 'SELECT generate_series(1, 2)')", sql.Literal(job))
+    assert scheduler.ended(scheduler.value("SELECT run_job(%s)", job)).row_count == 2
+    assert scheduler.value("SELECT pid FROM worker_status") == pid

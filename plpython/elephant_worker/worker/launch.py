@@ -172,8 +172,9 @@ def _session(plpy: Any) -> dict[str, str]:
         # Whatever the server, the database and the role are set to; moments are read in sessions of any DateStyle.
         "options": "-c client_min_messages=error -c statement_timeout=0 -c client_connection_check_interval=0 "
         "-c search_path=pg_catalog,pg_temp -c datestyle=ISO -c intervalstyle=postgres "
-        "-c standard_conforming_strings=on -c default_transaction_read_only=off "
-        "-c default_transaction_deferrable=off -c default_transaction_isolation=read\\ committed"
+        "-c standard_conforming_strings=on -c exit_on_error=off -c session_replication_role=origin "
+        "-c default_transaction_read_only=off -c default_transaction_deferrable=off "
+        "-c default_transaction_isolation=read\\ committed"
         + "".join(f" -c {name}={newer[name]}" for name in row["known"]),
     }
 

@@ -26,6 +26,9 @@ SESSION = {
     # If it and DROP EXTENSION wait for each other, it is the worker that finds out and gives way.
     "deadlock_timeout": "100ms",
     "idle_in_transaction_session_timeout": "0",
+    "exit_on_error": "off",
+    "session_replication_role": "origin",  # triggers tell it of changes
+    "restrict_nonsystem_relation_kind": "",
     "default_transaction_isolation": "read committed",
     "default_transaction_read_only": "off",
     "restrict_nonsystem_relation_kind": "",
