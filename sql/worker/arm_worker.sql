@@ -2,6 +2,7 @@ CREATE FUNCTION @internal@.arm_worker() RETURNS void
 LANGUAGE sql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
+    INSERT INTO @extschema@.worker_state DEFAULT VALUES ON CONFLICT DO NOTHING; -- somebody may have deleted it
     -- Directories once known stay known, so that a switchover and the way back need nobody.
     UPDATE @extschema@.worker_state s
     SET armed = true, system_identifier = c.system_identifier, data_directory = here.directory,

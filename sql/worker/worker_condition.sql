@@ -49,6 +49,9 @@ BEGIN
         code := 'copy';
         reason := format('no worker runs: the jobs of this database are a copy of those of database "%s", and would run twice',
                          @extschema@.copied_from());
+    ELSIF state.armed IS NULL THEN
+        code := 'never started';
+        reason := 'no worker runs: somebody has deleted the row of worker_state';
     ELSIF NOT state.armed AND state.stopped_at IS NULL THEN
         code := 'never started';
         reason := 'no worker has been started since the extension was created in this database';

@@ -61,6 +61,16 @@ def test_never_started(scheduler: Scheduler) -> None:
     remedied(scheduler, expected)
 
 
+def test_the_state_was_deleted(scheduler: Scheduler) -> None:
+    scheduler.start()
+    scheduler.execute("DELETE FROM worker_state")
+    expected = "no worker runs: somebody has deleted the row of worker_state"
+    assert reason(scheduler) == expected
+    ended = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = %s"
+    until(lambda: scheduler.value(ended, "elephant_worker") == 0, "the worker to leave")
+    remedied(scheduler, expected)
+
+
 def test_stopped(scheduler: Scheduler) -> None:
     scheduler.start()
     role = scheduler.role("boss", "SUPERUSER LOGIN")
