@@ -79,7 +79,7 @@ class Soak:
             )
         scheduler.execute(
             "UPDATE worker_setting SET start_grace = '1 second', cancel_grace = '500 ms',"
-            " pause_after_stall = '1 second'"
+            " pause_after_stall = '1 second', log_max_rows = NULL"  # of which the audit wants all
         )
 
     # --- faults -------------------------------------------------------------------------------

@@ -6,6 +6,10 @@ AS $$
 DECLARE
     package @extschema@.setup_finding;
 BEGIN
+    IF (SELECT c.code = 'owner' FROM @extschema@.worker_condition() c) THEN
+        RETURN QUERY SELECT * FROM @extschema@.check_worker();
+        RETURN; -- the others need its rights
+    END IF;
     SELECT * INTO package FROM @extschema@.check_package();
     RETURN QUERY SELECT * FROM @extschema@.check_worker();
     RETURN QUERY SELECT * FROM @extschema@.check_launcher();

@@ -1,7 +1,7 @@
 CREATE VIEW @extschema@.problem WITH (security_barrier) AS
 WITH condition AS MATERIALIZED (
     SELECT CASE WHEN c.code = 'paused' THEN 'paused'
-                WHEN c.code IN ('earlier version', 'synchronous standby', 'lock', 'disk full', 'failing', 'halted', 'stalled') THEN 'worker stuck'
+                WHEN c.code IN ('earlier version', 'synchronous standby', 'lock', 'owner', 'disk full', 'failing', 'halted', 'stalled') THEN 'worker stuck'
                 ELSE 'worker off' END AS problem,
            CASE WHEN c.code = 'paused' THEN (SELECT s.paused_since FROM @extschema@.worker_setting s)
                 WHEN c.code IN ('stopped', 'leaving') THEN (SELECT w.stopped_at FROM @extschema@.worker_state w) END AS since,

@@ -21,9 +21,11 @@ LANGUAGE sql STABLE
 SECURITY DEFINER -- the data directory is hidden from ordinary roles; nothing of it is shown
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT s.armed AND s.system_identifier = c.system_identifier
-           AND current_setting('data_directory') = ANY (s.earlier_directories || s.data_directory || w.standby_directories)
-           AND @extschema@.copied_from() IS NULL
+    SELECT CASE WHEN (SELECT r.rolsuper FROM pg_roles r WHERE r.rolname = current_user)
+                THEN s.armed AND s.system_identifier = c.system_identifier
+                     AND current_setting('data_directory') = ANY (s.earlier_directories || s.data_directory || w.standby_directories)
+                     AND @extschema@.copied_from() IS NULL
+                ELSE false END
     FROM @extschema@.worker_state s, @extschema@.worker_setting w, pg_control_system() c;
 $$;
 COMMENT ON FUNCTION @extschema@.is_armed() IS

@@ -174,8 +174,15 @@ SECURITY DEFINER -- looks at the worker's backend and state, which are hidden fr
 SET search_path = pg_catalog, pg_temp
 SET jit = off -- takes longer than all of this
 AS $$
+DECLARE
+    owner CONSTANT name := (SELECT r.rolname FROM pg_roles r JOIN pg_extension e ON e.extowner = r.oid
+                            WHERE e.extname = 'elephant_worker' AND NOT r.rolsuper);
 BEGIN
-    IF pg_is_in_recovery() THEN
+    IF owner IS NOT NULL THEN
+        code := 'owner';
+        reason := format('role "%s", which owns the extension, is not a superuser any more: the functions lack rights that they need',
+                         owner);
+    ELSIF pg_is_in_recovery() THEN
         code := 'standby';
         reason := @extschema@.standby_reason();
     ELSIF @extschema@.worker_pid() IS NULL THEN

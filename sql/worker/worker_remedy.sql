@@ -11,6 +11,12 @@ AS $$
               THEN format('UPDATE @extschema@.worker_setting SET standby_directories = standby_directories || %s::text; -- on the primary%s',
                           CASE WHEN may.see THEN @extschema@.quote_literal_in_one_line(current_setting('data_directory')) ELSE '''…''' END,
                           CASE WHEN NOT may.see THEN ': what SHOW data_directory; says here, on the standby' END) END),
+        ('owner', 'error',
+         (SELECT format(E'SELECT rolname, rolsuper FROM pg_roles WHERE rolname = %2$s;\n'
+                        '-- to own it yourself, and all else that this role owns in this database: REASSIGN OWNED BY %1$s TO current_user;\n'
+                        '-- to let this role own it: ALTER ROLE %1$s SUPERUSER;',
+                        @extschema@.quote_ident_in_one_line(r.rolname), @extschema@.quote_literal_in_one_line(r.rolname))
+          FROM pg_roles r JOIN pg_extension e ON e.extowner = r.oid WHERE e.extname = 'elephant_worker')),
         ('files', 'error', E'# in a clone of elephant_worker @VERSION@\nmake && sudo make install'),
         ('leaving', CASE WHEN s.armed THEN 'ok' ELSE 'warning' END,
          CASE WHEN NOT s.armed THEN 'SELECT @extschema@.start_worker();' END),

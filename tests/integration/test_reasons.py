@@ -15,7 +15,7 @@ import pytest
 from psycopg import sql
 
 from harness.cluster import Cluster
-from harness.remedies import mend
+from harness.remedies import alternatives, mend
 from harness.scheduler import SCHEMA, Scheduler, new_scheduler
 from harness.waiting import until
 
@@ -69,6 +69,34 @@ def test_the_state_was_deleted(scheduler: Scheduler) -> None:
     ended = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = %s"
     until(lambda: scheduler.value(ended, "elephant_worker") == 0, "the worker to leave")
     remedied(scheduler, expected)
+
+
+def test_the_owner_is_not_a_superuser_any_more(scheduler: Scheduler) -> None:
+    boss, database = scheduler.role("bo'ss", "SUPERUSER LOGIN"), scheduler.database()
+    with closing(scheduler.cluster.connect_as(boss, database)) as owner:
+        owner.execute(sql.SQL("CREATE SCHEMA {0}").format(sql.Identifier(SCHEMA)))
+        owner.execute(sql.SQL("CREATE EXTENSION elephant_worker SCHEMA {0} CASCADE").format(sql.Identifier(SCHEMA)))
+    there = Scheduler(scheduler.cluster, database)
+    scheduler.execute("ALTER ROLE {} NOSUPERUSER", sql.Identifier(boss))
+    expected = (
+        f'role "{boss}", which owns the extension, is not a superuser any more:'
+        " the functions lack rights that they need"
+    )
+    assert reason(there) == expected
+    found = finding(there)
+    assert (found.state, found.found) == ("error", expected)
+    problem = there.execute("SELECT problem, remedy FROM problem").fetchone()
+    assert (problem.problem, problem.remedy) == ("worker stuck", found.remedy)
+    mend(there, found.remedy)
+    assert reason(there) == expected
+    offered = alternatives(found.remedy)
+    there.execute(offered["to let this role own it"])
+    assert reason(there).startswith("no worker has been started")
+    scheduler.execute("ALTER ROLE {} NOSUPERUSER", sql.Identifier(boss))
+    there.execute(offered["to own it yourself, and all else that this role owns in this database"])
+    assert reason(there).startswith("no worker has been started")
+    assert finding(there).found == reason(there)
+    there.admin.close()
 
 
 def test_stopped(scheduler: Scheduler) -> None:

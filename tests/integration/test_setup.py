@@ -776,6 +776,7 @@ TESTED = {
         "no launcher has been seen since": "test_no_worker",
         "the worker was stopped": "test_a_worker_that_was_stopped",
         "the worker (process %s) was told to stop": "test_a_worker_that_was_stopped",
+        'role "%s", which owns the extension, is not': "test_the_owner_is_not_a_superuser_any_more",
         "no worker runs": "test_a_worker_of_another_place",
         "no worker runs: the jobs of this database are a copy": "test_a_copy_of_the_database",
         "the worker (process %s) waits since %s for a synchronous": "test_a_synchronous_standby_that_is_missing",

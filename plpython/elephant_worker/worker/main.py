@@ -28,7 +28,6 @@ SESSION = {
     "idle_in_transaction_session_timeout": "0",
     "exit_on_error": "off",
     "session_replication_role": "origin",  # triggers tell it of changes
-    "restrict_nonsystem_relation_kind": "",
     "default_transaction_isolation": "read committed",
     "default_transaction_read_only": "off",
     "restrict_nonsystem_relation_kind": "",
