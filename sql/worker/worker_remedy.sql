@@ -13,8 +13,8 @@ AS $$
                           CASE WHEN NOT may.see THEN ': what SHOW data_directory; says here, on the standby' END) END),
         ('owner', 'error',
          (SELECT format(E'SELECT rolname, rolsuper FROM pg_roles WHERE rolname = %2$s;\n'
-                        '-- to own it yourself, and all else that this role owns in this database: REASSIGN OWNED BY %1$s TO current_user;\n'
-                        '-- to let this role own it: ALTER ROLE %1$s SUPERUSER;',
+                        || E'-- to own it yourself, and all else that this role owns in this database: REASSIGN OWNED BY %1$s TO current_user;\n'
+                        || '-- to let this role own it: ALTER ROLE %1$s SUPERUSER;',
                         @extschema@.quote_ident_in_one_line(r.rolname), @extschema@.quote_literal_in_one_line(r.rolname))
           FROM pg_roles r JOIN pg_extension e ON e.extowner = r.oid WHERE e.extname = 'elephant_worker')),
         ('files', 'error', E'# in a clone of elephant_worker @VERSION@\nmake && sudo make install'),
@@ -29,9 +29,9 @@ AS $$
                   'SELECT * FROM pg_locks WHERE NOT granted OR pid IS NULL; -- who waits, and prepared transactions')),
         ('disk full', 'error',
          E'SHOW data_directory;\n'
-         'SELECT spcname, pg_tablespace_location(oid), pg_size_pretty(pg_tablespace_size(oid)) FROM pg_tablespace;\n'
-         'SELECT pg_size_pretty(sum(size)) AS wal FROM pg_ls_waldir();\n'
-         '-- make room on the file system that df -h shows to be full; the worker goes on by itself'),
+         || E'SELECT spcname, pg_tablespace_location(oid), pg_size_pretty(pg_tablespace_size(oid)) FROM pg_tablespace;\n'
+         || E'SELECT pg_size_pretty(sum(size)) AS wal FROM pg_ls_waldir();\n'
+         || '-- make room on the file system that df -h shows to be full; the worker goes on by itself'),
         ('failing', 'error',
          E'SELECT pg_current_logfile(); -- without a name, the log is where the standard error of the server goes\n'
          '-- its last line with "elephant_worker" and "trying again" says why; once that is mended the worker goes on by itself'),
