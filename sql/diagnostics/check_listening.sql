@@ -1,5 +1,5 @@
 CREATE FUNCTION @internal@.conninfo_address(conninfo text, OUT address text, OUT is_own boolean)
-LANGUAGE plpython3u STABLE SECURITY INVOKER
+LANGUAGE plpython3u STABLE STRICT SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $python$
 # load elephant

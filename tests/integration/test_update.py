@@ -57,7 +57,6 @@ OTHERS_SETTINGS = {
     "default_transaction_deferrable": "on",
     "row_security": "off",
     "lock_timeout": "1h",
-    "jit_above_cost": "0",
     "plan_cache_mode": "force_generic_plan",
 }
 
