@@ -118,7 +118,9 @@ def test_defining_a_job_does_not_count_all_of_them(scheduler: Scheduler) -> None
     rows = session.execute(read.replace("'job'::regclass", str(relid))).fetchone()
     session.execute("COMMIT")
     assert rows is not None
-    assert rows[0] < 500
+    # To count them each time would be to read 20,000; where autovacuum has just been there, one or two of the
+    # statements may be planned to read the table.
+    assert rows[0] < 10_000
     assert counted(scheduler, role) == count(scheduler, role) == 2010
 
 
