@@ -16,29 +16,23 @@ DECLARE
     -- The owner of this function is the current role here.
     changed_by CONSTANT name := coalesce(nullif(current_setting('role'), 'none'), session_user);
     call CONSTANT text := coalesce(substring(current_setting('elephant_worker.call', true) FROM '^[a-z_]{1,63}$'), TG_OP);
-    old_values jsonb;
+    old_values CONSTANT jsonb := (SELECT jsonb_object_agg(b.key, b.value) FROM jsonb_each(before) b
+                                  WHERE b.value <> coalesce(after -> b.key, 'null'));
     new_values CONSTANT jsonb := (SELECT jsonb_object_agg(a.key, a.value) FROM jsonb_each(after) a
                                   WHERE a.value <> coalesce(before -> a.key, 'null'));
 BEGIN
-    IF TG_OP = 'INSERT' THEN -- the ordinary case, and often the first call of a session: few and simple plans
-        INSERT INTO @extschema@.job_change
-            (job_id, version, rolname, job_name, changed_at, changed_by, session_role, call, action, new_values)
-        VALUES (job_id, version, NEW.rolname, NEW.job_name, clock_timestamp(), changed_by, session_user, call, 'create', new_values);
-        NEW.version := version;
-        RETURN NEW;
-    END IF;
-    old_values := (SELECT jsonb_object_agg(b.key, b.value) FROM jsonb_each(before) b
-                   WHERE b.value <> coalesce(after -> b.key, 'null'));
     INSERT INTO @extschema@.job_change
         (job_id, version, rolname, job_name, changed_at, changed_by, session_role, call, action, old_values, new_values)
     SELECT job_id, version, r.rolname, r.job_name, clock_timestamp(), changed_by, session_user, call, r.action,
            r.old_values, r.new_values
     FROM (VALUES
+        ('create', NEW.rolname, NEW.job_name, NULL, new_values),
         ('change', NEW.rolname, NEW.job_name, old_values, new_values),
         ('give', OLD.rolname, OLD.job_name, old_values, jsonb_build_object('rolname', NEW.rolname)),
         ('receive', NEW.rolname, NEW.job_name, jsonb_build_object('rolname', OLD.rolname), new_values),
         ('delete', OLD.rolname, OLD.job_name, old_values, NULL)) r (action, rolname, job_name, old_values, new_values)
-    WHERE r.action = ANY (CASE WHEN TG_OP = 'DELETE' THEN '{delete}'::text[]
+    WHERE r.action = ANY (CASE WHEN TG_OP = 'INSERT' THEN '{create}'::text[]
+                               WHEN TG_OP = 'DELETE' THEN '{delete}'
                                WHEN NEW.rolname = OLD.rolname THEN '{change}'
                                ELSE '{give,receive}' END);
     IF TG_OP = 'DELETE' THEN

@@ -9,10 +9,6 @@ BEGIN
         NEW.database_oid := CASE WHEN NEW.server IS NULL THEN
             coalesce((SELECT d.oid FROM pg_database d WHERE d.datname = NEW.datname), 0) END;
     END IF;
-    IF EXISTS (SELECT FROM @extschema@.known_role k WHERE k.rolname = NEW.rolname)
-       AND EXISTS (SELECT FROM @extschema@.known_role k WHERE k.rolname = NEW.defined_by) THEN
-        RETURN NEW;
-    END IF;
     INSERT INTO @extschema@.known_role (rolname, role_oid)
     SELECT n.rolname, coalesce(r.oid, 0)
     FROM (SELECT NEW.rolname UNION SELECT NEW.defined_by) n (rolname) LEFT JOIN pg_roles r ON r.rolname = n.rolname
