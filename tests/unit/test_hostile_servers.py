@@ -26,6 +26,7 @@ from elephant_worker.connection.transport import NOTICE_BYTES
 from elephant_worker.jobs.run import Outcome, Run, RunState, Target
 from elephant_worker.system.clock import Clock
 from elephant_worker.worker.remote_cancel import RemoteCancel
+from harness.waiting import ends_within
 from tests.fake_server import (
     ANSWER,
     CLEARTEXT,
@@ -66,15 +67,8 @@ def context(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, str]:
 @pytest.fixture(autouse=True)
 def impatience() -> Iterator[None]:
     """A step that never ends ends the test."""
-
-    def give_up(*_: object) -> None:
-        raise AssertionError("a step did not end")
-
-    before = signal.signal(signal.SIGALRM, give_up)
-    signal.alarm(120)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
+    with ends_within(120):
+        yield
 
 
 def login(server: FakeServer, **parameters: str) -> Login:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import shlex
-import signal
 import string
 import subprocess
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from hypothesis import strategies as st
 from elephant_worker.imports import crontab, pg_cron, pg_timetable, pgagent, shell
 from elephant_worker.imports.planned import Caller, Planned
 from elephant_worker.imports.target import Elsewhere, parameters_of
+from harness.waiting import ends_within
 
 FILES = {
     "/srv/nightly.sql": {"content": "\\set ON_ERROR_STOP on\n-- all of it\nSELECT 1;\nSELECT 2;\n"},
@@ -298,15 +298,8 @@ def test_random_lines_are_read_as_the_shell_reads_them(tmp_path: Path) -> None:
 @pytest.fixture
 def in_time() -> Iterator[None]:
     """Some of these texts kept it busy for hours, and PostgreSQL could not interrupt it."""
-
-    def late(*_: object) -> None:
-        raise AssertionError("it has not ended")
-
-    before = signal.signal(signal.SIGALRM, late)
-    signal.alarm(60)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
+    with ends_within(60):
+        yield
 
 
 @pytest.mark.usefixtures("in_time")
