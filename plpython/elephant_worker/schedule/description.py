@@ -9,10 +9,9 @@ from .due_times import LONGEST_GAP, LONGEST_REPETITION, Schedule, Timing, dst_po
 from .entries import After, Calendar, Interval, Once, Reboot
 from .functions import check_arguments
 from .parser import bare_line, entry_texts, parse, read_entry
-from .ranges import ranges
 from .slots import slots_in_words
 from .time_zones import UTC, clock_changes, time_zone
-from .times_of_day import joined, times_in_words
+from .times_of_day import joined, ranges_in_words, times_in_words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -108,18 +107,8 @@ def _calendar(entry: Calendar) -> str:
     elif len(entry.hours) < 24 and len(entry.months) == 12:
         words.append("every day")
     if len(entry.months) < 12:
-        words.append("in " + _listed([MONTHS[month - 1] for month in entry.months], entry.months))
+        words.append("in " + ranges_in_words(entry.months, lambda month: MONTHS[month - 1]))
     return " ".join(words)
-
-
-def _listed(names: list[str], values: tuple[int, ...]) -> str:
-    by_value = dict(zip(values, names))
-    return joined(
-        [
-            by_value[first] if first == last else f"{by_value[first]} through {by_value[last]}"
-            for first, last in ranges(values)
-        ]
-    )
 
 
 def _days(entry: Calendar) -> str:
@@ -127,13 +116,13 @@ def _days(entry: Calendar) -> str:
     if len(entry.days) < 31:
         parts = ["the last day of the month"] * entry.last_day
         if entry.days:
-            parts.insert(0, "day " + _listed(list(map(str, entry.days)), entry.days) + " of the month")
+            parts.insert(0, f"day {ranges_in_words(entry.days)} of the month")
         days = "on " + joined(parts)
     weekdays = ""
     if len(entry.weekdays) < 7:
         # The week begins with Monday, so that a weekend is a range.
         order = sorted((day - 1) % 7 for day in entry.weekdays)
-        parts = [_listed([WEEKDAYS[(day + 1) % 7] for day in order], tuple(order))] if order else []
+        parts = [ranges_in_words(order, lambda day: WEEKDAYS[(day + 1) % 7])] if order else []
         parts += [f"the {ORDINALS[nth]} {WEEKDAYS[day]} of the month" for day, nth in entry.nth_weekdays]
         weekdays = "on " + joined(parts)
     if entry.both_days:

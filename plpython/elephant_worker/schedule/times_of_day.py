@@ -10,6 +10,10 @@ from itertools import product
 
 from .ranges import ranges
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
 MOST_HOURS_LISTED = 8  # times of several hours that are written out
 MOST_LISTED = 4  # the same where there are more of them in an hour
 FEWEST_STEPS = 4  # numbers that are described by their distance
@@ -73,7 +77,7 @@ def _numbers(values: tuple[int, ...], unit: str, whole: str) -> str:
     if step is not None and step > 1 and len(values) >= FEWEST_STEPS:
         return f"{_every(step, unit)} from {values[0]} to {values[-1]} {unit}s past the {whole}"
     plural = "" if values == (1,) else "s"
-    return f"at {in_ranges(values)} {unit}{plural} past the {whole}"
+    return f"at {ranges_in_words(values)} {unit}{plural} past the {whole}"
 
 
 def _hours(hours: tuple[int, ...]) -> str:
@@ -83,16 +87,18 @@ def _hours(hours: tuple[int, ...]) -> str:
     step = _step(hours)
     if step is not None and len(hours) >= FEWEST_STEPS:
         return f"in every {ORDINALS[step]} hour from {hours[0]:02}:00 to {hours[-1]:02}:59"
-    return "in the hours " + in_ranges(hours)
+    return "in the hours " + ranges_in_words(hours)
 
 
-def in_ranges(values: tuple[int, ...]) -> str:
-    """Numbers in words.
+def ranges_in_words(values: Sequence[int], shown: Callable[[int], str] = str) -> str:
+    """Numbers, or what is shown for them, in words.
 
-    >>> in_ranges((1, 2, 3, 5))
+    >>> ranges_in_words((1, 2, 3, 5))
     '1 through 3 and 5'
     """
-    return joined([str(first) if first == last else f"{first} through {last}" for first, last in ranges(values)])
+    return joined(
+        [shown(first) if first == last else f"{shown(first)} through {shown(last)}" for first, last in ranges(values)]
+    )
 
 
 def _every(step: int, unit: str) -> str:
