@@ -29,8 +29,6 @@ def apply_document(
         except _Overtaken:
             # What another transaction has defined meanwhile is there now.
             changes = _Application(spi, jobs, part, bool(prune), bool(dry_run)).carry_out()
-    except _Overtaken:
-        return {"changes": None, "user_error": OVERTAKEN.as_row()}
     except UserError as user_error:
         return {"changes": None, "user_error": user_error.as_row()}
     except spi.Error as error:
@@ -38,16 +36,16 @@ def apply_document(
     return {"changes": json.dumps(changes), "user_error": None}
 
 
-class _Overtaken(Exception):
+class _Overtaken(UserError):
     """Another transaction has defined a job of the document after it has been looked for."""
 
-
-OVERTAKEN = UserError(
-    "could not apply the jobs due to a concurrent definition",
-    "Another transaction has defined a job of the document, which this one cannot see.",
-    "Try again.",
-    "40001",
-)
+    def __init__(self) -> None:
+        super().__init__(
+            "could not apply the jobs due to a concurrent definition",
+            "Another transaction has defined a job of the document, which this one cannot see.",
+            "Try again.",
+            "40001",
+        )
 
 
 class _Application:
@@ -117,7 +115,7 @@ class _Application:
                     self._name_references(changes)
                 return changes
             except self._spi.exceptions.UniqueViolation:
-                raise _Overtaken from None
+                raise _Overtaken() from None
             except self._spi.Error as error:
                 if not job_definition.is_of_one_job(error):
                     raise _as_user_error(error) from None
