@@ -165,7 +165,7 @@ class _Importer:
             raise UserError(
                 f'role "{key[0]}" already has a job named "{key[1]}"',
                 f"It does not come from {self._source}: rename one of them, or give this import a part of its own."
-                if there["part"] != self._part and self._part == self._source
+                if self._part == self._source
                 else "It is of another part: rename one of them.",
                 None,
             )
