@@ -23,6 +23,8 @@ START_TIMEOUT = 10.0  # seconds
 LEAVE_TIMEOUT = 5.0  # seconds
 LONGEST_LEAVE = 60.0  # seconds
 LOOK_EVERY = 0.01  # seconds
+# What a session is to have of the settings that not every version of PostgreSQL knows.
+NEWER_SETTINGS = {"transaction_timeout": "0", "restrict_nonsystem_relation_kind": ""}
 
 CANCEL_GRACE = "SELECT date_part('epoch', s.cancel_grace) AS grace FROM @extschema@.worker_setting s"
 
@@ -155,14 +157,14 @@ def _no_session(user: str, error: OperationalError) -> UserError:
 
 def _session(plpy: Any) -> dict[str, str]:
     """How to open a session in this database, as the server's own user."""
-    row = plpy.execute(
+    plan = plpy.prepare(
         """SELECT convert_to(current_database()::text, getdatabaseencoding()) AS dbname,
                (SELECT r.rolname FROM pg_extension e JOIN pg_roles r ON r.oid = e.extowner
                 WHERE e.extname = 'elephant_worker') AS owner,
-               ARRAY(SELECT n FROM unnest('{transaction_timeout,restrict_nonsystem_relation_kind}'::text[]) n
-                     WHERE current_setting(n, true) IS NOT NULL) AS known"""
-    )[0]
-    newer = {"transaction_timeout": "0", "restrict_nonsystem_relation_kind": ""}
+               ARRAY(SELECT n FROM unnest($1) n WHERE current_setting(n, true) IS NOT NULL) AS known""",
+        ["text[]"],
+    )
+    (row,) = plpy.execute(plan, [list(NEWER_SETTINGS)])
     return {
         **own_address(prefer_path=True),
         "dbname": row["dbname"].decode(errors="surrogateescape"),
@@ -175,7 +177,7 @@ def _session(plpy: Any) -> dict[str, str]:
         "-c standard_conforming_strings=on -c exit_on_error=off -c session_replication_role=origin "
         "-c default_transaction_read_only=off -c default_transaction_deferrable=off "
         "-c default_transaction_isolation=read\\ committed"
-        + "".join(f" -c {name}={newer[name]}" for name in row["known"]),
+        + "".join(f" -c {name}={NEWER_SETTINGS[name]}" for name in row["known"]),
     }
 
 
