@@ -90,11 +90,11 @@ def _about_many(alerts: Sequence[Alert], room: int) -> str:
     left = room - len(where) - 40
     told = 0
     turns: Counter[str | None] = Counter()
-    in_turn = []
-    for number, (event, job_id, rolname) in enumerate(same):
-        in_turn.append((turns[rolname], number, (event, job_id, rolname)))
-        turns[rolname] += 1
-    for *_, key in sorted(in_turn):
+    turn = {}
+    for key in same:
+        turn[key] = turns[key[-1]]
+        turns[key[-1]] += 1
+    for key in sorted(same, key=turn.__getitem__):
         (event, _, rolname), group = key, same[key]
         latest = group[-1]
         place = ", ".join(one_line(name, LONGEST_LABEL) for name in (rolname, latest.datname, latest.server) if name)
