@@ -70,6 +70,7 @@ def take_messages(spi: Spi, limit: int) -> tuple[Messages, bool]:
 
 
 DEFINITIONS = Statement(
+    # As the index of jobs has it, so that none of all messages will do.
     """SELECT i.job_id, max(date_part('epoch', i.requested_at)) AS sent_at FROM @extschema@.worker_request i
        WHERE i.job_id = ANY ($1) AND i.kind IN ('run', 'define') AND i.kind <> 'run' GROUP BY i.job_id""",
     "int8[]",
