@@ -251,7 +251,8 @@ def test_what_cannot_be_logged_within_its_start_deadline_is_missed(worker: Sched
     with worker.connect() as holder, holder.transaction():
         holder.execute("LOCK job_log IN EXCLUSIVE MODE")
         job_id = worker.insert("SELECT 1", schedule="1 second", start_deadline="200 ms")
-        due = until(lambda: worker.value("SELECT next_run_at FROM all_job WHERE job_id = %s", job_id), "a due time")
+        # The view shows a first due time before the worker has seen the definition, which it then may pass over.
+        due = until(lambda: worker.value("SELECT next_run_at FROM job_state WHERE job_id = %s", job_id), "a due time")
         until(lambda: worker.value("SELECT clock_timestamp() > %s + interval '300 ms'", due), "that time to be over")
     missed = until(lambda: rows(worker, job_id, "missed"), "the row of what was missed")[0]
     assert (missed.scheduled_at, missed.exception_message) == (due, "the job could not start within its start_deadline")
