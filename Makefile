@@ -144,7 +144,7 @@ demo:
 
 # Everything that CI runs, with four clusters side by side, since most of the time a test waits for something.
 test: lint
-	@tools/sandbox.sh python -m pytest --numprocesses=4 --dist=worksteal $(PYTEST)
+	@SCRATCH=$$(tools/scratch.sh) tools/sandbox.sh python -m pytest --numprocesses=4 --dist=worksteal $(PYTEST)
 
 # What the extension offers, written anew into tests/expected/surface.txt and docs/jobs.schema.json.
 surface:

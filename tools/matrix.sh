@@ -27,7 +27,7 @@ for version in ${*:-15 16 17 18 19 python3.9 upgrade}; do
     echo "=== $version"
     tools/chroot.sh "$suite" "$packages" \
         "PG_CONFIG=\$($server); export PG_CONFIG
-         tools/sandbox.sh python -m pytest -q --numprocesses=2 --dist=worksteal $tests" ||
+         SCRATCH=\$(tools/scratch.sh) tools/sandbox.sh python -m pytest -q --numprocesses=2 --dist=worksteal $tests" ||
         { echo "=== $version FAILED" >&2; status=1; }
 done
 exit "$status"

@@ -3,6 +3,7 @@
 # PostgreSQL does not start as root: for root the command runs in a copy of the checkout as the
 # user postgres, who may not be able to read the checkout itself; with KEEP="directory …" these
 # directories of the copy are brought back.
+# SCRATCH names the directory for temporary files, if it is not to be /tmp.
 # The command gets an environment of its own, so that no PGHOST, locale or umask of the developer's decides
 # what it does; the variables named below are for it.
 set -eu
@@ -11,7 +12,7 @@ umask 022
 here=$PWD
 PG_CONFIG=$(tools/pg_config.sh)
 
-top=$(mktemp -d /tmp/elephant_worker.XXXXXX)
+top=$(mktemp -d "${SCRATCH:-/tmp}/elephant_worker.XXXXXX")
 trap 'rm -rf "$top"' EXIT
 trap 'exit 130' INT TERM
 mkdir "$top/tmp" "$top/home"
