@@ -18,7 +18,8 @@ AS $$
 DECLARE
     runner CONSTANT name := @extschema@.runner_name(role);
     rolname CONSTANT name := (SELECT r.rolname FROM pg_authid r WHERE r.oid = role);
-    -- PostgreSQL 19 would warn of a password that expires soon, in the server's log, at each session.
+    -- PostgreSQL 19 would warn of a password that expires soon, in the server's log, at each session. So passwords
+    -- are valid for longer there, and close_idle_runners() ends that.
     validity CONSTANT interval := interval '10 minutes'
                                   + coalesce(current_setting('password_expiration_warning_threshold', true), '0')::interval;
     known pg_authid;
@@ -49,5 +50,5 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.prepare_runner(oid, text) IS
-    'makes the login role through which runs become this role, for ten minutes (PostgreSQL 19: longer, by password_expiration_warning_threshold) and with the worker''s secret, of which it gets the SCRAM verifier; returns its name';
+    'makes the login role through which runs become this role, for ten minutes (PostgreSQL 19: see close_idle_runners()) and with the worker''s secret, of which it gets the SCRAM verifier; returns its name';
 REVOKE ALL ON FUNCTION @extschema@.prepare_runner(oid, text) FROM PUBLIC;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import psycopg
 import pytest
 from psycopg import sql
 
@@ -97,19 +98,44 @@ def test_a_runner_that_was_tampered_with_is_mended(prison: Scheduler, tampering:
     assert prison.value("SELECT count(*) FROM pg_stat_activity WHERE usename = 'evil'") == 0
 
 
+# For how long before its end a password is warned of, which PostgreSQL does since version 19.
+WARNED = "coalesce(current_setting('password_expiration_warning_threshold', true), '0')::interval"
+
+
 def test_the_password_of_a_runner_is_no_way_in(prison: Scheduler) -> None:
     inmate = prison.role("inmate")
     prison.run("SELECT 1", rolname=inmate)
     runner = prison.value("SELECT runner_name(%s::regrole)", sql.Identifier(inmate).as_string())
     stored = prison.value("SELECT rolpassword FROM pg_authid WHERE rolname = %s", runner)
     assert stored.startswith("SCRAM-SHA-256$4096:")
-    warned = "coalesce(current_setting('password_expiration_warning_threshold', true), '0')::interval"
-    expiry = f"SELECT rolvaliduntil < now() + interval '1 hour' + {warned} FROM pg_authid WHERE rolname = %s"
+    expiry = f"SELECT rolvaliduntil < now() + interval '10 minutes' + {WARNED} FROM pg_authid WHERE rolname = %s"
     assert prison.value(expiry, runner)
     for word in (runner, stored, ""):
         with pytest.raises(Exception, match=r"authentication failed|no password supplied"):
             prison.cluster.connect_as(runner, prison.dbname, word)
     assert stored not in prison.cluster.log
+
+
+@pytest.mark.parametrize("validity", [f"now() + {WARNED} - interval '1 second'", "'infinity'"])
+def test_a_runner_that_is_not_needed_is_closed(prison: Scheduler, validity: str) -> None:
+    """Its ten minutes have passed, or its password is valid for longer than any: what is known of it is no way in."""
+    inmate = prison.role("inmate")
+    alter = "DO $$BEGIN EXECUTE format('ALTER ROLE %I PASSWORD %L', current_user, 'known'); END$$"
+    assert prison.run(f"SET ROLE NONE; {alter}", rolname=inmate).state == "succeeded"
+    runner = prison.value("SELECT runner_name(%s::regrole)", sql.Identifier(inmate).as_string())
+    prison.cluster.connect_as(runner, prison.dbname, "known").close()
+    valid_until = prison.value(f"SELECT ({validity})::timestamptz::text")
+    prison.execute("ALTER ROLE {} VALID UNTIL {}", sql.Identifier(runner), sql.Literal(valid_until))
+
+    def is_closed() -> bool:
+        try:
+            prison.cluster.connect_as(runner, prison.dbname, "known").close()
+        except psycopg.OperationalError as error:
+            return "not permitted to log in" in str(error) or "authentication failed" in str(error)
+        return False
+
+    until(is_closed, "the worker to close it")
+    assert prison.run("SELECT 1", rolname=inmate).state == "succeeded"
 
 
 def test_a_runner_that_somebody_else_made_is_refused(prison: Scheduler) -> None:

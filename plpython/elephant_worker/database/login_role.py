@@ -65,6 +65,14 @@ def server_login(spi: Spi, server: str, role_oid: int) -> ServerLogin:
     return ServerLogin(**{**row, "parameters": json.loads(row["parameters"] or "{}")})
 
 
+CLOSE_IDLE_RUNNERS = Statement("SELECT @internal@.close_idle_runners()")
+
+
+def close_idle_runners(spi: Spi) -> None:
+    """Let nobody log in through runners that have not been needed for ten minutes."""
+    spi.execute(CLOSE_IDLE_RUNNERS)
+
+
 TERMINATE_RUNNERS = Statement(
     """SELECT count(pg_terminate_backend(a.pid)) FROM pg_stat_activity a
        JOIN pg_database d ON d.datname = current_database()

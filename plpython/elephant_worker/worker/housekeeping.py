@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..connection.login import Login
 from ..connection.poller import Poller
-from ..database import server, worker_state
+from ..database import login_role, server, worker_state
 from ..database.server import Server
 from ..database.spi import Spi
 from ..errors import UserError
@@ -24,6 +24,8 @@ SPARE_INTERVAL = 60.0  # seconds
 # and how often it looks again.
 PREDECESSOR_TIMEOUT = 5.0  # seconds
 KEPT_OBJECTS_INTERVAL = 60.0  # seconds
+# How often it looks for runners that are not needed any more.
+IDLE_RUNNERS_INTERVAL = 10.0  # seconds
 
 
 class Housekeeping:
@@ -49,6 +51,7 @@ class Housekeeping:
         self._vacuum = Vacuum(spi, poller, self._login)
         self._marks = Every(MARK_INTERVAL, next=steady + MARK_INTERVAL)
         self._kept_objects = Every(KEPT_OBJECTS_INTERVAL, next=steady + PREDECESSOR_TIMEOUT)
+        self._idle_runners = Every(IDLE_RUNNERS_INTERVAL, next=steady + IDLE_RUNNERS_INTERVAL)
         self._spare = Every(SPARE_INTERVAL)
 
     def run_due(self, steady: float, serving: bool) -> None:
@@ -59,6 +62,8 @@ class Housekeeping:
         if serving:
             if self._kept_objects.begin_if_due(steady):
                 server.drop_kept_objects(self._spi)
+            if self._idle_runners.begin_if_due(steady):
+                login_role.close_idle_runners(self._spi)
             if self._spare.begin_if_due(steady):
                 self._ensure_spare()
             self.listener.connect(steady)
