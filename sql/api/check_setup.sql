@@ -4,8 +4,13 @@ LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    roles CONSTANT @extschema@.setup_finding[] := ARRAY(SELECT r FROM @extschema@.check_roles() r);
     package @extschema@.setup_finding;
 BEGIN
+    RETURN QUERY SELECT r.* FROM unnest(roles) r;
+    IF roles[1].state <> 'ok' THEN
+        RETURN; -- the others ask for these roles
+    END IF;
     IF (SELECT c.code = 'owner' FROM @extschema@.worker_condition() c) THEN
         RETURN QUERY SELECT * FROM @extschema@.check_worker();
         RETURN; -- the others need its rights

@@ -53,7 +53,7 @@ CROSS JOIN LATERAL (
                 WHEN EXISTS (SELECT FROM @extschema@.known_role k WHERE k.rolname = j.defined_by AND k.role_oid <> u.oid)
                     THEN 'other definer'
                 WHEN u.rolsuper THEN NULL
-                WHEN pg_has_role(u.oid, (SELECT g.oid FROM pg_roles g WHERE g.rolname = 'job_scheduler'), 'MEMBER')
+                WHEN pg_has_role(u.oid, (SELECT @extschema@.group_role('job_scheduler')), 'MEMBER')
                      IS NOT TRUE THEN 'scheduler'
                 WHEN u.oid <> r.oid
                      AND NOT pg_has_role(u.oid, r.oid, CASE WHEN current_setting('server_version_num')::integer >= 160000

@@ -22,5 +22,5 @@ BEGIN
 END
 $$;
 COMMENT ON PROCEDURE @extschema@.run_worker(text, boolean) IS
-    'runs the worker until it is stopped: starts what is due and logs how it ends; start_worker() runs it inside the server; 55006 if a worker is already running; unless attended, returns at once if start_worker(unattended := true) would do nothing';
+    'runs the worker until it is stopped: starts what is due and logs how it ends; start_worker() runs it inside the server; 55006 if a worker is already running, 55000 under statement_timeout; unless attended, returns at once if start_worker(unattended := true) would do nothing';
 REVOKE ALL ON PROCEDURE @extschema@.run_worker(text, boolean) FROM PUBLIC;

@@ -24,6 +24,7 @@ from harness.waiting import until
 
 CHECKS = {
     "locks",
+    "roles",
     "worker",
     "launcher",
     "files",
@@ -765,6 +766,43 @@ def test_sequences_that_were_left_behind(scheduler: Scheduler) -> None:
     assert scheduler.run("SELECT 1").jl_id > run.jl_id
 
 
+def test_a_role_of_the_extension_that_was_renamed(worker: Scheduler) -> None:
+    """Jobs go on, and whatever fails then names the role."""
+    with closing(worker.connect_as(worker.role())) as session:
+        session.execute("SELECT insert_job('SELECT 1', current_catalog, '1 second')")
+    for role in ("job_scheduler", "job_monitor", "job_view_owner"):
+        worker.execute("ALTER ROLE {} RENAME TO {}", sql.Identifier(role), sql.Identifier('an "other'))
+        try:
+            for call in ("SELECT * FROM my_job", "SELECT * FROM problem", "SELECT export_jobs()"):
+                with suppress(psycopg.errors.UndefinedObject):
+                    worker.execute(call)
+            if role == "job_scheduler":
+                run = "SELECT count(*) FROM job_log WHERE job_started > %s AND state = 'succeeded'"
+                renamed = worker.value("SELECT clock_timestamp()")
+                until(lambda: worker.value(run, renamed), "the job to go on")  # noqa: B023
+            (found,) = worker.execute("SELECT * FROM check_setup() WHERE state <> 'ok'").fetchall()
+            assert (found.check_name, found.state) == ("roles", "warning")
+            assert found.found.startswith(f'role "an "other" was {role}: ')
+            mend(worker, found.remedy)
+        finally:
+            if worker.value("SELECT to_regrole(%s) IS NULL", role):
+                worker.execute("ALTER ROLE {} RENAME TO {}", sql.Identifier('an "other'), sql.Identifier(role))
+        assert finding(worker, "roles").state == "ok"
+
+
+def test_a_role_of_the_extension_that_was_dropped(scheduler: Scheduler) -> None:
+    """Which other databases do not let happen here; test_dump shows the remedy."""
+    with scheduler.admin.transaction(force_rollback=True):
+        scheduler.execute("DELETE FROM pg_authid WHERE rolname = 'job_scheduler'")
+        (found,) = scheduler.execute("SELECT * FROM check_setup() WHERE state <> 'ok'").fetchall()
+    assert (found.check_name, found.state, found.found) == (
+        "roles",
+        "error",
+        'role "job_scheduler" has been dropped, and its rights on the extension with it',
+    )
+    assert found.remedy.startswith("-- dump this database and restore it into a new one")
+
+
 # --- no finding without a test of its remedy ----------------------------------------------------
 
 # How what is found begins, and the test in which that is found and its remedy executed.
@@ -820,6 +858,8 @@ TESTED = {
         'database "%s" has CONNECTION LIMIT': "test_the_connection_limit_of_the_control_database",
         '%s %s of role "%s" in database': "test_what_is_in_the_way_of_jobs",
         'jobs in database "%s" wait': "test_what_is_due_waits_for_a_database_that_is_closed",
+        'role "%s" has been dropped': "test_a_role_of_the_extension_that_was_dropped",
+        'role "%s" was %s: views': "test_a_role_of_the_extension_that_was_renamed",
         "%s: the next number": "test_sequences_that_were_left_behind",
         "the system''s time zone database does not know": "test_time_zones",
         "the system''s time zone database and the server": "test_time_zones",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import psycopg
@@ -339,3 +341,42 @@ def test_one_spare_is_enough(scheduler: Scheduler) -> None:
     with pytest.raises(psycopg.errors.ObjectInUse) as raised:
         scheduler.execute("CALL run_worker('session')")
     assert raised.value.diag.message_detail == f"Their process ids are {pid} and {spare}."
+
+
+def test_a_timeout_that_would_end_the_worker(scheduler: Scheduler) -> None:
+    """It began to count with the statement that is the worker, which cannot turn it off: who calls that must."""
+    scheduler.execute("ALTER DATABASE {} SET statement_timeout = '1min'", sql.Identifier(scheduler.dbname))
+    for timeout in ("1min", "10s"):
+        with closing(scheduler.connect()) as session:
+            if timeout == "10s":
+                session.execute("SET statement_timeout = '10s'")
+            with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState) as refused:
+                session.execute("CALL run_worker()")
+            diag = refused.value.diag
+            assert diag.message_primary == "run_worker() cannot be executed under statement_timeout"
+            assert timeout in (diag.message_detail or "")
+            assert session.execute("SHOW statement_timeout").fetchone() == (timeout,)
+            assert not scheduler.value("SELECT running FROM worker_status")
+            session.execute((diag.message_hint or "").split(": ")[1])
+            caller = threading.Thread(target=session.execute, args=("CALL run_worker()",))
+            caller.start()
+            until(lambda: scheduler.value("SELECT running FROM worker_status"), "the worker")
+            assert scheduler.run("SELECT 1").state == "succeeded"
+            assert scheduler.value("SELECT pid FROM worker_status") == session.info.backend_pid
+            scheduler.stop()
+            caller.join()
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_timeout_is_not_the_workers(scheduler: Scheduler, host: str) -> None:
+    """Whatever the database has, and who starts it."""
+    scheduler.execute("ALTER DATABASE {} SET statement_timeout = '300ms'", sql.Identifier(scheduler.dbname))
+    if host == "pg_background":
+        scheduler.execute("CREATE EXTENSION pg_background")
+    with closing(scheduler.connect()) as session:
+        session.execute("SET statement_timeout = '1min'")
+        session.execute("SELECT start_worker()")
+    pid = scheduler.value("SELECT pid FROM worker_status")
+    assert scheduler.run("SELECT pg_sleep(0.4)", settings='{"statement_timeout": "0"}').state == "succeeded"
+    assert scheduler.value("SELECT pid FROM worker_status") == pid
+    assert scheduler.run("SELECT pg_sleep(10)").job_sqlstate == "57014"

@@ -14,7 +14,7 @@ from .loop import Worker
 from .spare import Spare
 
 # The statements of the loop read a few rows of large tables, whatever the statistics say. Nothing is sent to the
-# client, which has gone, and no timeout stops the loop.
+# client, which has gone, and no timeout stops the loop. (That of statements counts from their beginning.)
 SESSION = {
     "search_path": "pg_catalog, pg_temp",
     "client_min_messages": "error",
@@ -54,6 +54,16 @@ IN_A_TRANSACTION = UserError(
 )
 
 
+def _would_be_cut_short(timeout: str) -> UserError:
+    """What has been counting since the statement began cannot be turned off by the statement."""
+    return UserError(
+        "run_worker() cannot be executed under statement_timeout",
+        f"It is {timeout}, after which the worker would end.",
+        "Turn it off for the session first: SET statement_timeout = 0;",
+        "55000",
+    )
+
+
 def run(plpy: Any, schema: str, host: str, attended: bool) -> dict[str, Any]:
     """The procedure `run_worker_loop`: returns when the worker has ended, or why it cannot be the worker.
 
@@ -67,6 +77,9 @@ def run(plpy: Any, schema: str, host: str, attended: bool) -> dict[str, Any]:
     except spi.Error as error:
         spi.rollback()
         return {"user_error": UserError.of(error).as_row()}
+    if before["statement_timeout"] != "0":
+        spi.set_session(before)
+        return {"user_error": _would_be_cut_short(before["statement_timeout"]).as_row()}
     extension = server.extension(spi)
     if host == "session" and not attended:
         client_socket.replace()  # nobody waits for an answer, also if this becomes neither worker nor spare
