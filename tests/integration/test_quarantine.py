@@ -161,9 +161,17 @@ def test_a_full_role_waits_and_others_do_not(scheduler: Scheduler) -> None:
         held = [scheduler.insert("SELECT pg_advisory_xact_lock(7)", rolname=greedy) for _ in range(5)]
         runs = [scheduler.value("SELECT run_job(%s)", job_id) for job_id in held[:3]]
         # Due at the same moment, the greedy ones before the other.
-        moment = scheduler.value("SELECT (clock_timestamp() + '1 second')::text")
-        due = [scheduler.insert("SELECT pg_advisory_xact_lock(7)", rolname=greedy, schedule=moment) for _ in range(40)]
-        other = scheduler.insert("SELECT 1", rolname=modest, schedule=moment)
+        *due, other = [
+            row.job_id
+            for row in scheduler.execute(
+                """INSERT INTO member_job (job_command, datname, rolname, schedule)
+                   SELECT CASE WHEN rolname = {} THEN 'SELECT pg_advisory_xact_lock(7)' ELSE 'SELECT 1' END,
+                       current_catalog, rolname, (statement_timestamp() + '3 seconds')::text
+                   FROM unnest(array_fill({}::name, ARRAY[40]) || {}::name) rolname
+                   RETURNING job_id""",
+                sql.Literal(greedy), sql.Literal(greedy), sql.Literal(modest),
+            )
+        ]  # fmt: skip
         until(lambda: scheduler.successes(other), "the other role's job")
         assert scheduler.ended(scheduler.value("SELECT run_job(%s)", other)).state == "succeeded"
         assert scheduler.value("SELECT count(*) FROM all_job_log WHERE rolname = %s", greedy) == 2
