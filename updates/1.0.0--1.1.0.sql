@@ -191,6 +191,10 @@ FROM (SELECT j.rolname FROM @extschema@.job j UNION SELECT j.defined_by FROM @ex
       UNION SELECT l.rolname FROM @extschema@.job_log l) n
 LEFT JOIN pg_roles r ON r.rolname = n.rolname;
 
+-- What runs after a job is looked for each time that one ends or is deleted, also before VACUUM comes by.
+ALTER INDEX @extschema@.job_run_after SET (fastupdate = off);
+DROP INDEX @extschema@.job_dependent;
+
 -- Changes of run_after lock the jobs that they rely on.
 DROP TABLE @extschema@.chain_lock;
 

@@ -1,6 +1,7 @@
 CREATE FUNCTION @internal@.check_dependencies(definition @extschema@.job, old @extschema@.job) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off -- the plan that a session keeps may be of a time when there were few jobs
 AS $$
 DECLARE
     unknown bigint;

@@ -42,8 +42,8 @@ CREATE TABLE @extschema@.job (
 CREATE INDEX job_reboot ON @extschema@.job (job_id) WHERE schedule LIKE '%@reboot%';
 CREATE UNIQUE INDEX job_rolname_job_name_key ON @extschema@.job (rolname, job_name @extschema@.job_name_ops);
 CREATE INDEX job_expected ON @extschema@.job (job_id) WHERE expect_success_within IS NOT NULL;
-CREATE INDEX job_dependent ON @extschema@.job (job_id) WHERE run_after IS NOT NULL;
-CREATE INDEX job_run_after ON @extschema@.job USING gin (run_after) WHERE run_after IS NOT NULL;
+CREATE INDEX job_run_after ON @extschema@.job USING gin (run_after) WITH (fastupdate = off)
+    WHERE run_after IS NOT NULL;
 CREATE INDEX job_rolname ON @extschema@.job (rolname);
 
 COMMENT ON TABLE @extschema@.job IS

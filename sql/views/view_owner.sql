@@ -13,11 +13,21 @@ CREATE FUNCTION @internal@.delete_shown_job() RETURNS trigger
 LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER -- the owner of the views may not delete; what a view shows, its reader may delete
 SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off -- the plan that a session keeps may be of a time when there were few jobs
+-- The plan that a session keeps may be of a time when there were few jobs: what is left is to look for a few of them.
+SET enable_seqscan = off
+SET enable_indexscan = off
 AS $$
 BEGIN
     DELETE FROM ONLY @extschema@.job j WHERE j.job_id = OLD.job_id;
-    RETURN CASE WHEN FOUND THEN OLD END;
+    IF NOT FOUND THEN
+        RETURN NULL;
+    END IF;
+    PERFORM FROM ONLY @extschema@.job j WHERE j.run_after @> ARRAY[OLD.job_id];
+    IF FOUND THEN -- warn_of_orphans() sees to it when the statement ends
+        PERFORM set_config('elephant_worker.deleted', concat_ws(
+            ',', nullif(current_setting('elephant_worker.deleted', true), ''), OLD.job_id), true);
+    END IF;
+    RETURN OLD;
 END
 $$;
 COMMENT ON FUNCTION @extschema@.delete_shown_job() IS 'trigger: deletes a job through my_job or member_job';
@@ -26,12 +36,15 @@ REVOKE ALL ON FUNCTION @extschema@.delete_shown_job() FROM PUBLIC;
 CREATE FUNCTION @internal@.check_shown_job() RETURNS trigger
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off -- as in delete_shown_job()
 AS $$
+DECLARE
+    role_now name;
 BEGIN
     -- The statement may have waited since it began: what has been given to another role meanwhile is left alone,
     -- as it is by a DELETE of a table.
-    PERFORM FROM @extschema@.member_job j WHERE j.job_id = OLD.job_id AND j.rolname = OLD.rolname FOR UPDATE;
-    RETURN CASE WHEN FOUND THEN OLD END;
+    SELECT j.rolname INTO role_now FROM @extschema@.member_job j WHERE j.job_id = OLD.job_id FOR UPDATE;
+    RETURN CASE WHEN role_now = OLD.rolname THEN OLD END;
 END
 $$;
 COMMENT ON FUNCTION @extschema@.check_shown_job() IS

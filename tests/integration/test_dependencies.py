@@ -327,6 +327,46 @@ def test_deleting_a_job_that_others_run_after(scheduler: Scheduler) -> None:
     assert scheduler.value("SELECT state FROM job_chain") == "deleted"
 
 
+def test_deleting_many_jobs_that_others_run_after(scheduler: Scheduler) -> None:
+    """The warnings are of what there is when the statement has ended, and few; others' jobs are not named."""
+    app = scheduler.connect_as(scheduler.role())
+    heard: list[str | None] = []
+    app.add_notice_handler(lambda diag: heard.append(diag.message_primary))
+    define = "INSERT INTO my_job (job_command, job_description) SELECT 'SELECT 1', 'first' FROM generate_series(1, %s)"
+    follow = "INSERT INTO my_job (job_command, run_after) SELECT 'SELECT 1', ARRAY[job_id] FROM my_job"
+    read = """SELECT seq_tup_read + coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_all_tables
+              WHERE relid = (SELECT oid FROM pg_class WHERE relname = 'job' AND relkind = 'r')"""
+    rows: list[int] = []
+    for many in (50, 100):
+        app.execute(define, (many,))
+        with app.transaction():
+            before, *_ = app.execute(read).fetchone() or (0,)
+            app.execute(follow)
+            app.execute("DELETE FROM my_job")
+            after, *_ = app.execute(read).fetchone() or (0,)
+        rows.append(after - before)
+    assert heard == []
+    # Each of them is looked for by index, not among all jobs.
+    assert rows[1] < 3 * rows[0], rows
+
+    app.execute(define, (12,))
+    app.execute(follow)
+    firsts = [job for (job,) in app.execute("SELECT job_id FROM my_job WHERE job_description = 'first'")]
+    scheduler.insert("SELECT 1", run_after=firsts[:1])
+    app.execute("SET elephant_worker.deleted = 'nonsense'")
+    app.execute("DELETE FROM my_job WHERE job_description = 'first'")
+    assert len(heard) == 11
+    assert heard[-1] == "the same holds for 2 more jobs"
+    job = app.execute("SELECT job_id FROM insert_job('SELECT 1', current_catalog)").fetchone()
+    assert job is not None
+    heard.clear()
+    # Nor again with the next statement, nor after a deletion that was undone.
+    with app.transaction(force_rollback=True):
+        app.execute("SELECT delete_job(job_id) FROM my_job")
+    app.execute("DELETE FROM member_job WHERE job_id = %s", (job.job_id,))
+    assert heard == []
+
+
 def test_a_right_that_is_taken_away_ends_the_chain(scheduler: Scheduler) -> None:
     """Who may not touch a job any more does not learn when it ends."""
     owner, follower = scheduler.role("owner"), scheduler.role("follower")
