@@ -30,7 +30,9 @@ BEGIN
                   DETAIL = answer.never,
                   HINT = 'Try SELECT * FROM next_runs(…); use NULL for a job that runs only when run_job() asks for it.';
     END IF;
-    IF TG_OP = 'INSERT' OR NEW.schedule IS DISTINCT FROM OLD.schedule THEN
+    -- Steps and lines of six fields are what is read differently elsewhere.
+    IF (TG_OP = 'INSERT' OR NEW.schedule IS DISTINCT FROM OLD.schedule)
+       AND NEW.schedule ~ E'/|([ \t\r\n]+[^ \t\r\n]+){5}' THEN
         PERFORM @extschema@.doubt_schedule(NEW.schedule);
     END IF;
     NEW.first_run_at := CASE WHEN NEW.enabled THEN to_timestamp(answer.due[1]) END;

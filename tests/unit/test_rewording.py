@@ -50,10 +50,45 @@ MEANT = {
     "*:0/15": ["*/15 * * * *"],
     "minutely": ["* * * * *"],
     "quarterly": ["0 0 1 */3 *"],
+    "OnCalendar=Mon..Fri *-*-* 02:00": ["0 2 * * mon-fri"],
+    "OnCalendar=daily": ["@daily"],
+    # iCalendar, Oracle.
+    "FREQ=DAILY;BYHOUR=2": ["0 2 * * *"],
+    "RRULE:FREQ=WEEKLY;BYDAY=MO,FR;BYHOUR=9;BYMINUTE=30": ["30 9 * * mon,fri"],
+    "FREQ=MINUTELY;INTERVAL=5": ["5 minutes"],
+    "FREQ=HOURLY; INTERVAL=3;": ["3 hours"],
+    "FREQ=HOURLY;BYMINUTE=15,45": ["15,45 * * * *"],
+    "freq=monthly; bymonthday=-1; byhour=23": ["0 23 L * *"],
+    "FREQ=MONTHLY;BYDAY=-1FR": ["0 0 * * friL"],
+    "FREQ=MONTHLY;BYDAY=2TUE;BYHOUR=4": ["0 4 * * tue#2"],
+    "FREQ=YEARLY;BYMONTH=JAN,JUL;BYMONTHDAY=1": ["0 0 1 jan,jul *"],
+    "FREQ=WEEKLY": ["@weekly"],
+    # A nickname that does not exist, or a word.
+    "@weekday": ["0 0 * * mon-fri"],
+    "@monday": ["0 0 * * mon"],
+    "every tuesday": ["0 0 * * tue"],
+    "once a day": ["@daily"],
+    "@2am": ["0 2 * * *"],
+    "@secondly": ["1 second"],
+    # Quotation marks and brackets of somebody's configuration.
+    "'30 4 * * *'": ["30 4 * * *"],
+    '["30 4 * * *"]': ["30 4 * * *"],
+    "**/5 * * * *": ["*/5"],
+    "0 9am * * *": ["9?"],
+    # No schedule is wanted, or a single moment.
+    "null": ["NULL", "run_job()"],
+    "Manual": ["NULL", "run_job()"],
+    "now": ["2027-01-31 04:30", "run_once()"],
+    "in 5 minutes": ["2027-01-31 04:30", "run_once()"],
+    "31.12.2027 12:00": ["2027-01-31 04:30"],
     # Quartz, Spring, Amazon EventBridge, croniter.
     "0 0 12 * * ? *": ["0 0 12 * * *"],
     "0 0 12 1 1 ? 2027": ["0 0 12 1 1 *"],
     "0 0 12 ? * 2": ["*", "Sunday = 1"],
+    "0 0 12 ? * 6L": ["*", "Sunday = 1"],
+    "0 15 10 LW * *": ["nearest to a day"],
+    "0 15 10 15W * ?": ["nearest to a day"],
+    "0 2 * * * UTC": ["timezone := 'UTC'", "0 2 * * *"],
     "rate(5 minutes)": ["5 minutes"],
     "cron(0 10 * * ? *)": ["0 10 * * *"],
     "30 4 1 * * 15": ["15 30 4 1 * *"],
@@ -73,7 +108,7 @@ def test_the_hint_says_what_to_write(text: str) -> None:
         parse(text)
     for suggestion in MEANT[text]:
         assert suggestion in refused.value.hint
-        if not suggestion.startswith(("timezone", "job_command", "Sunday", "*")):
+        if suggestion[0] == "@" or (suggestion[0].isdigit() and " " in suggestion):
             assert parse(suggestion)
 
 
@@ -88,6 +123,12 @@ WORDS = (
 def test_whatever_is_suggested_can_be_read(words: list[str], between: str) -> None:
     suggestion = meant(between.join(words))
     assert not suggestion or parse(suggestion)
+
+
+def test_a_rule_that_no_line_says_gets_no_suggestion() -> None:
+    both_days = "FREQ=MONTHLY;BYDAY=FR;BYMONTHDAY=13"
+    for rule in ("FREQ=DAILY;COUNT=3", both_days, "FREQ=DAILY;INTERVAL=2;BYHOUR=3", "FREQ=NEVER"):
+        assert meant(rule) == ""
 
 
 # What is accepted, and what the hint of the NOTICE suggests.

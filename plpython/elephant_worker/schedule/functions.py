@@ -96,8 +96,6 @@ def _interruptible(moments: Iterator[float], let_interrupt: Callable[[], object]
 
 def doubt_schedule(schedule: str, notice: Callable[..., object]) -> None:
     """The function `doubt_schedule`."""
-    if "/" not in schedule and len(schedule.split()) < 6:
-        return
     from .doubts import doubt
 
     try:

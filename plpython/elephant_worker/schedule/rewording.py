@@ -14,7 +14,7 @@ from __future__ import annotations
 import difflib
 import re
 
-from .entries import DAY_NAMES, WEEKDAY, Field, Mistake, did_you_mean, shown
+from .entries import DAY_NAMES, HOUR, WEEKDAY, Field, Mistake, did_you_mean, shown
 from .parser import FIELDS, FORMS, KEYWORDS, MAX_ENTRY, read_entry
 from .periods import LONGEST, in_words
 
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 def meant(text: str) -> str:
     """The entry that is probably meant, or nothing."""
-    return next(filter(_can_be_read, _candidates(" ".join(text.split())[:200])), "")
+    text = " ".join(text.split())[:200]
+    bare = re.sub(r"^OnCalendar=|^[\[\"'` ]+|[\]\"'` ]+$", "", text)
+    return next(filter(_can_be_read, ([bare] if bare != text else []) + list(_candidates(bare))), "")
 
 
 def better(entry: str, mistake: Mistake) -> Mistake:
@@ -33,14 +35,17 @@ def better(entry: str, mistake: Mistake) -> Mistake:
     if len(entry) > MAX_ENTRY or "\n" in entry.strip():
         return mistake
     text = " ".join(entry.split())
-    special = _prefixed_zone(text) or _number(text) or _clock(text) or _followed(text) or _seconds_last(text)
+    special = next(filter(None, (look(text) for look in _SPECIAL)), None)
     if special is not None:
         return special
     hint = mistake.hint
     if not hint.startswith("Did you mean"):
         hint = did_you_mean(meant(text)) + hint
-    if "?" in text and text[-1].isdigit():
+    parts = text.split(" ")
+    if "?" in parts and len(parts) in (6, 7) and parts[5][0].isdigit():
         hint += " Quartz counts from Sunday = 1, cron from Sunday = 0."
+    if any(re.fullmatch(r"(?:\d{1,2}|L)W", part, re.IGNORECASE) for part in parts):
+        hint += " There is no W, the weekday nearest to a day; the command can look at current_date."
     return Mistake(mistake.detail, hint)
 
 
@@ -63,7 +68,10 @@ def part_meant(field: Field, part: str) -> str:
         (r"h.*", lambda match: match[0].upper()),
         (r"[A-Za-z]{4,}(?:-[A-Za-z]{3,})?|[A-Za-z]{3}-[A-Za-z]{4,}", lambda match: _three_letters(field, match[0])),
         (r"(\w+)\.\.(\w+)", lambda match: f"{match[1]}-{match[2]}"),
+        (r"\*\*(/\d{1,2})?", lambda match: f"*{match[1] or ''}"),
     ]
+    if field is HOUR:
+        simple.append((r"(0?[1-9]|1[0-2])([ap])m", lambda match: str(int(match[1]) % 12 + 12 * (match[2] == "p"))))
     if field is WEEKDAY:
         simple.insert(0, (r"[lL]", lambda match: "6"))
     return next((suggest(match) for pattern, suggest in simple if (match := re.fullmatch(pattern, part))), "")
@@ -101,7 +109,7 @@ def _followed(text: str) -> Mistake | None:
     parts = text.split(" ")
     for number in (5, 6):
         line, rest = " ".join(parts[:number]), " ".join(parts[number:])
-        if not rest or not re.match(r"[/~]|[A-Za-z_]{4,}|[A-Z][a-z]+/|psql\b", rest) or not _can_be_read(line):
+        if not rest or not re.match(r"[/~]|[A-Za-z_]{4,}|[A-Z][a-z]+/|psql\b|UTC$", rest) or not _can_be_read(line):
             continue
         if re.fullmatch(r"[A-Z][A-Za-z_]+/[A-Za-z_/+-]+|UTC", rest):
             hint = f"Write timezone := '{shown(rest)}', and the schedule without it: {shown(line)}"
@@ -157,6 +165,32 @@ def _at(clock: re.Match[str], weekdays: str, days: str = "*", group: int = 1) ->
     return " ".join([str(int(second)), *fields] if int(second or 0) else fields)
 
 
+# --- no schedule at all ---------------------------------------------------------------------
+
+
+def _on_demand(text: str) -> Mistake | None:
+    if not re.fullmatch(r"null|none|never|manual(?:ly)?|off|disabled|on[ -]demand", text, re.IGNORECASE):
+        return None
+    return Mistake(f'"{text}" is not a schedule.', "Use NULL for a job that runs only when run_job() asks for it.")
+
+
+def _one_moment(text: str) -> Mistake | None:
+    """now, in 5 minutes, tomorrow, 31.12.2027."""
+    if not re.fullmatch(
+        r"once|(?:now|immediately|today|tomorrow|in (?:\d+|an?) \w+|next \w+)\b.*|\d\d?([./])\d\d?\1\d{4}\b.*",
+        text,
+        re.IGNORECASE,
+    ):
+        return None
+    return Mistake(
+        f'"{shown(text)}" is not a schedule.',
+        "Write a moment as in 2027-01-31 04:30; run_once() runs a command at once.",
+    )
+
+
+_SPECIAL = (_prefixed_zone, _number, _clock, _followed, _seconds_last, _on_demand, _one_moment)
+
+
 # --- other languages ------------------------------------------------------------------------
 
 _EVERY = {
@@ -171,7 +205,9 @@ _EVERY = {
 }
 # systemd.time(7) has these beside daily, weekly and so on; people write some of them elsewhere.
 _WORDS = {
+    "secondly": "1 second",
     "minutely": "* * * * *",
+    "fortnightly": "14 days",
     "quarterly": "0 0 1 */3 *",
     "semiannually": "0 0 1 */6 *",
     "nightly": "@daily",
@@ -190,9 +226,14 @@ def _candidates(text: str) -> Iterator[str]:
     if match := re.fullmatch(r"@(\w+)", lower):
         yield match[1].replace("_", " ")
         yield _EVERY.get(match[1].removeprefix("every_"), "")
+        yield from _days_and_clock(match[1].replace("_", " "))
+    yield from _recurrence(text)
     yield _WORDS.get(lower.lstrip("@"), "")
-    if match := re.fullmatch(r"(?:every|each) (\w+)", lower):
+    if match := re.fullmatch(r"(?:every|each|once (?:an?|per|every)) (\w+)", lower):
         yield _EVERY.get(match[1], "")
+    if match := re.fullmatch(r"@?(?:(?:every|each|on) )?([a-z][a-z,. -]*)", lower):
+        weekdays = _weekdays(match[1])
+        yield f"0 0 * * {weekdays}" if weekdays not in ("", "*") else ""
     yield from _near_keyword(text)
     if match := re.fullmatch(r"(?:every |each )?(.*[a-z].*)", lower):
         yield " ".join(re.sub(r"\band\b|,", " ", match[1]).split())
@@ -248,3 +289,52 @@ def _quartz(parts: list[str]) -> Iterator[str]:
     """Seven fields with the year last."""
     if len(parts) == 7:
         yield " ".join("*" if part == "?" else part for part in parts[:6])
+
+
+def _recurrence(text: str) -> Iterator[str]:
+    """RRULE of iCalendar, repeat_interval of Oracle: FREQ=WEEKLY;BYDAY=MO,FR;BYHOUR=2."""
+    text = text.upper().replace(" ", "").removeprefix("RRULE:")
+    if not re.fullmatch(r"(?:[A-Z]+=[^;=]+(?:;|$))+", text):
+        return
+    rule = dict(part.split("=") for part in text.strip(";").split(";"))
+    unit = _FREQUENCIES.get(rule.pop("FREQ", ""), "")
+    number = rule.pop("INTERVAL", "1")
+    if not unit or set(rule) - {"BYSECOND", "BYMINUTE", "BYHOUR", "BYMONTHDAY", "BYMONTH", "BYDAY"}:
+        return
+    if not rule:
+        yield _EVERY[unit] if number == "1" else f"{number} {unit}s"
+    elif number == "1" and not {"BYMONTHDAY", "BYDAY"} <= set(rule):  # both must match there
+        weekdays = [_day_of_rule(day) for day in rule.get("BYDAY", "").split(",")] if "BYDAY" in rule else ["*"]
+        # What is not said follows from when the rule begins: mostly with the hour, the day, the month.
+        units = list(_EVERY)
+        day = "1" if unit in ("month", "year") and "BYDAY" not in rule else "*"
+        fields = [
+            rule.get("BYMINUTE", "*" if unit in units[:2] else "0"),
+            rule.get("BYHOUR", "*" if unit in units[:3] else "0"),
+            rule.get("BYMONTHDAY", day).replace("-1", "L"),
+            rule.get("BYMONTH", "1" if unit == "year" else "*").lower(),
+            "0" if unit == "week" and "BYDAY" not in rule else ",".join(weekdays),
+        ]
+        if rule.get("BYSECOND", "0") != "0":
+            fields.insert(0, rule["BYSECOND"])
+        yield " ".join(fields)
+
+
+_FREQUENCIES = {
+    "SECONDLY": "second",
+    "MINUTELY": "minute",
+    "HOURLY": "hour",
+    "DAILY": "day",
+    "WEEKLY": "week",
+    "MONTHLY": "month",
+    "YEARLY": "year",
+}
+
+
+def _day_of_rule(day: str) -> str:
+    """MO, Oracle's MON, 2TU (the second Tuesday), -1FR (the last Friday), as crontab has them."""
+    match = re.fullmatch(r"(-1|[1-5])?([A-Z]{2,3})", day)
+    names = [name for name in DAY_NAMES if match and name.upper().startswith(match[2])]
+    if not names or match is None:
+        return "?"
+    return names[0] + ("" if not match[1] else "L" if match[1] == "-1" else f"#{match[1]}")
