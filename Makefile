@@ -12,6 +12,8 @@ UPDATES = $(patsubst updates/%,$(BUILD)/elephant_worker--%--$(EXTVERSION).sql,$(
 CRON_SCRIPT = $(BUILD)/elephant_worker_cron--$(EXTVERSION).sql
 CRON_PARTS = $(patsubst %,cron/%.sql,schema job site_setting save_job change_job job_run_details delete_run refuse_write define_named_job schedule \
 	schedule_in_database alter_job unschedule)
+# Beside the server's own psql, which it calls.
+SCRIPTS = launcher/elephant_worker_patroni
 DATA_built = $(SCRIPT) $(UPDATES) $(CRON_SCRIPT)
 
 # The order in which things are created; within a folder that of the file names, but for the views.
@@ -132,7 +134,7 @@ build/regress:
 
 # --- for developers and newcomers: these do all their own set-up (see tools/prepare.sh) ------
 
-DEVELOPER_TARGETS = demo test surface soak bench lint matrix pictures monitoring dist deb containers
+DEVELOPER_TARGETS = demo test surface soak bench lint matrix ha pictures monitoring dist deb containers
 .PHONY: $(DEVELOPER_TARGETS)
 
 prepare = @tools/prepare.sh && $(MAKE) -s PG_CONFIG="$$(tools/pg_config.sh)" all
@@ -164,6 +166,11 @@ soak:
 # The test suite on PostgreSQL 15 to 18, or only some: make matrix VERSIONS="17 18" (root; debootstrap).
 matrix:
 	@tools/matrix.sh $(VERSIONS)
+
+# Three nodes under Patroni, and what happens to machines: what each failure costs, on Debian bookworm in a folder, or only
+# some: make ha TESTS="-k partition" (root; debootstrap).
+ha:
+	@tools/ha.sh $(TESTS)
 
 # What is released, with all that the build needs: build/dist/elephant_worker-<version>.tar.gz. PGXN takes it, and make deb.
 dist:

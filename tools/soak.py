@@ -19,6 +19,7 @@ from typing import Any
 
 import psycopg
 
+from harness.audit import ROWS, account
 from harness.cluster import Cluster, Installation
 from harness.scheduler import new_scheduler, with_template
 from harness.server_clock import ServerClock
@@ -254,11 +255,7 @@ class Soak:
     def audit(self) -> None:
         """Compare what was due, what the log says and what the jobs wrote."""
         scheduler = self.scheduler
-        rows = scheduler.admin.execute(
-            """SELECT l.job_id, l.state, extract(epoch FROM l.scheduled_at)::float8 AS due, l.missed_count,
-                   extract(epoch FROM l.missed_until)::float8 AS missed_until
-               FROM job_log l WHERE l.cause = 'schedule' ORDER BY l.job_id, l.scheduled_at"""
-        ).fetchall()
+        rows = scheduler.admin.execute(ROWS).fetchall()
         assert {row.state for row in rows} <= ENDED, "a run is said to be active still"
         rows = [row for row in rows if row.job_id not in self.guests]
         witness = Counter(
@@ -269,34 +266,12 @@ class Soak:
         state = {(row.job_id, row.due): row.state for row in rows}
         assert {state.get(entry) for entry in witness} <= ENDED - {"skipped", "missed"}, "a run is not in the log"
         for row in scheduler.admin.execute("SELECT * FROM job WHERE datname <> %s ORDER BY job_id", (self.guest,)):
-            self._account(row, [entry for entry in rows if entry.job_id == row.job_id])
+            account(row, [entry for entry in rows if entry.job_id == row.job_id])
         commands = {row.job_id: row.job_command for row in scheduler.admin.execute("SELECT * FROM job")}
         # A command that records first and then does something in the same transaction, or nothing.
         forgotten = [key for key, how in state.items() if how == "succeeded" and key not in witness]
         assert not forgotten, f"a run is said to have succeeded and has not: {forgotten[:3]}, {len(commands)} jobs"
         assert witness, "nothing has run"
-
-    @staticmethod
-    def _account(job: Any, rows: list[Any]) -> None:
-        """Every due time of the job up to the last one in the log is there, once."""
-        from elephant_worker.schedule.due_times import Timing, schedule
-
-        timing = Timing(schedule(job.schedule, job.timezone, job.dst, str(job.job_id)), job.schedule_set_at.timestamp())
-        accounted: list[float] = []
-        for row in rows:
-            accounted.append(row.due)
-            if row.state == "missed" and row.missed_count > 1:
-                accounted += timing.latest(row.due, row.missed_until, row.missed_count)
-        if not accounted:
-            return
-        accounted = [round(due, 3) for due in sorted(accounted)]
-        expected = []
-        for due in timing.following(job.schedule_set_at.timestamp() - 0.001):
-            if due > accounted[-1] + 0.001:
-                break
-            expected.append(round(due, 3))
-        first = expected.index(accounted[0])
-        assert accounted == expected[first:], (job.job_id, job.schedule, accounted, expected)
 
     def leaks(self) -> None:
         """Once the worker has been stopped, nothing of it is left."""

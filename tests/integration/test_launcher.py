@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
+from pathlib import Path
 
 import pytest
 from psycopg import sql
@@ -81,3 +82,51 @@ def test_launcher(scheduler: Scheduler, command: list[str]) -> None:
     environment["PGPORT"] = "1"
     line = line.replace(f"-p {scheduler.cluster.port}", "-p 1")
     launch(status=2)
+
+
+def test_the_callback_of_patroni(scheduler: Scheduler, tmp_path: Path) -> None:
+    """It starts the worker on a primary, whatever is in the environment of Patroni, and does nothing on a standby."""
+    cluster = scheduler.cluster
+    # A directory of somebody's, whose programs are not to be found, nor the files.
+    for name in ("psql", ".psqlrc"):
+        (tmp_path / name).write_text("#!/bin/sh\nexit 3\n")
+        (tmp_path / name).chmod(0o755)
+    environment = {
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "HOME": str(tmp_path),
+        "PGHOST": "nowhere.invalid",
+        "PGOPTIONS": "-c default_transaction_read_only=on",
+        "PGUSER": "nobody",
+    }
+    scheduler.execute("ALTER DATABASE {} SET statement_timeout = 1", sql.Identifier(scheduler.dbname))
+
+    def call(role: str, place: str = cluster.socket_directory, schema: str = SCHEMA) -> tuple[int, str]:
+        done = subprocess.run(
+            [
+                cluster.installation.bindir / "elephant_worker_patroni",
+                *(place, str(cluster.port), scheduler.dbname, schema),
+                *("on_role_change", role, "batman"),
+            ],
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+        assert done.stdout == ""
+        return done.returncode, done.stderr
+
+    running = "SELECT running FROM worker_status"
+    scheduler.execute("SELECT arm_worker()")
+    assert call("replica") == (0, "")
+    assert scheduler.value(running) is False
+    assert call("primary") == (0, "")
+    assert scheduler.value(running) is True
+    assert call("master") == (0, "")
+    scheduler.stop()
+    assert call("primary") == (0, "")
+    assert scheduler.value(running) is False
+    # Nothing that it is told is taken for SQL, or for the name of a machine.
+    status, said = call("primary", schema='x"; SELECT 1/0; --')
+    assert status == 3
+    assert 'schema "x"; SELECT 1/0; --" does not exist' in said
+    status, said = call("primary", place="localhost")
+    assert (status, "must be an absolute path" in said) == (2, True)

@@ -1,0 +1,170 @@
+"""Jobs under Patroni, while things happen to its nodes; prints what each costs."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import psycopg
+import pytest
+
+from harness.waiting import until
+from tests.ha.group import SECONDS, Group, Node
+from tests.ha.work import Figures, Outside, audit, starts
+
+COLUMNS = (
+    "longest pause, s",
+    "first run after promotion, s",
+    "runs cut off",
+    "due times missed",
+    "effects doubled",
+    "effects not in the log",
+)
+# How long a failure lasts at least, once another node leads.
+LASTS = 6.0  # seconds
+# The callback is called at once, the launcher each minute. The machine may be slow: what is usual is in the table.
+CALLBACK, LAUNCHER = 20.0, 75.0  # seconds
+
+
+@pytest.fixture(scope="session", autouse=True)
+def table() -> Iterator[list[str]]:
+    """The lines of the table that is printed at the end."""
+    lines = [f"| failure | replication | {' | '.join(COLUMNS)} |", "|---|---|" + "---:|" * len(COLUMNS)]
+    yield lines
+    print("", *lines, sep="\n")
+
+
+@pytest.fixture(scope="session")
+def chance() -> random.Random:
+    seed = os.environ.get("SEED") or str(random.randrange(2**32))
+    print(f"seed {seed}")
+    return random.Random(seed)
+
+
+class Trials:
+    """Failures of a group, each with jobs before and after it, and an audit."""
+
+    def __init__(self, group: Group, outside: Outside, table: list[str], chance: random.Random) -> None:
+        self.group = group
+        self.outside = outside
+        self._table = table
+        self._chance = chance
+
+    @contextmanager
+    def trial(self, failure: str, bound: float = CALLBACK) -> Iterator[Node]:
+        """Gives the leader, at a moment of some second at which runs are active; at the end of the block it is over."""
+        leader = self.group.await_health()
+        began = time.time()
+        until(lambda: len(starts(leader, "inside", began)) >= 3, "jobs to run before it", SECONDS)
+        active = "SELECT count(*) = 2 FROM job_log WHERE state = 'running' AND job_name IN ('long', 'tried again')"
+        until(lambda: leader.value(active), "long runs to be active", SECONDS)
+        time.sleep(self._chance.random())
+        yield leader
+        over = time.time()
+        until(lambda: self._goes_on(over), "jobs to run after it", SECONDS)
+        figures = audit(self.group, self.outside, began)
+        self.outside.forget()
+        self._note(failure, figures)
+        assert figures.after_promotion is None or figures.after_promotion < bound
+
+    def _goes_on(self, since: float) -> bool:
+        leader = self.group.leader()
+        return leader is not None and all(len(starts(leader, job, since)) >= 3 for job in ("inside", "file", "far"))
+
+    def _note(self, failure: str, figures: Figures) -> None:
+        kind = "synchronous" if self.group.synchronous else "asynchronous"
+        after = "" if figures.after_promotion is None else f"{figures.after_promotion:.1f}"
+        fields = [f"{figures.pause:.1f}", after, figures.cut_off, figures.missed, figures.doubled, figures.unknown]
+        self._table.append(" | ".join(map(str, [f"| {failure}", kind, *fields])) + " |")
+        print(f"\n{self._table[-1]}")
+
+
+@pytest.fixture
+def trials(group: Group, outside: Outside, table: list[str], chance: random.Random) -> Iterator[Trials]:
+    yield Trials(group, outside, table, chance)
+    group.heal()
+
+
+def test_switchover_and_the_way_back(trials: Trials) -> None:
+    group = trials.group
+    with trials.trial("switchover") as before:
+        (after, *_) = group.candidates()
+        group.switch_over(before, after)
+        group.await_leader(besides=before)
+    with trials.trial("switchover, the way back"):
+        until(lambda: before in group.candidates(), "the way back to be open", SECONDS)
+        group.switch_over(after, before)
+        group.await_leader(besides=after)
+
+
+def test_kill_the_postmaster(trials: Trials) -> None:
+    with trials.trial("`kill -9` of the postmaster") as leader:
+        os.kill(leader.postmaster(), signal.SIGKILL)
+        until(lambda: not _answers(leader), "the server to be gone", SECONDS)
+
+
+def test_kill_a_backend(trials: Trials) -> None:
+    """PostgreSQL recovers by itself, Patroni calls nobody."""
+    with trials.trial("`kill -9` of a backend", LAUNCHER) as leader:
+        leader.shell(f"kill -9 {leader.value('SELECT pid FROM worker_status')}")
+
+
+def test_freeze_patroni(trials: Trials) -> None:
+    with trials.trial("Patroni frozen") as leader:
+        for pid in leader.patroni():
+            os.kill(pid, signal.SIGSTOP)
+        trials.group.await_leader(besides=leader)
+        time.sleep(LASTS)
+        for pid in leader.patroni():
+            os.kill(pid, signal.SIGCONT)
+
+
+def test_freeze_the_node(trials: Trials) -> None:
+    with trials.trial("node frozen") as leader:
+        leader.freeze()
+        trials.group.await_leader(besides=leader)
+        time.sleep(LASTS)
+        thawed = time.time()
+        leader.thaw()
+        trials.group.await_health()
+        assert not trials.outside.effects_of(leader, thawed)
+
+
+def test_partition(trials: Trials) -> None:
+    with trials.trial("primary cut off") as leader:
+        leader.plug("down")
+        trials.group.await_leader(besides=leader)
+        time.sleep(LASTS)
+        leader.plug("up")
+        trials.group.await_health()
+        assert "running pg_rewind" in leader.log.read_text(errors="replace")
+
+
+def test_death(trials: Trials) -> None:
+    with trials.trial("machine dead") as leader:
+        leader.die()
+        trials.group.await_leader(besides=leader)
+        time.sleep(LASTS)
+        leader.boot()
+
+
+def test_launcher_alone(trials: Trials) -> None:
+    trials.group.use_callbacks(False)
+    try:
+        with trials.trial("machine dead, no callback", LAUNCHER) as leader:
+            leader.die()
+            trials.group.await_leader(besides=leader)
+            leader.boot()
+    finally:
+        trials.group.use_callbacks(True)
+
+
+def _answers(node: Node) -> bool:
+    with suppress(psycopg.OperationalError):
+        node.connect().close()
+        return True
+    return False
