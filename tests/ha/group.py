@@ -23,7 +23,7 @@ PORT = 5432
 PASSWORD = "patroni"
 # Of each node the setting, and the directory that it means, seen from the one above the data directory. Patroni's
 # samples have the first one.
-SOCKETS = {1: ("..", "."), 2: (None, "socket"), 3: (".", "data")}
+SOCKETS = {1: ("..", "."), 2: (None, "socket"), 3: ("../socket", "socket")}
 # Where each node listens.
 LISTEN = {1: "0.0.0.0", 2: "10.47.0.2", 3: "127.0.0.1,10.47.0.3"}
 # What Patroni's samples have, for nodes on more than one machine.
@@ -117,9 +117,8 @@ class Group:
     def configure(self, node: Node, callbacks: bool) -> None:
         """Write its file of Patroni, with or without this extension's callback."""
         setting, _ = SOCKETS[node.number]
-        if setting is None:
-            setting = str(node.socket)
-            run("install", "-d", "-o", USER, setting)
+        setting = setting or str(node.socket)
+        run("install", "-d", "-o", USER, str(node.socket))
         # Or Patroni makes it together with the directory of the socket, and open to all.
         run("install", "-d", "-o", USER, "-m", "700", str(node.data))
         ours = documented(node, self.installation.bindir)
