@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -91,6 +94,49 @@ class Scheduler:
 
         for _ in range(2):  # the first one to end may have begun before
             moment = until(turned, "a turn")
+
+    def seen(self) -> None:
+        """Wait until the worker has followed all that was committed: definitions, settings, cancellations."""
+        until(lambda: not self.value("SELECT EXISTS (SELECT FROM worker_request WHERE kind <> 'run')"), "it to be seen")
+
+    def pause(self) -> None:
+        """Have the worker start nothing more from now on."""
+        self.execute("SELECT pause_jobs()")
+        self.seen()
+
+    def configure(self, assignments: str) -> None:
+        """Change settings; the worker, which runs, obeys them from now on."""
+        self.execute(f"UPDATE worker_setting SET {assignments}")
+        self.seen()
+
+    def due(self, job_id: int) -> Any:
+        """When a job is due next, as the worker sees it: before that the views have a forecast, which it may miss."""
+        due = """SELECT s.next_run_at FROM job_state s JOIN job j USING (job_id, schedule_set_at)
+                 WHERE s.job_id = %s AND s.next_run_at IS NOT NULL"""
+        return until(lambda: self.value(due, job_id), f"a due time of job {job_id}")
+
+    @contextmanager
+    def gate(self) -> Iterator[str]:
+        """A command that goes on, in this database, until the block ends."""
+        number = next(self._numbers)
+        with self.connect() as session, session.transaction():
+            session.execute("SELECT pg_advisory_xact_lock(%s)", (number,))
+            yield f"SELECT pg_advisory_xact_lock_shared({number})"
+
+    def halt(self) -> int:
+        """Halt the worker's process, which holds no lock then; returns its number, for SIGCONT."""
+        pid: int = self.value("SELECT pid FROM worker_state")
+        held = "SELECT count(*) FROM pg_locks WHERE pid = %s AND locktype <> 'virtualxid'"
+
+        def halted() -> bool:
+            os.kill(pid, signal.SIGSTOP)
+            if self.value(held, pid) == 0:
+                return True
+            os.kill(pid, signal.SIGCONT)
+            return False
+
+        until(halted, "the worker to hold no lock")
+        return pid
 
     def kill(self) -> None:
         """Terminate the worker and the spare session that would take over from it."""
