@@ -307,14 +307,14 @@ def test_sending_that_takes_longer_than_the_claim(alerts: Alerts, web: WebServer
     """The claim is extended meanwhile: another forwarder does not send it too."""
     answer = web.hold()
     until_when = "SELECT claimed_until FROM alert_receiver"
-    forward(web.url(), take_over_after=0.4)
+    forward(web.url(), take_over_after=2.0)
     alerts.raise_()
     until(web.asked.is_set)
     web.asked.clear()
-    forward(web.url(), take_over_after=0.4)
+    forward(web.url(), take_over_after=2.0)
     first = alerts.scheduler.value(until_when)
     until(
-        lambda: alerts.scheduler.value("SELECT claimed_until > %s + interval '0.6 seconds' FROM alert_receiver", first)
+        lambda: alerts.scheduler.value("SELECT claimed_until > %s + interval '2.1 seconds' FROM alert_receiver", first)
     )
     assert not web.asked.is_set()
     answer.set()

@@ -13,6 +13,7 @@ from psycopg import sql
 
 from harness.cluster import USER
 from harness.scheduler import INTERNAL, SCHEMA, Scheduler, new_scheduler
+from harness.waiting import until
 
 VIEWS = (
     "my_job", "member_job", "visible_job", "my_job_log", "member_job_log", "job_stats", "member_once_job",
@@ -61,7 +62,9 @@ class Theatre:
                 "SELECT insert_job(%s, current_catalog, run_after := ARRAY[%s]::bigint[])", (command, first.job_id)
             )
             scheduler.ended(scheduler.value("SELECT run_job(%s)", first.job_id))
-        scheduler.value("SELECT pause_jobs()")
+        succeeded = "SELECT count(*) FROM job_log WHERE state = 'succeeded'"
+        until(lambda: scheduler.value(succeeded) == 4, "the jobs, and those that run after them")
+        scheduler.pause()
         # As the comparison is made: with the value itself.
         columns = "job_command, job_description, on_failure_command, datname"
         with scheduler.admin.transaction():

@@ -13,6 +13,7 @@ from psycopg import sql
 
 from harness.cluster import USER
 from harness.scheduler import INTERNAL, SCHEMA, Scheduler, new_scheduler
+from harness.waiting import until
 
 # What each of them would have the worker do, or hide what it did. {superuser} and {me} are literals, {job} and
 # {run} are the superuser's.
@@ -80,8 +81,12 @@ class Stage:
         self.job = scheduler.insert("SELECT 1", schedule="@yearly")
         scheduler.start()
         self.run = scheduler.ended(scheduler.value("SELECT run_job(%s)", self.job)).jl_id
-        scheduler.tick()
-        scheduler.value("SELECT pause_jobs()")
+        # From now on the worker has nothing more to write.
+        until(lambda: scheduler.value("SELECT spare_pid FROM worker_state"), "the spare")
+        until(
+            lambda: scheduler.value("SELECT count(*) FROM metric_counter WHERE name = 'runs'"), "the run to be counted"
+        )
+        scheduler.pause()
         scheduler.value("SELECT run_once('SELECT 1')")
         # With job_scheduler or job_monitor it may also call what checks a definition.
         self.sessions: dict[str, Any] = {}

@@ -21,8 +21,8 @@ def arena(scheduler: Scheduler) -> Scheduler:
 def goes_on(arena: Scheduler) -> None:
     """The worker starts what somebody else asks for, and sees new definitions."""
     job_id = arena.insert("SELECT 1", schedule="1 second")
-    assert arena.ended(arena.value("SELECT run_job(%s)", job_id), 10).state == "succeeded"
-    until(lambda: any(run.cause == "schedule" for run in arena.log(job_id)), "a due time", 10)
+    assert arena.ended(arena.value("SELECT run_job(%s)", job_id)).state == "succeeded"
+    until(lambda: any(run.cause == "schedule" for run in arena.log(job_id)), "a due time")
     arena.execute("DELETE FROM member_job WHERE job_id = {}", sql.Literal(job_id))
 
 

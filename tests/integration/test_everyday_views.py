@@ -127,6 +127,7 @@ def test_overview(worker: Scheduler) -> None:
 
 def test_times_are_brief(scheduler: Scheduler) -> None:
     scheduler.execute("SET TimeZone = 'Europe/Berlin'")
+    scheduler.execute("BEGIN")  # which has one now
     today = scheduler.value("SELECT current_date")
     moments = {days: f"{today + timedelta(days=days)} 03:04:05" for days in range(-400, 401)}
     query = "SELECT array_agg(brief_time(m) ORDER BY i) FROM unnest(%s::timestamptz[]) WITH ORDINALITY x (m, i)"
@@ -135,6 +136,7 @@ def test_times_are_brief(scheduler: Scheduler) -> None:
         assert shown == datetime.fromisoformat(moment).strftime(expected)
     for moment in ("infinity", "-infinity", None):
         assert len(scheduler.value("SELECT brief_time(%s::timestamptz)", moment) or "") <= 10
+    scheduler.execute("COMMIT")
 
 
 def test_recent_runs(worker: Scheduler) -> None:
@@ -278,8 +280,13 @@ def test_problems_of_jobs_and_their_remedies(worker: Scheduler) -> None:
         run(name)
     assert problems(app) == []
 
-    define("overdue", expect_success_within="1 second")
-    until(lambda: problems(app) == [("overdue", "overdue")], "it to be overdue")
+    overdue = define("overdue", expect_success_within="1 hour")
+    worker.seen()
+    with worker.admin.transaction():
+        worker.execute("SET LOCAL session_replication_role = replica")
+        for table in ("job", "job_state"):
+            worker.execute(f"UPDATE {table} SET schedule_set_at = now() - interval '2 h' WHERE job_id = {overdue}")
+    assert problems(app) == [("overdue", "overdue")]
     remedy(app, "overdue")
     until(lambda: problems(app) == [], "it to succeed")
     worker.execute("SELECT delete_job('overdue')")

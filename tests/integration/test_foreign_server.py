@@ -231,11 +231,11 @@ def test_only_a_password_lets_in(fleet: Fleet) -> None:
 
 def test_servers_that_do_not_answer_harm_nobody_else(fleet: Fleet) -> None:
     scheduler = fleet.scheduler
-    with socket.create_server(("127.0.0.1", 0)) as silent, socket.create_server(("127.0.0.1", 0)) as unused:
-        fleet.server("silent", host="127.0.0.1", port=str(silent.getsockname()[1]), connect_timeout="2")
-        closed = unused.getsockname()[1]
-        unused.close()
-        fleet.server("down", host="127.0.0.1", port=str(closed))
+    with socket.create_server(("127.0.0.1", 0)) as silent, socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))  # nobody else gets this port
+        fleet.server("silent", host="127.0.0.1", port=str(silent.getsockname()[1]), connect_timeout="60")
+        fleet.server("hurried", host="127.0.0.1", port=str(silent.getsockname()[1]), connect_timeout="2")
+        fleet.server("down", host="127.0.0.1", port=str(closed.getsockname()[1]))
         fleet.server("wrong", host="127.0.0.1", port=str(fleet.far.port))
         scheduler.execute(
             "ALTER USER MAPPING FOR {} SERVER wrong OPTIONS (SET password 'open sesame')", sql.Identifier(fleet.role)
@@ -247,28 +247,30 @@ def test_servers_that_do_not_answer_harm_nobody_else(fleet: Fleet) -> None:
         assert fleet.run("SELECT 1").state == "succeeded"
         assert {row.state for row in scheduler.log() if row.jl_id in waits} == {"running"}
 
-        down, wrong = fleet.run("SELECT 1", "down"), fleet.run("SELECT 1", "wrong")
+        down, wrong, late = (fleet.run("SELECT 1", name) for name in ("down", "wrong", "hurried"))
         assert (down.state, down.job_sqlstate) == ("failed", "08001")
         assert "Connection refused" in down.exception_message
         assert 'on server "down"' in down.exception_detail
         assert (wrong.state, wrong.job_sqlstate) == ("failed", "08001")
         assert 'password authentication failed for user "clerk"' in wrong.exception_message
-        for run in map(scheduler.ended, waits):
-            assert (run.state, run.job_sqlstate) == ("failed", "08001")
-            assert run.exception_message == "no connection within 2 seconds"
+        assert (late.state, late.job_sqlstate) == ("failed", "08001")
+        assert late.exception_message == "no connection within 2 seconds"
+
+        def cancel() -> None:
+            """A run that has no connection yet is cancelled at once."""
+            for run in waits:
+                scheduler.execute("SELECT cancel_run({})", sql.Literal(run))
+            assert {scheduler.ended(run).state for run in waits} == {"cancelled"}
+
+        cancel()
         # However many there are, they take half of the slots only.
-        scheduler.execute("UPDATE worker_setting SET max_running_jobs = 4")
+        scheduler.configure("max_running_jobs = 4")
         waits = [fleet.start("SELECT 1", "silent") for _ in range(6)]
         running = "SELECT count(*) FROM all_job_log WHERE state = 'running'"
         until(lambda: scheduler.value(running) == 2, "two runs that connect")
         assert scheduler.run("SELECT 1").state == "succeeded"
         assert scheduler.value(running) == 2
-        assert {scheduler.ended(run).state for run in waits} == {"failed"}
-        # A run that has no connection yet is cancelled at once.
-        held = fleet.start("SELECT 1", "silent")
-        until(lambda: scheduler.value("SELECT state FROM all_job_log WHERE jl_id = %s", held) == "running", "the run")
-        scheduler.execute("SELECT cancel_run({})", sql.Literal(held))
-        assert scheduler.ended(held).state == "cancelled"
+        cancel()
     assert scheduler.run("SELECT 1").state == "succeeded"
 
 
@@ -291,7 +293,7 @@ def test_stopping(fleet: Fleet) -> None:
     stubborn = """DO $$ BEGIN LOOP
         BEGIN PERFORM pg_sleep(600); EXCEPTION WHEN query_canceled THEN END;
     END LOOP; END $$"""
-    run = fleet.run(stubborn, job_timeout="0.3 seconds")
+    run = fleet.run(stubborn, job_timeout="1 second")  # enough to get into its loop
     assert (run.state, run.exception_detail) == ("timed out", "terminating connection due to administrator command")
     until(lambda: not fleet.sleeping(), "the session to end there")
 

@@ -237,6 +237,9 @@ def test_variables_of_libpq(own_cluster: Callable[..., Cluster], tmp_path: Path)
 def test_timeouts_of_the_server(own_cluster: Callable[..., Cluster], monkeypatch: pytest.MonkeyPatch) -> None:
     """They are for others: what the worker has open stays, and it says nothing of being terminated."""
     cluster = own_cluster(idle_session_timeout="1s", idle_in_transaction_session_timeout="1s")
+    # The sessions of this test may be slow.
+    patient = "-c idle_session_timeout=0 -c idle_in_transaction_session_timeout=0 -c statement_timeout=0"
+    monkeypatch.setenv("PGOPTIONS", patient)
     scheduler = new_scheduler(cluster)
     # The second one is too short to load Python.
     names = {"statement_timeout": "1s", "transaction_timeout": "20ms"}
@@ -248,7 +251,7 @@ def test_timeouts_of_the_server(own_cluster: Callable[..., Cluster], monkeypatch
             sql.Literal(names[name]),
         )
     if len(known) == 2:
-        monkeypatch.setenv("PGOPTIONS", "-c transaction_timeout=0")  # of the sessions of this test
+        monkeypatch.setenv("PGOPTIONS", f"{patient} -c transaction_timeout=0")
     with cluster.connect(scheduler.dbname) as admin:
         admin.execute(NO_TIMEOUTS)  # whoever starts the worker takes the time for it
         admin.execute(sql.SQL("SELECT {}.start_worker()").format(sql.Identifier(SCHEMA)))

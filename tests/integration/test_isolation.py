@@ -133,6 +133,8 @@ def test_the_worker_does_not_wait_for_definitions(scheduler: Scheduler) -> None:
     two_more("old")
     session.execute("COMMIT")
     until(lambda: runs("new") > 0, "the new command")
+    idle = "SELECT NOT EXISTS (SELECT FROM job_log WHERE state = 'running' AND job_command ~ %s)"
+    until(lambda: scheduler.value(idle, "'old'"), "the last run of the old command to end")
     before = runs("old")
     two_more("new")
     assert runs("old") == before
@@ -142,6 +144,7 @@ def test_the_worker_does_not_wait_for_definitions(scheduler: Scheduler) -> None:
     two_more("new")
     session.execute("COMMIT")
     scheduler.tick()
+    until(lambda: scheduler.value(idle, "'new'"), "the last run to end")
     before = runs("new")
     scheduler.tick()
     assert runs("new") == before

@@ -12,7 +12,6 @@ from psycopg import sql
 
 from harness.cluster import ROOT, USER
 from harness.scheduler import SCHEMA, Scheduler
-from harness.waiting import until
 
 
 def cron_command() -> list[str]:
@@ -71,8 +70,7 @@ def test_launcher(scheduler: Scheduler, command: list[str]) -> None:
     pid = scheduler.start()
     launch()
     assert scheduler.value("SELECT pid FROM worker_status") == pid
-    scheduler.value("SELECT pg_terminate_backend(%s)", pid)
-    until(lambda: scheduler.value("SELECT pid FROM worker_status") is None)
+    scheduler.kill()
     launch()
     assert scheduler.value("SELECT running FROM worker_status") is True
     scheduler.stop()

@@ -72,8 +72,13 @@ def test_the_log_says_who_starts_and_stops_and_nothing_that_looks_like_a_fault(s
     scheduler.kill()
     second = scheduler.start()
     until(lambda: scheduler.value("SELECT spare_pid FROM worker_state"), "the spare")
+    sessions = "SELECT array_agg(pid) FROM pg_stat_activity WHERE application_name LIKE 'elephant_worker%'"
+    spare, *left_behind = (scheduler.value("SELECT spare_pid FROM worker_state"), *scheduler.value(sessions))
+    left_behind.remove(spare)
     scheduler.value("SELECT pg_terminate_backend(%s)", second)
     third = until(lambda: (pid := status(scheduler).pid) not in (None, second) and pid, "the spare to take over")
+    there = "SELECT count(*) FROM pg_stat_activity WHERE pid = ANY (%s)"
+    until(lambda: scheduler.value(there, left_behind) == 0, "what the other one had open to end")
     stopped = len(scheduler.cluster.log)  # a process that is terminated leaves connections behind
     scheduler.connect_as(role).execute("SELECT stop_worker()")
     sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'elephant_worker%'"
@@ -146,7 +151,8 @@ def test_a_stop_of_the_server_looks_like_no_fault(own_cluster: Callable[..., Clu
     # A smart one waits for what is active; a fast one ends it and the worker, who is its client, at once.
     commands = ["SELECT pg_sleep(1000)" if mode == "fast" else "SELECT pg_sleep(1)"]
     runs = [scheduler.value("SELECT run_job(%s)", scheduler.insert(command)) for command in commands]
-    until(lambda: scheduler.value("SELECT running_jobs FROM worker_status") >= len(runs), "the runs")
+    active = "SELECT count(*) FROM job_log WHERE state = 'running' AND jl_id = ANY (%s)"
+    until(lambda: scheduler.value(active, runs) == len(runs), "the runs")
     own = None
     if mode == "fast":  # the worker and the sessions whose client it is are ended at once, and either may be first
         (pids,) = scheduler.execute("SELECT worker_pid(), spare_pid FROM worker_state")

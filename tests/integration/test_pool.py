@@ -65,8 +65,9 @@ def held(scheduler: Scheduler) -> Iterator[Callable[[float], Held]]:
 
 
 def test_a_command_is_not_sent_before_its_moment(held: Callable[[float], Held]) -> None:
-    one = held(0.3)
+    one = held(LONG)
     one.turn_until(one.is_ready)
+    one.run.not_before = one.clock.steady() + 0.3
     one.turn_until(one.pool.take_ended)
     assert one.run.outcome is not None
     assert one.run.outcome.state == "succeeded"

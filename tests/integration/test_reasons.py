@@ -189,11 +189,12 @@ def test_the_log_cannot_be_written(scheduler: Scheduler, code: str, words: str) 
     """The worker says so, obeys a stop all the same, and nothing of it is left."""
     scheduler.start()
     scheduler.execute(FAIL.format(f"'{code}'"))
-    run = scheduler.value("SELECT run_job(%s)", scheduler.insert("SELECT pg_sleep(0.5)"))
-    until(lambda: scheduler.value("SELECT running_jobs FROM worker_status"), "the run")
-    scheduler.execute(
-        "CREATE TRIGGER fail BEFORE INSERT OR UPDATE ON {}.job_log EXECUTE FUNCTION fail()", sql.Identifier(SCHEMA)
-    )
+    with scheduler.gate() as command:
+        run = scheduler.value("SELECT run_job(%s)", scheduler.insert(command))
+        until(lambda: scheduler.value("SELECT running_jobs FROM worker_status"), "the run")
+        scheduler.execute(
+            "CREATE TRIGGER fail BEFORE INSERT OR UPDATE ON {}.job_log EXECUTE FUNCTION fail()", sql.Identifier(SCHEMA)
+        )
     pid = scheduler.value("SELECT worker_pid()")
     if code == "P0001":  # of which a single run may be the cause: it is logged in fewer words, or not at all
         scheduler.execute("DROP TRIGGER fail ON {}.job_log", sql.Identifier(SCHEMA))
@@ -238,16 +239,17 @@ def test_it_goes_on_when_the_log_can_be_written_again(scheduler: Scheduler) -> N
 def halted(scheduler: Scheduler) -> Iterator[int]:
     """The process of a worker that has a job of every second and stands still."""
     scheduler.execute("UPDATE worker_setting SET pause_after_stall = '3 seconds'")
-    pid = scheduler.start()
+    scheduler.start()
     job = scheduler.insert("SELECT 1", schedule="1 second", catch_up="all")
     until(lambda: scheduler.log(job), "the job to run")
-    os.kill(pid, signal.SIGSTOP)
+    pid = scheduler.halt()
     yield pid
     os.kill(pid, signal.SIGCONT)
 
 
 @pytest.mark.slow
 def test_a_worker_that_stood_still(scheduler: Scheduler, halted: int) -> None:
+    halted_at = scheduler.value("SELECT clock_timestamp()")
     run = scheduler.value("SELECT run_job(%s)", scheduler.insert("SELECT 2"))
     expected = until(lambda: reason(scheduler), "the reason")
     assert re.fullmatch(
@@ -276,7 +278,8 @@ def test_a_worker_that_stood_still(scheduler: Scheduler, halted: int) -> None:
     # What was due meanwhile is made up for, one run after the other, and nothing is skipped.
     query = "SELECT count(*) FROM job_log WHERE scheduled_at < %s AND job_started > %s AND state = 'succeeded'"
     until(lambda: scheduler.value(query, thaw, thaw) >= 10, "what was due")
-    assert not scheduler.value("SELECT count(*) FROM job_log WHERE state = 'skipped' AND scheduled_at < %s", thaw)
+    skipped = "SELECT count(*) FROM job_log WHERE state = 'skipped' AND scheduled_at BETWEEN %s AND %s"
+    assert not scheduler.value(skipped, halted_at, thaw)
 
 
 def test_who_defines_something_is_told(scheduler: Scheduler) -> None:
@@ -367,5 +370,10 @@ def test_a_server_without_a_free_connection(own_cluster: Callable[..., Cluster])
 def test_a_launcher_is_noted_anew_after_a_start_of_the_server(scheduler: Scheduler) -> None:
     pid = scheduler.start()
     scheduler.execute("UPDATE worker_state SET launcher_seen = pg_postmaster_start_time() - interval '1 second'")
-    assert scheduler.value("SELECT start_worker(unattended := true)") == pid
-    assert scheduler.value("SELECT launcher_seen > pg_postmaster_start_time() FROM worker_status")
+
+    def noted() -> Any:
+        """The launcher, which does not wait for the row while the worker writes it."""
+        assert scheduler.value("SELECT start_worker(unattended := true)") == pid
+        return scheduler.value("SELECT launcher_seen > pg_postmaster_start_time() FROM worker_status")
+
+    until(noted, "the launcher to be noted")

@@ -118,7 +118,7 @@ class FullRole:
 
     def victim_runs(self) -> None:
         run: Any = self.victim.execute("SELECT run_once('SELECT 1') AS run").fetchone()
-        assert self.scheduler.ended(run.run, 10).state == "succeeded"
+        assert self.scheduler.ended(run.run).state == "succeeded"
 
 
 def test_past_full_roles(scheduler: Scheduler) -> None:

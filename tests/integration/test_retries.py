@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import psycopg
@@ -54,10 +55,17 @@ def test_not_more_often_than_asked_for(worker: Scheduler) -> None:
 
 def test_a_scheduled_run_is_retried_and_the_next_one_is_not_late(worker: Scheduler) -> None:
     job = worker.insert(FAIL, schedule="2 seconds", max_retries=1, **FAST)
-    runs = attempts(worker, job, 4)[:4]
-    assert [(run.cause, run.attempt) for run in runs] == [("schedule", 1), ("retry", 2)] * 2
-    assert runs[0].scheduled_at == runs[1].scheduled_at
-    assert (runs[2].scheduled_at - runs[0].scheduled_at).total_seconds() == 2
+    # Where the machine takes its time, the next run takes the place of a retry, or is skipped for it.
+    until(lambda: [run.cause for run in worker.log(job)].count("retry") >= 2, "two retries")
+    until(lambda: worker.log(job)[-1].cause == "schedule", "the next run")
+    runs = {run.jl_id: run for run in worker.log(job)}
+    for run in runs.values():
+        if run.cause == "retry":
+            first = runs[run.caused_by]
+            assert (first.cause, first.attempt, run.attempt) == ("schedule", 1, 2)
+            assert first.scheduled_at == run.scheduled_at
+    due = [run.scheduled_at for run in runs.values() if run.cause == "schedule"]
+    assert {(after - before).total_seconds() for before, after in pairwise(due)} == {2}
 
 
 def test_the_next_regular_run_takes_the_place_of_a_retry(worker: Scheduler) -> None:
@@ -147,16 +155,15 @@ def test_a_lost_run_is_retried_where_that_is_wanted(worker: Scheduler) -> None:
     for job in (wanted, unwanted):
         worker.value("SELECT run_job(%s)", job)
     until(lambda: worker.value("SELECT count(*) FROM pg_stat_activity WHERE query = %s", SLOW) == 2)
-    pid = worker.value("SELECT pid FROM worker_status")
-    worker.value("SELECT pg_terminate_backend(%s)", pid)
-    until(lambda: not worker.value("SELECT running FROM worker_status"))
+    worker.kill()
     worker.start()
     until(lambda: [run.state for run in worker.log(wanted)] == ["lost", "running"])
     assert [run.state for run in worker.log(unwanted)] == ["lost"]
 
 
 def test_disabled_after_so_many_failures(worker: Scheduler) -> None:
-    job = worker.insert(FAIL, schedule="1 second", disable_after=2, max_retries=5, **FAST)
+    job = worker.insert(FAIL, schedule="@yearly", disable_after=2, max_retries=5, **FAST)
+    worker.value("SELECT run_job(%s)", job)
     until(lambda: worker.value("SELECT disabled_at IS NOT NULL FROM member_job"))
     row = worker.execute("SELECT * FROM member_job").fetchone()
     assert row is not None
@@ -164,9 +171,11 @@ def test_disabled_after_so_many_failures(worker: Scheduler) -> None:
     assert [run.attempt for run in attempts(worker, job, 2)] == [1, 2]
     # A new beginning: one that fails again is disabled at once, one that succeeds goes on.
     worker.value("SELECT update_job(%s, enabled := true)", job)
-    until(lambda: len(worker.log(job)) == 3)
+    worker.ended(worker.value("SELECT run_job(%s)", job))
     until(lambda: worker.value("SELECT disabled_at IS NOT NULL FROM member_job"))
-    worker.execute("UPDATE member_job SET job_command = 'SELECT 1'")
+    worker.seen()
+    assert len(worker.log(job)) == 3
+    worker.execute("UPDATE member_job SET job_command = 'SELECT 1', schedule = '1 second'")
     until(lambda: worker.value("SELECT success_count > 1 AND disabled_at IS NULL FROM member_job"))
 
 
@@ -175,8 +184,8 @@ def test_others_go_on_while_one_fails(worker: Scheduler) -> None:
         worker.insert(FAIL, schedule="1 second", parallel=True, max_retries=100, **FAST)
     good = worker.insert("SELECT 1", schedule="1 second")
     until(lambda: worker.successes(good) >= 3)
-    runs = [run for run in worker.log(good) if run.job_finished is not None]
-    assert [run.state for run in runs] == ["succeeded"] * len(runs)
+    # On a slow machine a run may take longer than a second.
+    assert {run.state for run in worker.log(good)} <= {"running", "succeeded", "skipped"}
 
 
 BAD = {

@@ -102,10 +102,20 @@ def reconnect(scheduler: Scheduler) -> None:
     scheduler.admin = scheduler.connect()
 
 
+def note_launcher(scheduler: Scheduler) -> None:
+    """What a launcher does each minute: it does not wait for the row that the worker is writing."""
+
+    def noted() -> Any:
+        scheduler.value("SELECT start_worker(unattended := true)")
+        return scheduler.value("SELECT launcher_seen FROM worker_status")
+
+    until(noted, "the launcher to be noted")
+
+
 def test_all_is_well(scheduler: Scheduler) -> None:
     scheduler.insert("SELECT 1", rolname=scheduler.role(), timezone="America/New_York")
     scheduler.start()
-    scheduler.value("SELECT start_worker(unattended := true)")
+    note_launcher(scheduler)
     rows = scheduler.execute("SELECT * FROM check_setup()").fetchall()
     assert [row for row in rows if row.state != "ok" or row.remedy is not None] == []
     assert {row.check_name for row in rows} == CHECKS
@@ -137,11 +147,10 @@ def test_a_worker_that_is_paused(scheduler: Scheduler) -> None:
 
 
 def test_a_worker_that_does_not_go_on(scheduler: Scheduler, shell: Callable[..., None]) -> None:
-    pid = scheduler.start()
+    scheduler.start()
     scheduler.tick()
-    os.kill(pid, signal.SIGSTOP)
+    pid = scheduler.halt()  # one that holds locks is found by the check of these
     try:
-        # (One that is halted in a transaction holds locks, and is found by the check of these.)
         (row,) = until(lambda: [row for row in findings(scheduler, "worker") if row.state == "error"], "the finding")
         assert f"the worker (process {pid}) was halted by a signal (SIGSTOP)" in row.found
         shell(row.remedy)
@@ -523,7 +532,7 @@ def test_password_encryption_does_not_matter(own: Scheduler) -> None:
 def test_who_may_check_the_setup(scheduler: Scheduler) -> None:
     scheduler.insert("SELECT 1", rolname=scheduler.role())
     scheduler.start()
-    scheduler.value("SELECT start_worker(unattended := true)")
+    note_launcher(scheduler)
     monitor = scheduler.connect_as(scheduler.role("monitor", "LOGIN IN ROLE job_monitor", scheduler=False))
     rows = monitor.execute("SELECT * FROM check_setup()").fetchall()
     assert {row.check_name for row in rows} == CHECKS
@@ -664,16 +673,22 @@ RESIST = "DO $$ BEGIN LOOP BEGIN PERFORM pg_sleep(1000); EXCEPTION WHEN query_ca
 
 
 def test_a_worker_that_was_stopped(scheduler: Scheduler) -> None:
-    scheduler.execute("UPDATE worker_setting SET cancel_grace = '1 second'")
+    scheduler.execute("UPDATE worker_setting SET cancel_grace = '1 minute'")
     scheduler.start()
     scheduler.value("SELECT run_job(%s)", scheduler.insert(RESIST))
-    until(lambda: scheduler.value("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"))
+    resisting = until(lambda: scheduler.value("SELECT pid FROM pg_stat_activity WHERE wait_event = 'PgSleep'"))
     scheduler.execute("SELECT stop_worker()")
     row = finding(scheduler, "worker")
     assert (row.state, "waits for its runs to end" in row.found) == ("warning", True)
     (told,) = scheduler.execute("SELECT problem, since FROM problem WHERE job_id IS NULL").fetchall()
     assert told == ("worker off", scheduler.value("SELECT date_trunc('second', stopped_at) FROM worker_state"))
-    mend(scheduler, row.remedy)
+    # The worker that is to follow waits for the run, which ends then.
+    mended = threading.Thread(target=mend, args=(scheduler, row.remedy))
+    mended.start()
+    successor = "SELECT pid FROM pg_stat_activity WHERE application_name = 'elephant_worker successor'"
+    until(lambda: scheduler.value(successor), "the worker that is to follow")
+    scheduler.value("SELECT pg_terminate_backend(%s)", resisting)
+    mended.join()
     until(lambda: finding(scheduler, "worker").state == "ok")
     assert scheduler.execute("SELECT FROM problem WHERE job_id IS NULL").fetchall() == []
     scheduler.stop()

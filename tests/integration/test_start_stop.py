@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 from collections.abc import Callable
 from contextlib import closing
@@ -171,9 +173,13 @@ def test_what_takes_very_long_is_waited_for_by_the_next_worker(
     first = scheduler.start()
     with closing(scheduler.connect()) as blocker:
         # What the worker does at its end waits for this.
-        blocker.execute("BEGIN")
-        scheduler.execute("SELECT stop_worker()")
-        blocker.execute("SELECT FROM worker_state FOR UPDATE")
+        halted = scheduler.halt()
+        try:
+            blocker.execute("BEGIN")
+            scheduler.execute("SELECT stop_worker()")
+            blocker.execute("SELECT FROM worker_state FOR UPDATE")
+        finally:
+            os.kill(halted, signal.SIGCONT)
         with pytest.raises(psycopg.Error) as raised:
             scheduler.start()
         assert "Traceback" not in (raised.value.diag.context or "")

@@ -29,8 +29,10 @@ def test_a_job_that_has_not_run(scheduler: Scheduler) -> None:
 def test_runs_are_counted_by_how_they_ended(scheduler: Scheduler) -> None:
     scheduler.start()
     scheduler.execute("CREATE TABLE t (command text)")
-    job = scheduler.insert("DO $$BEGIN EXECUTE (SELECT command FROM t); END$$", job_timeout="2 seconds")
-    for command in ("SELECT 1", "SELECT 1/0", "SELECT pg_sleep(1000)", "SELECT pg_sleep(0.01)"):
+    job = scheduler.insert("DO $$BEGIN EXECUTE (SELECT command FROM t); END$$")
+    for command in ("SELECT 1", "SELECT 1/0", "SELECT pg_sleep(1000)", "SELECT pg_sleep(0.1)"):
+        timeout = "100 ms" if "1000" in command else "1 hour"
+        scheduler.execute("UPDATE member_job SET job_timeout = {}", sql.Literal(timeout))
         scheduler.execute("DELETE FROM t")
         scheduler.admin.execute("INSERT INTO t VALUES (%s)", (command,))
         last = scheduler.ended(scheduler.value("SELECT run_job(%s)", job))

@@ -215,11 +215,14 @@ def test_default_time_zone_is_that_of_the_session(scheduler: Scheduler) -> None:
 def test_start_deadline_when_all_places_are_taken(scheduler: Scheduler) -> None:
     scheduler.execute("UPDATE worker_setting SET max_running_jobs = 1")
     scheduler.start()
-    first = scheduler.value("SELECT run_job(%s)", scheduler.insert("SELECT pg_sleep(4)"))
-    until(lambda: scheduler.value("SELECT running_jobs FROM worker_status") == 1)
-    soon = scheduler.value("SELECT date_trunc('second', clock_timestamp()) + interval '2 seconds'")
-    hurried = scheduler.insert("SELECT 1", schedule=soon.isoformat(), start_deadline="500 ms")
-    patient = scheduler.insert("SELECT 1", schedule=soon.isoformat())
+    with scheduler.gate() as command:
+        first = scheduler.value("SELECT run_job(%s)", scheduler.insert(command))
+        until(lambda: scheduler.value("SELECT running_jobs FROM worker_status") == 1)
+        soon = scheduler.value("SELECT date_trunc('second', clock_timestamp()) + interval '3 seconds'")
+        with scheduler.admin.transaction():
+            hurried = scheduler.insert("SELECT 1", schedule=soon.isoformat(), start_deadline="500 ms")
+            patient = scheduler.insert("SELECT 1", schedule=soon.isoformat())
+        until(lambda: scheduler.value("SELECT clock_timestamp() > %s + interval '500 ms'", soon), "the deadline")
     assert scheduler.ended(first).state == "succeeded"
     (run,) = until(lambda: scheduler.log(hurried))
     assert (run.state, run.scheduled_at, run.missed_count, run.missed_until) == ("missed", soon, 1, soon)
@@ -262,7 +265,7 @@ def test_after(scheduler: Scheduler) -> None:
     scheduler.start()
     job = scheduler.insert("SELECT pg_sleep(0.3), 1 / (random() > 0.5)::int", schedule="@after 1 second")
     until(lambda: len([run for run in scheduler.log(job) if run.job_finished]) >= 3)
-    runs = scheduler.log(job)
+    runs = [run for run in scheduler.log(job) if run.job_finished]
     for before, run in pairwise(runs):
         assert abs(run.scheduled_at - before.job_finished - timedelta(seconds=1)) < timedelta(milliseconds=1)
         assert run.job_started >= run.scheduled_at
@@ -270,10 +273,24 @@ def test_after(scheduler: Scheduler) -> None:
 
 def test_window(scheduler: Scheduler) -> None:
     scheduler.start()
-    begin = scheduler.value("SELECT date_trunc('milliseconds', clock_timestamp()) + interval '1 second'")
+
+    def define() -> tuple[datetime, list[int]] | None:
+        """When the window begins, and the jobs, if the worker has seen them by then."""
+        begin = scheduler.value("SELECT date_trunc('milliseconds', clock_timestamp()) + interval '1 second'")
+        end = begin + timedelta(seconds=2)
+        with scheduler.admin.transaction():
+            jobs = [
+                scheduler.insert("SELECT 1", schedule=schedule, starts_at=begin, ends_at=end)
+                for schedule in ("1 second", "* * * * * *")
+            ]
+        scheduler.seen()
+        if scheduler.value("SELECT clock_timestamp() < %s", begin):
+            return begin, jobs
+        scheduler.execute("DELETE FROM member_job")
+        return None
+
+    begin, (intervals, crontab) = until(define, "a window that is seen before it begins")
     end = begin + timedelta(seconds=2)
-    intervals = scheduler.insert("SELECT 1", schedule="1 second", starts_at=begin, ends_at=end)
-    crontab = scheduler.insert("SELECT 1", schedule="* * * * * *", starts_at=begin, ends_at=end)
     until(lambda: scheduler.value("SELECT count(*) FROM member_job WHERE next_run_at IS NOT NULL") == 0)
     assert [run.scheduled_at for run in scheduler.log(intervals)] == [begin + timedelta(seconds=n) for n in range(3)]
     found = [run.scheduled_at for run in scheduler.log(crontab)]
@@ -296,7 +313,7 @@ def test_a_job_that_is_enabled_again_has_missed_nothing(scheduler: Scheduler) ->
     enabled = scheduler.value("UPDATE member_job SET enabled = true RETURNING clock_timestamp()")
     until(lambda: [run for run in scheduler.log(job) if run.jl_id not in before])
     since = [run for run in scheduler.log(job) if run.jl_id not in before]
-    assert all(run.state in ("running", "succeeded") and run.scheduled_at > enabled for run in since)
+    assert all(run.state in ("running", "succeeded", "skipped") and run.scheduled_at > enabled for run in since)
 
 
 ROW = """INSERT INTO {}.job_log (jl_id, job_id, rolname, datname, cause, scheduled_at, job_command, state)
@@ -347,9 +364,17 @@ def test_one_run_for_each_due_time(scheduler: Scheduler) -> None:
     scheduler.execute("CREATE TABLE witness (job_id int8, scheduled_at timestamptz)")
     scheduler.execute("CREATE SEQUENCE witness_number")
     begin = scheduler.value("SELECT date_trunc('second', clock_timestamp()) + interval '3 seconds'")
-    job = scheduler.insert(WITNESS, schedule="* * * * * *", timezone="UTC", starts_at=begin)
-    other = scheduler.insert(WITNESS, schedule="* * * * * *", timezone="UTC", starts_at=begin)
-    after = scheduler.insert(WITNESS, schedule="@after 1 second", starts_at=begin)
+    # However slow the machine is, each due time gets a run of its own.
+    every_second = {
+        "schedule": "* * * * * *",
+        "timezone": "UTC",
+        "starts_at": begin,
+        "parallel": True,
+        "catch_up": "all",
+    }
+    with scheduler.admin.transaction():
+        job, other = (scheduler.insert(WITNESS, **every_second) for _ in range(2))
+        after = scheduler.insert(WITNESS, schedule="@after 1 second", starts_at=begin)
     taken = [begin, begin + timedelta(seconds=1)]
     for due in taken:
         scheduler.admin.execute(ROW, (due, job))
@@ -362,9 +387,10 @@ def test_one_run_for_each_due_time(scheduler: Scheduler) -> None:
         rows = scheduler.execute(f"SELECT scheduled_at FROM witness WHERE job_id = {job} ORDER BY 1").fetchall()
         return [row[0] for row in rows]
 
-    until(lambda: len(ran(job)) >= 2 and len(ran(after)) >= 2)
-    assert ran(job)[:2] == [begin + timedelta(seconds=2), begin + timedelta(seconds=3)]
-    assert ran(other)[:4] == [begin + timedelta(seconds=number) for number in range(4)]
+    due = [begin + timedelta(seconds=number) for number in range(4)]
+    until(lambda: {*due[2:]} <= {*ran(job)} and {*due} <= {*ran(other)} and len(ran(after)) >= 2)
+    assert ran(job)[:2] == due[2:]
+    assert ran(other)[:4] == due
     assert ran(after)[0] > begin
     assert "duplicate key" not in scheduler.value(
         "SELECT coalesce(string_agg(exception_message, ' '), '') FROM member_job_log"

@@ -162,6 +162,7 @@ def test_copying_out_slowly(workers: dict[str, Scheduler]) -> None:
 @pytest.mark.parametrize("wire", WIRES)
 def test_a_session_keeps_nothing_of_a_run(workers: dict[str, Scheduler], wire: str) -> None:
     worker = workers[wire]
+    worker.execute("UPDATE worker_setting SET session_idle_time = '1 hour'")
     worker.execute("CREATE TABLE seen (pid int, what text)")
     worker.execute("GRANT ALL ON seen TO PUBLIC")
     role = worker.role()

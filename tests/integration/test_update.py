@@ -160,8 +160,9 @@ def test_under_load(database: Callable[..., Scheduler]) -> None:
         sql.Literal(role),
     )
     jobs = []
+    # Whatever is due from one worker to the next is made up for.
     for options in [{}] * 6 + [{"rolname": role}] * 2 + [{"rolname": role, "server": "elsewhere"}] * 2:
-        job = scheduler.insert("SELECT", schedule="* * * * * *", parallel=True, **options)
+        job = scheduler.insert("SELECT", schedule="* * * * * *", parallel=True, catch_up="all", **options)
         scheduler.execute(
             "UPDATE member_job SET job_command = {} WHERE job_id = {}",
             sql.Literal(f"INSERT INTO public.done (job_id) VALUES ({job})"),
@@ -202,8 +203,7 @@ def test_under_load(database: Callable[..., Scheduler]) -> None:
     )
     starts = scheduler.execute("SELECT backend_start, spare_start FROM worker_state").fetchone()
     assert starts is not None
-    for start in starts:
-        assert 0 < (start - updated).total_seconds() < 10
+    assert min(starts) > updated
     runs = scheduler.value("SELECT count(*) FROM done")
     until(lambda: scheduler.value("SELECT count(*) FROM done") >= runs + 20, "runs of the new worker")
     until(
@@ -211,6 +211,8 @@ def test_under_load(database: Callable[..., Scheduler]) -> None:
         "what the old worker needed to be dropped",
     )
     assert_same(fresh, scheduler)
+    scheduler.pause()
+    until(lambda: not scheduler.value("SELECT running_jobs FROM worker_status"), "the runs to end")
     scheduler.stop()
 
     audit = scheduler.execute(
