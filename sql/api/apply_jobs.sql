@@ -88,6 +88,7 @@ CREATE FUNCTION @internal@.apply_document(
 )
 LANGUAGE plpython3u VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
+SET exit_on_error = off -- it catches some
 AS $python$
 # load elephant
 return elephant("definitions.apply").apply_document(plpy, '@extschema@', jobs, part, prune, dry_run)

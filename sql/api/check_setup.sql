@@ -40,6 +40,7 @@ GRANT EXECUTE ON FUNCTION @extschema@.run_checks() TO job_monitor;
 CREATE FUNCTION @extschema@.check_setup() RETURNS SETOF @extschema@.setup_finding
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
+SET exit_on_error = off -- it catches some
 SET lock_timeout = '100ms' -- whoever holds a lock is named, not waited for
 SET jit = off -- takes longer than all of this
 AS $$

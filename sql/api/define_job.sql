@@ -10,6 +10,7 @@ CREATE FUNCTION @extschema@.define_job(
 ) RETURNS @extschema@.member_job
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
+SET exit_on_error = off -- it catches some
 SET jit = off -- takes longer than all of this
 SET elephant_worker.call = 'define_job'
 AS $$

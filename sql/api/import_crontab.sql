@@ -12,6 +12,7 @@ GRANT EXECUTE ON FUNCTION @extschema@.files_of_crontab(text) TO job_scheduler;
 CREATE FUNCTION @internal@.read_scripts(files text[]) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE STRICT SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
+SET exit_on_error = off -- it catches some
 AS $$
 DECLARE
     file text;

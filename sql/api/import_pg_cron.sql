@@ -8,6 +8,7 @@ CREATE FUNCTION @extschema@.import_pg_cron(
 ) RETURNS SETOF @extschema@.import_result
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
+SET exit_on_error = off -- it catches some
 SET jit = off -- takes longer than all of this
 SET elephant_worker.call = 'import_pg_cron'
 AS $$

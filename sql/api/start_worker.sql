@@ -3,6 +3,7 @@ CREATE FUNCTION @internal@.host_worker(
 )
 LANGUAGE plpython3u VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
+SET exit_on_error = off -- it catches some
 SET statement_timeout = 0 -- not of the caller: pg_background hands settings on to the worker
 AS $python$
 # load elephant

@@ -1,6 +1,7 @@
 CREATE FUNCTION @internal@.check_settings(definition @extschema@.job) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
+SET exit_on_error = off -- it catches some
 AS $$
 DECLARE
     setting record;
@@ -37,6 +38,7 @@ BEGIN
             -- settings of its own.
             IF definition.server IS NULL AND lower(setting.name) <> 'search_path' THEN
                 PERFORM pg_catalog.set_config(setting.name, setting.text, true);
+                PERFORM pg_catalog.set_config('exit_on_error', 'off', true); -- which may be what has been set
             END IF;
         END LOOP;
         RAISE EXCEPTION USING ERRCODE = 'EW001';

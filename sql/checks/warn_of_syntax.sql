@@ -1,6 +1,7 @@
 CREATE FUNCTION @internal@.warn_of_syntax(attribute text, command text) RETURNS void
 LANGUAGE plpython3u STABLE STRICT SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
+SET exit_on_error = off -- it catches some
 SET standard_conforming_strings = on
 AS $python$
 # load elephant

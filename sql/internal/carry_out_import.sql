@@ -9,6 +9,7 @@ CREATE FUNCTION @internal@.carry_out_import(
 )
 LANGUAGE plpython3u VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
+SET exit_on_error = off -- it catches some
 SET standard_conforming_strings = on
 SET client_min_messages = error -- what there is to say of a job is said in its note
 AS $python$

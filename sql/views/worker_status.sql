@@ -4,6 +4,7 @@ CREATE FUNCTION @internal@.count_work(
 )
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
+SET exit_on_error = off -- it catches some
 SET lock_timeout = '200ms'
 SET jit = off -- takes longer than all of this
 AS $$

@@ -1,6 +1,7 @@
 CREATE FUNCTION @internal@.report_reason() RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
+SET exit_on_error = off -- it catches some
 SET lock_timeout = '100ms' -- a definition does not fail, nor wait, for what it would be told
 AS $$
 DECLARE

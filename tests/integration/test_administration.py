@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import ExitStack, closing
 from typing import Any
 
 import psycopg
@@ -98,6 +99,15 @@ def test_runs_wait_for_a_database_that_has_reached_its_connection_limit(worker: 
     with worker.cluster.connect(database):
         runs = [worker.value("SELECT run_job(%s)", job) for job in jobs]
         assert [worker.ended(run).state for run in runs] == ["succeeded"] * 4
+    # Walsenders are not counted, also if there are as many as sessions may be.
+    with ExitStack() as walsenders:
+        for _ in range(2):
+            socket = worker.cluster.socket_directory
+            walsender = psycopg.connect(host=socket, port=worker.cluster.port, dbname=database, replication="database")
+            walsenders.enter_context(closing(walsender))
+        sender = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND backend_type = 'walsender'"
+        assert worker.value(sender, database) == 2
+        assert worker.ended(worker.value("SELECT run_job(%s)", jobs[0])).state == "succeeded"
 
 
 def test_the_connection_limit_of_the_control_database(worker: Scheduler) -> None:

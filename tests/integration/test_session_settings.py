@@ -52,7 +52,12 @@ SETTINGS = [
         "jit_above_cost = 0",
     ),
     ("default_transaction_isolation = serializable", "default_transaction_deferrable = on", "synchronous_commit = off"),
-    ("default_transaction_isolation = 'repeatable read'", "statement_timeout = '1h'", "lock_timeout = '1h'"),
+    (
+        "default_transaction_isolation = 'repeatable read'",
+        "statement_timeout = '1h'",
+        "lock_timeout = '1h'",
+        "exit_on_error = on",
+    ),
 ]
 # The settings of these kinds are also set as pg_settings says that they can be, whatever the version has: all switches
 # the other way, all numbers of the planner as low as they go, its costs as high, all words the first and the last one.
@@ -82,6 +87,9 @@ QUESTIONS = [
                        settings := '{"work_mem": "64MB"}', parameters := '["x"]', run_after := ARRAY[1],
                        retry_on := '{error,lost}', timezone := 'Europe/Berlin',
                        starts_at := '2999-03-04 05:06:07+00')""",
+    "SELECT job_name FROM insert_job('this is no SQL', current_catalog, job_name := 'of words')",
+    """SELECT settings FROM insert_job('SELECT 1', current_catalog,
+       settings := '{"exit_on_error": "on", "work_mem": "1MB"}')""",
     "SELECT job_id, schedule FROM update_job('named', schedule := '@hourly', job_description := 'it''s')",
     "SELECT job_id FROM delete_job('named')",
     "SELECT export_jobs()",
@@ -99,7 +107,9 @@ QUESTIONS = [
     "SELECT pause_jobs(), resume_jobs()",
     """SELECT * FROM import_pg_cron(jobs := '[{"jobname": "tick tock", "schedule": "0 2 1-7 * 1", "command": "SELECT 1",
        "database": "postgres", "username": "postgres", "active": true}]')""",
-    """SELECT * FROM import_crontab($x$*/5 1-3 * * * psql -d postgres -c "SELECT '\\x'"$x$, timezone := 'UTC')""",
+    """SELECT * FROM import_crontab($x$*/5 1-3 * * * psql -d postgres -c "SELECT '\\x'"
+       0 1 * * * psql -d postgres -f /no/such/file
+       61 1 * * * psql -d postgres -c "SELECT 1"$x$, timezone := 'UTC')""",
     """SELECT * FROM import_pgagent(timezone := 'UTC', jobs := jsonb_build_object('pga_exception', '[]'::jsonb,
        'pga_job', '[{"jobid": 1, "jobname": "tick"}]'::jsonb, 'pga_schedule', jsonb_build_array(jsonb_build_object(
            'jscid', 1, 'jscjobid', 1, 'jscstart', '2999-01-02'::timestamptz, 'jscminutes', array_fill(true, '{60}'),

@@ -102,6 +102,18 @@ def test_a_setting_that_has_become_impossible_fails_the_run(worker: Scheduler) -
 # --- parameters -------------------------------------------------------------------------------
 
 
+def test_sessions_that_end_with_an_error(worker: Scheduler) -> None:
+    role = worker.role()
+    worker.execute("ALTER ROLE {} SET exit_on_error = on", sql.Identifier(role))
+    for rolname, settings in ((role, None), (None, '{"exit_on_error": "on"}')):
+        failed = worker.run("SELECT 1 / 0", rolname=rolname, settings=settings)
+        assert (failed.state, failed.job_sqlstate, failed.exception_message) == ("failed", "22012", "division by zero")
+        again = worker.insert("SELECT 1", rolname=rolname, settings=settings)
+        assert worker.ended(worker.value("SELECT run_job(%s)", again)).state == "succeeded"
+        assert worker.value("SELECT state FROM try_job(%s)", failed.job_id) == "failed"
+        assert worker.value("SELECT state FROM try_job(%s)", again) == "succeeded"
+
+
 def test_parameters_are_bound(worker: Scheduler) -> None:
     worker.execute("CREATE TABLE bound (a text, b int, c numeric, d boolean, e jsonb, f text)")
     evil = "'); DROP TABLE bound; --"

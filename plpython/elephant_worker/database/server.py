@@ -135,11 +135,12 @@ def locked_databases(spi: Spi) -> set[Gate]:
     return {gate for gate in gates if gate is not None}
 
 
-# A limit of 0 is an obstacle: no run waits for that to end. Superusers pass all limits; runners are none.
+# A limit of 0 is an obstacle: no run waits for that to end. Superusers pass all limits; runners are none. Neither
+# walsenders nor autovacuum count (since the minor releases of February 2025).
 ROOM = Statement(
     """SELECT 'pg_database' AS catalog, d.oid, d.datconnlimit - (
                SELECT count(*) FROM pg_stat_get_activity(NULL) a
-               WHERE a.datid = d.oid AND a.backend_type IN ('client backend', 'autovacuum worker')) AS room
+               WHERE a.datid = d.oid AND a.backend_type = 'client backend') AS room
        FROM pg_database d WHERE d.datconnlimit > 0
        UNION ALL
        SELECT 'pg_authid', r.oid, r.rolconnlimit - (
