@@ -1,11 +1,12 @@
-CREATE FUNCTION @internal@.files_of_crontab(crontab text) RETURNS text[]
+CREATE FUNCTION @internal@.files_of_crontab(crontab text, OUT files text[], OUT user_error @extschema@.user_error)
 LANGUAGE plpython3u STABLE STRICT SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $python$
 # load elephant
 return elephant("imports.crontab").files_of(crontab, lambda: plpy.execute("SELECT"))
 $python$;
-COMMENT ON FUNCTION @extschema@.files_of_crontab(text) IS 'the files that lines of a crontab give to psql';
+COMMENT ON FUNCTION @extschema@.files_of_crontab(text) IS
+    'the files that lines of a crontab give to psql, or why the search for them has ended';
 REVOKE ALL ON FUNCTION @extschema@.files_of_crontab(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.files_of_crontab(text) TO job_scheduler;
 
@@ -60,7 +61,7 @@ SET jit = off -- takes longer than all of this
 SET elephant_worker.call = 'import_crontab'
 AS $$
 DECLARE
-    files text[];
+    found record;
 BEGIN
     IF crontab IS NULL THEN
         RAISE EXCEPTION 'there is no crontab'
@@ -68,12 +69,13 @@ BEGIN
                   DETAIL = 'crontab is NULL.',
                   HINT = 'Give the text of a crontab, as crontab -l prints it.';
     END IF;
-    files := @extschema@.files_of_crontab(crontab);
+    SELECT * INTO found FROM @extschema@.files_of_crontab(crontab);
+    PERFORM @extschema@.raise_error(found.user_error);
     RETURN QUERY SELECT * FROM @extschema@.import_jobs(
         'crontab',
         jsonb_build_object('crontab', crontab, 'datname', datname, 'timezone', timezone, 'port', current_setting('port'),
-                           'files', @extschema@.read_scripts(files),
-                           'readers', CASE WHEN files <> '{}' THEN ARRAY(
+                           'files', @extschema@.read_scripts(found.files),
+                           'readers', CASE WHEN found.files <> '{}' THEN ARRAY(
                                SELECT r.rolname FROM pg_roles r WHERE pg_has_role(r.oid, 'pg_read_server_files', 'USAGE')) END),
         part, prune, dry_run);
 @one line of context@

@@ -30,7 +30,7 @@ FILES = {
 
 
 def plan(text: str, **others: Any) -> list[Planned]:
-    files = {path: FILES.get(path, {"error": "there is no such file"}) for path in crontab.files_of(text)}
+    files = {path: FILES.get(path, {"error": "there is no such file"}) for path in crontab.files_of(text)["files"]}
     given = {"crontab": text, "datname": None, "timezone": "UTC", "port": "5432", "files": files, **others}
     return crontab.plan(given, Caller("me", "control"))
 

@@ -150,9 +150,9 @@ def plan(given: dict[str, Any], caller: Caller) -> list[Planned]:
     return planned
 
 
-def files_of(text: str, let_interrupt: Callable[[], object] = lambda: None) -> list[str]:
-    """The paths of the files that lines of a crontab give to psql; `let_interrupt` raises an exception where the search
-    is to end."""
+def files_of(text: str, let_interrupt: Callable[[], object] = lambda: None) -> dict[str, Any]:
+    """The function `files_of_crontab`; `let_interrupt` raises an exception with an SQLSTATE where the search is to
+    end."""
     paths: set[str] = set()
 
     def ask(path: str) -> str:
@@ -165,8 +165,12 @@ def files_of(text: str, let_interrupt: Callable[[], object] = lambda: None) -> l
                 with contextlib.suppress(NotSql, Elsewhere):
                     _works_of(line, Setting(line.variables, "", "5432"), ask)
     except UserError:
-        return []  # which plan() refuses
-    return sorted(paths)
+        paths.clear()  # which plan() refuses
+    except Exception as error:
+        if not hasattr(error, "sqlstate"):
+            raise
+        return {"files": None, "user_error": UserError.of(error).as_row()}
+    return {"files": sorted(paths), "user_error": None}
 
 
 def _source_id(number: int) -> str:
