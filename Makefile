@@ -117,7 +117,11 @@ install-python: all
 	$(PLPYTHON) -m compileall -q -s '$(DESTDIR)' '$(PYTHON_DIRECTORY)'
 	chmod -R u=rwX,go=rX '$(PYTHON_DIRECTORY)'
 
-uninstall: uninstall-python
+uninstall: uninstall-python uninstall-scripts
+# PGXS finds those alone that have been in this directory here.
+uninstall-scripts:
+	rm -f $(addprefix '$(DESTDIR)$(bindir)'/,$(notdir $(SCRIPTS)))
+
 uninstall-python:
 	rm -rf '$(PYTHON_DIRECTORY)'
 	rmdir '$(DESTDIR)$(pkglibdir)/elephant_worker' 2>/dev/null || true # another version may be there
@@ -130,7 +134,7 @@ installcheck: build/regress
 build/regress:
 	mkdir -p $@
 
-.PHONY: install-python uninstall-python clean-build supported FORCE
+.PHONY: install-python uninstall-python uninstall-scripts clean-build supported FORCE
 
 # --- for developers and newcomers: these do all their own set-up (see tools/prepare.sh) ------
 

@@ -60,6 +60,7 @@ def test_destdir(installation: Installation, tmp_path: Path) -> None:
     installed = files_below(tmp_path)
     sharedir, pkglibdir = pg_config("--sharedir"), pg_config("--pkglibdir")
     for end in (
+        f"{pg_config('--bindir')}/elephant_worker_patroni",
         f"{sharedir}/extension/elephant_worker--{version()}.sql",
         f"{sharedir}/extension/elephant_worker--1.0.0--{version()}.sql",
         f"{sharedir}/extension/elephant_worker.control",
