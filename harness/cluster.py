@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import os
 import pwd
+import random
 import shutil
+import socket
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -74,8 +77,25 @@ class Installation:
         return done.stdout
 
 
+def free_port() -> int:
+    """A port that is free, and that the system gives to nobody who does not ask for it: neither to the client's end of
+    a connection nor to another test, also while a server that had it is being restarted."""
+    (first_given, _) = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+    chance = random.SystemRandom()  # tests that run at the same time may have the same seed
+    while True:
+        port = chance.randrange(10_000, max(first_given, 20_000))
+        with socket.socket() as attempt, suppress(OSError):
+            attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            attempt.bind(("", port))
+            return port
+
+
 class Cluster(testing.postgresql.Postgresql):  # type: ignore[misc]
     """A running server. Its superuser is named after the operating system's user, as on a stock server."""
+
+    # The machine may be busy.
+    DEFAULT_BOOT_TIMEOUT = 60.0  # seconds
+    DEFAULT_KILL_TIMEOUT = 60.0  # seconds
 
     child_process: subprocess.Popen[bytes] | None
 
@@ -119,6 +139,10 @@ class Cluster(testing.postgresql.Postgresql):  # type: ignore[misc]
         except psycopg.OperationalError:
             return False
         return True
+
+    def prestart(self) -> None:
+        if self.settings["port"] is None:
+            self.settings["port"] = free_port()
 
     def poststart(self) -> None:
         """The parent class creates a database here, by a way in that a stock server does not have."""

@@ -84,6 +84,7 @@ class Scheduler:
     def wake(self) -> None:
         """Like tick(), but at once: without what the worker does only when it looks around by itself."""
         self._turn(lambda: self.execute("NOTIFY elephant_worker_wake"))
+        self.seen()
 
     def _turn(self, ask: Callable[[], object]) -> None:
         moment = self.value("SELECT clock_timestamp()")

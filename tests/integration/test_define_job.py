@@ -78,9 +78,9 @@ def test_due_times_log_and_counts_stay(scheduler: Scheduler) -> None:
     before = scheduler.value(due)
     run = scheduler.value("SELECT run_job('poll')")
     scheduler.ended(run)
-    scheduler.tick()
+    scheduler.seen()
     scheduler.execute("SELECT define_job('poll', 'SELECT 2', schedule := '1 hour', job_description := 'new')")
-    scheduler.tick()
+    scheduler.seen()
     row = scheduler.execute("SELECT * FROM member_job").fetchone()
     assert row is not None
     assert (row.job_id, row.success_count, row.job_command, row.next_run_at) == (job, 1, "SELECT 2", before)
@@ -94,13 +94,13 @@ def test_a_job_that_failures_have_disabled_stays_so_until_it_is_changed(schedule
     call = "SELECT define_job('bad', 'SELECT 1/0', schedule := '1 hour', disable_after := 1, job_description := {})"
     scheduler.execute(call.format("'a'"))
     scheduler.ended(scheduler.value("SELECT run_job('bad')"))
-    scheduler.tick()
+    scheduler.seen()
     assert scheduler.value("SELECT disabled_at FROM member_job") is not None
     scheduler.execute(call.format("'a'"))
-    scheduler.tick()
+    scheduler.seen()
     assert scheduler.value("SELECT disabled_at FROM member_job") is not None
     scheduler.execute(call.format("'b'"))
-    scheduler.tick()
+    scheduler.seen()
     assert scheduler.value("SELECT disabled_at FROM member_job") is None
 
 

@@ -127,7 +127,7 @@ def test_changed_dependencies_begin_anew(worker: Scheduler) -> None:
     finish(worker, one)
     for run_after in ([two], [one, two]):
         worker.value("SELECT update_job(%s, run_after := %s)", both, run_after)
-        worker.tick()
+        worker.seen()
     finish(worker, two)
     assert states(worker, both, 0) == []
     worker.execute("UPDATE member_job SET run_after = '{}'")

@@ -433,6 +433,7 @@ def test_a_restore_over_the_database_of_a_running_worker(scheduler: Scheduler, t
     dump = tmp_path / "dump"
     scheduler.cluster.command("pg_dump", "--format=custom", f"--file={dump}", scheduler.dbname)
     before = len(scheduler.cluster.log)
+    scheduler.pause()  # so that the worker and DROP EXTENSION do not wait for each other
     scheduler.cluster.command("pg_restore", "--clean", "--if-exists", "-d", scheduler.dbname, str(dump))
     scheduler.admin.close()
     scheduler.admin = scheduler.connect()

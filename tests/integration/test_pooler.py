@@ -16,6 +16,7 @@ import pytest
 from psycopg import sql
 from psycopg.rows import namedtuple_row
 
+from harness.cluster import free_port
 from harness.scheduler import SCHEMA, Scheduler
 from harness.waiting import until
 from tests.integration.test_no_traceback import CALLS
@@ -29,8 +30,7 @@ def pooler(scheduler: Scheduler, tmp_path: Path) -> Iterator[Pooler]:
     processes: list[subprocess.Popen[bytes]] = []
 
     def start(mode: str, roles: tuple[str, ...], **settings: str) -> int:
-        with closing(socket.create_server(("127.0.0.1", 0))) as free:
-            port: int = free.getsockname()[1]
+        port = free_port()
         users = tmp_path / "users"
         users.write_text("".join(f'"{role}" "{role}"\n' for role in roles))
         options = {
