@@ -271,13 +271,26 @@ class Group:
         """Whether Patroni calls this extension's callback from now on."""
         for node in self.nodes:
             self.configure(node, callbacks)
-            request = urllib.request.Request(f"http://{node.address}:8008/reload", method="POST")
-            with urllib.request.urlopen(request, timeout=10) as answer:
-                assert answer.status in (200, 202)
+            self._ask(node, "/reload", {})
+
+    def change(self, **settings: Any) -> None:
+        """Change what Patroni's members have in common."""
+        self._ask(self.await_health(), "/config", settings, "PATCH")
+
+    def set_parameter(self, name: str, value: str) -> None:
+        """Set a parameter of all servers."""
+        leader = self.await_health()
+        self.change(postgresql={"parameters": {name: value}})
+        until(lambda: leader.value(f"SHOW {name}") == value, f"{name} = {value}", SECONDS)
+
+    @staticmethod
+    def _ask(node: Node, path: str, body: Any, method: str = "POST") -> None:
+        request = urllib.request.Request(
+            f"http://{node.address}:8008{path}", data=json.dumps(body).encode(), method=method
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            assert answer.status in (200, 202), answer.read()
 
     def switch_over(self, leader: Node, candidate: Node) -> None:
         """What patronictl switchover asks for."""
-        body = json.dumps({"leader": leader.name, "candidate": candidate.name}).encode()
-        request = urllib.request.Request(f"http://{leader.address}:8008/switchover", data=body, method="POST")
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            assert answer.status == 200, answer.read()
+        self._ask(leader, "/switchover", {"leader": leader.name, "candidate": candidate.name})

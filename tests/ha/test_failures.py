@@ -89,16 +89,34 @@ def trials(group: Group, outside: Outside, table: list[str], chance: random.Rand
     group.heal()
 
 
+def test_what_the_documents_have_configured(trials: Trials) -> None:
+    """Each node says that it is ready, the standbys also that launchers would start the worker there."""
+    group = trials.group
+    leader = group.await_health()
+    for node in group.nodes:
+        with node.connect() as session:
+            found = session.execute(
+                """SELECT check_name, found FROM check_setup()
+                   WHERE state <> 'ok' AND NOT (check_name = 'launcher' AND %s)""",
+                (node is leader,),  # none may have been there yet
+            ).fetchall()
+            assert not found, (node.name, found)
+            assert session.execute("SELECT launchable FROM worker_status").fetchone() == (True,)
+
+
 def test_switchover_and_the_way_back(trials: Trials) -> None:
     group = trials.group
     with trials.trial("switchover") as before:
         (after, *_) = group.candidates()
         group.switch_over(before, after)
         group.await_leader(besides=before)
+    # Otherwise the one that becomes the synchronous standby may be the third.
+    group.change(synchronous_node_count=2)
+    until(lambda: before in group.candidates(), "the way back to be open", SECONDS)
     with trials.trial("switchover, the way back"):
-        until(lambda: before in group.candidates(), "the way back to be open", SECONDS)
         group.switch_over(after, before)
         group.await_leader(besides=after)
+    group.change(synchronous_node_count=1)
 
 
 def test_kill_the_postmaster(trials: Trials) -> None:
@@ -111,6 +129,17 @@ def test_kill_a_backend(trials: Trials) -> None:
     """PostgreSQL recovers by itself, Patroni calls nobody."""
     with trials.trial("`kill -9` of a backend", LAUNCHER) as leader:
         leader.shell(f"kill -9 {leader.value('SELECT pid FROM worker_status')}")
+
+
+def test_kill_a_backend_and_leave_the_rest_to_patroni(trials: Trials) -> None:
+    group = trials.group
+    group.set_parameter("restart_after_crash", "off")
+    try:
+        with trials.trial("the same, `restart_after_crash = off`") as leader:
+            leader.shell(f"kill -9 {leader.value('SELECT pid FROM worker_status')}")
+            until(lambda: not _answers(leader), "the server to be gone", SECONDS)
+    finally:
+        group.set_parameter("restart_after_crash", "on")
 
 
 def test_freeze_patroni(trials: Trials) -> None:

@@ -189,6 +189,7 @@ def audit(group: Group, outside: Outside, since: float) -> Figures:
     assert {row.state for row in rows} <= ENDED | {"running"}
     for job in jobs:
         account(job, [row for row in rows if row.job_id == job.job_id])
+    assert "made up for" not in {names[row.job_id] for row in rows if row.state == "missed"}
     # What is done in the cluster itself is done once, and known.
     assert not [trace for trace, times in traces.items() if times > 1]
     assert {runs.get(jl_id) for _, jl_id in traces} <= {"running", "succeeded", "failed", "lost"}
