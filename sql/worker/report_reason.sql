@@ -8,7 +8,7 @@ DECLARE
     reason text;
 BEGIN
     BEGIN
-        reason := (SELECT c.reason FROM @extschema@.worker_condition() c);
+        reason := (SELECT c.reason FROM @extschema@.worker_condition() c WHERE c.code <> 'starting');
     EXCEPTION WHEN lock_not_available THEN
         RETURN;
     END;

@@ -61,6 +61,9 @@ BEGIN
     ELSIF @extschema@.armed_elsewhere() IS NOT NULL THEN
         code := 'elsewhere';
         reason := format('no worker runs: %s', @extschema@.armed_elsewhere());
+    ELSIF @extschema@.has_successor() THEN
+        code := 'starting';
+        reason := format('no worker runs yet: process %s becomes the worker', state.spare_pid);
     ELSE
         code := 'ended';
         reason := 'the worker has ended, and '

@@ -44,6 +44,7 @@ AS $$
         ('never started', 'error', 'SELECT @extschema@.start_worker();'),
         ('stopped', 'error', 'SELECT @extschema@.start_worker();'),
         ('elsewhere', 'error', 'SELECT @extschema@.start_worker();'),
+        ('starting', 'warning', 'SELECT @extschema@.start_worker();'),
         ('ended', 'error', 'SELECT @extschema@.start_worker();')) c (code, state, remedy)
     WHERE c.code = worker_remedy.code;
 $$;

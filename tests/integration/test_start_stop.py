@@ -192,13 +192,14 @@ def test_in_the_transaction_that_creates_the_extension(own_cluster: Callable[...
     cluster = own_cluster()
     statements = (
         "CREATE SCHEMA scheduler; CREATE EXTENSION elephant_worker SCHEMA scheduler CASCADE; "
-        "SELECT scheduler.start_worker()"
+        "SELECT scheduler.start_worker(); SELECT scheduler.run_once('SELECT 1')"
     )
     with cluster.connect() as admin:
         admin.execute("CREATE DATABASE deployed")
     done = cluster.command("psql", "-X", "-1", "-At", "-v", "ON_ERROR_STOP=1", "-d", "deployed", "-c", statements)
     assert "NOTICE:  the worker starts when this transaction has committed" in done.stderr
-    pid = int(done.stdout.split()[-1])
+    assert "nothing is run" not in done.stderr
+    pid = int(done.stdout.split()[-2])
     with cluster.connect("deployed") as admin:
         query = "SELECT pid, reason FROM scheduler.worker_status WHERE running"
         assert tuple(until(lambda: admin.execute(query).fetchone(), "the worker")) == (pid, None)
