@@ -3,7 +3,10 @@ CREATE FUNCTION @internal@.meant_call(definition @extschema@.job) RETURNS text
 LANGUAGE sql STABLE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT CASE WHEN definition.datname ~ s.like_schedule AND definition.schedule IS NOT NULL
+    SELECT CASE WHEN definition.datname ~ s.like_schedule
+                     AND EXISTS (SELECT FROM pg_database d WHERE d.datname = definition.schedule AND d.datallowconn)
+                THEN format('insert_job(%L, %L, %L)', definition.job_command, definition.schedule, definition.datname)
+                WHEN definition.datname ~ s.like_schedule AND definition.schedule IS NOT NULL
                 THEN format('insert_job(%L, current_catalog, %L, job_name => %L)', definition.schedule, definition.datname,
                             definition.job_command)
                 WHEN definition.datname ~ s.like_schedule

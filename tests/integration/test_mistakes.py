@@ -29,6 +29,10 @@ CALLS = {
         "insert_job('0 3 * * *', 'SELECT 1')",
         "insert_job('SELECT 1', current_catalog, '0 3 * * *')",
     ),
+    "the database last": (
+        "insert_job('SELECT 1', '0 0 1 1 *', 'postgres')",
+        "insert_job('SELECT 1', 'postgres', '0 0 1 1 *')",
+    ),
     "the schedule first, defined": (
         "define_job('nightly', '0 3 * * *', 'SELECT 1')",
         "define_job('nightly', 'SELECT 1', schedule => '0 3 * * *')",
@@ -43,6 +47,33 @@ def test_arguments_in_another_order(scheduler: Scheduler, mistake: str) -> None:
         scheduler.execute(f"SELECT {call}")
     assert raised.value.diag.message_hint == f"Did you mean {meant}? The order is command, database, schedule."
     assert scheduler.value(f"SELECT job_id FROM {meant}") > 0
+
+
+@pytest.mark.parametrize(
+    ("command", "hint"),
+    {
+        "no_such_function();": "Did you mean SELECT no_such_function() or CALL no_such_function()?",
+        "app.refresh(1, 'all')": "Did you mean SELECT app.refresh(1, 'all') or CALL app.refresh(1, 'all')?",
+        "\\copy t TO 't.csv'": "Commands that begin with a backslash are psql's, not the server's.",
+        'psql -c "SELECT 1"': "Jobs are SQL, not programs.",
+        "/usr/bin/backup --all": "Jobs are SQL, not programs.",
+        "SELEC 1": "",
+        "f(1)\n(2)": "",
+    }.items(),
+)
+def test_what_is_not_sql(scheduler: Scheduler, command: str, hint: str) -> None:
+    hints: list[str] = []
+
+    def hear(notice: psycopg.errors.Diagnostic) -> None:
+        if notice.severity_nonlocalized == "WARNING":
+            hints.append(notice.message_hint or "")
+
+    scheduler.admin.add_notice_handler(hear)
+    try:
+        scheduler.value("SELECT job_id FROM insert_job(%s, current_catalog)", command)
+    finally:
+        scheduler.admin.remove_notice_handler(hear)
+    assert [said.partition("It is kept")[0].strip() for said in hints] == [hint]
 
 
 def test_names_in_another_case(scheduler: Scheduler) -> None:

@@ -24,8 +24,27 @@ def warn(plpy: Any, attribute: str, command: str) -> None:
         plpy.warning(
             f"{attribute} is not valid SQL: {message}",
             detail=detail,
-            hint="It is kept as it is, and its runs will fail; update_job() corrects it, try_job() tries it.",
+            hint=meant(command)
+            + "It is kept as it is, and its runs will fail; update_job() corrects it, try_job() tries it.",
         )
+
+
+def meant(command: str) -> str:
+    """A sentence about what is no SQL but something else, or nothing.
+
+    >>> meant("refresh_reports();")
+    'Did you mean SELECT refresh_reports() or CALL refresh_reports()? '
+    """
+    import re
+
+    text = command.strip().rstrip(";")
+    if len(text) <= SHOWN and re.fullmatch(r"[\w.\"]+\s*\(.*\)", text) and text.isprintable():
+        return f"Did you mean SELECT {text} or CALL {text}? "
+    if text.startswith("\\"):
+        return "Commands that begin with a backslash are psql's, not the server's. "
+    if re.match(r"(?:\.{0,2}/|(?:psql|pg_dump|vacuumdb|sh|bash|python3?)\s)", text):
+        return "Jobs are SQL, not programs. "
+    return ""
 
 
 def syntax_error(plpy: Any, command: str) -> tuple[str, str] | None:
