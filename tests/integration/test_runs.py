@@ -6,6 +6,7 @@ import os
 
 import pytest
 from psycopg import sql
+from psycopg.types.json import Jsonb
 
 from harness.scheduler import Scheduler
 from harness.waiting import until
@@ -111,6 +112,13 @@ def test_the_log_has_hints_where_postgresql_has_none(
     assert hint in run.exception_hint
     # What the hint says helps.
     assert worker.run(better).state == "succeeded"
+
+
+def test_a_command_without_its_parameters(worker: Scheduler) -> None:
+    run = worker.run("SELECT $1::int")
+    assert (run.state, run.job_sqlstate) == ("failed", "42P02")
+    assert "parameters of the job" in run.exception_hint
+    assert worker.run("SELECT $1::int", parameters=Jsonb([1])).state == "succeeded"
 
 
 def test_a_character_that_the_database_lacks(worker: Scheduler) -> None:

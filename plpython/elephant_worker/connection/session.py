@@ -29,6 +29,7 @@ HINTS = {
     "in a procedure that is SECURITY DEFINER or has SET.",
     "22021": "Text must be in the encoding of the database, see SHOW server_encoding; convert_from() reads others.",
     "22P05": "The encoding of the database, see SHOW server_encoding, does not have this character.",
+    "42P02": "The values of $1, $2 and so on are the parameters of the job.",
     "57P01": "The session was terminated, by pg_terminate_backend() or because the server was shut down.",
 }
 

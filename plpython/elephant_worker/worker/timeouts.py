@@ -78,7 +78,7 @@ class Timeouts:
             elif run.started is None:
                 self._pool.abandon(run, _no_connection(run, self._logins.connect_timeout(run.target)))
             elif steady >= run.started_steady + run.timeout:
-                reason = f"the run took longer than job_timeout, {run.timeout:g} seconds"
+                reason = f"the run took longer than job_timeout, {run.timeout:g} second{'s' * (run.timeout != 1)}"
                 self.stop(run, RunState.TIMED_OUT, reason)
 
     def stop(self, run: Run, state: RunState, reason: str) -> None:
