@@ -25,10 +25,12 @@ BEGIN
     IF NOT FOUND THEN
         RAISE EXCEPTION 'Job % does not exist or you don''t own it', job_id USING ERRCODE = 'internal_error';
     END IF;
-    PERFORM cron.save_job(ROW(
+    IF cron.save_job(ROW(
         defined.jobid, coalesce(schedule, defined.schedule), coalesce(command, defined.command), defined.nodename,
         defined.nodeport, coalesce(database, defined.database), coalesce(username, defined.username),
-        coalesce(active, defined.active), defined.jobname)::cron.job);
+        coalesce(active, defined.active), defined.jobname)::cron.job, defined.username) IS NULL THEN
+        RAISE EXCEPTION 'Job % does not exist or you don''t own it', job_id USING ERRCODE = 'internal_error';
+    END IF;
 @one line of context@
 END
 $$;

@@ -5,16 +5,17 @@ SET elephant_worker.call = 'cron_job'
 AS $$
 BEGIN
     IF TG_OP = 'DELETE' THEN
-        DELETE FROM @scheduler@.member_job j WHERE j.job_id = OLD.jobid;
-        RETURN OLD;
+        -- What has been given to another role since it was shown is left alone, as it is by a DELETE of a table.
+        DELETE FROM @scheduler@.member_job j WHERE j.job_id = OLD.jobid AND j.rolname = OLD.username;
+        RETURN CASE WHEN FOUND THEN OLD END;
     ELSIF NEW.jobid IS DISTINCT FROM OLD.jobid THEN
         RAISE EXCEPTION 'nobody chooses the jobid of a job'
             USING ERRCODE = 'feature_not_supported',
                   DETAIL = 'It is the job_id of elephant_worker.',
                   HINT = 'Leave it out.';
     END IF;
-    NEW.jobid := cron.save_job(NEW);
-    RETURN NEW;
+    NEW.jobid := cron.save_job(NEW, OLD.username);
+    RETURN CASE WHEN NEW.jobid IS NOT NULL THEN NEW END;
 @one line of context@
 END
 $$;

@@ -14,6 +14,7 @@ DECLARE
                                   WHEN command IS NULL THEN 'command' END;
     owner CONSTANT text := coalesce(username, current_user);
     defined record;
+    number bigint;
 BEGIN
     IF missing IS NOT NULL THEN
         RAISE EXCEPTION '% can not be NULL', missing USING ERRCODE = 'internal_error';
@@ -24,8 +25,10 @@ BEGIN
     FOR attempt IN 1..2 LOOP
         SELECT j.* INTO defined FROM cron.job j WHERE j.username = owner AND j.jobname = define_named_job.job_name;
         IF FOUND THEN
-            RETURN cron.save_job(ROW(defined.jobid, schedule, command, defined.nodename, defined.nodeport, database, owner,
-                                     defined.active, job_name)::cron.job);
+            number := cron.save_job(ROW(defined.jobid, schedule, command, defined.nodename, defined.nodeport, database,
+                                        owner, defined.active, job_name)::cron.job, owner);
+            CONTINUE WHEN number IS NULL;
+            RETURN number;
         END IF;
         BEGIN
             RETURN cron.save_job(ROW(NULL, schedule, command, 'localhost', current_setting('port'), database, owner,

@@ -1,4 +1,4 @@
-CREATE FUNCTION cron.save_job(given cron.job) RETURNS bigint
+CREATE FUNCTION cron.save_job(given cron.job, shown_of text DEFAULT NULL) RETURNS bigint
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -19,7 +19,12 @@ BEGIN
                   DETAIL = format('Port %s is that of this server.', current_setting('port')),
                   HINT = 'To run it on another server, CREATE SERVER, and give the name of that as nodename.';
     END IF;
-    SELECT j.* INTO known FROM @scheduler@.member_job j WHERE j.job_id = given.jobid;
+    IF given.jobid IS NOT NULL THEN
+        SELECT j.* INTO known FROM @scheduler@.member_job j WHERE j.job_id = given.jobid FOR UPDATE;
+        IF known.rolname IS DISTINCT FROM shown_of THEN
+            RETURN NULL; -- it has been given to another role since, or deleted
+        END IF;
+    END IF;
     IF known.schedule IS DISTINCT FROM given.schedule THEN
         SELECT * INTO answer FROM @scheduler@.read_pg_cron_schedule(
             given.schedule, coalesce(cron.site_setting('match_dom_and_dow')::boolean, false));
@@ -50,7 +55,7 @@ BEGIN
 @one line of context@
 END
 $$;
-COMMENT ON FUNCTION cron.save_job(cron.job) IS
-    'defines a job, or changes the one with this jobid to that; a schedule that is new is read as pg_cron reads it';
-REVOKE ALL ON FUNCTION cron.save_job(cron.job) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION cron.save_job(cron.job) TO job_scheduler;
+COMMENT ON FUNCTION cron.save_job(cron.job, text) IS
+    'defines a job, or changes the one with this jobid to that, unless it is not of the role any more that it was shown of (NULL); a schedule that is new is read as pg_cron reads it';
+REVOKE ALL ON FUNCTION cron.save_job(cron.job, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION cron.save_job(cron.job, text) TO job_scheduler;

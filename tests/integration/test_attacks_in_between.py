@@ -53,6 +53,7 @@ class Meanwhile:
             what_happens()
             gate.execute("SELECT pg_advisory_unlock(4711)")
             thread.join()
+        self.session.execute("SELECT pg_advisory_unlock_all()")
         return found[0]
 
     def give_away(self) -> None:

@@ -15,6 +15,7 @@ from psycopg import sql
 from harness.cluster import USER
 from harness.scheduler import Scheduler, new_scheduler
 from harness.waiting import until
+from tests.integration.test_attacks_in_between import Meanwhile
 
 OLD_RUNS = """INSERT INTO job_log (jl_id, job_id, rolname, datname, cause, scheduled_at, job_started, job_finished, state,
                                    job_command, job_sqlstate)
@@ -69,11 +70,11 @@ STATEMENTS = {
     "the same, two levels below": "SELECT cron.save_job(ROW(NULL, '* * * * *', 'SELECT 1', '', current_setting('port')::integer, "
     "current_catalog, {superuser}, true, 'x')::cron.job)",
     "another's job, by its number": "SELECT cron.save_job(ROW({victims}, '* * * * *', 'SELECT 2', '', "
-    "current_setting('port')::integer, current_catalog, current_user, true, 'x')::cron.job)",
+    "current_setting('port')::integer, current_catalog, current_user, true, 'x')::cron.job, {victim})",
     "another's job, given to its own role": "SELECT cron.save_job(ROW({job}, '* * * * *', 'SELECT 2', '', "
-    "current_setting('port')::integer, current_catalog, {superuser}, true, 'x')::cron.job)",
+    "current_setting('port')::integer, current_catalog, {superuser}, true, 'x')::cron.job, {superuser})",
     "one's own, given away": "SELECT cron.save_job(ROW({mine}, '0 3 1 1 *', 'SELECT 2', '', "
-    "current_setting('port')::integer, current_catalog, {superuser}, true, 'y')::cron.job)",
+    "current_setting('port')::integer, current_catalog, {superuser}, true, 'y')::cron.job, current_user)",
     "another's job, altered": "SELECT cron.alter_job({victims}, active => false)",
     "another's job, unscheduled": "SELECT cron.unschedule({victims})",
     "a row": "INSERT INTO cron.job (schedule, command, username) VALUES ('* * * * *', 'SELECT 1', {superuser})",
@@ -124,3 +125,46 @@ def test_who_deletes_from_the_log_does_not_hold_up_the_worker(stage: Stage) -> N
     scheduler.execute("UPDATE worker_setting SET log_max_age = NULL, log_max_rows = 7")
     until(lambda: scheduler.value(count, stage.mine) == 7, "the others to go")
     scheduler.stop()
+
+
+# {job} is mallory's when the statement begins; {wait} lasts until it has been given to a role that mallory is in too.
+IN_BETWEEN = {
+    "deleted": "DELETE FROM cron.job WHERE jobid = {job} AND {wait}",
+    "changed": "UPDATE cron.job SET command = 'SELECT 2' WHERE jobid = {job} AND {wait}",
+    "changed without an effect": "UPDATE cron.job SET command = 'SELECT 1' WHERE jobid = {job} AND {wait}",
+    "unscheduled": "SELECT cron.unschedule({job}) WHERE {wait}",
+    "altered": "SELECT cron.alter_job({job}, command => 'SELECT 2') FROM pg_advisory_lock_shared(4711)",
+    "altered as it was shown": "SELECT cron.save_job(j, j.username) FROM cron.job j WHERE j.jobid = {job} AND {wait}",
+}
+
+
+@pytest.mark.parametrize("is_member", [True, False])
+def test_a_job_that_is_given_away_meanwhile(stage: Stage, is_member: bool) -> None:
+    """As by a statement on a table, it is left alone, also by who may change the jobs of both roles."""
+    scheduler = stage.scheduler
+    meanwhile = Meanwhile(scheduler)
+    scheduler.execute("GRANT EXECUTE ON FUNCTION cron.alter_job TO {}", sql.Identifier(meanwhile.role))
+    scheduler.execute("GRANT UPDATE, DELETE ON cron.job TO {}", sql.Identifier(meanwhile.role))
+    if is_member:
+        scheduler.execute("GRANT {} TO {}", sql.Identifier(meanwhile.heir), sql.Identifier(meanwhile.role))
+    for name, statement in IN_BETWEEN.items():
+        row = meanwhile.session.execute("SELECT cron.schedule('0 3 1 1 *', 'SELECT 1')").fetchone()
+        assert row is not None
+        meanwhile.job = row.schedule
+        found = meanwhile.during(statement, meanwhile.give_away)
+        assert found in (0, "XX000") or name == "altered as it was shown", (name, found)
+        after = scheduler.execute("SELECT rolname, job_command, version FROM job WHERE job_id = {}",
+                                  sql.Literal(meanwhile.job)).fetchall()  # fmt: skip
+        assert after == [(meanwhile.heir, "SELECT 1", 2)], name
+
+
+def test_runs_are_deleted_as_they_are_shown(stage: Stage) -> None:
+    """A role is not shown the runs of another one, also if the job was its own when they were made or is now."""
+    scheduler = stage.scheduler
+    meanwhile = Meanwhile(scheduler)
+    scheduler.execute("UPDATE job SET part = 'pg_cron' WHERE job_id = {}", sql.Literal(meanwhile.job))
+    for role in (meanwhile.role, meanwhile.heir):
+        scheduler.admin.execute(OLD_RUNS, (meanwhile.job, role))
+    assert meanwhile.during("DELETE FROM cron.job_run_details WHERE {wait}", meanwhile.give_away) == 30
+    left = "SELECT DISTINCT rolname FROM job_log WHERE job_id = %s"
+    assert scheduler.value(left, meanwhile.job) == meanwhile.heir

@@ -51,21 +51,40 @@ def drop(spi: Spi, job_ids: Sequence[int]) -> list[int]:
     return [row["caused_by"] for row in spi.execute(DROP, job_ids)]
 
 
-ENQUEUE_DUE = Statement(
-    """WITH due AS (
-           DELETE FROM @extschema@.pending_run p
-           WHERE p.job_id = ANY (ARRAY(SELECT d.job_id FROM @extschema@.pending_run d WHERE d.due_at <= to_timestamp($1)
-                                       ORDER BY d.due_at LIMIT $2))
-           RETURNING p.*)
-       INSERT INTO @extschema@.worker_request (kind, cause, job_id, scheduled_at, attempt, caused_by)
-       SELECT 'run', 'retry', d.job_id, d.scheduled_at, d.attempt, d.caused_by FROM due d ORDER BY d.due_at""",
+DUE = Statement(
+    "SELECT p.job_id FROM @extschema@.pending_run p WHERE p.due_at <= to_timestamp($1) ORDER BY p.due_at LIMIT $2",
     *("float8", "int4"),
 )
 
 
-def enqueue_due(spi: Spi, now: float, limit: int) -> None:
-    """Put the retries that are due into the inbox, those first that have been so for the longest."""
-    spi.execute(ENQUEUE_DUE, now, limit)
+def due(spi: Spi, now: float, limit: int) -> list[int]:
+    """The jobs whose retries are due, those first that have been so for the longest."""
+    return [row["job_id"] for row in spi.execute(DUE, now, limit)]
+
+
+ENQUEUE = Statement(
+    """WITH due AS (DELETE FROM @extschema@.pending_run p WHERE p.job_id = ANY ($1) RETURNING p.*)
+       INSERT INTO @extschema@.worker_request (kind, cause, job_id, scheduled_at, attempt, caused_by)
+       SELECT 'run', 'retry', d.job_id, d.scheduled_at, d.attempt, d.caused_by FROM due d ORDER BY d.due_at""",
+    "int8[]",
+)
+
+
+def enqueue(spi: Spi, job_ids: Sequence[int]) -> None:
+    """Put the retries of these jobs into the inbox."""
+    spi.execute(ENQUEUE, job_ids)
+
+
+PUT_OFF = Statement(
+    """UPDATE @extschema@.pending_run p SET due_at = clock_timestamp() + make_interval(secs => $2)
+       WHERE p.job_id = ANY ($1)""",
+    *("int8[]", "float8"),
+)
+
+
+def put_off(spi: Spi, job_ids: Sequence[int], seconds: float) -> None:
+    """Have the retries of these jobs be due so much later than now."""
+    spi.execute(PUT_OFF, job_ids, seconds)
 
 
 NEXT_DUE = Statement(

@@ -281,8 +281,8 @@ class Worker:
                 run.outcome = run.outcome.in_ascii() if run.outcome else None
         seconds = self._backoff.fail(self._clock.steady())
         self._spi.warning(f"elephant_worker: {error!r}; trying again in {seconds} seconds")
-        dependents = self._completion.dependencies.taken
-        if self._suspicion.of(sqlstate, self._unlogged, dependents, self._starter.picked, error):
+        retries, dependents = self._completion.retries.taken, self._completion.dependencies.taken
+        if self._suspicion.of(sqlstate, self._unlogged, retries, dependents, self._starter.picked, error):
             self._backoff.end()
 
     # --- the loop ---------------------------------------------------------------------------
@@ -337,8 +337,8 @@ class Worker:
         ended = self._unlogged[:limit]
         if ended:
             self._log_ended(ended, now)
-        suspicion.stage = Stage.REST
-        self._completion.retries.enqueue_due(now)
+        suspicion.stage = Stage.RETRY
+        self._completion.retries.enqueue_due(now, limit)
         suspicion.stage = Stage.FOLLOW
         has_news = self._inbox.has_news
         since = self._clock.steady()

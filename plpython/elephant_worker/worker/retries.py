@@ -25,6 +25,8 @@ class Retries:
         self._spi = spi
         self._inbox = inbox
         self._chance = chance
+        # The jobs whose retries were asked for last.
+        self.taken: list[int] = []
         self.forget()
 
     def forget(self) -> None:
@@ -48,10 +50,12 @@ class Retries:
         self._may_exist = True
         return pending_run.add(self._spi, list(retries.values()))
 
-    def enqueue_due(self, now: float) -> None:
-        """Ask for the retries that are due."""
+    def enqueue_due(self, now: float, limit: int | None) -> None:
+        """Ask for the retries that are due, at most for so many."""
+        self.taken = []
         if self._next_due is not None and self._next_due <= now:
-            pending_run.enqueue_due(self._spi, now, RETRIES_AT_ONCE)
+            self.taken = pending_run.due(self._spi, now, limit or RETRIES_AT_ONCE)
+            pending_run.enqueue(self._spi, self.taken)
             self._inbox.note()
 
     def next_due(self) -> float | None:

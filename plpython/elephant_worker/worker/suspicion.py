@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import Enum
 
-from ..database import finished_dependency, job_state, worker_request, worker_state
+from ..database import finished_dependency, job_state, pending_run, worker_request, worker_state
 from ..database.spi import Spi
 from ..jobs.run import Run
 from ..jobs.run_queue import QueuedRun
@@ -25,7 +25,7 @@ FIRST_LIMIT = 16  # things
 SCOPE = 512  # things
 REDUCTION = 4  # times
 LAST_LIMIT = 64  # things
-# For how long a job is set aside that cannot be claimed.
+# For how long a job is set aside that cannot be claimed, or a retry that cannot be asked for.
 SET_ASIDE_TIME = 3600.0  # seconds
 
 
@@ -33,6 +33,7 @@ class Stage(Enum):
     """What a transaction of the worker was about to do when it failed."""
 
     LOG = "log the end of a run"
+    RETRY = "ask for a retry"
     FOLLOW = "follow a message"
     DEPEND = "look whether a job can start that runs after another"
     CLAIM = "claim a run"
@@ -66,7 +67,13 @@ class Suspicion:
         return True
 
     def of(
-        self, sqlstate: str, unlogged: list[Run], dependents: Sequence[int], picked: Sequence[QueuedRun], error: object
+        self,
+        sqlstate: str,
+        unlogged: list[Run],
+        retries: Sequence[int],
+        dependents: Sequence[int],
+        picked: Sequence[QueuedRun],
+        error: object,
     ) -> bool:
         """Follow a failure, after the transaction was rolled back: suspect all of it, or set aside what it was.
         Returns whether the next transaction will be another one."""
@@ -79,6 +86,8 @@ class Suspicion:
         reason = f"the worker could not {self.stage.value}: {error}"
         if self.stage is Stage.LOG and unlogged:
             self._give_up_run(unlogged)
+        elif self.stage is Stage.RETRY:
+            pending_run.put_off(self._spi, retries, SET_ASIDE_TIME)
         elif self.stage is Stage.FOLLOW:
             worker_request.drop_first_message(self._spi)
         elif self.stage is Stage.DEPEND:
