@@ -52,6 +52,7 @@ def _job(command: str, schedule: str, count: int = 1, **columns: str) -> str:
 
 MANY_JOBS = _job("'SELECT 1'", "NULL", 10_000)
 ONE_JOB = _job("'SELECT 1'", "NULL")
+DEPENDENTS = _job("'SELECT 1'", "NULL", 9_999, run_after="(SELECT array_agg(job_id) FROM my_job)")
 RUN_TWICE = """DO $$BEGIN PERFORM scheduler.run_once(current_query()), scheduler.run_once(current_query()); END$$"""
 NOTICES = "DO $$BEGIN FOR i IN 1..10000 LOOP RAISE NOTICE ''%'', repeat(''x'', 500); END LOOP; END$$"
 LONG_ERROR = "DO $$BEGIN RAISE EXCEPTION USING MESSAGE = repeat(''x'', 1000000); END$$"
@@ -120,6 +121,18 @@ def _floods(scale: int) -> list[Flood]:
             repeat="SELECT define_job('job ' || (random() * 5000)::int, 'SELECT 1', schedule := '1 second')",
             sessions=4,
         ),
+        Flood(
+            "apply_jobs() with 1 000 jobs",
+            repeat="""SELECT count(*) FROM apply_jobs((
+                SELECT jsonb_agg(jsonb_build_object('job_name', 'job ' || n, 'job_command', 'SELECT 1',
+                                                    'job_description', random()::text))
+                FROM generate_series(1, 1000) n))""",
+        ),
+        Flood("10 000 overdue jobs", (_job("'SELECT 1'", "'@yearly'", 10_000, expect_success_within="'1 second'"),)),
+        Flood(
+            "INSERT and DELETE of 10 000 jobs, one and its dependents",
+            repeat=f"{ONE_JOB}; {DEPENDENTS}; DELETE FROM my_job",
+        ),
         Flood("32 runs every second with 10 000 notices each", (_job(f"'{NOTICES}'", "'1 second'", 32),)),
         Flood(
             "32 runs every second that return 1 000 000 rows",
@@ -141,9 +154,12 @@ def measure(context: Context) -> None:
                 for tag in TAGS:
                     ours.every_second(1, record(tag))
                 time.sleep(1.5)
-                before = _lateness(ours, 4 if context.quick else 8)
-                with _flooded(ours, flood):
-                    during = _lateness(ours, 6 if context.quick else 12)
+                # Connected before the flood, which may leave no connection to anybody.
+                with ours.server.cluster.connect_as(VICTIM) as victim:
+                    victim.execute("SET search_path = scheduler")
+                    before = _lateness(ours, victim, 4 if context.quick else 8)
+                    with _flooded(ours, flood):
+                        during = _lateness(ours, victim, 6 if context.quick else 12)
                 _end(ours)
                 case = f"{flood.name}, max_running_jobs_per_role = {per_role or 'NULL'}"
                 for name, values in [*before.items(), *during.items()]:
@@ -166,19 +182,17 @@ def _prepare(ours: ElephantWorker) -> None:
     ours.places = [("postgres", VICTIM)]
 
 
-def _lateness(ours: ElephantWorker, seconds: float) -> dict[str, list[float]]:
+def _lateness(ours: ElephantWorker, victim: psycopg.Connection[Any], seconds: float) -> dict[str, list[float]]:
     """By how many milliseconds the victim's runs start late, for so long: of each due time of its jobs, and of each
     run that it asks for. What has not started a minute later counts as that late."""
     server = ours.server
     asked: dict[str, datetime] = {}
-    with server.cluster.connect_as(VICTIM) as victim:
-        victim.execute("SET search_path = scheduler")
-        begun = server.value("SELECT clock_timestamp()")
-        while (now := server.value("SELECT clock_timestamp()")) < begun + timedelta(seconds=seconds):
-            tag = f"asked {len(asked)}"
-            asked[tag] = now
-            victim.execute("SELECT run_once(%s)", (record(tag),))
-            time.sleep(ASK_INTERVAL)
+    begun = server.value("SELECT clock_timestamp()")
+    while (now := server.value("SELECT clock_timestamp()")) < begun + timedelta(seconds=seconds):
+        tag = f"asked {len(asked)}"
+        asked[tag] = now
+        victim.execute("SELECT run_once(%s)", (record(tag),))
+        time.sleep(ASK_INTERVAL)
     late: dict[str, list[float]] = {"due": [], "asked for": []}
     for tag in TAGS:
         first = server.value(
