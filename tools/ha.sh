@@ -5,6 +5,8 @@
 # The nodes are namespaces; nothing of them is seen outside. What they log is in build/ha afterwards.
 set -eu
 cd "$(dirname "$0")/.."
+# The shell in the other Debian reads them once more.
+arguments=$(for argument; do printf "'%s' " "$(echo "$argument" | sed "s/'/'\\\\''/g")"; done)
 KEEP=build/ha exec tools/chroot.sh bookworm '^(etcd-server|iproute2|procps)$' '
     if ! cmp -s tests/ha/requirements.txt build/patroni/requirements.txt; then
         rm -rf build/patroni /cache/build/patroni
@@ -17,4 +19,4 @@ KEEP=build/ha exec tools/chroot.sh bookworm '^(etcd-server|iproute2|procps)$' '
     PG_CONFIG=$(tools/pg_config.sh)
     export PG_CONFIG SEED='"${SEED:-}"'
     make -s PG_CONFIG="$PG_CONFIG" all
-    unshare --net build/venv/bin/python -m pytest --capture=no -q -p no:randomly tests/ha '"$*"
+    unshare --net build/venv/bin/python -m pytest --capture=no -q -p no:randomly tests/ha '"$arguments"
