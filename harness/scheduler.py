@@ -141,9 +141,11 @@ class Scheduler:
 
     def kill(self) -> None:
         """Terminate the worker and the spare session that would take over from it."""
-        until(lambda: self.value("SELECT spare_pid FROM worker_state"), "the spare")
+        spare = until(lambda: self.value("SELECT spare_pid FROM worker_state"), "the spare")
         self.execute("SELECT pg_terminate_backend(p) FROM worker_state, unnest(ARRAY[spare_pid, pid]) p")
         until(lambda: not self.value("SELECT running FROM worker_status"), "the worker to end")
+        there = "SELECT count(*) FROM pg_stat_activity WHERE pid = %s"
+        until(lambda: not self.value(there, spare), "the spare to end")
 
     def stop(self) -> None:
         """Stop the worker, and wait until it has gone."""
