@@ -63,10 +63,11 @@ def expand(sql: str, known: list[Attribute]) -> str:
 
     def repeat(marker: re.Match[str]) -> str:
         names = [attribute.name for attribute in known]
+        for name in (marker["after"], marker["but"]):
+            if name is not None and name not in names:
+                raise ValueError(f"{name} is no attribute of a job")
         start = names.index(marker["after"]) + 1 if marker["after"] else 0
         wanted = {None: (True, False), "required ": (True,), "optional ": (False,)}[marker["which"]]
-        if marker["but"] is not None:
-            names.index(marker["but"])
         chosen = [a for a in known[start:] if a.required in wanted and a.name != marker["but"]]
         line = sql[sql.rfind("\n", 0, marker.start()) + 1 : marker.start()]
         margin = " " * (len(line) - len(line.lstrip()))

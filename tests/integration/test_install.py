@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -259,7 +260,7 @@ def test_a_prefix_of_its_own(tmp_path: Path) -> None:
     """Found by dynamic_library_path; the control file by extension_control_path, which PostgreSQL 18 brought."""
     installation = Installation(tmp_path / "server")
     installation.make("uninstall")
-    major = int(pg_config("--version").split()[1].split(".")[0].rstrip("abcdefghijklmnopqrstuvwxyz"))
+    major = int(re.sub(r"^\D*(\d+).*", r"\1", pg_config("--version")))  # as in "PostgreSQL 19rc1 (Debian …)"
     built = tmp_path / "built"
     installation.make("install", f"prefix={built}" if major >= 18 else f"pkglibdir={built}/lib/postgresql")
     # The script names another directory than the one where it is found.

@@ -94,9 +94,11 @@ def test_a_conflict_shows_and_changes_nothing_of_others(scheduler: Scheduler, ap
         for action in ("(rolname, job_name) DO NOTHING", "DO NOTHING", append):
             with pytest.raises(psycopg.errors.InsufficientPrivilege, match="may not define jobs for role"):
                 app.execute(take.format(view=view, action=action).encode(), (stranger,))
-    # Through my_job not those of a role that one is a member of either.
+    # Through my_job not those of a role that one is a member of either. Minor versions of PostgreSQL differ in which of
+    # its checks is the first.
+    refused = (psycopg.errors.ObjectNotInPrerequisiteState, psycopg.errors.WithCheckOptionViolation)
     for view in ("my_job", "my_job_definition"):
-        with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="not visible through view"):
+        with pytest.raises(refused, match=r"not visible through view|violates check option"):
             app.execute(take.format(view=view, action=append).encode(), (team,))
     assert scheduler.execute("SELECT * FROM job").fetchall() == before
 

@@ -103,7 +103,11 @@ def test_time_zones_of_drivers_and_containers(scheduler: Scheduler, name: str) -
 
 
 def test_zones_that_are_named_like_abbreviations(scheduler: Scheduler) -> None:
-    for name in ("CET", "MET", "EET", "WET", "EST5EDT", "Etc/GMT-3"):
+    # Debian has those of the first kind in a package of its own, since version 13.
+    names = "'CET', 'MET', 'EET', 'WET', 'EST5EDT', 'Etc/GMT-3'"
+    known = scheduler.execute(f"SELECT name FROM pg_timezone_names WHERE name IN ({names})").fetchall()
+    assert known
+    for (name,) in known:
         scheduler.insert("SELECT 1", schedule="@daily", timezone=name)
     found = scheduler.execute("SELECT state, found FROM check_timezones()").fetchall()
     assert [row.state for row in found] == ["ok"], found

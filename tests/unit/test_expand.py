@@ -67,9 +67,10 @@ def test_a_column_that_it_cannot_read_stops_the_build(line: str) -> None:
         expand.attributes(TABLE.replace("    server name,", line))
 
 
-def test_an_attribute_that_is_not_there() -> None:
+@pytest.mark.parametrize("which", ["after", "but"])
+def test_an_attribute_that_is_not_there(which: str) -> None:
     with pytest.raises(ValueError, match="nowhere"):
-        expanded("@attributes after nowhere: {name}@")
+        expanded(f"@attributes {which} nowhere: {{name}}@")
 
 
 def test_no_marker_is_left_in_the_files() -> None:
