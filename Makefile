@@ -42,6 +42,13 @@ OLDEST = 15
 REGRESS = install schedules jobs privileges uninstall
 REGRESS_OPTS = --inputdir=tests --outputdir=build/regress
 
+# PostgreSQL's makefile follows the prefix only where the server's own directories have it; those of Debian have none.
+ifdef prefix
+override bindir := $(prefix)/bin
+override datadir := $(prefix)/share/postgresql
+override pkglibdir := $(prefix)/lib/postgresql
+endif
+
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
 
@@ -89,7 +96,7 @@ $(BUILD)/pkglibdir: FORCE
 	@echo '$(pkglibdir)' | cmp -s - $@ || echo '$(pkglibdir)' > $@
 
 # What PL/Python runs looks for the packages that suit it. A release has them with it (make dist); a clone gets them from PyPI.
-PLPYTHON = python=$$(plpython/interpreter.sh '$(pkglibdir)' '$(PYTHON)') && $$python
+PLPYTHON = python=$$(plpython/interpreter.sh "$$($(PG_CONFIG) --pkglibdir)" '$(PYTHON)') && $$python
 WHEELS = $(wildcard plpython/wheels)
 $(VENDOR): plpython/requirements.txt build/python
 	rm -rf $@ $@.new
