@@ -13,4 +13,5 @@ FORMER = ("standard_conforming_strings = off", "escape_string_warning = off")
 
 def settable(connection: psycopg.Connection[Any], settings: Iterable[str]) -> list[str]:
     """Those, each `name = value`, that the server lets a session have."""
-    return [setting for setting in settings if connection.info.server_version < 190000 or setting not in FORMER]
+    is_former = connection.info.server_version >= 190000
+    return [setting for setting in settings if not (is_former and setting.replace("'", "") in FORMER)]
