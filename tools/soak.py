@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from psycopg import sql
 from harness.audit import ROWS, account
 from harness.cluster import Cluster, Installation
 from harness.scheduler import new_scheduler, with_template
-from harness.server_clock import ServerClock
+from harness.server_clock import ServerClock, without_hung_processes
 from harness.waiting import until
 
 JOBS = 200
@@ -260,8 +260,8 @@ class Soak:
         until(connected, "the server to recover")
 
     def recover(self) -> None:
-        """From a crash that was not injected. libfaketime opens a file whenever a process asks for the time, and so
-        allocates memory in signal handlers, of which a process of the server dies now and then."""
+        """From a crash that was not injected. libfaketime opens a file whenever a process asks for the time, also in
+        signal handlers, where a process of the server dies or hangs of that now and then."""
         self.faults["crash"] += 1
         self._reconnect()
         self.scheduler.execute('DROP DATABASE IF EXISTS "a copy"')
@@ -371,7 +371,8 @@ def main() -> None:
             place["environment"] = clock.environment
         cluster = with_template(Cluster(Installation(Path(directory)), settings, **place))
         try:
-            soak(cluster, minutes * 60, seed, clock)
+            with nullcontext() if clock is None else without_hung_processes(cluster):
+                soak(cluster, minutes * 60, seed, clock)
         finally:
             cluster.stop()
 
