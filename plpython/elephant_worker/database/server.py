@@ -78,6 +78,8 @@ def let_server_act(spi: Spi) -> None:
     spi.commit()
 
 
+# Within a transaction the server shows the sessions of the moment when it was first asked for them.
+LOOK_ANEW = Statement("SELECT pg_stat_clear_snapshot()")
 CONNECTIONS = Statement(
     "SELECT count(*) AS connections FROM pg_stat_get_activity(NULL) a WHERE a.backend_type = 'client backend'"
 )
@@ -85,6 +87,7 @@ CONNECTIONS = Statement(
 
 def connections(spi: Spi) -> int:
     """How many sessions of clients the server has."""
+    spi.execute(LOOK_ANEW)
     return int(spi.execute(CONNECTIONS)[0]["connections"])
 
 
@@ -153,6 +156,7 @@ ROOM = Statement(
 
 def room(spi: Spi, of_roles: bool) -> dict[Gate, int]:
     """How many more sessions may be opened in each database, or also of each role, that has a CONNECTION LIMIT."""
+    spi.execute(LOOK_ANEW)
     rooms = {_gate(spi, row["catalog"], row["oid"]): int(row["room"]) for row in spi.execute(ROOM, of_roles)}
     return {gate: room for gate, room in rooms.items() if gate is not None}
 
