@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -92,6 +93,21 @@ def test_a_process_is_killed_and_the_server_recovers(own_cluster: Callable[..., 
 
 
 # --- too much at once ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("locked", ["worker_state", "worker_setting", "job_log"])
+def test_who_takes_over_waits_for_what_is_locked(worker: Scheduler, locked: str) -> None:
+    """There is no other who would be the worker."""
+    first = worker.value("SELECT worker_pid()")
+    spare = until(lambda: worker.value("SELECT spare_pid FROM worker_state"), "the spare")
+    with worker.connect() as holder, holder.transaction():
+        holder.execute(f"LOCK {locked}")
+        worker.value("SELECT pg_terminate_backend(%s)", first)
+        waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE pid = %s AND relation = %s::regclass AND NOT granted)"
+        until(lambda: worker.value(waits, spare, locked), "the spare to wait")
+        time.sleep(1.5)  # longer than it waits for a lock; that is the case, not a wait for something
+    until(lambda: worker.value("SELECT worker_pid()") == spare, "the spare to be the worker")
+    assert worker.run("SELECT 1").state == "succeeded"
 
 
 def test_connections_run_short(own_cluster: Callable[..., Cluster]) -> None:

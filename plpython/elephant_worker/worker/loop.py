@@ -33,7 +33,7 @@ from .life import Life
 from .log_retention import STEP_TIME, LogRetention
 from .logins import Logins
 from .starter import Starter
-from .suspicion import Stage, Suspicion
+from .suspicion import PASSING, Stage, Suspicion
 from .timeouts import Timeouts
 from .timers import Backoff, Every, Portion
 
@@ -110,10 +110,13 @@ class Worker:
 
     def work(self, follows: int | None) -> None:
         """Be the worker until told to leave; in place of another process, if it follows one."""
-        self._begin()
-        # What became due while it began is missed time too, also of jobs that were defined meanwhile.
-        self._clock_watch.available_since = self._clock.now()
-        self._log("has started" if follows is None else f"has taken over from process {follows}")
+        while self._life is Life.SERVING and not self._has_begun():
+            self._pool.turn(self._backoff.next - self._clock.steady())
+            exit_if_dead()
+        if self._life is Life.SERVING:
+            # What became due while it began is missed time too, also of jobs that were defined meanwhile.
+            self._clock_watch.available_since = self._clock.now()
+            self._log("has started" if follows is None else f"has taken over from process {follows}")
         while self._life is Life.SERVING or self._pool.active or self._claimed or self._unlogged:
             self._pool.turn(self._seconds_to_wait())
             exit_if_dead()
@@ -132,6 +135,27 @@ class Worker:
                 self._roll_back()
                 self._fail("XX000", error)
         self._end()
+
+    def _has_begun(self) -> bool:
+        """Begin; returns whether that was possible. What passes by itself is tried again: no other is the worker, so
+        nothing would run."""
+        try:
+            self._begin()
+        except self._spi.exceptions.QueryCanceled:
+            self._roll_back()
+            self._leave("the worker was cancelled")
+            return False
+        except self._spi.Error as error:
+            self._roll_back()
+            if not server.is_installed(self._spi):
+                self._drain("the extension was dropped")
+            elif error.sqlstate.startswith(PASSING):
+                self._fail(error.sqlstate, error)
+            else:
+                raise
+            return False
+        self._backoff.succeed()
+        return True
 
     def _begin(self) -> None:
         self._spi.commit()  # from now on it is registered
@@ -164,6 +188,8 @@ class Worker:
             with self._spi.subtransaction():
                 step()
         except Exception as error:
+            if isinstance(error, self._spi.Error) and error.sqlstate.startswith(PASSING):
+                raise
             self._spi.warning(f"elephant_worker {failure}: {error!r}")
             return False
         return True

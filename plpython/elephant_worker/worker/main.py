@@ -11,7 +11,7 @@ from ..system import client_socket
 from ..system.clock import Clock
 from .launch import SPARE_NAME, SUCCESSOR_NAME
 from .loop import Worker
-from .spare import Spare
+from .spare import Spare, past_locks
 
 # The statements of the loop read a few rows of large tables, whatever the statistics say. Nothing is sent to the
 # client, which has gone, and no timeout stops the loop. (That of statements counts from their beginning.)
@@ -89,9 +89,11 @@ def run(plpy: Any, schema: str, host: str, attended: bool) -> dict[str, Any]:
             worker = None  # a second one is refused
         spi.commit()
         if worker is None or _be_spare(spi, clock, worker, host, attended):
-            # Only a person starts another worker after one has been stopped.
-            _register(spi, host, attended and worker is None)
-            Worker(spi, clock, host).work(follows=worker)
+            if worker is None:
+                _register(spi, host, attended)
+            else:  # only a person starts another worker after one has been stopped
+                past_locks(spi, lambda: _register(spi, host, attended=False))
+            past_locks(spi, lambda: Worker(spi, clock, host)).work(follows=worker)
     except UserError as user_error:
         spi.rollback()
         return {"user_error": user_error.as_row() if attended else None}

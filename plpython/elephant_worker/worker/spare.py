@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 from collections.abc import Callable
+from typing import TypeVar
 
 from ..database import server, worker_state
 from ..database.spi import Spi
@@ -19,6 +20,23 @@ POLL_INTERVAL = 1.0  # seconds
 # A worker that ends sooner than this after its start is followed no sooner than that: if each one fails at once,
 # the server must not be kept busy.
 SHORT_LIFE = 2.0  # seconds
+# SQLSTATEs of what locks of others are in the way of: a deadlock, or lock_timeout.
+LOCKED = ("40P01", "55P03")
+
+Result = TypeVar("Result")
+
+
+def past_locks(spi: Spi, step: Callable[[], Result]) -> Result:
+    """Try again for as long as others keep locked what a step needs that begins a transaction: where no other process
+    would be the worker."""
+    while True:
+        try:
+            return step()
+        except spi.Error as error:
+            spi.rollback()
+            if error.sqlstate not in LOCKED:
+                raise
+            exit_if_dead()
 
 
 class Spare:
@@ -57,7 +75,7 @@ class Spare:
                 if process is not None and not ended and not is_stopping(directory):
                     server.let_server_act(self._spi)
                     continue
-                status = worker_state.spare_status(self._spi)
+                status = past_locks(self._spi, lambda: worker_state.spare_status(self._spi))
                 self._spi.commit()
                 if status is None or is_stopping(directory):
                     return False
