@@ -318,6 +318,25 @@ def memory(pid: int) -> float:
     return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon")) / 1024
 
 
+def rest(stress: Soak, seconds: float) -> None:
+    """A quiet time, in which what was late is made up for and the worker grows no more; then the audit."""
+    scheduler = stress.scheduler
+    until(lambda: scheduler.value("SELECT start_worker()"), "the worker")
+    scheduler.execute("UPDATE worker_setting SET max_running_jobs = 40, max_idle_sessions = 40")
+    pid = until(lambda: scheduler.value("SELECT worker_pid()"), "the worker or its spare session")
+    used = []
+    for _ in range(2):
+        until(lambda: scheduler.value("SELECT due_jobs FROM worker_status") < JOBS / 4, "the queue to be served", 120)
+        used.append(memory(pid))
+        print(f"memory of the worker: {used[-1]:.1f} MB")
+        time.sleep(min(seconds / 4, 60))
+    # One that has just begun grows by some 7 MB before it has done everything once.
+    assert used[1] - used[0] < 10.0, f"the worker has grown: {used} MB"
+    scheduler.stop()
+    stress.leaks()
+    stress.audit()
+
+
 def soak(cluster: Cluster, seconds: float, seed: int, clock: ServerClock | None = None) -> Counter[str]:
     """Inject faults for so long; raises AssertionError where the audit finds something. Returns the faults."""
     print(f"seed {seed}")
@@ -335,21 +354,14 @@ def soak(cluster: Cluster, seconds: float, seed: int, clock: ServerClock | None 
             if clock is None:
                 raise
             stress.recover()
-    # A quiet time: what was late is made up for, and the worker grows no more.
-    until(lambda: scheduler.value("SELECT start_worker(unattended := true)"), "the worker")
-    scheduler.execute("UPDATE worker_setting SET max_running_jobs = 40, max_idle_sessions = 40")
-    pid = until(lambda: scheduler.value("SELECT worker_pid()"), "the worker or its spare session")
-    used = []
-    for _ in range(2):
-        until(lambda: scheduler.value("SELECT due_jobs FROM worker_status") < JOBS / 4, "the queue to be served", 120)
-        used.append(memory(pid))
-        print(f"memory of the worker: {used[-1]:.1f} MB")
-        time.sleep(min(seconds / 4, 60))
-    # One that has just begun grows by some 7 MB before it has done everything once.
-    assert used[1] - used[0] < 10.0, f"the worker has grown: {used} MB"
-    scheduler.stop()
-    stress.leaks()
-    stress.audit()
+    while True:
+        try:
+            rest(stress, seconds)
+            break
+        except psycopg.OperationalError:
+            if clock is None:
+                raise
+            stress.recover()
     if stress.waits:
         print(f"the longest of {len(stress.waits)} changes of a busy database took {max(stress.waits):.1f} s")
     print(f"{scheduler.value('SELECT count(*) FROM job_log')} rows in the log, faults: {dict(stress.faults)}")
