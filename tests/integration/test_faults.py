@@ -110,6 +110,22 @@ def test_who_takes_over_waits_for_what_is_locked(worker: Scheduler, locked: str)
     assert worker.run("SELECT 1").state == "succeeded"
 
 
+@pytest.mark.parametrize("end", ["cancel", "terminate"])
+def test_who_takes_over_can_be_ended_meanwhile(worker: Scheduler, end: str) -> None:
+    first = worker.value("SELECT worker_pid()")
+    spare = until(lambda: worker.value("SELECT spare_pid FROM worker_state"), "the spare")
+    with worker.connect() as holder, holder.transaction():
+        holder.execute("LOCK job_log")
+        worker.value("SELECT pg_terminate_backend(%s)", first)
+        waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE pid = %s AND relation = 'job_log'::regclass AND NOT granted)"
+        until(lambda: worker.value(waits, spare), "the spare to wait")
+        worker.value(f"SELECT pg_{end}_backend(%s)", spare)
+        until(
+            lambda: not worker.value("SELECT count(*) FROM pg_stat_activity WHERE pid = %s", spare),
+            "the spare to leave",
+        )
+
+
 def test_connections_run_short(own_cluster: Callable[..., Cluster]) -> None:
     cluster = own_cluster(max_connections="16", superuser_reserved_connections="3")
     scheduler = new_scheduler(cluster)

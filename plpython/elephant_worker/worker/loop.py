@@ -111,7 +111,7 @@ class Worker:
     def work(self, follows: int | None) -> None:
         """Be the worker until told to leave; in place of another process, if it follows one."""
         while self._life is Life.SERVING and not self._has_begun():
-            self._pool.turn(self._backoff.next - self._clock.steady())
+            self._pool.turn(min(max(0.0, self._backoff.next - self._clock.steady()), LONGEST_WAIT))
             exit_if_dead()
         if self._life is Life.SERVING:
             # What became due while it began is missed time too, also of jobs that were defined meanwhile.
