@@ -90,7 +90,7 @@ def test_what_the_forwarder_was_down_for_too_long_to_send(
     (row,) = [row for row in alerts.rows() if row.alert_id == missed]
     assert row.delivery_error == "people: no forwarder was running in time"
     assert row.delivered_to == []
-    assert "people: gave up 1 alerts" in caplog.text
+    until(lambda: "people: gave up 1 alerts" in caplog.text, "the line of the log")
     assert len(web.posted) == 1
 
 

@@ -11,6 +11,7 @@ import pytest
 from harness import server_clock
 from harness.cluster import Cluster
 from harness.server_clock import without_hung_processes
+from harness.waiting import until
 from tools.soak import soak
 
 # A mutex of the C library is locked by a process that holds it already.
@@ -37,3 +38,4 @@ def test_processes_that_hang_are_ended(own_cluster: Callable[..., Cluster], monk
         admin.execute("CREATE EXTENSION plpython3u")
         with pytest.raises(psycopg.OperationalError):
             admin.execute(f"DO $${HANG}$$ LANGUAGE plpython3u")
+    until(cluster.is_server_available, "the server to recover")
