@@ -6,6 +6,8 @@ import os
 import time
 from pathlib import Path
 
+from harness.process import children
+
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -21,11 +23,6 @@ def ended_children_cpu_seconds(pid: int) -> float:
     """The CPU time of the children of a process that have ended, and of theirs, in hundredths."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[13]) + int(fields[14])) / TICKS
-
-
-def children(pid: int) -> list[int]:
-    """The processes that a process has started and that have not ended."""
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def tree_cpu_seconds(pid: int) -> float:

@@ -12,6 +12,7 @@ SET elephant_worker.call = 'cron_alter_job'
 AS $$
 DECLARE
     defined record;
+    number bigint;
 BEGIN
     IF job_id IS NULL THEN
         RAISE EXCEPTION 'job_id can not be NULL' USING ERRCODE = 'internal_error';
@@ -22,13 +23,13 @@ BEGIN
             USING ERRCODE = 'internal_error', HINT = 'Give at least one attribute of the job to change.';
     END IF;
     SELECT j.* INTO defined FROM cron.job j WHERE j.jobid = alter_job.job_id;
-    IF NOT FOUND THEN
-        RAISE EXCEPTION 'Job % does not exist or you don''t own it', job_id USING ERRCODE = 'internal_error';
+    IF FOUND THEN
+        number := cron.save_job(ROW(
+            defined.jobid, coalesce(schedule, defined.schedule), coalesce(command, defined.command), defined.nodename,
+            defined.nodeport, coalesce(database, defined.database), coalesce(username, defined.username),
+            coalesce(active, defined.active), defined.jobname)::cron.job, defined.username);
     END IF;
-    IF cron.save_job(ROW(
-        defined.jobid, coalesce(schedule, defined.schedule), coalesce(command, defined.command), defined.nodename,
-        defined.nodeport, coalesce(database, defined.database), coalesce(username, defined.username),
-        coalesce(active, defined.active), defined.jobname)::cron.job, defined.username) IS NULL THEN
+    IF number IS NULL THEN
         RAISE EXCEPTION 'Job % does not exist or you don''t own it', job_id USING ERRCODE = 'internal_error';
     END IF;
 @one line of context@

@@ -7,6 +7,8 @@ from typing import Any
 
 from elephant_worker.schedule.due_times import Timing, schedule
 
+# How runs end.
+ENDED = {"succeeded", "failed", "timed out", "cancelled", "lost", "skipped", "missed"}
 # What the audit reads of scheduled runs; moments in seconds since 1970.
 ROWS = """SELECT l.job_id, l.state, extract(epoch FROM l.scheduled_at)::float8 AS due, l.missed_count,
               extract(epoch FROM l.missed_until)::float8 AS missed_until,

@@ -12,6 +12,7 @@ from pathlib import Path
 from threading import Event, Thread
 
 from harness.cluster import Cluster
+from harness.process import children
 
 # How often processes are looked at that may hang.
 LOOK_EVERY = 5.0  # seconds
@@ -81,7 +82,7 @@ def without_hung_processes(cluster: Cluster) -> Iterator[None]:
 def _processes(cluster: Cluster) -> list[int]:
     with suppress(OSError):
         if (server := cluster.child_process) is not None:
-            return [int(pid) for pid in Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()]
+            return children(server.pid)
     return []
 
 

@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from harness.process import children
 from harness.waiting import until
 
 HUB = "10.47.0.254"
@@ -88,8 +89,7 @@ class Machine:
 
     def _children(self) -> list[int]:
         assert self._outside is not None
-        text = Path(f"/proc/{self._outside.pid}/task/{self._outside.pid}/children").read_text()
-        return [int(pid) for pid in text.split()]
+        return children(self._outside.pid)
 
     @property
     def is_running(self) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import namedtuple_row
 
-from harness.audit import ROWS, account
+from harness.audit import ENDED, ROWS, account
 from harness.cluster import Installation
 from harness.waiting import until
 from tests.ha.group import Group, Node
@@ -41,9 +41,6 @@ def jobs(file: Path) -> dict[str, tuple[str, str, dict[str, Any]]]:
         "tried again": ("5 seconds", f"{trace('tried again')}; SELECT pg_sleep(3)", again),
         "long": ("20 seconds", f"{trace('long')}; SELECT pg_sleep(16)", {}),
     }
-
-
-ENDED = {"succeeded", "failed", "timed out", "cancelled", "lost", "skipped", "missed"}
 
 
 class Outside:

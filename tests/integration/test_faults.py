@@ -7,6 +7,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -92,19 +93,23 @@ def test_a_process_is_killed_and_the_server_recovers(own_cluster: Callable[..., 
     back_again(cluster, scheduler.dbname, jl_ids)
 
 
-# --- too much at once ----------------------------------------------------------------------------
+@contextmanager
+def taking_over_past_a_lock(worker: Scheduler, locked: str) -> Iterator[int]:
+    """The worker has ended, and its spare, whose process this gives, waits for a lock until the end of the block."""
+    first = worker.value("SELECT worker_pid()")
+    spare = until(lambda: worker.value("SELECT spare_pid FROM worker_state"), "the spare")
+    waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE pid = %s AND relation = %s::regclass AND NOT granted)"
+    with worker.connect() as holder, holder.transaction():
+        holder.execute(f"LOCK {locked}")
+        worker.value("SELECT pg_terminate_backend(%s)", first)
+        until(lambda: worker.value(waits, spare, locked), "the spare to wait")
+        yield spare
 
 
 @pytest.mark.parametrize("locked", ["worker_state", "worker_setting", "job_log"])
 def test_who_takes_over_waits_for_what_is_locked(worker: Scheduler, locked: str) -> None:
     """There is no other who would be the worker."""
-    first = worker.value("SELECT worker_pid()")
-    spare = until(lambda: worker.value("SELECT spare_pid FROM worker_state"), "the spare")
-    with worker.connect() as holder, holder.transaction():
-        holder.execute(f"LOCK {locked}")
-        worker.value("SELECT pg_terminate_backend(%s)", first)
-        waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE pid = %s AND relation = %s::regclass AND NOT granted)"
-        until(lambda: worker.value(waits, spare, locked), "the spare to wait")
+    with taking_over_past_a_lock(worker, locked) as spare:
         time.sleep(1.5)  # longer than it waits for a lock; that is the case, not a wait for something
     until(lambda: worker.value("SELECT worker_pid()") == spare, "the spare to be the worker")
     assert worker.run("SELECT 1").state == "succeeded"
@@ -112,18 +117,13 @@ def test_who_takes_over_waits_for_what_is_locked(worker: Scheduler, locked: str)
 
 @pytest.mark.parametrize("end", ["cancel", "terminate"])
 def test_who_takes_over_can_be_ended_meanwhile(worker: Scheduler, end: str) -> None:
-    first = worker.value("SELECT worker_pid()")
-    spare = until(lambda: worker.value("SELECT spare_pid FROM worker_state"), "the spare")
-    with worker.connect() as holder, holder.transaction():
-        holder.execute("LOCK job_log")
-        worker.value("SELECT pg_terminate_backend(%s)", first)
-        waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE pid = %s AND relation = 'job_log'::regclass AND NOT granted)"
-        until(lambda: worker.value(waits, spare), "the spare to wait")
+    there = "SELECT count(*) FROM pg_stat_activity WHERE pid = %s"
+    with taking_over_past_a_lock(worker, "job_log") as spare:
         worker.value(f"SELECT pg_{end}_backend(%s)", spare)
-        until(
-            lambda: not worker.value("SELECT count(*) FROM pg_stat_activity WHERE pid = %s", spare),
-            "the spare to leave",
-        )
+        until(lambda: not worker.value(there, spare), "the spare to leave")
+
+
+# --- too much at once ----------------------------------------------------------------------------
 
 
 def test_connections_run_short(own_cluster: Callable[..., Cluster]) -> None:

@@ -304,7 +304,10 @@ def _recurrence(text: str) -> Iterator[str]:
     if not rule:
         yield _EVERY[unit] if number == "1" else f"{number} {unit}s"
     elif number == "1" and not {"BYMONTHDAY", "BYDAY"} <= set(rule):  # both must match there
-        weekdays = [_day_of_rule(day) for day in rule.get("BYDAY", "").split(",")] if "BYDAY" in rule else ["*"]
+        if "BYDAY" in rule:
+            weekdays = ",".join(map(_day_of_rule, rule["BYDAY"].split(",")))
+        else:
+            weekdays = "0" if unit == "week" else "*"
         # What is not said follows from when the rule begins: mostly with the hour, the day, the month.
         units = list(_EVERY)
         day = "1" if unit in ("month", "year") and "BYDAY" not in rule else "*"
@@ -313,7 +316,7 @@ def _recurrence(text: str) -> Iterator[str]:
             rule.get("BYHOUR", "*" if unit in units[:3] else "0"),
             rule.get("BYMONTHDAY", day).replace("-1", "L"),
             rule.get("BYMONTH", "1" if unit == "year" else "*").lower(),
-            "0" if unit == "week" and "BYDAY" not in rule else ",".join(weekdays),
+            weekdays,
         ]
         if rule.get("BYSECOND", "0") != "0":
             fields.insert(0, rule["BYSECOND"])
