@@ -174,7 +174,7 @@ soak:
 	@mkdir -p build/histories
 	@KEEP=build/histories tools/sandbox.sh python -m tests.model $$(( $(or $(MINUTES),10) * 60 / 30 )) 30 $(SEED)
 
-# The test suite on PostgreSQL 15 to 18, or only some: make matrix VERSIONS="17 18" (root; debootstrap).
+# The test suite on PostgreSQL 15 to 19, or only some: make matrix VERSIONS="17 18" (root; debootstrap).
 matrix:
 	@tools/matrix.sh $(VERSIONS)
 

@@ -15,6 +15,7 @@ missing_packages() {
     python3 -m pip --version >/dev/null 2>&1 || echo python3-pip
     [ -d /usr/share/zoneinfo ] || echo tzdata
     command -v openssl >/dev/null || echo openssl
+    env kill -l >/dev/null 2>&1 || echo procps # what sudo runs; that of the shell is not meant
     ls /usr/lib/*/faketime/libfaketime.so.1 >/dev/null 2>&1 || echo faketime
     [ -x /usr/sbin/pgbouncer ] || echo pgbouncer
     ls /usr/share/postgresql/*/extension/pgagent.control >/dev/null 2>&1 || echo pgagent

@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from harness.cluster import ROOT, Cluster
+from harness.cluster import ROOT, Cluster, pg_config
 from harness.documents import blocks
 from harness.scheduler import SCHEMA, Scheduler, new_scheduler
 
@@ -38,7 +38,7 @@ TIMETABLE = """
 @pytest.fixture(scope="module")
 def pgagent(cluster: Cluster) -> Cluster:
     """The cluster, in which pgAgent's extension can be created: it is written in SQL."""
-    directory = next(cluster.installation.root.glob("usr/share/postgresql/*/extension"))
+    directory = cluster.installation.moved(pg_config("--sharedir")) / "extension"
     if not (directory / "pgagent.control").exists():
         for file in Path("/usr/share/postgresql").glob("*/extension/pgagent*"):
             shutil.copy(file, directory)
