@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -376,6 +377,37 @@ def test_a_timeout_that_would_end_the_worker(scheduler: Scheduler) -> None:
             assert scheduler.value("SELECT pid FROM worker_status") == session.info.backend_pid
             scheduler.stop()
             caller.join()
+
+
+def test_a_process_that_is_not_listed_yet_is_waited_for(scheduler: Scheduler) -> None:
+    """A background worker is listed once it has entered its database; before PostgreSQL 18 any other session, too."""
+    scheduler.execute(
+        """CREATE FUNCTION listed(pid integer) RETURNS boolean LANGUAGE plpython3u AS $$
+import re, sys
+(package,) = (module for name, module in sys.modules.items() if re.fullmatch("elephant_worker_[0-9_]+", name))
+await_listing = package.module("worker.launch")._await_listing
+plpy.execute(f"SELECT pg_advisory_lock({pid})")
+await_listing(plpy, pid)
+return plpy.execute(f"SELECT count(*) = 1 AS is_listed FROM pg_stat_get_activity({pid})")[0]["is_listed"]
+        $$"""
+    )
+    database = scheduler.database()
+    entering = "SELECT pid FROM pg_locks WHERE locktype = 'object' AND objid = %s AND NOT granted"
+    number = scheduler.value("SELECT oid FROM pg_database WHERE datname = %s", database)
+    holder, caller = scheduler.connect(), scheduler.connect()
+    with ThreadPoolExecutor() as threads:
+        caller.execute("SELECT describe_schedule('@daily')")
+        with holder.transaction(force_rollback=True):
+            holder.execute(sql.SQL("ALTER DATABASE {} RENAME TO other").format(sql.Identifier(database)))
+            session = threads.submit(scheduler.cluster.connect, database)
+            pid = until(lambda: scheduler.value(entering, number), "a session to wait for its database")
+            answer = threads.submit(caller.execute, "SELECT listed(%s)", (pid,))
+            until(lambda: scheduler.value("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"), "the call")
+        assert session.result().info.backend_pid == pid
+        assert answer.result().fetchone() == (True,)
+        session.result().close()
+        until(lambda: not Path(f"/proc/{pid}").exists(), "the process to end")
+        assert caller.execute("SELECT listed(%s)", (pid,)).fetchone() == (False,)
 
 
 @pytest.mark.parametrize("host", HOSTS)

@@ -85,6 +85,7 @@ def _start(plpy: Any, schema: str, attended: bool, how: str) -> tuple[int, bool]
         statement = _after_commit(plpy, statement)
     if background:
         pid = _launch_in_background(plpy, statement, **background)
+        _await_listing(plpy, pid)
         return _await_worker(plpy, schema, pid, None) if how != "committed" else (pid, False)
     return _detached(plpy, schema, statement, how != "committed")
 
@@ -213,14 +214,34 @@ def _launch_in_background(plpy: Any, statement: str, launch: str, detach: str) -
     return pid
 
 
+def _await_listing(plpy: Any, pid: int) -> None:
+    """Wait until the server lists a background worker, which until then looks like one that has ended."""
+    began = time.monotonic()
+    while _name_of(plpy, pid) is None and _is_alive(pid) and time.monotonic() - began < START_TIMEOUT:
+        time.sleep(LOOK_EVERY)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except OSError:
+        return False
+    return True
+
+
+def _name_of(plpy: Any, pid: int) -> str | None:
+    """What a session calls itself; None where the server lists no such process."""
+    plpy.execute("SELECT pg_stat_clear_snapshot()")
+    rows = _rows(plpy, "SELECT a.application_name AS name FROM pg_stat_get_activity($1) a", ["int4"], [pid])
+    return rows[0]["name"] if len(rows) else None
+
+
 def _await_worker(plpy: Any, schema: str, pid: int, connection: Connection | None) -> tuple[int, bool]:
     """Wait until the worker has begun: it then changes its application_name. Returns its process id, and whether
     it still waits for another one to leave."""
     began, patience = time.monotonic(), START_TIMEOUT
     while time.monotonic() - began < patience:
-        plpy.execute("SELECT pg_stat_clear_snapshot()")
-        rows = _rows(plpy, "SELECT a.application_name AS name FROM pg_stat_get_activity($1) a", ["int4"], [pid])
-        name = rows[0]["name"] if len(rows) else None
+        name = _name_of(plpy, pid)
         if name in (WORKER_NAME, SPARE_NAME):
             return pid, False
         if name == SUCCESSOR_NAME and patience == START_TIMEOUT:
@@ -243,16 +264,15 @@ def _await_worker(plpy: Any, schema: str, pid: int, connection: Connection | Non
             if row["serving"] is not None:
                 return row["serving"], False
             if not row["waits"]:
-                break
+                raise _did_not_begin(f"Its session (process {pid}) has ended.")
         select.select([connection.socket] if connection is not None else [], [], [], LOOK_EVERY)
     if name == SUCCESSOR_NAME:
         return pid, True
-    raise UserError(
-        "the worker did not begin its work",
-        f"Its session (process {pid}) has ended, or was not ready after {patience:g} seconds.",
-        "The server's log says why.",
-        "58000",
-    )
+    raise _did_not_begin(f"Its session (process {pid}) was not ready after {patience:g} seconds.")
+
+
+def _did_not_begin(detail: str) -> UserError:
+    return UserError("the worker did not begin its work", detail, "The server's log says why.", "58000")
 
 
 def _leave_timeout(plpy: Any, schema: str) -> float:
