@@ -15,6 +15,7 @@ from harness.waiting import until
 
 CONTROL = "control"
 FINDING = "SELECT * FROM check_setup() WHERE check_name = 'replication'"
+RUNNERS = "SELECT * FROM check_setup() WHERE check_name = 'runners'"
 STATE = "SELECT s.pid, s.armed, s.system_identifier, c.max_running_jobs FROM worker_state s, worker_setting c"
 
 
@@ -65,6 +66,15 @@ def test_the_worker_of_the_subscriber_stays_its_own(clusters: tuple[Scheduler, S
     assert first is not None
     assert app.execute("CALL wait_for_run(run_job('first'))").fetchone() == ("succeeded", None)
     before = subscriber.execute(STATE).fetchall()
+
+    # Roles that are copied while the worker runs include its own logins, of which the other worker knows nothing.
+    roles = publisher.cluster.command("pg_dumpall", "--roles-only").stdout
+    subscriber.cluster.command("psql", "-X", "-d", "postgres", input=roles)
+    copied = subscriber.execute(RUNNERS).fetchall()
+    assert {row.state for row in copied} == {"warning"}
+    for row in copied:
+        subscriber.execute(row.remedy)
+    assert subscriber.execute(RUNNERS).fetchone().state == "ok"  # type: ignore[union-attr]
 
     # The first copy of all tables comes to its end, and what follows is applied.
     subscribe(publisher, subscriber, copy_data=True)
