@@ -198,3 +198,7 @@ class Cluster(testing.postgresql.Postgresql):  # type: ignore[misc]
     @property
     def log(self) -> str:
         return Path(self.base_dir, f"{self.name}.log").read_text(errors="replace")
+
+    def warnings(self, since: int) -> list[str]:
+        """What the server has warned of in its log after that position, as it does of what is deprecated."""
+        return [line for line in self.log[since:].splitlines() if "WARNING: " in line]

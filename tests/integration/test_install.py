@@ -150,7 +150,8 @@ def test_pgxn_client(cluster: Cluster, installation: Installation, tmp_path: Pat
 
 
 def test_any_schema(scheduler: Scheduler) -> None:
-    """The tests' schema has a blank in its name; here are others, beside it."""
+    """The tests' schema has a blank in its name; here are others, beside it. The server has nothing to warn of."""
+    before = len(scheduler.cluster.log)
     scheduler.execute("DROP EXTENSION elephant_worker")
     for name in ("plain", "Üml äut;", "select", "%I %s {}"):
         scheduler.execute("CREATE SCHEMA {}", sql.Identifier(name))
@@ -160,6 +161,7 @@ def test_any_schema(scheduler: Scheduler) -> None:
         assert scheduler.run("SELECT 1").state == "succeeded"
         scheduler.stop()
         scheduler.execute("DROP EXTENSION elephant_worker")
+    assert scheduler.cluster.warnings(before) == []
 
 
 def test_cascade_installs_plpython(cluster: Cluster) -> None:

@@ -97,7 +97,8 @@ LEFT = """
 
 
 def test_all_functions_in_transaction_mode(scheduler: Scheduler, pooler: Pooler) -> None:
-    """Of two clients, each transaction gets the one session that the server has for them."""
+    """Of two clients, each transaction gets the one session that the server has for them, and leaves nothing in it."""
+    log = len(scheduler.cluster.log)
     scheduler.start()
     role = scheduler.role()
     scheduler.execute(
@@ -128,6 +129,7 @@ def test_all_functions_in_transaction_mode(scheduler: Scheduler, pooler: Pooler)
         )
         assert other.execute("SELECT job_name, schedule FROM delete_job('ours')").fetchone() == ("ours", "@daily")
         assert one.execute(LEFT).fetchone() == before
+    assert scheduler.cluster.warnings(log) == []
 
 
 def test_the_sessions_of_runs(scheduler: Scheduler, pooler: Pooler) -> None:
