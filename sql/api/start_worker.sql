@@ -48,6 +48,7 @@ AS $$
 DECLARE
     answer record;
     worker integer;
+    waiting text; -- for a synchronous standby
 BEGIN
     SELECT * INTO answer FROM @extschema@.host_worker(attended, how);
     IF (answer.user_error).sqlstate IN ('57014', '55P03') THEN
@@ -57,6 +58,11 @@ BEGIN
         worker := @extschema@.serving_worker_pid();
     END IF;
     IF coalesce(worker, answer.pid) IS NULL AND (attended OR @extschema@.is_armed()) THEN
+        waiting := (SELECT c.reason FROM @extschema@.worker_condition() c WHERE c.code = 'synchronous standby');
+        IF waiting IS NOT NULL THEN
+            RAISE EXCEPTION '%', waiting
+                USING ERRCODE = 'system_error', HINT = 'SELECT * FROM check_setup(); says how to do without.';
+        END IF;
         PERFORM @extschema@.raise_error(answer.user_error);
     ELSIF how = 'committed' THEN
         -- In place of the spare, which would follow a worker that this transaction has told to stop.

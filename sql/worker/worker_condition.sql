@@ -37,14 +37,25 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     state @extschema@.worker_state;
+    waiting record; -- a session that would be the worker if it could commit that
     started CONSTANT timestamptz := pg_postmaster_start_time();
 BEGIN
     SELECT * INTO state FROM @extschema@.worker_state;
+    SELECT a.pid, a.xact_start INTO waiting
+    FROM pg_stat_get_activity(NULL) a
+    JOIN pg_database d ON d.oid = a.datid AND d.datname = current_database()
+    JOIN pg_roles r ON r.oid = a.usesysid AND r.rolsuper
+    WHERE a.application_name IN ('elephant_worker starting', 'elephant_worker successor', 'elephant_worker spare')
+      AND a.wait_event = 'SyncRep' AND a.xact_start < clock_timestamp() - interval '3 seconds';
     IF @extschema@.package_file() IS NULL THEN
         code := 'files';
         reason := (SELECT format('no worker can run: the file %s/elephant_worker/%s/elephant_worker/__init__.py of the extension is missing',
                                  c.setting, e.extversion)
                    FROM pg_config c, pg_extension e WHERE c.name = 'PKGLIBDIR' AND e.extname = 'elephant_worker');
+    ELSIF waiting.pid IS NOT NULL THEN
+        code := 'synchronous standby';
+        reason := format('no worker runs yet: process %s becomes the worker, and waits since %s for a synchronous standby to confirm a commit (synchronous_standby_names = ''%s'')',
+                         waiting.pid, waiting.xact_start, current_setting('synchronous_standby_names'));
     ELSIF @extschema@.copied_from() IS NOT NULL THEN
         code := 'copy';
         reason := format('no worker runs: the jobs of this database are a copy of those of database "%s", and would run twice',

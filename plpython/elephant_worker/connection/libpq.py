@@ -41,7 +41,7 @@ _chosen = os.environ.get("PSYCOPG_IMPL")
 # Not the compiled wrapper of another release, which the system may have.
 os.environ["PSYCOPG_IMPL"] = "python"
 try:
-    from psycopg.pq import Conninfo, ConnStatus, ExecStatus, PGconn  # isort: skip
+    from psycopg.pq import Conninfo, ConnStatus, DiagnosticField, ExecStatus, PGconn  # isort: skip
     from psycopg.errors import OperationalError  # the wrapper must come first: they import each other
     from psycopg.pq.abc import PGconn as Connection
 finally:
@@ -49,7 +49,15 @@ finally:
     if _chosen is not None:
         os.environ["PSYCOPG_IMPL"] = _chosen
 
-__all__ = ["Connection", "ExecStatus", "OperationalError", "connect", "parse_conninfo", "with_service"]
+__all__ = [
+    "Connection",
+    "DiagnosticField",
+    "ExecStatus",
+    "OperationalError",
+    "connect",
+    "parse_conninfo",
+    "with_service",
+]
 
 
 def connect(parameters: Mapping[str, str]) -> Connection:

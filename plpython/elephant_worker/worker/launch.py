@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 from ..connection.client import Client
-from ..connection.libpq import Connection, ExecStatus, OperationalError, connect
+from ..connection.libpq import Connection, DiagnosticField, ExecStatus, OperationalError, connect
 from ..connection.login import Login
 from ..connection.passfile import find_password
 from ..database.spi import INTERNAL, in_schemas
@@ -28,8 +28,9 @@ NEWER_SETTINGS = {"transaction_timeout": "0", "restrict_nonsystem_relation_kind"
 
 CANCEL_GRACE = "SELECT date_part('epoch', s.cancel_grace) AS grace FROM @extschema@.worker_setting s"
 
-# What the sessions call themselves once they are the worker, one whose transactions fail (a SQLSTATE follows), its
-# spare, or wait for a worker to leave that was told to stop.
+# What the sessions call themselves at first (as elephant_worker_patroni does), and once they are the worker, one whose
+# transactions fail (a SQLSTATE follows), its spare, or wait for a worker to leave that was told to stop.
+STARTING_NAME = "elephant_worker starting"
 WORKER_NAME = "elephant_worker"
 FAILING_NAME = "elephant_worker failing"
 SPARE_NAME = "elephant_worker spare"
@@ -170,7 +171,7 @@ def _session(plpy: Any) -> dict[str, str]:
         **own_address(prefer_path=True),
         "dbname": row["dbname"].decode(errors="surrogateescape"),
         "user": _superuser(plpy, row["owner"]),
-        "application_name": "elephant_worker starting",
+        "application_name": STARTING_NAME,
         "client_encoding": "UTF8",
         # Whatever the server, the database and the role are set to; moments are read in sessions of any DateStyle.
         "options": "-c client_min_messages=error -c statement_timeout=0 -c client_connection_check_interval=0 "
@@ -255,7 +256,8 @@ def _await_worker(plpy: Any, schema: str, pid: int, connection: Connection | Non
             if not connection.is_busy():
                 result = connection.get_result()
                 if result is not None and result.status == ExecStatus.FATAL_ERROR:
-                    raise OperationalError(result.get_error_message())
+                    said = result.error_field(DiagnosticField.MESSAGE_PRIMARY) or b"the connection is gone"
+                    raise _did_not_begin(f"Its session (process {pid}) has ended: {said.decode()}.")
         if name is None:
             # Somebody else may have started another one, which takes the place of this.
             (row,) = plpy.execute(
