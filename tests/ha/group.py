@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import urllib.error
 import urllib.request
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -267,6 +270,19 @@ class Group:
         members = self.members()
         return [node for node in self.nodes if members.get(node.name, {}).get("role") == role]
 
+    @contextmanager
+    def without_standbys(self, leader: Node) -> Iterator[None]:
+        """Only the leader's server runs, while all nodes and what Patroni keeps in etcd are there."""
+        others = [node for node in self.nodes if node is not leader]
+        for node in others:
+            for pid in node.patroni():
+                os.kill(pid, signal.SIGSTOP)
+            node.shell(f"{self.installation.bindir}/pg_ctl stop -s -m immediate -D {node.data}")
+        yield
+        for node in others:
+            for pid in node.patroni():
+                os.kill(pid, signal.SIGCONT)
+
     def use_callbacks(self, callbacks: bool) -> None:
         """Whether Patroni calls this extension's callback from now on."""
         for node in self.nodes:
@@ -290,6 +306,10 @@ class Group:
         )
         with urllib.request.urlopen(request, timeout=60) as answer:
             assert answer.status in (200, 202), answer.read()
+
+    def restart(self, node: Node) -> None:
+        """What patronictl restart asks for."""
+        self._ask(node, "/restart", {})
 
     def switch_over(self, leader: Node, candidate: Node) -> None:
         """What patronictl switchover asks for."""

@@ -119,6 +119,11 @@ def test_switchover_and_the_way_back(trials: Trials) -> None:
     group.change(synchronous_node_count=1)
 
 
+def test_restart(trials: Trials) -> None:
+    with trials.trial("restart") as leader:
+        trials.group.restart(leader)
+
+
 def test_kill_the_postmaster(trials: Trials) -> None:
     with trials.trial("`kill -9` of the postmaster") as leader:
         os.kill(leader.postmaster(), signal.SIGKILL)
@@ -190,6 +195,57 @@ def test_launcher_alone(trials: Trials) -> None:
             leader.boot()
     finally:
         trials.group.use_callbacks(True)
+
+
+only_synchronous = pytest.mark.parametrize("group", [True], ids=["synchronous"], indirect=True)
+
+
+@only_synchronous
+def test_no_standby(trials: Trials) -> None:
+    """Patroni lets the primary do without."""
+    with trials.trial("both standbys down") as leader, trials.group.without_standbys(leader):
+        began = time.time()
+        until(lambda: trials.outside.effects_of(leader, began + LASTS), "jobs to run", SECONDS)
+
+
+@only_synchronous
+def test_no_standby_strict(trials: Trials) -> None:
+    """Nothing is done of which no standby knows."""
+    reason = "SELECT reason FROM worker_status"
+    with (
+        strict(trials.group),
+        trials.trial("both standbys down, strict", LAUNCHER) as leader,
+        trials.group.without_standbys(leader),
+    ):
+        until(lambda: "waits since" in (leader.value(reason) or ""), "the worker to wait", SECONDS)
+        began = time.time()
+        time.sleep(LASTS)
+        assert not trials.outside.effects_of(leader, began)
+        # A worker that begins waits as well, and so does whoever starts one.
+        trials.group.restart(leader)
+        until(lambda: "no worker runs yet: process" in (leader.value(reason) or ""), "another one", SECONDS)
+        with pytest.raises(psycopg.Error, match="no worker runs yet: process"):
+            leader.value("SELECT start_worker()")
+        assert not trials.outside.effects_of(leader, began)
+
+
+@only_synchronous
+def test_death_strict(trials: Trials) -> None:
+    with strict(trials.group), trials.trial("machine dead, strict") as leader:
+        leader.die()
+        trials.group.await_leader(besides=leader)
+        time.sleep(LASTS)
+        leader.boot()
+
+
+@contextmanager
+def strict(group: Group) -> Iterator[None]:
+    """Commits wait for a standby also while there is none."""
+    group.change(synchronous_mode_strict=True)
+    try:
+        yield
+    finally:
+        group.change(synchronous_mode_strict=False)
 
 
 def _answers(node: Node) -> bool:
