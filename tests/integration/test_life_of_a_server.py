@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -283,20 +284,22 @@ def test_a_switchover_and_the_way_back(
         assert status(there).running_jobs == 0  # whatever runs on the primary
         there.admin.close()
 
-        def switch(leader: Cluster, follower: Cluster) -> Scheduler:
-            """The follower leads from now on; the leader has to be told whom to follow."""
-            leader.shut_down("fast")
-            follower.command("pg_ctl", "promote", "-D", follower.get_data_directory())
-            scheduler = Scheduler(follower, here.dbname)
-            until(lambda: not scheduler.value("SELECT pg_is_in_recovery()"), "the promotion")
+        def by_launcher(scheduler: Scheduler) -> None:
+            promote(scheduler)
             pid, said = launch(scheduler)
             assert pid is not None
             assert said == []
+
+        def switch(leader: Cluster, follower: Cluster, start: Callable[[Scheduler], None]) -> Scheduler:
+            """The follower leads from now on; the leader has to be told whom to follow."""
+            leader.shut_down("fast")
+            scheduler = Scheduler(follower, here.dbname)
+            start(scheduler)
             goes_on(scheduler, job)
             return scheduler
 
         here.admin.close()
-        there = switch(primary, standby)
+        there = switch(primary, standby, by_launcher)
         data = Path(primary.get_data_directory())
         (data / "standby.signal").touch()
         with (data / "postgresql.auto.conf").open("a") as file:
@@ -307,10 +310,36 @@ def test_a_switchover_and_the_way_back(
         assert status(here).reason == promised
         here.admin.close()
         there.admin.close()
-        here = switch(standby, primary)
+        here = switch(standby, primary, by_callback)
         here.close()
     finally:
         standby.stop()
+
+
+def promote(scheduler: Scheduler) -> None:
+    scheduler.cluster.command("pg_ctl", "promote", "-D", scheduler.cluster.get_data_directory())
+    until(lambda: not scheduler.value("SELECT pg_is_in_recovery()"), "the promotion")
+
+
+def by_callback(scheduler: Scheduler) -> None:
+    """As Patroni does, which calls the callback while the promotion goes on; here it has not begun yet."""
+    cluster = scheduler.cluster
+    program = cluster.installation.bindir / "elephant_worker_patroni"
+    place = (cluster.socket_directory, str(cluster.port), scheduler.dbname, SCHEMA)
+
+    def transaction(which: str) -> Any:
+        return scheduler.value(f"SELECT xact_start FROM pg_stat_activity WHERE {which}")
+
+    with subprocess.Popen([program, *place, "on_role_change", "primary", "batman"]) as callback:
+        starting = "SELECT pid FROM pg_stat_activity WHERE application_name = 'elephant_worker starting'"
+        ahead = until(partial(scheduler.value, starting), "a session that loads what a worker needs")
+        # What is still to be replayed waits for no transaction of theirs: each of them is a short one.
+        for which in ("application_name = 'elephant_worker_patroni'", f"pid = {ahead}"):
+            first = until(partial(transaction, which), "a transaction")
+            until(lambda which=which, first=first: transaction(which) > first, "another one")
+        promote(scheduler)
+        assert callback.wait(60) == 0
+    assert status(scheduler).pid == ahead
 
 
 # --- numbers -------------------------------------------------------------------------------------

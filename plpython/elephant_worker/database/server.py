@@ -69,6 +69,14 @@ def drop_kept_objects(spi: Spi) -> None:
     spi.execute(DROP_KEPT_OBJECTS)
 
 
+IS_STANDBY = Statement("SELECT pg_is_in_recovery() AS standby")
+
+
+def is_standby(spi: Spi) -> bool:
+    """Whether the server is a standby, or has not been promoted to the end yet."""
+    return bool(spi.execute(IS_STANDBY)[0]["standby"])
+
+
 NOTHING = Statement("SELECT")
 
 

@@ -326,13 +326,15 @@ class Worker:
         self._timeouts.stop_overdue(steady)
         if self._housekeeping.listener.take_heard():
             self._inbox.note()
-        if steady >= self._next_heartbeat:
+        if is_heartbeat := steady >= self._next_heartbeat:
             self._heartbeat(steady, now)
         self._starter.look_for_closed_gates(now)
         if self._has_work(steady, now):
             self._transact(steady, now)
         elif self._may_start:
             self._starter.preconnect(now)
+        if is_heartbeat and self._life is not Life.STEPPED_DOWN:
+            self._housekeeping.run_due(steady, serving=self._life is Life.SERVING)
         self._spi.commit()
         self._completion.settle()
         if self._failures and self._backoff.is_over(steady):
@@ -497,7 +499,6 @@ class Worker:
         self._timeouts.sweep()
         self._completion.alerts.look_for_late(now, steady, self._pool.runs(), self._settings.overrun_factor)
         self._completion.metrics.write_due(steady)
-        self._housekeeping.run_due(steady, serving=self._life is Life.SERVING)
 
     def _look_at_settings(self) -> None:
         self._use(worker_setting.read(self._spi))

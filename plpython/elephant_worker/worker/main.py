@@ -9,6 +9,7 @@ from ..database.spi import Spi
 from ..errors import UserError
 from ..system import client_socket
 from ..system.clock import Clock
+from ..system.postmaster import exit_if_dead
 from .launch import SPARE_NAME, SUCCESSOR_NAME
 from .loop import Worker
 from .spare import Spare, past_locks
@@ -43,8 +44,14 @@ SESSION = {
     "log_min_error_statement": "panic",  # which would repeat CALL run_worker() each time
     "timezone": "UTC",
     "datestyle": "ISO",
+    "intervalstyle": "postgres",
+    "standard_conforming_strings": "on",
+    "default_transaction_deferrable": "off",
 }
 
+# How long a promotion may take, and how often this is looked at.
+PROMOTION_TIMEOUT = 60.0  # seconds
+PROMOTION_POLL_INTERVAL = 0.02  # seconds
 
 IN_A_TRANSACTION = UserError(
     "run_worker() cannot be executed in a transaction block",
@@ -67,7 +74,8 @@ def _would_be_cut_short(timeout: str) -> UserError:
 def run(plpy: Any, schema: str, host: str, attended: bool) -> dict[str, Any]:
     """The procedure `run_worker_loop`: returns when the worker has ended, or why it cannot be the worker.
 
-    Unattended, it becomes the spare if there is a worker, and nothing if there should be none.
+    Unattended, it becomes the spare if there is a worker, and nothing if there should be none; within the server, on a
+    standby, it waits for the promotion first.
     """
     spi, clock = Spi(plpy, schema), Clock()
     try:
@@ -84,6 +92,8 @@ def run(plpy: Any, schema: str, host: str, attended: bool) -> dict[str, Any]:
     if host == "session" and not attended:
         client_socket.replace()  # nobody waits for an answer, also if this becomes neither worker nor spare
     try:
+        if host != "foreground" and not attended and not _is_promoted(spi, clock):
+            return {"user_error": None}
         worker = worker_state.worker_pid(spi)
         if host == "foreground" and not worker_state.is_leaving(spi):
             worker = None  # a second one is refused
@@ -107,6 +117,23 @@ def run(plpy: Any, schema: str, host: str, attended: bool) -> dict[str, Any]:
             # its log.
             spi.set_session({"log_min_messages": "fatal"})
     return {"user_error": None}
+
+
+def _is_promoted(spi: Spi, clock: Clock) -> bool:
+    """Wait on a standby for the end of its promotion; returns whether that has come.
+
+    What a worker needs has been loaded meanwhile. No snapshot is held, for which what is still to be replayed would
+    have to wait.
+    """
+    began = clock.steady()
+    while server.is_standby(spi):
+        if not worker_state.is_armed(spi) or clock.steady() - began > PROMOTION_TIMEOUT:
+            return False
+        spi.commit()
+        clock.sleep(PROMOTION_POLL_INTERVAL)
+        exit_if_dead()
+    spi.commit()  # a transaction that has begun on a standby stays read-only
+    return True
 
 
 def _register(spi: Spi, host: str, attended: bool) -> None:
