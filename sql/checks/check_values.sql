@@ -17,14 +17,6 @@ BEGIN
                   HINT = 'Give a value, or leave it out to use its default.';
     END IF;
     error := CASE
-        WHEN definition.job_command ~ '^[[:space:]]*$' THEN ARRAY[
-            'job_command cannot be empty',
-            'There is nothing to run.',
-            'Give one or more SQL statements.']
-        WHEN definition.on_failure_command ~ '^[[:space:]]*$' THEN ARRAY[
-            'on_failure_command cannot be empty',
-            'There is nothing to run.',
-            'Give one or more SQL statements, or NULL to run nothing after a failure.']
         WHEN extract(epoch FROM definition.job_timeout) <= 0 OR definition.job_timeout > too_long THEN ARRAY[
             format('job_timeout cannot be %s', definition.job_timeout),
             'It is how long a run may take before it is cancelled: longer than 0, and at most 1000 years.',

@@ -48,12 +48,14 @@ BEGIN
        AND (NEW.settings IS NOT NULL OR NEW.parameters IS NOT NULL) THEN
         PERFORM @extschema@.check_settings(NEW);
     END IF;
-    -- Another server may know other SQL.
-    IF NEW.server IS NULL AND NEW.job_command IS DISTINCT FROM OLD.job_command THEN
-        PERFORM @extschema@.warn_of_syntax('job_command', NEW.job_command);
+    IF NEW.job_command IS DISTINCT FROM OLD.job_command THEN
+        PERFORM @extschema@.raise_error(@extschema@.check_command(
+            CASE TG_TABLE_NAME WHEN 'once_job' THEN 'command' ELSE 'job_command' END, NEW.job_command,
+            NEW.server IS NULL));
     END IF;
-    IF NEW.server IS NULL AND NEW.on_failure_command IS DISTINCT FROM OLD.on_failure_command THEN
-        PERFORM @extschema@.warn_of_syntax('on_failure_command', NEW.on_failure_command);
+    IF NEW.on_failure_command IS DISTINCT FROM OLD.on_failure_command THEN
+        PERFORM @extschema@.raise_error(@extschema@.check_command('on_failure_command', NEW.on_failure_command,
+                                                                  NEW.server IS NULL));
     END IF;
     IF TG_OP = 'UPDATE' AND NEW.defined_by IS DISTINCT FROM OLD.defined_by THEN
         PERFORM @extschema@.check_definer(NEW);

@@ -76,6 +76,37 @@ def test_what_is_not_sql(scheduler: Scheduler, command: str, hint: str) -> None:
     assert [said.partition("It is kept")[0].strip() for said in hints] == [hint]
 
 
+@pytest.mark.parametrize(
+    "command", ["", " \n\t", ";", " ;\n; ", "-- tomorrow", "-- a\r/* b */;", "/* a /* SELECT 1; */ b */", "/* SELECT 1"]
+)
+def test_a_command_without_a_statement(scheduler: Scheduler, command: str) -> None:
+    """It would succeed each time, and do nothing."""
+    session = scheduler.connect_as(scheduler.role())
+    session.execute("SELECT insert_job('SELECT 1', current_catalog, job_name => 'kept')")
+    comments = ": it has only comments and semicolons" if command.strip() else ""
+    for attribute, call in (
+        ("job_command", "SELECT insert_job(%s, current_catalog)"),
+        ("job_command", "SELECT define_job('kept', %s)"),
+        ("job_command", "SELECT update_job('kept', job_command => %s)"),
+        ("job_command", "INSERT INTO my_job (job_command) VALUES (%s)"),
+        ("job_command", "UPDATE my_job SET job_command = %s"),
+        ("on_failure_command", "UPDATE my_job SET on_failure_command = %s"),
+        ("command", "SELECT run_once(%s)"),
+    ):
+        with pytest.raises(psycopg.errors.InvalidParameterValue) as raised:
+            session.execute(call, (command,))
+        said = raised.value.diag
+        assert said.message_primary == f"{attribute} cannot be empty"
+        assert said.message_detail == f"There is nothing to run{comments}."
+    assert session.execute("SELECT job_command, version FROM my_job").fetchall() == [("SELECT 1", 1)]
+    # Version 1.0.0 took comments, and jobs that have such a command can be restored and changed.
+    with scheduler.admin.transaction():
+        scheduler.execute("SET LOCAL session_replication_role = replica")
+        scheduler.execute("UPDATE job SET job_command = {}", sql.Literal(command))
+    session.execute("SELECT update_job('kept', enabled => false)")
+    session.execute("SELECT update_job('kept', job_command => '-- a' || chr(10) || 'VACUUM')")
+
+
 def test_names_in_another_case(scheduler: Scheduler) -> None:
     role, database = scheduler.role("app"), scheduler.database("shop")
     session = scheduler.connect_as(role)

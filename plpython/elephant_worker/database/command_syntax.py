@@ -16,17 +16,65 @@ LONGEST = 1_000_000  # characters
 SHOWN = 60  # characters of the command on either side of the mistake
 
 
-def warn(plpy: Any, attribute: str, command: str) -> None:
-    """Warn of a command that cannot be parsed."""
-    mistake = syntax_error(plpy, command)
+def check(plpy: Any, attribute: str, command: str, on_this_server: bool) -> dict[str, str | None] | None:
+    """Return the error for a command without a statement (a row of `user_error`), and warn of one that is not SQL.
+
+    Another server may know other SQL.
+    """
+    if not has_statement(command):
+        return empty(attribute, command)
+    mistake = syntax_error(plpy, command) if on_this_server else None
     if mistake is not None:
         message, detail = mistake
         plpy.warning(
             f"{attribute} is not valid SQL: {message}",
             detail=detail,
             hint=meant(command)
-            + "It is kept as it is, and its runs will fail; update_job() corrects it, try_job() tries it.",
+            + (
+                "The run will fail."
+                if attribute == "command"
+                else "It is kept as it is, and its runs will fail; update_job() corrects it, try_job() tries it."
+            ),
         )
+    return None
+
+
+def empty(attribute: str, command: str) -> dict[str, str | None]:
+    """The error for a command without a statement."""
+    from ..errors import UserError
+
+    return UserError(
+        f"{attribute} cannot be empty",
+        "There is nothing to run" + (": it has only comments and semicolons." if command.strip() else "."),
+        "Give one or more SQL statements"
+        + (", or NULL to run nothing after a failure." if attribute == "on_failure_command" else "."),
+    ).as_row()
+
+
+def has_statement(command: str) -> bool:
+    """Whether there is more in a command than blanks, semicolons and comments.
+
+    >>> [has_statement(command) for command in ("", " ; -- later", "/* a /* b */ c */;", "-- now\\nVACUUM")]
+    [False, False, False, True]
+    """
+    text = command.strip()
+    if text[:1] not in ("", ";", "-", "/"):
+        return True
+    import re
+
+    ignored = re.compile(r"[ \t\n\r\f\v;]+|--[^\n\r]*|/\*")
+    end_of_comment = re.compile(r"/\*|\*/")  # or the beginning of one in it
+    place = 0
+    while part := ignored.match(text, place):
+        place = part.end()
+        depth = int(part[0] == "/*")
+        while depth:
+            mark = end_of_comment.search(text, place)
+            if mark is None:
+                return False
+            place = mark.end()
+            depth += 1 if mark[0] == "/*" else -1
+    return place < len(text)
 
 
 def meant(command: str) -> str:
