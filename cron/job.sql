@@ -10,6 +10,7 @@ SELECT j.job_id AS jobid,
        j.job_name AS jobname
 FROM @scheduler@.member_job j
 WHERE j.part = 'pg_cron' AND (j.rolname = current_user OR (SELECT @scheduler@.is_superuser()));
+ALTER VIEW cron.job OWNER TO job_view_owner; -- DELETE may be granted: see view_owner.sql of elephant_worker
 
 ALTER VIEW cron.job ALTER COLUMN nodename SET DEFAULT 'localhost';
 ALTER VIEW cron.job ALTER COLUMN nodeport SET DEFAULT current_setting('port')::integer;

@@ -1,4 +1,5 @@
-CREATE VIEW cron.job_run_details WITH (security_barrier) AS
+-- Apart from the view below: who may delete through a view may lock all that its owner may lock.
+CREATE VIEW cron.shown_run WITH (security_barrier) AS
 SELECT l.job_id AS jobid,
        l.jl_id AS runid,
        NULL::integer AS job_pid,
@@ -22,6 +23,13 @@ WHERE (EXISTS (SELECT FROM @scheduler@.job j WHERE j.job_id = l.job_id AND j.par
   AND l.state NOT IN ('skipped', 'missed') AND l.cause <> 'trial'
   AND (l.rolname = current_user OR (SELECT @scheduler@.is_superuser()));
 
+COMMENT ON VIEW cron.shown_run IS 'the runs in cron.job_run_details';
+GRANT SELECT ON cron.shown_run TO job_scheduler, job_view_owner;
+
+CREATE VIEW cron.job_run_details WITH (security_barrier) AS
+SELECT * FROM cron.shown_run;
+ALTER VIEW cron.job_run_details OWNER TO job_view_owner; -- see view_owner.sql of elephant_worker
+
 COMMENT ON VIEW cron.job_run_details IS
     'the runs of the jobs in cron.job, also of those that have been deleted, as long as they are in the log of elephant_worker';
 COMMENT ON COLUMN cron.job_run_details.jobid IS 'the job';
@@ -35,3 +43,16 @@ COMMENT ON COLUMN cron.job_run_details.return_message IS 'the command tag, the n
 COMMENT ON COLUMN cron.job_run_details.start_time IS 'when the command was sent';
 COMMENT ON COLUMN cron.job_run_details.end_time IS 'when it ended';
 GRANT SELECT, DELETE ON cron.job_run_details TO job_scheduler;
+
+DO $$
+DECLARE
+    command text;
+BEGIN
+    FOR command IN
+        SELECT format('COMMENT ON COLUMN cron.shown_run.%I IS %L', a.attname, col_description(a.attrelid, a.attnum))
+        FROM pg_attribute a WHERE a.attrelid = 'cron.job_run_details'::regclass AND a.attnum > 0
+    LOOP
+        EXECUTE command;
+    END LOOP;
+END
+$$;

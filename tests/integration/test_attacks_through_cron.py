@@ -127,6 +127,17 @@ def test_who_deletes_from_the_log_does_not_hold_up_the_worker(stage: Stage) -> N
     scheduler.stop()
 
 
+def test_no_lock_stops_the_worker(stage: Stage) -> None:
+    """Who may delete through a view may lock it, and what its owner may lock below it."""
+    session = stage.sessions[stage.mallory]
+    stage.scheduler.execute("GRANT UPDATE, DELETE ON cron.job TO {}", sql.Identifier(stage.mallory))
+    for view in ("cron.job", "cron.job_run_details"):
+        for mode in ("SHARE UPDATE EXCLUSIVE", "SHARE", "ACCESS EXCLUSIVE"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege), session.transaction():
+                session.execute(f"LOCK TABLE {view} IN {mode} MODE")
+    stage.scheduler.execute("REVOKE UPDATE, DELETE ON cron.job FROM {}", sql.Identifier(stage.mallory))
+
+
 # {job} is mallory's when the statement begins; {wait} lasts until it has been given to a role that mallory is in too.
 IN_BETWEEN = {
     "deleted": "DELETE FROM cron.job WHERE jobid = {job} AND {wait}",
