@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import random
 import resource
 import signal
 import socket
+import ssl
+import subprocess
+import sys
+import termios
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,7 +28,8 @@ from elephant_worker.connection.login import METHODS, Login
 from elephant_worker.connection.messages import NO_SQLSTATE, message
 from elephant_worker.connection.poller import Poller
 from elephant_worker.connection.pool import Pool
-from elephant_worker.connection.stream import PlainStream
+from elephant_worker.connection.stream import TAKEN_IN, PlainStream, TlsStream
+from elephant_worker.connection.tls import context as tls_context
 from elephant_worker.connection.transport import NOTICE_BYTES
 from elephant_worker.jobs.run import Outcome, Run, RunState, Target
 from elephant_worker.system.clock import Clock
@@ -343,6 +351,111 @@ def test_what_came_in_the_clear_does_not_count(context: tuple[Any, str]) -> None
         assert end(login(server, sslmode="require")).state == "failed"
 
 
+class Encrypted:
+    """A connection that is encrypted, whose server writes what it likes."""
+
+    def __init__(self, encryption: Any) -> None:
+        self.near, self.far = socket.socketpair()
+        self.near.setblocking(False)
+        self.far.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 400_000)
+        self.stream = TlsStream(self.near, tls_context({"sslmode": "require"}), None)
+        self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.server = encryption.wrap_bio(self.incoming, self.outgoing, server_side=True)
+        ready = 0
+        while ready < 2:
+            ready = 0
+            with suppress(BlockingIOError):
+                ready += self.stream.shake_hands()
+            with suppress(BlockingIOError):
+                self.incoming.write(self.far.recv(65536, socket.MSG_DONTWAIT))
+            with suppress(ssl.SSLWantReadError):
+                self.server.do_handshake()
+                ready += 1
+            self.send()
+
+    def send(self) -> None:
+        """Send what the server has encrypted, as far as the socket can hold that."""
+        self.far.sendall(self.outgoing.read()[:170_000])
+
+    def unread(self) -> int:
+        """How many bytes the client has not taken in."""
+        return int.from_bytes(fcntl.ioctl(self.near, termios.FIONREAD, bytes(4)), sys.byteorder)
+
+
+@pytest.mark.parametrize("what", ["records of one byte", "session tickets"])
+def test_what_is_encrypted_is_taken_in_piece_by_piece(what: str, context: tuple[Any, str]) -> None:
+    """Also where next to nothing of it, or nothing, is for the reader."""
+    encryption = context[0]
+    if what == "session tickets":
+        encryption = tls(Path(context[1]).with_name("server.pem"))
+        encryption.num_tickets = 1000
+    encrypted = Encrypted(encryption)
+    if what == "records of one byte":
+        for _ in range(7000):
+            encrypted.server.write(b"x")
+        encrypted.send()
+    read, begun = 0, encrypted.unread()
+    assert begun > 2 * TAKEN_IN
+    with suppress(BlockingIOError):
+        while True:
+            before = encrypted.unread()
+            if before == 0:
+                break
+            with suppress(BlockingIOError):
+                read += len(encrypted.stream.read(1_000_000))
+            assert before - encrypted.unread() <= TAKEN_IN
+    assert read == (7000 if what == "records of one byte" else 0)
+    encrypted.stream.close()
+    encrypted.far.close()
+
+
+def test_a_server_that_does_not_read(context: tuple[Any, str]) -> None:
+    """What is encrypted waits, and is sent as it was given."""
+    encrypted = Encrypted(context[0])
+    data, sent = memoryview(random.randbytes(2_000_000)), 0
+    with suppress(BlockingIOError):
+        while sent < len(data):
+            sent += encrypted.stream.write(data[sent:])
+    assert encrypted.stream.sending
+    got = bytearray()
+    while len(got) < len(data):
+        with suppress(BlockingIOError):
+            while sent < len(data):
+                sent += encrypted.stream.write(data[sent:])
+        encrypted.incoming.write(encrypted.far.recv(65536))
+        with suppress(ssl.SSLWantReadError):
+            while True:
+                got += encrypted.server.read(65536)
+    assert got == data
+    encrypted.stream.close()
+    encrypted.far.close()
+
+
+def test_a_server_that_chooses_numbers_to_compute_with(context: tuple[Any, str], tmp_path: Path) -> None:
+    """By DHE the client computes with one of up to 10000 bits; the other ways have sizes of their own."""
+    certificate_file = Path(context[1]).with_name("server.pem")
+    slow, quick = tls(certificate_file), tls(certificate_file)
+    file = tmp_path / "dh.pem"
+    subprocess.run(["openssl", "dhparam", "-out", str(file), "-dsaparam", "2048"], check=True, capture_output=True)
+    slow.load_dh_params(str(file))
+    slow.set_ciphers("DHE")
+    for encryption, state in ((slow, "failed"), (quick, "succeeded")):
+        encryption.maximum_version = ssl.TLSVersion.TLSv1_2
+
+        def script(dialogue: Dialogue, encryption: Any = encryption) -> None:
+            dialogue.startup(encryption)
+            dialogue.scram(KEYS)
+            dialogue.let_in()
+            dialogue.read()
+            dialogue.send(*PREPARED, *ANSWER)
+            dialogue.wait()
+
+        with fake_server(script) as server:
+            outcome = end(login(server, sslmode="require"))
+        assert outcome.state == state, outcome
+        assert state == "succeeded" or "TLS failed" in (outcome.message or "")
+
+
 # --- SCRAM takes time ---------------------------------------------------------------------------
 
 
@@ -547,10 +660,21 @@ def test_names_that_are_none() -> None:
             {"hostaddr": "slow.example"},
             {"host": "x" * 300},
             {"port": "http"},
+            {"port": "65536"},
+            {"port": "1" * 5000},
             {"host": "a,b", "port": "1,2,3"},
+            # Each fails at once: many of them would take their time without a break.
+            {"host": "", "hostaddr": ",".join(["255.255.255.255"] * 101)},
             {"gssencmode": "require"},
         ):
-            assert end(login(server, **wrong)).state == "failed"
+            outcome = end(login(server, **wrong))
+            assert (outcome.state, outcome.sqlstate) == ("failed", "08001"), outcome
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(f"\0elephant_worker.{os.getpid()}/.s.PGSQL.5432")
+        listener.listen()
+        parameters = {"host": f"@elephant_worker.{os.getpid()}", "port": "5432", "user": "clerk", "dbname": "shop"}
+        outcome = end(Login({**parameters, "requirepeer": "nobody of that name"}))
+        assert (outcome.state, outcome.sqlstate) == ("failed", "08001"), outcome
 
 
 # --- anything -----------------------------------------------------------------------------------

@@ -43,6 +43,8 @@ from .transport import Lost
 # How much a server may say before it is ready, in bytes, and how much is read at once.
 MOST = 256 * 1024  # bytes
 PIECE = 8192  # bytes
+# How many addresses of a server are tried: many fail at once, without a turn for others in between.
+MOST_ADDRESSES = 100  # addresses
 # What a server may say at any time.
 UNASKED = (NOTICE_RESPONSE, PARAMETER_STATUS, NOTIFICATION_RESPONSE)
 # The keys of the passwords that were used last: each costs as many iterations as its server wants.
@@ -196,6 +198,7 @@ class Connecting:
                 endpoints += yield from self._look_up(named)
             except Unreachable as failure:
                 failures.append(str(failure))
+        endpoints = endpoints[:MOST_ADDRESSES]
         for wanted in _wanted(self._parameters.get("target_session_attrs", "any")):
             for endpoint in endpoints:
                 try:
@@ -207,15 +210,17 @@ class Connecting:
     def _named(self) -> list[Endpoint]:
         """What host, hostaddr and port say, each one or several with commas between them."""
         hosts, addresses, ports = (self._parameters.get(name, "").split(",") for name in ("host", "hostaddr", "port"))
-        if len(hosts) == len(addresses) == len(ports) == 1 and ports[0].isdecimal():
+        if len(hosts) == len(addresses) == len(ports) == 1 and _is_port(ports[0]):
             return [Endpoint(hosts[0] or addresses[0] or "localhost", addresses[0], int(ports[0]))]
         count = max(len(hosts), len(addresses))
+        if count > MOST_ADDRESSES:
+            raise Lost(f"more than {MOST_ADDRESSES} hosts are named")
         if any(len(part) not in (1, count) for part in (hosts, addresses, ports)):
             raise Lost("the numbers of hosts, addresses and ports do not fit")
         named = []
         for number in range(count):
             host, address, port = (part[min(number, len(part) - 1)].strip() for part in (hosts, addresses, ports))
-            if port and not port.isdecimal():
+            if port and not _is_port(port):
                 raise Lost(f'invalid port number: "{port}"')
             named.append(Endpoint(host or address or "localhost", address, int(port or 5432)))
         if self._parameters.get("load_balance_hosts") == "random":
@@ -324,7 +329,11 @@ class Connecting:
         wanted = self._parameters.get("requirepeer")
         if not endpoint.is_path or not wanted:
             return False
-        if not postmaster.is_owned_by(made, pwd.getpwnam(wanted).pw_uid):
+        try:
+            number = pwd.getpwnam(wanted).pw_uid
+        except (KeyError, ValueError):
+            raise Lost(f'there is no user "{wanted}" of the operating system') from None
+        if not postmaster.is_owned_by(made, number):
             raise Lost(f'the server does not belong to the user "{wanted}" of the operating system')
         return True
 
@@ -336,7 +345,7 @@ class Connecting:
             ("keepalives_count", "TCP_KEEPCNT"),
             ("tcp_user_timeout", "TCP_USER_TIMEOUT"),
         ):
-            value, number = self._parameters.get(name, ""), getattr(socket, option, None)
+            value, number = self._parameters.get(name, "")[:10], getattr(socket, option, None)
             if value.isdecimal() and int(value) > 0 and number is not None:
                 made.setsockopt(socket.IPPROTO_TCP, number, min(int(value), 2**31 - 1))
 
@@ -364,28 +373,22 @@ class Connecting:
         made = tls.context(self._parameters)
         assert isinstance(self._source, socket.socket)
         try:
-            encrypted = made.wrap_socket(
-                self._source,
-                do_handshake_on_connect=False,
-                server_hostname=tls.server_name(endpoint.host, self._parameters, made),
-            )
-            self._source = encrypted
+            encrypted = TlsStream(self._source, made, tls.server_name(endpoint.host, self._parameters, made))
             while True:
                 try:
-                    encrypted.do_handshake()
-                    break
-                except ssl.SSLWantReadError:
-                    yield READABLE
-                except ssl.SSLWantWriteError:
-                    yield WRITABLE
+                    if encrypted.shake_hands():
+                        break
+                    yield BUSY
+                except BlockingIOError:
+                    yield (Wait.BOTH if encrypted.sending else Wait.READ, False)
         except ssl.SSLCertVerificationError as error:
             raise Lost(f"the server's certificate is not accepted: {error.verify_message}") from None
         except (OSError, ValueError) as error:
             raise Rejected(f"TLS failed: {error}") from None
         attempt.is_encrypted = True
         attempt.is_known = attempt.is_known or tls.is_verified(self._parameters, made)
-        attempt.binding = tls.channel_binding(encrypted)
-        return TlsStream(encrypted)
+        attempt.binding = tls.channel_binding(encrypted.tls)
+        return encrypted
 
 
 class _Attempt:
@@ -587,6 +590,10 @@ class _Attempt:
             if self._received > MOST:
                 raise Lost(f"the server sent more than {MOST // 1024} kB before it was ready")
             self._messages = self._reader.messages(data)
+
+
+def _is_port(text: str) -> bool:
+    return text.isdecimal() and len(text) <= 5 and int(text) <= 65535
 
 
 def _wanted(attributes: str) -> tuple[str, ...]:
