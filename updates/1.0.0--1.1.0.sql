@@ -161,6 +161,9 @@ UPDATE @extschema@.job SET retry_delay = '1 minute', max_retry_delay = '1 hour'
 WHERE extract(epoch FROM retry_delay) < 0.1 OR extract(epoch FROM max_retry_delay) < extract(epoch FROM retry_delay);
 UPDATE @extschema@.job SET expect_success_within = NULL
 WHERE extract(epoch FROM expect_success_within) < 1 OR expect_success_within > '1000 years';
+-- Words that stand there more often than once.
+UPDATE @extschema@.job SET retry_on = ARRAY(SELECT DISTINCT k FROM unnest(retry_on) k ORDER BY k)
+WHERE array_ndims(retry_on) > 1 OR cardinality(retry_on) > 10;
 ALTER TABLE @extschema@.job
     DROP CONSTRAINT job_check,
     DROP CONSTRAINT job_dst_check,

@@ -53,11 +53,12 @@ BEGIN
             'Choose at least 100 milliseconds and at most 1 year, max_retry_delay not shorter than retry_delay; the '
             'defaults are 1 minute and 1 hour.']
         WHEN NOT definition.retry_on <@ '{connection,serialization,error,timeout,lost}'
-             OR cardinality(definition.retry_on) = 0 THEN ARRAY[
-            format('retry_on cannot be %s', definition.retry_on),
+             OR array_ndims(definition.retry_on) IS DISTINCT FROM 1 OR cardinality(definition.retry_on) > 10 THEN ARRAY[
+            format('retry_on cannot be %s', left(definition.retry_on::text, 100)),
             'It lists the kinds of failure after which a run is retried.',
             'connection: no session, or a lost one; serialization: also a deadlock; error: any other error of the '
-            'command; timeout: job_timeout; lost: the worker or the server ended. Use max_retries = 0 for no retries.']
+            'command; timeout: job_timeout; lost: the worker or the server ended. Give each once; use max_retries = 0 for '
+            'no retries.']
         WHEN definition.disable_after < 1 THEN ARRAY[
             format('disable_after cannot be %s', definition.disable_after),
             'It is the number of failures in a row after which the schedule is no longer followed.',

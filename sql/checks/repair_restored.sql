@@ -19,6 +19,10 @@ BEGIN
     IF extract(epoch FROM definition.expect_success_within) < 1 OR definition.expect_success_within > too_long THEN
         repairs := repairs || '{"expect_success_within": null}';
     END IF;
+    IF array_ndims(definition.retry_on) > 1 OR cardinality(definition.retry_on) > 10 THEN
+        -- Quietly: it says the same.
+        definition.retry_on := ARRAY(SELECT DISTINCT k FROM unnest(definition.retry_on) k ORDER BY k);
+    END IF;
     IF repairs <> '{}' THEN
         RAISE WARNING 'job % had an interval that is no longer accepted: %', definition.job_id,
                       (SELECT string_agg(format('%s was %s', r.key, to_jsonb(definition) ->> r.key), ', ')

@@ -48,3 +48,23 @@ CREATE TRIGGER refuse_write BEFORE INSERT OR UPDATE OR DELETE ON @extschema@.job
     FOR EACH STATEMENT WHEN (NOT pg_has_role(10::oid, 'MEMBER')) EXECUTE FUNCTION @extschema@.refuse_write();
 CREATE TRIGGER refuse_write BEFORE INSERT OR UPDATE OR DELETE ON @extschema@.job_quota
     FOR EACH STATEMENT WHEN (NOT pg_has_role(10::oid, 'MEMBER')) EXECUTE FUNCTION @extschema@.refuse_write();
+-- A session of session_replication_role = replica, as those of subscriptions are, fires none of the triggers that check
+-- a definition or a request. So only superusers may write there, also to what others may write to elsewhere. For each
+-- row, since subscriptions fire no triggers for statements.
+DO $$
+DECLARE
+    checked regclass;
+BEGIN
+    FOR checked IN
+        SELECT c.oid FROM pg_class c
+        JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
+        JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'elephant_worker'
+        WHERE c.relkind = 'r' ORDER BY c.oid
+    LOOP
+        EXECUTE format('CREATE TRIGGER refuse_replicated BEFORE INSERT OR UPDATE OR DELETE ON %s '
+                       'FOR EACH ROW WHEN (NOT pg_has_role(10::oid, ''MEMBER'')) EXECUTE FUNCTION @extschema@.refuse_write()',
+                       checked);
+        EXECUTE format('ALTER TABLE %s ENABLE REPLICA TRIGGER refuse_replicated', checked);
+    END LOOP;
+END
+$$;

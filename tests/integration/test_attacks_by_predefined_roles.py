@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +133,24 @@ def test_who_may_write_all_data_may_not_write_what_the_worker_does(stage: Stage,
     assert stage.scheduler.value("SELECT armed AND pid <> ALL (%s) FROM worker_state", [
         session.info.backend_pid for session in stage.sessions.values()
     ])  # fmt: skip
+
+
+def test_nor_as_a_subscription_would(stage: Stage) -> None:
+    """Which fires no triggers but those for replicas, and is what pg_create_subscription lets make."""
+    before = stage.contents()
+    (role, session) = next(reversed(stage.sessions.items()))
+    stage.scheduler.execute("GRANT SET ON PARAMETER session_replication_role TO {}", sql.Identifier(role))
+    try:
+        session.execute("SET session_replication_role = replica")
+        for name, statement in WRITES.items():
+            if name != "COPY":
+                values = {"superuser": sql.Literal(USER), "me": sql.Literal(role), "job": stage.job, "run": stage.run}
+                with suppress(psycopg.Error):
+                    session.execute(sql.SQL(statement).format(**values))
+    finally:
+        session.execute("RESET session_replication_role")
+        stage.scheduler.execute("REVOKE SET ON PARAMETER session_replication_role FROM {}", sql.Identifier(role))
+    assert stage.contents() == before
 
 
 def test_what_they_write_as_themselves_is_checked_as_a_definition(scheduler: Scheduler) -> None:

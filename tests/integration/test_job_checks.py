@@ -40,6 +40,8 @@ BROKEN = {
         {"max_retry_delay": "'2 years'"},
     ],
     "retry_on": [{"retry_on": "'{}'"}, {"retry_on": "'{error,luck}'"}, {"retry_on": "'{NULL}'"}],
+    # The worker reads it after each failure: of a million words it would make a million objects.
+    "retry_on, longer": [{"retry_on": "array_fill('error'::text, '{11}')"}, {"retry_on": "'{{error},{lost}}'"}],
     "disable_after": [{"disable_after": "0"}],
     "run_when": [{"run_when": "''"}, {"run_when": "'never'"}],
     "on_failure_command": [{"on_failure_command": "' '"}],
@@ -161,6 +163,7 @@ def test_the_checks_come_in_the_order_that_is_written_down(scheduler: Scheduler)
     assert [row.tgname for row in rows] == [
         "authorize_write", "check_job", "check_name_is_free",
         "check_server", "check_server_change", "record_change", "record_change_of_job", "refuse_cycle",
+            "refuse_replicated",
         "set_schedule", "track_changed_target", "track_confirmed_target", "track_replicated_target", "track_target",
     ]  # fmt: skip
 
@@ -199,6 +202,12 @@ def test_intervals_that_were_accepted_once_do_not_keep_a_dump_from_being_restore
     insert(scheduler, "job", defined_by="current_user", schedule_set_at="now()", **{column: value})
     assert scheduler.value(f"SELECT {column} IS DISTINCT FROM {value} FROM job")
     assert any("interval that is no longer accepted" in warning for warning in warnings)
+
+
+@pytest.mark.parametrize("value", ["array_fill('error'::text, '{1000}') || '{lost}'", "'{{error},{lost}}'"])
+def test_repeated_words_that_were_accepted_once_are_left_out(scheduler: Scheduler, value: str) -> None:
+    insert(scheduler, "job", defined_by="current_user", schedule_set_at="now()", retry_on=value)
+    assert scheduler.value("SELECT retry_on FROM job") == ["error", "lost"]
 
 
 def test_the_size_of_a_definition_is_limited(scheduler: Scheduler) -> None:
