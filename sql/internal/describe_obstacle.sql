@@ -98,6 +98,12 @@ AS $$
          'To create one: CREATE USER MAPPING FOR %1$s SERVER %3$s OPTIONS (user ''…'', password ''…'');',
          'server = %7$s AND rolname = %5$s',
          'to say as which user they log in there: CREATE USER MAPPING FOR %1$s SERVER %3$s OPTIONS (user ''…'', password ''…'');'),
+        ('long option', '54000', 'foreign server "%3$s" or the user mapping of role "%1$s" has options that are too long',
+         'The options of both can have 10000 bytes together.',
+         'Give shorter ones: ALTER SERVER %3$s OPTIONS (…); ALTER USER MAPPING FOR %1$s SERVER %3$s OPTIONS (…);',
+         'server = %7$s AND rolname = %5$s',
+         'to see how long they are: SELECT o.* FROM pg_foreign_server s JOIN pg_user_mapping m ON m.umserver = s.oid, '
+         'LATERAL (SELECT option_name, length(option_value) FROM pg_options_to_table(s.srvoptions || m.umoptions)) o WHERE s.srvname = %7$s;'),
         ('option', '42501', 'foreign server "%3$s" would make the worker use its own files or credentials',
          'The server or the user mapping has an option that names a file or service of this server, or lends credentials.',
          'Drop that option, or have a superuser own the foreign server.',

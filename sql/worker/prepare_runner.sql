@@ -22,6 +22,10 @@ DECLARE
     -- are valid for longer there, and close_idle_runners() ends that.
     validity CONSTANT interval := interval '10 minutes'
                                   + coalesce(current_setting('password_expiration_warning_threshold', true), '0')::interval;
+    -- As many sessions as the worker has at most of one role, and some that are just ending: a run could change the
+    -- password of its runner, through which the role could hold all connections.
+    most CONSTANT integer := (SELECT coalesce(s.max_running_jobs_per_role, s.max_running_jobs) + s.max_idle_sessions + 5
+                              FROM @extschema@.worker_setting s);
     known pg_authid;
 BEGIN
     SELECT * INTO known FROM pg_authid r WHERE r.rolname = runner;
@@ -39,11 +43,11 @@ BEGIN
                   DETAIL = format('It should be a member of "%s" alone, and nobody a member of it.', rolname),
                   HINT = format('Drop it, the worker makes it again: DROP ROLE %I;', runner);
     END IF;
-    IF known.rolpassword IS DISTINCT FROM verifier OR NOT known.rolcanlogin
+    IF known.rolpassword IS DISTINCT FROM verifier OR NOT known.rolcanlogin OR known.rolconnlimit IS DISTINCT FROM most
        OR known.rolvaliduntil IS NULL OR known.rolvaliduntil < clock_timestamp() + validity - interval '5 minutes' THEN
         EXECUTE format('ALTER ROLE %I NOSUPERUSER NOCREATEDB NOCREATEROLE INHERIT LOGIN NOREPLICATION NOBYPASSRLS '
-                       'CONNECTION LIMIT -1 PASSWORD %L VALID UNTIL %L',
-                       runner, verifier, clock_timestamp() + validity);
+                       'CONNECTION LIMIT %s PASSWORD %L VALID UNTIL %L',
+                       runner, most, verifier, clock_timestamp() + validity);
     END IF;
     PERFORM @extschema@.copy_role_settings(role, known.oid);
     RETURN runner;

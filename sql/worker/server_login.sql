@@ -13,7 +13,11 @@ AS $$
 #variable_conflict use_column
 BEGIN
     WITH found AS MATERIALIZED (
-        SELECT s.oid, s.srvoptions, m.oid AS mapping, m.umoptions, r.rolsuper, o.rolsuper AS owner_is_superuser,
+        SELECT s.oid, m.oid AS mapping, r.rolsuper,
+               -- Not even read where they are long: the worker would take its time for each run.
+               CASE WHEN pg_column_size(s.srvoptions) <= 8000 THEN s.srvoptions END AS srvoptions,
+               CASE WHEN pg_column_size(m.umoptions) <= 8000 THEN m.umoptions END AS umoptions,
+               greatest(pg_column_size(s.srvoptions), pg_column_size(m.umoptions)) > 8000 AS has_long_options, o.rolsuper AS owner_is_superuser,
                concat_ws(' ', s.oid, s.xmin, m.oid, m.xmin) AS version,
                -- Whose mappings only superusers can give options that lend what is the server's own.
                EXISTS (SELECT FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
@@ -54,6 +58,7 @@ BEGIN
                WHEN f.oid IS NULL THEN 'server'
                WHEN NOT has_server_privilege(server_login.role, f.oid, 'USAGE') THEN 'usage'
                WHEN f.mapping IS NULL THEN 'mapping'
+               WHEN f.has_long_options OR (SELECT sum(octet_length(o.value)) > 10000 FROM option o) THEN 'long option'
                WHEN EXISTS (SELECT FROM option o
                             WHERE o.name IN ('sslrootcert', 'sslcrl', 'sslcrldir', 'sslcert', 'sslkey', 'sslkeylogfile',
                                              'sslpassword', 'passfile', 'service', 'servicefile', 'gsslib', 'gssdelegation')
@@ -70,7 +75,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.server_login(name, oid) IS
-    'how a role logs in on a foreign server, secrets included: libpq parameters of the server and of the role''s user mapping, whether the server there must ask for the password, and whether a superuser lets it do so in another way than SCRAM; version changes with either; obstacle: why it cannot (server, usage, mapping, option, password), NULL: it can';
+    'how a role logs in on a foreign server, secrets included: libpq parameters of the server and of the role''s user mapping, whether the server there must ask for the password, and whether a superuser lets it do so in another way than SCRAM; version changes with either; obstacle: why it cannot (server, usage, mapping, long option, option, password), NULL: it can';
 REVOKE ALL ON FUNCTION @extschema@.server_login(name, oid) FROM PUBLIC;
 
 CREATE FUNCTION @internal@.server_obstacle(server name, role oid) RETURNS text

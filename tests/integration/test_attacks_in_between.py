@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from harness.cluster import USER
 from harness.scheduler import Scheduler
 from harness.waiting import until
 
@@ -120,6 +121,53 @@ def test_what_stays_ones_own_meanwhile(meanwhile: Meanwhile, name: str) -> None:
             meanwhile.give_away()
 
     assert meanwhile.during(STATEMENTS[name], touch) == 1
+
+
+# What waits for the row itself, which somebody else is just giving away.
+ROW_WAITS = {
+    "delete": "DELETE FROM my_job WHERE job_id = {job}",
+    "delete as a member": "DELETE FROM member_job WHERE job_id = {job}",
+    "delete_job": "SELECT delete_job({job})",
+    "update": "UPDATE my_job SET job_command = 'SELECT 2'",
+    "update as a member": "UPDATE member_job SET enabled = false",
+    "update_job": "SELECT update_job({job}, job_command => 'SELECT 2')",
+    "update a definition": "UPDATE my_job_definition SET job_command = 'SELECT 2'",
+    "take it back": "UPDATE member_job SET rolname = current_user",
+    "answer for it": "UPDATE member_job SET defined_by = current_user",
+    "define_job": "SELECT define_job('mine', 'SELECT 2')",
+    "a conflict": "INSERT INTO my_job_definition (job_command, job_name) VALUES ('SELECT 2', 'mine') "
+    "ON CONFLICT (rolname, (job_name)) DO UPDATE SET job_command = excluded.job_command",
+    "apply_jobs": """SELECT apply_jobs('[{{"job_name": "mine", "job_command": "SELECT 2"}}]')""",
+    "lock": "SELECT FROM member_job FOR UPDATE",
+}
+
+
+@pytest.mark.parametrize("name", ROW_WAITS)
+def test_a_job_that_is_given_away_while_it_is_waited_for(meanwhile: Meanwhile, name: str) -> None:
+    scheduler = meanwhile.scheduler
+    meanwhile.session.execute("UPDATE my_job SET job_name = 'mine'")
+    pid = meanwhile.session.info.backend_pid
+    found: list[str | int | None] = []
+
+    def execute() -> None:
+        try:
+            found.append(meanwhile.session.execute(ROW_WAITS[name].format(job=meanwhile.job)).rowcount)
+        except psycopg.Error as error:
+            found.append(error.sqlstate)
+
+    thread = threading.Thread(target=execute)
+    with scheduler.admin.transaction():
+        meanwhile.give_away()
+        thread.start()
+        until(
+            lambda: scheduler.value("SELECT EXISTS (SELECT FROM pg_locks WHERE pid = %s AND NOT granted)", pid),
+            "the statement to wait",
+        )
+    thread.join()
+    row = scheduler.execute("SELECT * FROM all_job WHERE job_id = {}", sql.Literal(meanwhile.job)).fetchone()
+    assert row is not None, found
+    assert (row.rolname, row.job_command, row.enabled) == (meanwhile.heir, "SELECT 1", True), found
+    assert row.defined_by == USER
 
 
 def test_a_request_is_for_ones_own_job_or_run(scheduler: Scheduler) -> None:

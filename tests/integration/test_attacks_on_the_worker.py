@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import psycopg
 import pytest
 from psycopg import sql
@@ -64,6 +66,29 @@ def test_no_lock_stops_the_worker(arena: Scheduler) -> None:
 TAMPER = """SET ROLE NONE;
 DO $$BEGIN EXECUTE format('ALTER ROLE %I PASSWORD ''mine''', current_user);
            EXECUTE format('ALTER ROLE %I SET work_mem = ''1MB''', current_user); END$$"""
+
+
+def test_a_connection_limit_leaves_connections_to_others(arena: Scheduler) -> None:
+    """It holds for what a role opens from now on; its jobs have sessions of their own, which the worker limits, also if
+    the role makes itself a way in through its runner."""
+    mallory, victim = arena.role("mallory"), arena.role("victim")
+    arena.configure("max_running_jobs_per_role = 1, max_idle_sessions = 0")
+    begun = arena.connect_as(mallory)
+    arena.execute("ALTER ROLE {} CONNECTION LIMIT 3", sql.Identifier(mallory))
+    assert arena.run(TAMPER, rolname=mallory).state == "succeeded"
+    runner = arena.value("SELECT runner_name(%s::regrole)", sql.Identifier(mallory).as_string())
+    with ExitStack() as held:
+
+        def connect(name: str, password: str, count: int) -> None:
+            for _ in range(count):
+                held.enter_context(arena.cluster.connect_as(name, arena.dbname, password))
+
+        for name, password, most in ((mallory, mallory, 3), (runner, "mine", 7)):
+            with pytest.raises(psycopg.OperationalError, match="too many connections for role"):
+                connect(name, password, most + 1)
+        assert arena.run("SELECT 1", rolname=victim).state == "succeeded"
+    assert arena.run("SELECT 1", rolname=mallory).state == "succeeded"
+    begun.execute("SELECT")
 
 
 def test_a_runner_that_is_being_changed_holds_up_nobody(arena: Scheduler) -> None:

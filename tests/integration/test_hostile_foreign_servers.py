@@ -8,11 +8,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from psycopg import sql
 
 from elephant_worker.connection.messages import NO_SQLSTATE, message
 from harness.cluster import Cluster
+from harness.remedies import alternatives
 from harness.scheduler import Scheduler
 from harness.waiting import TIMEOUT, until
 from tests.fake_server import (
@@ -199,6 +201,35 @@ def test_an_sqlstate_that_is_none(abroad: Abroad) -> None:
                 break
         assert wanted <= told
     assert "could not send alerts" not in abroad.scheduler.cluster.log[before:]
+
+
+def test_options_that_are_too_long(abroad: Abroad) -> None:
+    """Whoever may use a server can write into the own mapping: a password of a megabyte would be read for each run, and
+    prepared letter by letter."""
+    scheduler = abroad.scheduler
+    abroad.server("far", 1)
+    app = scheduler.connect_as(abroad.role)
+    job = scheduler.insert("SELECT 1", "postgres", rolname=abroad.role, server="far", schedule="1 second")
+    for password in (
+        "(SELECT string_agg(md5(i::text), '') FROM generate_series(1, 300) i)",
+        "repeat('\u00e4', 5100)",
+        "repeat('\u00e4', 5000000)",
+    ):
+        app.execute(
+            f"""DO $$BEGIN EXECUTE format('ALTER USER MAPPING FOR CURRENT_USER SERVER far OPTIONS (SET password %L)',
+                                          {password}); END$$"""
+        )
+        with pytest.raises(psycopg.errors.ProgramLimitExceeded, match="options that are too long"):
+            app.execute("SELECT insert_job('SELECT 1', 'postgres', server := 'far')")
+    reason = "SELECT quarantined_reason FROM all_job WHERE job_id = %s"
+    until(lambda: "options that are too long" in (scheduler.value(reason, job) or ""), "the job to be quarantined")
+    remedy = scheduler.value("SELECT remedy FROM check_setup() WHERE check_name = 'jobs'")
+    shown = scheduler.execute(alternatives(remedy)["to see how long they are"]).fetchall()
+    assert ("password", 5_000_000) in shown
+    app.execute("ALTER USER MAPPING FOR CURRENT_USER SERVER far OPTIONS (SET password 'short')")  # as the hint says
+    until(lambda: scheduler.value(reason, job) is None, "the job to leave quarantine")
+    abroad.others_go_on()
+    scheduler.stop()
 
 
 def test_a_password_for_a_server_that_is_not_known(abroad: Abroad, own_cluster: Callable[..., Cluster]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 
 import psycopg
@@ -247,7 +247,7 @@ def test_trials_at_the_same_time(worker: Scheduler) -> None:
     role = worker.role()
     owner = worker.connect_as(role)
     owner.execute("SELECT insert_job('SELECT pg_sleep(0.2)', current_catalog, job_name := 'mine')")
-    trials = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'elephant_worker trial'"
+    trials = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'elephant_worker trial %'"
     most, answers = 0, []
 
     def attempt(session: psycopg.Connection[Any]) -> None:
@@ -260,6 +260,29 @@ def test_trials_at_the_same_time(worker: Scheduler) -> None:
         most = max(most, worker.value(trials))
     assert 0 < most <= 24
     assert answers == [("succeeded",)] * 30
+
+
+def test_trials_of_one_role_leave_room_for_those_of_others(worker: Scheduler) -> None:
+    """Also if they last for long: half of what trials may take is the most that one role gets."""
+    mallory, victim = worker.role("mallory"), worker.role("victim")
+    for role, command in ((mallory, "SELECT pg_sleep(1000)"), (victim, "SELECT 1")):
+        worker.connect_as(role).execute("SELECT insert_job(%s, current_catalog, job_name := 'mine')", (command,))
+
+    def attempt(session: psycopg.Connection[Any]) -> None:
+        with suppress(psycopg.Error):
+            session.execute("SELECT try_job('mine')")
+
+    sessions = [worker.connect_as(mallory) for _ in range(26)]
+    threads = [threading.Thread(target=attempt, args=(session,)) for session in sessions]
+    for thread in threads:
+        thread.start()
+    until(lambda: len([run for run in worker.log() if run.state == "running"]) >= 12, "as many as there may be")
+    row = worker.connect_as(victim).execute("SELECT state FROM try_job('mine')").fetchone()
+    assert row == ("succeeded",)
+    for session in sessions:
+        session.cancel()
+    for thread in threads:
+        thread.join()
 
 
 def test_no_transaction_waits_for_the_one_that_tries(worker: Scheduler) -> None:

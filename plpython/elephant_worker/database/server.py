@@ -100,15 +100,23 @@ def connections(spi: Spi) -> int:
 
 
 SESSIONS_OF_SUPERUSERS = Statement(
-    """SELECT count(*) AS sessions FROM pg_stat_get_activity(NULL) a
-       WHERE a.application_name = $1 AND a.usesysid IN (SELECT r.oid FROM pg_roles r WHERE r.rolsuper)""",
+    """SELECT a.application_name AS name FROM pg_stat_get_activity(NULL) a
+       WHERE starts_with(a.application_name, $1) AND a.usesysid IN (SELECT r.oid FROM pg_roles r WHERE r.rolsuper)""",
     "text",
 )
 
 
-def sessions_of_superusers(spi: Spi, application_name: str) -> int:
-    """How many sessions of superusers call themselves so."""
-    return int(spi.execute(SESSIONS_OF_SUPERUSERS, application_name)[0]["sessions"])
+def sessions_of_superusers(spi: Spi, beginning: str) -> list[str]:
+    """What those sessions of superusers call themselves whose name begins like this."""
+    return [row["name"] for row in spi.execute(SESSIONS_OF_SUPERUSERS, beginning)]
+
+
+ROLE_OID = Statement("SELECT r.oid FROM pg_roles r WHERE r.rolname = $1", "name")
+
+
+def role_oid(spi: Spi, role: str) -> int:
+    """The number of a role."""
+    return int(spi.execute(ROLE_OID, role)[0]["oid"])
 
 
 # Roles and databases may have been named elsewhere, in no valid encoding. Such a name must not get into Python:

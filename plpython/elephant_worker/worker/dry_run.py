@@ -24,8 +24,9 @@ LOOK_AFTER = (0.005, 0.25)
 # The session through which the trial is asked for, and that of its run. The first is the superuser's, so that the
 # server would give it those that are reserved, too.
 CONNECTIONS_FOR_TRIAL = 2  # connections
-# What part of the connections such sessions may take.
+# What part of the connections such sessions may take, and what part of that those of one role.
 TRIALS_SHARE = 0.25  # of the connections for ordinary roles
+ROLE_SHARE = 0.5  # of the sessions for trials
 # How long a trial waits for connections.
 CONNECTION_TIMEOUT = 10.0  # seconds
 CONNECTION_LOOK = 0.1  # seconds
@@ -58,7 +59,7 @@ def try_now(plpy: Any, schema: str, row: dict[str, Any]) -> None:
 
 def _tried(spi: Spi, row: dict[str, Any]) -> dict[str, Any]:
     _look_for_worker(spi)
-    session = _session(spi)
+    session = _session(spi, row["defined_by"])
     try:
         values = [row[name] for name in ("datname", "rolname", "job_command", "job_timeout")]
         values += [LOCK_TIMEOUT, row["settings"], row["parameters"], row["defined_by"], row["server"]]
@@ -90,17 +91,19 @@ class _Connections:
         return self.most - self.used - self.spare
 
 
-def _session(spi: Spi) -> Connection:
-    """The session for a trial, as soon as that leaves enough connections to others. Raises UserError (53300)."""
+def _session(spi: Spi, role: str) -> Connection:
+    """The session for a trial of a role, as soon as that leaves enough connections to others. Raises UserError
+    (53300)."""
     began = time.monotonic()
+    own_name = f"{SESSION_NAME} {server.role_oid(spi, role)}"
     while True:
         session = None
         with spi.subtransaction(keep=False):
             # One session after the other, so that each is counted before the next one is opened; the lock ends
             # with the subtransaction.
             spi.plpy.execute(in_schemas(ONE_BY_ONE, spi.schema))
-            if _has_room(spi):
-                session = own_session(spi.plpy, application_name=SESSION_NAME)
+            if _has_room(spi, own_name):
+                session = own_session(spi.plpy, application_name=own_name)
         if session is not None:
             return session
         if time.monotonic() - began > CONNECTION_TIMEOUT:
@@ -108,11 +111,13 @@ def _session(spi: Spi) -> Connection:
         spi.plpy.execute(f"SELECT pg_sleep({CONNECTION_LOOK})")
 
 
-def _has_room(spi: Spi) -> bool:
+def _has_room(spi: Spi, own_name: str) -> bool:
     connections = _connections(spi)
     if connections.free < CONNECTIONS_FOR_TRIAL:
         return False
-    return server.sessions_of_superusers(spi, SESSION_NAME) < max(1, int(connections.most * TRIALS_SHARE))
+    most = max(2, int(connections.most * TRIALS_SHARE))
+    names = server.sessions_of_superusers(spi, SESSION_NAME)
+    return len(names) < most and names.count(own_name) < int(most * ROLE_SHARE)
 
 
 def _connections(spi: Spi) -> _Connections:
@@ -127,7 +132,8 @@ def _no_connection(spi: Spi) -> UserError:
     return UserError(
         "no connection is free to try the job",
         f"For {CONNECTION_TIMEOUT:g} seconds too many of the server's {connections.most} connections for ordinary "
-        f"roles were in use; {connections.spare} are left to others, and trials take a quarter of them at most.",
+        f"roles were in use; {connections.spare} are left to others, and trials take a quarter of them at most, those "
+        "of one role an eighth.",
         "Try again when sessions have ended. An administrator can raise max_connections.",
         "53300",
     )
