@@ -12,7 +12,7 @@ from elephant_worker.jobs.run_queue import OVERTAKING, OVERTAKING_MOST, Capacity
 
 def queue(*jobs: tuple[int, float, str]) -> RunQueue:
     filled = RunQueue()
-    filled.fill((QueuedRun(job_id, due, rolname, "weborder") for job_id, due, rolname in jobs), Held(), (0.0, 0))
+    filled.fill((QueuedRun(due, job_id, rolname, "weborder") for job_id, due, rolname in jobs), Held(), (0.0, 0))
     return filled
 
 
@@ -113,15 +113,15 @@ def test_a_role_with_all_the_runs_that_it_may_have_does_not_hold_up_others() -> 
 
 def test_what_has_come_since_is_put_in_order() -> None:
     waiting = queue((1, 1.0, "a"), (2, 3.0, "a"))
-    waiting.add([QueuedRun(3, 2.0, "a", "weborder", request_id=8)])
+    waiting.add([QueuedRun(2.0, 3, "a", "weborder", request_id=8)])
     assert waiting.last_request == 8
     assert taken(waiting, 3) == [1, 3, 2]
 
 
 def test_other_servers_take_no_connection_of_this_one() -> None:
     waiting = RunQueue()
-    waiting.fill((QueuedRun(number, 1.0, "a", "weborder", f"berlin {number}") for number in (1, 2)), Held(), (0.0, 0))
-    waiting.add([QueuedRun(3, 2.0, "a", "weborder")])
+    waiting.fill((QueuedRun(1.0, number, "a", "weborder", f"berlin {number}") for number in (1, 2)), Held(), (0.0, 0))
+    waiting.add([QueuedRun(2.0, 3, "a", "weborder")])
     capacity = Capacity(9, lambda: 0, Counter(), set(), Counter(), new_remote_sessions=1)
     assert waiting.needs_sessions(capacity) == 1
     assert [entry.job_id for entry in waiting.take(capacity, 2.0)] == [1]
@@ -134,7 +134,7 @@ def test_other_servers_take_no_connection_of_this_one() -> None:
 
 def test_a_job_that_is_due_again_is_put_in_order_where_what_is_due_by_then_has_been_read() -> None:
     waiting = RunQueue()
-    jobs = [QueuedRun(number, float(number), "a", "weborder") for number in (1, 2, 4)]
+    jobs = [QueuedRun(float(number), number, "a", "weborder") for number in (1, 2, 4)]
     waiting.fill(jobs, Held(frozenset("b")), (4.0, 4))
     assert taken(waiting, 1) == [1]
     waiting.due_again(1, 3.0, ("a", "weborder", None))
@@ -146,7 +146,7 @@ def test_a_job_that_is_due_again_is_put_in_order_where_what_is_due_by_then_has_b
 
 def test_nothing_starts_in_a_database_that_is_closed() -> None:
     waiting = queue((1, 1.0, "a"), (2, 2.0, "b"))
-    waiting.add([QueuedRun(3, 3.0, "a", "weborder", "berlin"), QueuedRun(4, 4.0, "a", "shop")])
+    waiting.add([QueuedRun(3.0, 3, "a", "weborder", "berlin"), QueuedRun(4.0, 4, "a", "shop")])
     capacity = Capacity(9, lambda: 9, Counter({("a", "weborder", None): 1}), set(), Counter(), new_remote_sessions=1)
     capacity.closed = frozenset({Gate.database("weborder")})
     assert [entry.job_id for entry in waiting.take(capacity, 9.0)] == [3, 4]
@@ -159,7 +159,7 @@ def test_nothing_starts_in_a_database_that_is_closed() -> None:
 @pytest.mark.parametrize(("full", "started"), [(Gate.database("weborder"), [1, 3, 4]), (Gate.role("a"), [1, 2, 3, 5])])
 def test_what_is_full_keeps_its_runs_waiting_and_no_others(full: Gate, started: list[int]) -> None:
     waiting = queue((1, 1.0, "a"), (2, 2.0, "b"), (3, 3.0, "c"))
-    waiting.add([QueuedRun(4, 4.0, "a", "shop"), QueuedRun(5, 5.0, "a", "shop", "berlin")])
+    waiting.add([QueuedRun(4.0, 4, "a", "shop"), QueuedRun(5.0, 5, "a", "shop", "berlin")])
     idle = Counter({("c", "weborder", None): 1})
     remote = 1 if 5 in started else 0
     capacity = Capacity(9, lambda: 9, idle, set(), Counter(), room=lambda: {full: 1}, new_remote_sessions=remote)

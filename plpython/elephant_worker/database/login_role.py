@@ -19,21 +19,21 @@ def prepare_runner(spi: Spi, role_oid: int, verifier: str) -> str:
 
 
 # What is set by ALTER ROLE or ALTER DATABASE replaces a row, the one of role 0 for all roles in a database.
-SETTINGS_VERSIONS = Statement(
-    """SELECT s.setrole AS role_oid,
+VERSIONS = Statement(
+    """SELECT s.setrole::text AS name,
            string_agg(concat(s.setdatabase, ':', s.xmin), ' ' ORDER BY s.setdatabase) AS version
-       FROM pg_db_role_setting s WHERE s.setrole = ANY ($1 || 0::oid) GROUP BY s.setrole""",
-    "oid[]",
+       FROM pg_db_role_setting s WHERE s.setrole = ANY ($1 || 0::oid) GROUP BY s.setrole
+       UNION ALL SELECT r.rolname, r.oid::text FROM pg_authid r WHERE r.rolname = ANY ($2)""",
+    *("oid[]", "name[]"),
 )
-RUNNER_OIDS = Statement("SELECT r.rolname, r.oid FROM pg_authid r WHERE r.rolname = ANY ($1)", "name[]")
 
 
 def versions(spi: Spi, runners: Mapping[int, str]) -> dict[int, str]:
     """What changes for a role when its runner is made anew, or settings change that its sessions begin with."""
-    settings = {row["role_oid"]: row["version"] for row in spi.execute(SETTINGS_VERSIONS, list(runners))}
-    oids = {row["rolname"]: row["oid"] for row in spi.execute(RUNNER_OIDS, list(runners.values()))}
+    rows = spi.execute(VERSIONS, list(runners), list(runners.values()))
+    found = {row["name"]: row["version"] for row in rows}
     return {
-        role_oid: f"{oids.get(runner)} {settings.get(role_oid)} {settings.get(0)}"
+        role_oid: f"{found.get(runner)} {found.get(str(role_oid))} {found.get('0')}"
         for role_oid, runner in runners.items()
     }
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import heapq
 import math
-from bisect import insort
-from collections import Counter, defaultdict, deque
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import field
+from operator import itemgetter
 from typing import NamedTuple
 
 from ..records import record
@@ -23,23 +23,19 @@ OVERTAKING_MOST = 5.0  # seconds
 
 NOTHING_READ = -math.inf, 0
 
+_ORDER = itemgetter(0, 1)
+
 
 class QueuedRun(NamedTuple):
-    """A job that was due, or asked for, when it was read; `due` is seconds since 1970."""
+    """A job that was due, or asked for, when it was read; `due` is seconds since 1970, and request_id is 0 if it was
+    due. Those of one target compare by what they begin with: the order of due times."""
 
-    job_id: int
     due: float
+    job_id: int
     rolname: str
     datname: str
     server: str | None = None
-    request_id: int | None = None
-
-    def __lt__(self, other: QueuedRun) -> bool:  # type: ignore[override] # before Python 3.10 insort() has no key
-        return self.order < other.order
-
-    @property
-    def order(self) -> tuple[float, int]:
-        return self.due, self.job_id
+    request_id: int = 0
 
     @property
     def target(self) -> Names:
@@ -139,10 +135,10 @@ class Capacity:
 
 
 class RunQueue:
-    """What has been read and not started: a queue for each target, in the order of due times."""
+    """What has been read and not started: a heap for each target, in the order of due times."""
 
     def __init__(self) -> None:
-        self._queues: dict[Names, deque[QueuedRun]] = {}
+        self._queues: dict[Names, list[QueuedRun]] = defaultdict(list)
         self._length = 0
         # The last of the requests to run that have been read.
         self.last_request = 0
@@ -165,18 +161,14 @@ class RunQueue:
     def add(self, waiting: Iterable[QueuedRun]) -> None:
         """Take in what has come since."""
         for entry in waiting:
-            queue = self._queues.setdefault(entry.target, deque())
-            if queue and entry.order < queue[-1].order:
-                insort(queue, entry)
-            else:
-                queue.append(entry)
+            heapq.heappush(self._queues[entry.target], entry)
             self._length += 1
-            self.last_request = max(self.last_request, entry.request_id or 0)
+            self.last_request = max(self.last_request, entry.request_id)
 
     def due_again(self, job_id: int, due: float, target: Names) -> None:
         """Take in a job that is due again, if all that is due by then has been read."""
         if (due, job_id) <= self.until and not self.held.holds(target):
-            self.add([QueuedRun(job_id, due, *target)])
+            self.add([QueuedRun(due, job_id, *target)])
 
     def hold(self, held: Held) -> None:
         """Put aside what cannot start now: it is read anew when it can."""
@@ -190,7 +182,7 @@ class RunQueue:
 
     def needs_sessions(self, capacity: Capacity) -> int:
         """How many of the next runs on this server have no idle session."""
-        first = heapq.nsmallest(capacity.slots, (queue[0] for queue in self._queues.values()), key=_order)
+        first = heapq.nsmallest(capacity.slots, (queue[0] for queue in self._queues.values()), key=_ORDER)
         return sum(entry.server is None and not capacity.idle[entry.target] for entry in first)
 
     def take(self, capacity: Capacity, now: float) -> list[QueuedRun]:
@@ -206,7 +198,7 @@ class RunQueue:
         taken += self._pick(heads, capacity, lambda target, _: capacity.idle[target] > 0 or target not in served)
         taken += self._pick(heads, capacity, lambda *_: True)
         self._length -= len(taken)
-        return sorted(taken, key=_order)
+        return sorted(taken, key=_ORDER)
 
     def _pick(
         self, targets: Iterable[Names], capacity: Capacity, may: Callable[[Names, float], bool]
@@ -216,18 +208,14 @@ class RunQueue:
             return
         # Numbered, since targets of the same order cannot be compared.
         queues = self._queues
-        heads = [(queues[target][0].order, number, target) for number, target in enumerate(targets) if target in queues]
+        heads = [(queues[target][0][:2], number, target) for number, target in enumerate(targets) if target in queues]
         heapq.heapify(heads)
         while heads and capacity.slots:
             _, number, target = heapq.heappop(heads)
             queue = self._queues[target]
             if may(target, queue[0].due) and capacity.take(queue[0]):
-                yield queue.popleft()
+                yield heapq.heappop(queue)
                 if queue:
-                    heapq.heappush(heads, (queue[0].order, number, target))
+                    heapq.heappush(heads, (queue[0][:2], number, target))
                 else:
                     del self._queues[target]
-
-
-def _order(entry: QueuedRun) -> tuple[float, int]:
-    return entry.order

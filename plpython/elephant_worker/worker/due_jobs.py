@@ -101,7 +101,7 @@ class DueJobs:
     def advance(self, next_run_at: dict[int, float | None], claimed: Sequence[QueuedRun] = ()) -> None:
         """Have jobs be due at other times: some that have been claimed, or any."""
         job_state.advance(self._spi, next_run_at)
-        again = {entry.job_id: entry for entry in claimed if entry.request_id is None}
+        again = {entry.job_id: entry for entry in claimed if not entry.request_id}
         self._due_at(due for job_id, due in next_run_at.items() if job_id not in again)
         for job_id, due in next_run_at.items():
             if due is not None and (entry := again.get(job_id)) is not None:
@@ -162,14 +162,14 @@ class DueJobs:
 
     def take(self, waiting: Sequence[QueuedRun], postponed: Sequence[int]) -> None:
         """Take what was asked for out of the inbox, but for the requests that are postponed."""
-        requests = {entry.request_id for entry in waiting if entry.request_id is not None}
+        requests = {entry.request_id for entry in waiting if entry.request_id}
         if taken := [*requests.difference(postponed)]:
             worker_request.take(self._spi, taken)
 
     def claim(self, waiting: Sequence[QueuedRun], now: float) -> list[Job]:
         """The jobs of what is still due or asked for, in the order of due times."""
-        due = [entry.job_id for entry in waiting if entry.request_id is None]
-        requests = [entry.request_id for entry in waiting if entry.request_id is not None]
+        due = [entry.job_id for entry in waiting if not entry.request_id]
+        requests = [entry.request_id for entry in waiting if entry.request_id]
         jobs = job_state.claim(self._spi, due, now) if due else []
         if requests:
             jobs += worker_request.claim(self._spi, requests)
@@ -192,4 +192,4 @@ class DueJobs:
     def _read_due(self, now: float, limit: int, first: Position, held: Held) -> tuple[list[QueuedRun], Position]:
         """What is due, from one due time and job on; and up to which it has been read."""
         due = job_state.due(self._spi, now, limit, first, held)
-        return due, due[-1].order if len(due) == limit else (now, NO_JOB)
+        return due, due[-1][:2] if len(due) == limit else (now, NO_JOB)

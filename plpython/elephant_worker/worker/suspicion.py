@@ -113,7 +113,7 @@ class Suspicion:
         run.outcome = plain
 
     def _set_aside(self, entry: QueuedRun, reason: str) -> None:
-        if entry.request_id is not None:
+        if entry.request_id:
             worker_request.take(self._spi, [entry.request_id])
         else:
             job_state.set_aside(self._spi, entry.job_id, SET_ASIDE_TIME, reason)
