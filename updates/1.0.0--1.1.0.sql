@@ -287,10 +287,9 @@ BEGIN
             'check_worker_setting', 'copy_role_settings', 'delete_shown_job', 'due_times',
             'host_worker', 'is_armed', 'is_superuser', 'loopback_address',
             'may_act_as', 'percentiles', 'permitted_roles', 'prepare_runner', 'refuse_cycle',
-            'replace_worker_setting', 'report_definition', 'report_setting', 'runner_hba_line',
-            'runner_name', 'runner_settings', 'schedule_in_words', 'server_login',
-            'server_obstacle', 'server_zone_offsets', 'set_schedule', 'try_now',
-            'wake_worker', 'warn_of_orphans', 'worker_activity', 'worker_pid', 'zone_offsets')
+            'replace_worker_setting', 'report_definition', 'report_setting', 'runner_name',
+            'runner_settings', 'schedule_in_words', 'server_login', 'server_obstacle',
+            'server_zone_offsets', 'set_schedule', 'try_now', 'wake_worker', 'warn_of_orphans', 'worker_activity', 'worker_pid', 'zone_offsets')
     LOOP
         EXECUTE command;
     END LOOP;

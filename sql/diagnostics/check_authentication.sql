@@ -32,46 +32,23 @@ COMMENT ON FUNCTION @extschema@.host_has_address(text, inet) IS
 REVOKE ALL ON FUNCTION @extschema@.host_has_address(text, inet) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.host_has_address(text, inet) TO job_monitor;
 
--- Which line of pg_hba.conf lets the runner of a role in, or keeps it out: the first one that fits.
-CREATE FUNCTION @internal@.runner_hba_line(rolname name, datname name, address inet, encrypted boolean DEFAULT false)
+CREATE FUNCTION @internal@.runner_hba_rule(rolname name, datname name, address inet, encrypted boolean DEFAULT false)
 RETURNS integer
 LANGUAGE sql STABLE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
-    WITH RECURSIVE member_of (oid, rolname) AS (
-        SELECT r.oid, r.rolname FROM pg_roles r WHERE r.rolname = runner_hba_line.rolname
-        UNION
-        SELECT g.oid, g.rolname FROM member_of o JOIN pg_auth_members m ON m.member = o.oid JOIN pg_roles g ON g.oid = m.roleid)
-    SELECT h.line_number
-    FROM pg_hba_file_rules h,
-         (SELECT format('elephant_worker_%s_%s', d.oid, r.oid) AS name FROM pg_database d, pg_roles r
-          WHERE d.datname = current_database() AND r.rolname = runner_hba_line.rolname) runner
-    WHERE h.error IS NULL
-      AND CASE WHEN runner_hba_line.address IS NULL THEN h.type = 'local'
-               WHEN encrypted THEN h.type IN ('host', 'hostssl', 'hostnogssenc')
-               ELSE h.type IN ('host', 'hostnossl', 'hostnogssenc') END
-      AND EXISTS (
-          SELECT FROM unnest(h.database) d (name)
-          WHERE d.name IN ('all', runner_hba_line.datname)
-             OR d.name IN ('samerole', 'samegroup') AND EXISTS (SELECT FROM member_of o WHERE o.rolname = runner_hba_line.datname)
-             OR d.name LIKE '/%' AND runner_hba_line.datname ~ substr(d.name, 2))
-      AND EXISTS (
-          SELECT FROM unnest(h.user_name) u (name)
-          WHERE u.name IN ('all', runner.name)
-             OR u.name LIKE '+%' AND EXISTS (SELECT FROM member_of o WHERE o.rolname = substr(u.name, 2))
-             OR u.name LIKE '/%' AND runner.name ~ substr(u.name, 2))
-      AND CASE WHEN runner_hba_line.address IS NULL OR h.address IN ('all', 'samehost', 'samenet') THEN true
-               WHEN h.netmask IS NULL THEN @extschema@.host_has_address(h.address, runner_hba_line.address)
-               WHEN family(h.netmask::inet) <> family(runner_hba_line.address) THEN false
-               ELSE runner_hba_line.address & h.netmask::inet = h.address::inet & h.netmask::inet END
-    ORDER BY h.line_number LIMIT 1;
+    -- A runner is a member of its role alone; there may be none yet.
+    SELECT @extschema@.deciding_hba_rule(format('elephant_worker_%s_%s', d.oid, r.oid)::name, r.rolname,
+                                         runner_hba_rule.datname, runner_hba_rule.address, encrypted)
+    FROM pg_database d, pg_roles r
+    WHERE d.datname = current_database() AND r.rolname = runner_hba_rule.rolname;
 $$;
-COMMENT ON FUNCTION @extschema@.runner_hba_line(name, name, inet, boolean) IS
-    'the number of the line of pg_hba.conf that decides about the sessions of runs of a role in a database from this address (NULL: over a socket), encrypted or not; NULL: none does';
-REVOKE ALL ON FUNCTION @extschema@.runner_hba_line(name, name, inet, boolean) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION @extschema@.runner_hba_line(name, name, inet, boolean) TO job_monitor;
+COMMENT ON FUNCTION @extschema@.runner_hba_rule(name, name, inet, boolean) IS
+    'the number of the rule of pg_hba.conf that decides about the sessions of runs of a role in a database from this address (NULL: over a socket), encrypted or not; NULL: none does';
+REVOKE ALL ON FUNCTION @extschema@.runner_hba_rule(name, name, inet, boolean) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.runner_hba_rule(name, name, inet, boolean) TO job_monitor;
 
-CREATE FUNCTION @internal@.refused_runners(address inet, OUT line integer, OUT rolname name, OUT datname name, OUT others bigint)
+CREATE FUNCTION @internal@.refused_runners(address inet, OUT rule integer, OUT rolname name, OUT datname name, OUT others bigint)
 RETURNS SETOF record
 LANGUAGE sql STABLE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
@@ -84,17 +61,20 @@ AS $$
     attempt AS (
         -- Without TLS first, and with it where the server has it.
         SELECT t.rolname, t.datname, x.encrypted,
-               @extschema@.runner_hba_line(t.rolname, t.datname, refused_runners.address, x.encrypted) AS line
+               @extschema@.runner_hba_rule(t.rolname, t.datname, refused_runners.address, x.encrypted) AS rule
         FROM target t, (SELECT false UNION SELECT current_setting('ssl')::boolean AND refused_runners.address IS NOT NULL) x (encrypted)),
     refused AS (
-        SELECT a.rolname, a.datname, min(a.line) AS line
-        FROM attempt a LEFT JOIN pg_hba_file_rules h ON h.line_number = a.line AND h.error IS NULL
+        SELECT a.rolname, a.datname, min(a.rule) AS rule
+        FROM attempt a LEFT JOIN @extschema@.hba_rules() h ON h.number = a.rule
+        CROSS JOIN @extschema@.worker_setting s
         GROUP BY a.rolname, a.datname
-        HAVING NOT bool_or(h.auth_method IN ('scram-sha-256', 'md5', 'password', 'trust')) IS TRUE)
-    SELECT r.line, min(r.rolname), min(r.datname), count(*) - 1 FROM refused r GROUP BY r.line;
+        -- A client has no certificate unless conninfo names one.
+        HAVING NOT bool_or(h.auth_method IN ('scram-sha-256', 'md5', 'password', 'trust')
+                           AND ((array_to_string(h.options, ' ') ~ 'clientcert=verify') IS NOT TRUE OR s.conninfo ~ 'sslcert')) IS TRUE)
+    SELECT r.rule, min(r.rolname), min(r.datname), count(*) - 1 FROM refused r GROUP BY r.rule;
 $$;
 COMMENT ON FUNCTION @extschema@.refused_runners(inet) IS
-    'the lines of pg_hba.conf (NULL: none decides) that keep sessions of runs from logging in with their password, an example for each, and how many more there are';
+    'the rules of pg_hba.conf (NULL: none decides) that keep sessions of runs from logging in with their password, an example for each, and how many more there are';
 REVOKE ALL ON FUNCTION @extschema@.refused_runners(inet) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.refused_runners(inet) TO job_monitor;
 
@@ -146,16 +126,16 @@ BEGIN
     place := coalesce('from ' || host(client), 'over the socket');
     RETURN QUERY
     SELECT 'authentication', 'error',
-           CASE WHEN r.line IS NULL
+           CASE WHEN r.rule IS NULL
                 THEN format('no line of pg_hba.conf lets the sessions of runs in %s', place)
-                ELSE format('line %s of pg_hba.conf asks the sessions of runs %s for %s: they have a password',
-                            r.line, place, h.auth_method) END
+                ELSE format('%s asks the sessions of runs %s for %s: they have a password', @extschema@.hba_place(r.rule), place,
+                            CASE WHEN array_to_string(h.options, ' ') ~ 'clientcert=verify' THEN 'a certificate' ELSE h.auth_method END) END
            || format(' (role "%s" in database "%s"%s)', r.rolname, r.datname,
                      CASE WHEN r.others > 0 THEN format(' and %s more', r.others) END),
-           @extschema@.insert_hba_line(@extschema@.runner_hba_entry(client), r.line)
+           @extschema@.insert_hba_line(@extschema@.runner_hba_entry(client), h.line, h.path)
     FROM @extschema@.refused_runners(client) r
-    LEFT JOIN pg_hba_file_rules h ON h.line_number = r.line
-    ORDER BY r.line;
+    LEFT JOIN @extschema@.hba_rules() h ON h.number = r.rule
+    ORDER BY r.rule;
     IF NOT FOUND THEN
         RETURN QUERY VALUES ('authentication', 'ok', format('pg_hba.conf lets the sessions of runs in %s by password', place), NULL);
     END IF;

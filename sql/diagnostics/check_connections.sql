@@ -33,6 +33,22 @@ BEGIN
            format('ALTER DATABASE %s CONNECTION LIMIT %s;', @extschema@.quote_ident_in_one_line(d.datname), d.datconnlimit + own + setting.max_running_jobs)
     FROM pg_database d
     WHERE d.datname = current_database() AND d.datconnlimit BETWEEN 1 AND own; -- 0: see check_jobs()
+    is_well := is_well AND NOT FOUND;
+    RETURN QUERY
+    SELECT 'connections', 'error',
+           format('database "%s" has CONNECTION LIMIT %s, and others have %s sessions there: runs wait until some of these have ended',
+                  d.datname, d.datconnlimit, o.sessions),
+           format(E'SELECT pid, usename, application_name, state, state_change FROM pg_stat_activity WHERE datname = %s;\n-- to allow more: ALTER DATABASE %s CONNECTION LIMIT %s;',
+                  @extschema@.quote_literal_in_one_line(d.datname), @extschema@.quote_ident_in_one_line(d.datname),
+                  o.sessions + setting.max_running_jobs)
+    FROM pg_database d
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS sessions
+        FROM pg_stat_get_activity(NULL) a JOIN pg_roles r ON r.oid = a.usesysid
+        WHERE a.datid = d.oid AND a.backend_type = 'client backend'
+          AND r.rolname !~ (SELECT format('^elephant_worker_%s_', c.oid) FROM pg_database c WHERE c.datname = current_database())) o
+    WHERE d.datconnlimit > 0 AND o.sessions >= d.datconnlimit AND (d.datname <> current_database() OR d.datconnlimit > own)
+      AND EXISTS (SELECT FROM @extschema@.all_job j WHERE j.datname = d.datname AND j.server IS NULL AND j.enabled);
     IF NOT FOUND AND is_well THEN
         RETURN QUERY VALUES ('connections', 'ok',
                      format('%s for all, %s for runs, %s spare', there, setting.max_running_jobs, setting.spare_connections),
@@ -41,6 +57,6 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.check_connections() IS
-    'for check_setup(): whether there are as many connections as max_running_jobs and spare_connections ask for';
+    'for check_setup(): whether there are as many connections as max_running_jobs and spare_connections ask for, also in databases with a CONNECTION LIMIT';
 REVOKE ALL ON FUNCTION @extschema@.check_connections() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.check_connections() TO job_monitor;

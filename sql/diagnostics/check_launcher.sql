@@ -2,19 +2,20 @@ CREATE FUNCTION @internal@.launcher_line() RETURNS text
 LANGUAGE sql STABLE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
-    -- The bootstrap superuser is named after the operating system's user of the server. No word while the
-    -- server is down: cron would mail it.
-    SELECT replace(format($command$* * * * * %s pg_isready -q %s && psql -qAtX %s -d %s -c 'SELECT @extschema@.start_worker(unattended := true)' >/dev/null$command$,
-                          r.rolname, s.address, s.address, @extschema@.quote_for_shell(n.name)),
+    -- No word while the server is down: cron would mail it. Its PATH may lack the server's programs.
+    SELECT replace(format($command$* * * * * %s %spg_isready -q %s && psql -qAtX %s %s-d %s -c 'SELECT @extschema@.start_worker(unattended := true)' >/dev/null$command$,
+                          l.system_user_name, 'PATH=$PATH:' || @extschema@.quote_for_shell(l.program_directory) || '; ',
+                          s.address, s.address,
+                          CASE WHEN l.rolname <> l.system_user_name THEN format('-U %s ', @extschema@.quote_for_shell(l.rolname)) END,
+                          @extschema@.quote_for_shell(n.name)),
                    '%', E'\\%')
-    FROM pg_roles r,
+    FROM @extschema@.own_login() l,
          (SELECT format('-h %s -p %s', @extschema@.quote_for_shell(coalesce(@extschema@.socket_directory(), 'localhost')),
                         current_setting('port'))) s (address),
          -- Some names psql would take for parameters of a connection.
          (SELECT CASE WHEN current_database() ~ '=|://'
                       THEN format('dbname=''%s''', regexp_replace(current_database()::text, E'([\\\\''])', E'\\\\\\1', 'g'))
-                      ELSE current_database()::text END) n (name)
-    WHERE r.oid = 10;
+                      ELSE current_database()::text END) n (name);
 $$;
 COMMENT ON FUNCTION @extschema@.launcher_line() IS 'the line for /etc/cron.d that has a launcher for this database';
 REVOKE ALL ON FUNCTION @extschema@.launcher_line() FROM PUBLIC;

@@ -1,14 +1,51 @@
+CREATE FUNCTION @internal@.own_login(
+    OUT rolname name, OUT system_user_name text, OUT has_password boolean, OUT program_directory text
+)
+LANGUAGE plpython3u STABLE SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $python$
+# load elephant
+return elephant("worker.launch").own_login(plpy)
+$python$;
+COMMENT ON FUNCTION @extschema@.own_login() IS
+    'as which role the worker and launchers log in, as which user of the operating system, whether a file has a password for that, and where the server''s programs are';
+REVOKE ALL ON FUNCTION @extschema@.own_login() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.own_login() TO job_monitor;
+
+CREATE FUNCTION @internal@.peer_may_be(system_user_name text, rolname name, map text) RETURNS boolean
+LANGUAGE plpgsql STABLE SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF map IS NULL THEN
+        RETURN system_user_name = rolname;
+    ELSIF NOT has_function_privilege('pg_ident_file_mappings()', 'EXECUTE') THEN
+        RETURN true; -- nothing is said of what may not be seen
+    END IF;
+    RETURN EXISTS (
+        SELECT FROM pg_ident_file_mappings() m
+        CROSS JOIN LATERAL (
+            SELECT CASE WHEN m.sys_name LIKE '/%' THEN regexp_match(system_user_name, substr(m.sys_name, 2))
+                        WHEN m.sys_name = system_user_name THEN ARRAY[''] END) f (found)
+        WHERE m.error IS NULL AND m.map_name = map AND f.found IS NOT NULL
+          AND (replace(m.pg_username, E'\\1', f.found[1]) IN (rolname, 'all')
+               OR m.pg_username LIKE '/%' AND rolname ~ substr(m.pg_username, 2)));
+END
+$$;
+COMMENT ON FUNCTION @extschema@.peer_may_be(text, name, text) IS
+    'whether the method peer lets a user of the operating system be a role, by a map of pg_ident.conf (NULL: if their names are the same)';
+REVOKE ALL ON FUNCTION @extschema@.peer_may_be(text, name, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.peer_may_be(text, name, text) TO job_monitor;
+
 -- How start_worker() opens a session, unless pg_background hosts the worker.
 CREATE FUNCTION @internal@.check_local_login() RETURNS SETOF @extschema@.setup_finding
 LANGUAGE plpgsql STABLE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    -- The bootstrap superuser is named after the operating system's user of the server.
-    superuser CONSTANT name := (SELECT r.rolname FROM pg_roles r WHERE r.oid = 10);
-    line integer;
-    method text;
-    new_line text;
+    own record;
+    rule record;
+    is_namesake boolean;
 BEGIN
     IF EXISTS (SELECT FROM pg_extension e WHERE e.extname = 'pg_background') THEN
         RETURN QUERY VALUES ('local login', 'ok', 'pg_background starts the worker', NULL);
@@ -23,27 +60,28 @@ BEGIN
         RETURN QUERY VALUES ('local login', 'ok', 'this role may not see pg_hba.conf: not looked at', NULL);
         RETURN;
     END IF;
-    SELECT h.line_number, h.auth_method INTO line, method
-    FROM pg_hba_file_rules h
-    WHERE h.error IS NULL AND h.type = 'local'
-      AND EXISTS (SELECT FROM unnest(h.database) d (name)
-                  WHERE d.name IN ('all', current_database()) OR d.name IN ('sameuser') AND superuser = current_database()
-                     OR d.name LIKE '/%' AND current_database() ~ substr(d.name, 2))
-      AND EXISTS (SELECT FROM unnest(h.user_name) u (name)
-                  WHERE u.name IN ('all', superuser) OR u.name LIKE '/%' AND superuser ~ substr(u.name, 2)
-                     OR u.name LIKE '+%' AND EXISTS (SELECT FROM pg_roles g WHERE g.rolname = substr(u.name, 2)
-                                                     AND pg_has_role(superuser, g.oid, 'MEMBER')))
-    ORDER BY h.line_number LIMIT 1;
-    IF method IN ('peer', 'trust') THEN
-        RETURN QUERY VALUES ('local login', 'ok', format('line %s of pg_hba.conf lets role "%s" in over the socket (%s)', line, superuser, method),
+    SELECT * INTO own FROM @extschema@.own_login();
+    is_namesake := own.system_user_name = own.rolname;
+    SELECT h.*, @extschema@.hba_place(h.number) AS place, substring(array_to_string(h.options, ' ') FROM 'map=([^ ]+)') AS map INTO rule
+    FROM @extschema@.hba_rules() h
+    WHERE h.number = @extschema@.deciding_hba_rule(own.rolname, own.rolname, current_database(), NULL);
+    IF rule.auth_method = 'trust'
+       OR rule.auth_method = 'peer' AND @extschema@.peer_may_be(own.system_user_name, own.rolname, rule.map)
+       OR rule.auth_method IN ('scram-sha-256', 'md5', 'password') AND own.has_password THEN
+        RETURN QUERY VALUES ('local login', 'ok', format('%s lets role "%s" in over the socket (%s)', rule.place, own.rolname, rule.auth_method),
                      NULL);
     ELSE
-        new_line := format('local %s %s peer', @extschema@.quote_for_hba(current_database()), @extschema@.quote_for_hba(superuser));
         RETURN QUERY VALUES ('local login', 'error',
-                     CASE WHEN line IS NULL THEN format('no line of pg_hba.conf lets role "%s" in over the socket', superuser)
-                          ELSE format('line %s of pg_hba.conf asks role "%s" on the socket for %s', line, superuser, method) END
+                     CASE WHEN rule.number IS NULL THEN format('no line of pg_hba.conf lets role "%s" in over the socket', own.rolname)
+                          WHEN rule.auth_method = 'peer'
+                          THEN format('%s does not let the operating system''s user "%s" be role "%s"', rule.place, own.system_user_name, own.rolname)
+                          ELSE format('%s asks role "%s" on the socket for %s', rule.place, own.rolname, rule.auth_method) END
                      || ': start_worker() opens a session as the server''s own user',
-                     @extschema@.insert_hba_line(new_line, line));
+                     CASE WHEN is_namesake THEN '' ELSE @extschema@.append_ident_line(own.system_user_name, own.rolname) || E'\n' END
+                     || @extschema@.insert_hba_line(
+                            format('local %s %s peer%s', @extschema@.quote_for_hba(current_database()), @extschema@.quote_for_hba(own.rolname),
+                                   CASE WHEN NOT is_namesake THEN ' map=elephant_worker' END),
+                            rule.line, rule.path));
     END IF;
 END
 $$;

@@ -1,4 +1,5 @@
-CREATE FUNCTION @internal@.check_locks(older_than interval DEFAULT '5 seconds') RETURNS SETOF @extschema@.setup_finding
+CREATE FUNCTION @internal@.check_locks(older_than interval DEFAULT '5 seconds', in_catalogs boolean DEFAULT false)
+RETURNS SETOF @extschema@.setup_finding
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -6,16 +7,17 @@ BEGIN
     RETURN QUERY
     WITH own AS MATERIALIZED (
         SELECT l.pid, l.granted, l.mode, c.relname, l.waitstart, l.virtualtransaction,
-               -- What the worker only reads, and what it writes.
+               -- What the worker only reads, and what it writes: tables and sequences.
                l.mode = 'AccessExclusiveLock'
                OR l.mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock')
-                  AND c.relname NOT IN ('job', 'worker_setting') AS is_strong
+                  AND c.relkind IN ('r', 'S') AND c.relname NOT IN ('job', 'worker_setting') AS is_strong
         FROM pg_locks l
-        JOIN pg_database d ON d.oid = l.database AND d.datname = current_database()
-        JOIN pg_class c ON c.oid = l.relation AND c.relkind = 'r'
-        JOIN pg_depend e ON e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e'
-        JOIN pg_extension x ON x.oid = e.refobjid AND x.extname = 'elephant_worker'
-        WHERE l.pid IS DISTINCT FROM pg_backend_pid()),
+        JOIN pg_class c ON c.oid = l.relation
+        WHERE l.database IN (0, (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()))
+          AND (in_catalogs AND c.relnamespace = 'pg_catalog'::regnamespace AND l.mode = 'AccessExclusiveLock'
+               OR EXISTS (SELECT FROM pg_depend e JOIN pg_extension x ON x.oid = e.refobjid AND x.extname = 'elephant_worker'
+                          WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e'))
+          AND l.pid IS DISTINCT FROM pg_backend_pid()),
     described AS (
         SELECT o.pid, o.granted, o.relname, o.is_strong, o.waitstart, a.xact_start, p.gid,
                CASE WHEN o.pid IS NULL THEN format('the prepared transaction %L', p.gid)
@@ -49,7 +51,7 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.check_locks(interval) IS
-    'for check_setup(): whether somebody keeps tables locked that the worker reads or writes, or waits for such a lock, for longer than this';
-REVOKE ALL ON FUNCTION @extschema@.check_locks(interval) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION @extschema@.check_locks(interval) TO job_monitor;
+COMMENT ON FUNCTION @extschema@.check_locks(interval, boolean) IS
+    'for check_setup(): whether somebody keeps tables, views or sequences locked that the worker reads or writes, also those of the system if that is asked for, or waits for such a lock, for longer than this';
+REVOKE ALL ON FUNCTION @extschema@.check_locks(interval, boolean) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.check_locks(interval, boolean) TO job_monitor;

@@ -44,6 +44,8 @@ BEGIN
                   HINT = format('Drop it, the worker makes it again: DROP ROLE %I;', runner);
     END IF;
     IF known.rolpassword IS DISTINCT FROM verifier OR NOT known.rolcanlogin OR known.rolconnlimit IS DISTINCT FROM most
+       OR NOT known.rolinherit OR known.rolsuper OR known.rolcreatedb OR known.rolcreaterole OR known.rolreplication
+       OR known.rolbypassrls
        OR known.rolvaliduntil IS NULL OR known.rolvaliduntil < clock_timestamp() + validity - interval '5 minutes' THEN
         EXECUTE format('ALTER ROLE %I NOSUPERUSER NOCREATEDB NOCREATEROLE INHERIT LOGIN NOREPLICATION NOBYPASSRLS '
                        'CONNECTION LIMIT %s PASSWORD %L VALID UNTIL %L',

@@ -110,6 +110,24 @@ def test_runs_wait_for_a_database_that_has_reached_its_connection_limit(worker: 
         assert worker.ended(worker.value("SELECT run_job(%s)", jobs[0])).state == "succeeded"
 
 
+def test_what_others_leave_of_a_connection_limit(worker: Scheduler) -> None:
+    database = worker.database("o'thers")
+    job = worker.insert("SELECT 1", database, rolname=worker.role())
+    worker.execute("ALTER DATABASE {} CONNECTION LIMIT 2", sql.Identifier(database))
+    with ExitStack() as others:
+        for _ in range(2):
+            others.enter_context(worker.cluster.connect(database))
+        run = worker.value("SELECT run_job(%s)", job)
+        worker.tick()
+        assert not [row for row in worker.log() if row.jl_id == run]
+        row = next(row for row in worker.execute("SELECT * FROM check_connections()") if row.state != "ok")
+        assert f'database "{database}" has CONNECTION LIMIT 2, and others have 2 sessions there' in row.found
+        worker.execute(row.remedy)
+        worker.execute(alternatives(row.remedy)["to allow more"])
+        assert worker.ended(run).state == "succeeded"
+        assert worker.value("SELECT state FROM check_connections()") == "ok"
+
+
 def test_the_connection_limit_of_the_control_database(worker: Scheduler) -> None:
     job = worker.insert("SELECT 1", rolname=worker.role())
     free = every_second(worker, worker.database())
@@ -159,6 +177,21 @@ def test_a_session_of_a_runner_that_was_dropped_takes_no_run(worker: Scheduler) 
             "DROP ROLE {}",
             sql.Identifier(worker.value("SELECT runner_name(oid) FROM pg_roles WHERE rolname = %s", role)),
         )
+
+
+def test_what_was_done_to_a_runner_is_undone(worker: Scheduler) -> None:
+    """As by a script that treats all roles that can log in alike."""
+    worker.configure("session_lifetime = '0', max_idle_sessions = 0")
+    role = worker.role()
+    assert worker.run("SELECT 1", rolname=role).state == "succeeded"
+    runner = worker.value("SELECT runner_name(oid) FROM pg_roles WHERE rolname = %s", role)
+    attributes = """SELECT rolcanlogin, rolconnlimit, rolinherit, rolsuper, rolcreatedb, rolcreaterole, rolreplication,
+        rolbypassrls FROM pg_roles WHERE rolname = {}"""
+    before = worker.execute(attributes, sql.Literal(runner)).fetchone()
+    for change in ("NOLOGIN", "CONNECTION LIMIT 0", "NOINHERIT", "SUPERUSER CREATEDB", "VALID UNTIL '2000-01-01'"):
+        worker.execute("ALTER ROLE {} " + change, sql.Identifier(runner))
+        assert worker.run("SELECT 1", rolname=role).state == "succeeded", change
+        assert worker.execute(attributes, sql.Literal(runner)).fetchone() == before
 
 
 @pytest.mark.parametrize("kind", ["role", "database"])

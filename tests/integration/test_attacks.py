@@ -197,6 +197,7 @@ MISUSE = {
     "worker_condition": ["SELECT * FROM worker_condition()"],
     "socket_directory": ["SELECT socket_directory()"],
     "insert_hba_line": ["SELECT insert_hba_line('host all all all trust', 1)"],
+    "append_ident_line": ["SELECT append_ident_line('mallory', 'postgres')"],
     "sequences_behind": ["SELECT * FROM sequences_behind()"],
     "advance_sequences": ["SELECT advance_sequences()"],
     "free_job_id": ["SELECT free_job_id(1)", "SELECT free_job_id(NULL)"],

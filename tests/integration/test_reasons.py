@@ -125,6 +125,19 @@ def test_ended(scheduler: Scheduler) -> None:
     remedied(scheduler, expected)
 
 
+def test_another_one_is_about_to_begin(scheduler: Scheduler) -> None:
+    scheduler.start()
+    spare = until(lambda: scheduler.value("SELECT spare_pid FROM worker_state"), "the spare")
+    os.kill(spare, signal.SIGSTOP)
+    try:
+        scheduler.value("SELECT pg_terminate_backend(worker_pid(), 60000)")
+        expected = reason(scheduler)
+        assert expected == f"no worker runs yet: process {spare} becomes the worker"
+        remedied(scheduler, expected)
+    finally:
+        os.kill(spare, signal.SIGCONT)
+
+
 def test_paused(scheduler: Scheduler) -> None:
     scheduler.start()
     scheduler.execute("SELECT pause_jobs()")

@@ -21,6 +21,7 @@ from harness.cluster import ROOT, USER, Cluster, Installation
 from harness.remedies import alternatives, mend
 from harness.scheduler import SCHEMA, Scheduler, new_scheduler, with_template
 from harness.waiting import until
+from tests.fake_server import certificate
 
 CHECKS = {
     "locks",
@@ -58,9 +59,9 @@ def shell(tmp_path: Path, scheduler: Scheduler) -> Callable[..., None]:
     sudo = tmp_path / "sudo"
     sudo.write_text('#!/bin/sh\n[ "$1" != -u ] || shift 2\nexec "$@"\n')
     sudo.chmod(0o755)
-    # Files of the system's are written here.
+    # Files of the system's are written here; those of the server, at whose end something is added, where they are.
     tee = tmp_path / "tee"
-    tee.write_text(f'#!/bin/sh\ncat > {tmp_path}/"$(basename "$1")"\n')
+    tee.write_text(f'#!/bin/sh\n[ "$1" != -a ] || exec /usr/bin/tee "$@"\ncat > {tmp_path}/"$(basename "$1")"\n')
     tee.chmod(0o755)
 
     def run(remedy: str, cluster: Cluster = scheduler.cluster) -> None:
@@ -210,7 +211,9 @@ def test_no_launcher(scheduler: Scheduler, shell: Callable[..., None], tmp_path:
 
     def launch() -> bool:
         """As cron does each minute: a launcher does not wait for the row that the worker is writing."""
-        shell(command.replace(r"\%", "%"))
+        arguments = ["/bin/sh", "-ec", command.replace(r"\%", "%")]
+        done = subprocess.run(arguments, env={"PATH": "/nowhere"}, capture_output=True, text=True)
+        assert (done.returncode, done.stdout + done.stderr) == (0, "")
         return bool(finding(scheduler, "launcher").state == "ok")
 
     until(launch, "the launcher to be seen")
@@ -338,9 +341,8 @@ def test_too_few_connections(own: Scheduler) -> None:
     assert finding(own, "connections").state == "ok"
 
 
-@pytest.mark.parametrize("choice", ["run", "disable"])
-def test_what_is_in_the_way_of_jobs(scheduler: Scheduler, choice: str) -> None:
-    """Whoever pastes a remedy whole changes nothing; each statement that it offers does what it is offered for."""
+def test_what_is_in_the_way_of_jobs(scheduler: Scheduler) -> None:
+    """Whoever pastes a remedy whole changes nothing."""
 
     def mend_all() -> None:
         before = scheduler.execute("SELECT * FROM job ORDER BY job_id").fetchall()
@@ -351,9 +353,7 @@ def test_what_is_in_the_way_of_jobs(scheduler: Scheduler, choice: str) -> None:
         assert scheduler.execute("SELECT * FROM job ORDER BY job_id").fetchall() == before
         for row in rows:
             offered = alternatives(row.remedy)
-            disable = offered.pop("to disable them")
-            offered.pop("if it was renamed", None)  # see test_what_is_renamed_under_its_jobs
-            mend(scheduler, disable if choice == "disable" else [*offered.values()][-1])
+            mend(scheduler, offered["to disable them"])
         assert finding(scheduler, "jobs").state == "ok"
 
     gone, closed, full, private = (scheduler.database(name) for name in ("go'ne", 'clo"sed', "full", "private"))
@@ -393,17 +393,93 @@ def test_what_is_in_the_way_of_jobs(scheduler: Scheduler, choice: str) -> None:
     )
     mend_all()
     assert scheduler.value("SELECT count(*) FROM member_job") == 7
-    assert scheduler.value("SELECT bool_and(enabled), bool_or(enabled) FROM member_job") is (choice == "run")
-    scheduler._databases += [gone]
-    scheduler._roles += [dropped]
+    assert scheduler.value("SELECT bool_or(enabled) FROM member_job") is False
 
-    scheduler.execute("UPDATE worker_setting SET connect_as = 'role'")
-    scheduler.execute("DELETE FROM member_job WHERE rolname <> {}", sql.Literal(kept))
-    scheduler.execute("GRANT CONNECT ON DATABASE {} TO {}", sql.Identifier(private), sql.Identifier(kept))
-    scheduler.execute("UPDATE member_job SET enabled = true")
-    assert finding(scheduler, "jobs").found.endswith("is not permitted to log in")
-    mend_all()
-    scheduler.execute("REVOKE CONNECT ON DATABASE {} FROM {}", sql.Identifier(private), sql.Identifier(kept))
+
+# What is done to the role, database, definer or foreign server of a job, by the code of the obstacle that it is.
+CAUSES = {
+    "role": "ALTER ROLE {role} RENAME TO {new}",
+    "other role": "ALTER ROLE {role} RENAME TO {new}; CREATE ROLE {role}",
+    "other database": "ALTER DATABASE {database} RENAME TO {new}; CREATE DATABASE {database}",
+    "other definer": "ALTER ROLE {definer} RENAME TO {new}; CREATE ROLE {definer}; "
+    "GRANT {role}, job_scheduler TO {definer}",
+    "database": "ALTER DATABASE {database} RENAME TO {new}",
+    "closed": "ALTER DATABASE {database} ALLOW_CONNECTIONS false",
+    "full": "ALTER DATABASE {database} CONNECTION LIMIT 0",
+    "broken": "UPDATE pg_database SET datconnlimit = -2 WHERE datname = {database_text}; CREATE DATABASE {new}",
+    "connect": "REVOKE CONNECT ON DATABASE {database} FROM PUBLIC",
+    "server": "ALTER SERVER {server} RENAME TO {new}",
+    "usage": "REVOKE USAGE ON FOREIGN SERVER {server} FROM {role}",
+    "mapping": "DROP USER MAPPING FOR {role} SERVER {server}",
+    "option": "ALTER SERVER {server} OPTIONS (ADD sslcert '/etc/x'); ALTER SERVER {server} OWNER TO {definer}",
+    "password": "ALTER USER MAPPING FOR {role} SERVER {server} OPTIONS (DROP password)",
+    "login": "UPDATE worker_setting SET connect_as = 'role'; ALTER ROLE {role} NOLOGIN",
+    "full role": "UPDATE worker_setting SET connect_as = 'role'; ALTER ROLE {role} CONNECTION LIMIT 0",
+    "definer": "ALTER ROLE {definer} RENAME TO {new}",
+    "scheduler": "REVOKE job_scheduler FROM {definer}",
+    "member": "REVOKE {role} FROM {definer}",
+}
+ON_SERVERS = {"server", "usage", "mapping", "option", "password"}
+OF_DEFINERS = {"other definer", "definer", "scheduler", "member"}
+# What has to be done before, or once one has seen what it is about.
+BEFORE = {"once nothing refers to it": "UPDATE member_job SET datname = {new_text}"}
+AFTERWARDS = {"to see its options": "ALTER SERVER {server} OPTIONS (DROP sslcert)"}
+
+
+def test_each_way_out_of_an_obstacle(scheduler: Scheduler) -> None:
+    """Each statement that a remedy offers, but to disable the jobs, is executed in the state that it is for."""
+    codes = "SELECT array_agg(obstacle) FROM describe_obstacles('a', 'b', 'c', 'd')"
+    assert set(scheduler.value(codes)) == set(CAUSES)
+    scheduler.execute("CREATE EXTENSION postgres_fdw SCHEMA public")
+    scheduler.execute("GRANT USAGE ON FOREIGN DATA WRAPPER postgres_fdw TO PUBLIC")
+    obstacles = "SELECT array_agg(obstacle) FROM job_for_worker WHERE obstacle IS NOT NULL"
+    for code, causes in CAUSES.items():
+        number, offered = 0, ["unknown"]
+        while number < len(offered):
+            role, definer = scheduler.role("ro'le", scheduler=False), scheduler.role("definer")
+            is_about_a_database = "DATABASE" in causes
+            database = scheduler.database('data"base') if is_about_a_database else scheduler.dbname
+            new = f"{role} then"
+            given = {"role": role, "definer": definer, "database": database, "server": f"{role}'s", "new": new}
+            names = {name: sql.Identifier(value) for name, value in given.items()}
+            texts = {f"{name}_text": sql.Literal(value) for name, value in given.items()}
+
+            def execute(statements: str, parts: dict[str, sql.Composable] = {**names, **texts}) -> None:  # noqa: B006
+                for statement in filter(None, statements.split("; ")):
+                    scheduler.admin.execute(sql.SQL(statement).format(**parts))  # type: ignore[arg-type]
+
+            execute("GRANT {role} TO {definer}")
+            if code in ON_SERVERS:
+                execute(
+                    "CREATE SERVER {server} FOREIGN DATA WRAPPER postgres_fdw; GRANT USAGE ON FOREIGN SERVER {server}"
+                    " TO {role}; CREATE USER MAPPING FOR {role} SERVER {server} OPTIONS (user 'x', password 'x')"
+                )
+            with closing(scheduler.connect_as(definer) if code in OF_DEFINERS else scheduler.connect()) as session:
+                session.execute(
+                    "SELECT insert_job('SELECT 1', %s, rolname => %s, server => %s)",
+                    (database, role, given["server"] if code in ON_SERVERS else None),
+                )
+            assert scheduler.value(obstacles) is None
+            execute(causes)
+            scheduler._roles.append(new)
+            scheduler._databases.append(new)
+            assert scheduler.value(obstacles) == [code]
+            (row,) = scheduler.execute("SELECT * FROM check_jobs()").fetchall()
+            assert row.state == "error"
+            ways = alternatives(row.remedy)
+            offered = [way for way in ways if way != "to disable them"]
+            assert len(ways) == len(offered) + 1
+            way = offered[number]
+            # Words in place of which somebody writes others.
+            statement = re.sub("(user|password) '…'", r"\1 'x'", ways[way]).replace("'…'", sql.quote(new))
+            execute(BEFORE.get(way, ""))
+            mend(scheduler, statement)
+            execute(AFTERWARDS.get(way, ""))
+            assert scheduler.value(obstacles) is None, (code, way)
+            assert scheduler.value("SELECT state FROM check_jobs()") == "ok"
+            scheduler.execute("DELETE FROM member_job")
+            scheduler.execute("UPDATE worker_setting SET connect_as = 'runner'")
+            number += 1
 
 
 def test_no_remedy_gives_back_what_was_revoked(scheduler: Scheduler) -> None:
@@ -506,8 +582,8 @@ def test_pg_hba_is_read_as_the_server_reads_it(own: Scheduler, shell: Callable[.
             lambda: own.value("SELECT pg_conf_load_time() > (pg_stat_file(current_setting('hba_file'))).modification")
         )
         run = own.ended(own.value("SELECT run_job(%s)", job))
-        line = own.value("SELECT runner_hba_line('app', 'shop', '127.0.0.1')")
-        method = own.value("SELECT auth_method FROM pg_hba_file_rules WHERE line_number = %s", line)
+        rule = own.value("SELECT runner_hba_rule('app', 'shop', '127.0.0.1')")
+        method = own.value("SELECT auth_method FROM hba_rules() WHERE number = %s", rule)
         lets_in = method in ("scram-sha-256", "md5", "trust")
         assert (run.state == "succeeded", lets_in) == (expected, expected), (lines, run, method)
         rows = own.execute("SELECT * FROM check_authentication()").fetchall()
@@ -606,6 +682,101 @@ def test_the_socket_lets_the_server_s_own_user_in(
     own.start()
     assert own.run("SELECT 1").state == "succeeded"
     own.stop()
+
+
+def starts(scheduler: Scheduler, shell: Callable[..., None], expected: str) -> None:
+    """The worker starts once the remedy for what is found has been executed; without a word of it, at once."""
+    row = check(scheduler, "local login")
+    assert (row.state, row.found[: len(expected)]) == ("error" if expected else "ok", expected)
+    if expected:
+        with pytest.raises(psycopg.errors.SqlclientUnableToEstablishSqlconnection):
+            scheduler.start()
+        shell(row.remedy, scheduler.cluster)
+        until(lambda: is_read(scheduler), "the server to read its files")
+        assert check(scheduler, "local login").state == "ok"
+    scheduler.start()
+    until(lambda: scheduler.value("SELECT spare_pid FROM worker_state"), "the spare")
+    scheduler.stop()
+
+
+def test_a_superuser_is_a_member_of_what_it_was_granted(own: Scheduler, shell: Callable[..., None]) -> None:
+    own.execute("CREATE ROLE dba")
+    set_rules(own, f"local all +dba reject\nlocal all all peer\n{PASSWORDS}")
+    starts(own, shell, "")
+    own.execute("GRANT dba TO {}", sql.Identifier(USER))
+    starts(own, shell, "line 1 of pg_hba.conf asks role")
+
+
+def test_a_superuser_of_another_name(own: Scheduler, shell: Callable[..., None]) -> None:
+    """Than that of the operating system's user, whom the method peer lets in as the role of the same name alone."""
+    set_rules(own, f"local all all peer\n{PASSWORDS}")
+    boss = own.role("boss", "SUPERUSER LOGIN")
+    own.connect_as(boss).execute(sql.SQL('ALTER ROLE {} RENAME TO "o\'ld boss"').format(sql.Identifier(USER)))
+    starts(own, shell, f'line 1 of pg_hba.conf does not let the operating system\'s user "{USER}" be role "o\'ld boss"')
+    user, command = check(own, "launcher").remedy.splitlines()[1].removeprefix("* * * * * ").split(" ", 1)
+    assert user == USER
+    shell(command.replace(r"\%", "%"), own.cluster)
+    assert check(own, "launcher").state == "ok"
+    # A map that lets it in is understood, and one that does not is left alone.
+    ident = Path(own.value("SHOW ident_file"))
+    for line, lets_in in ((r"/^(.*)$ \1", False), ('/^.*$ "o\'ld boss"', True), (f"{USER} nobody", False)):
+        ident.write_text(f"ours {line}\n")
+        set_rules(own, f"local all all peer map=ours\n{PASSWORDS}")
+        assert check(own, "local login").state == ("ok" if lets_in else "error")
+    starts(own, shell, "line 1 of pg_hba.conf does not let")
+
+
+def test_a_file_has_the_password(
+    own_cluster: Callable[..., Cluster], shell: Callable[..., None], tmp_path: Path
+) -> None:
+    scheduler = new_scheduler(own_cluster(environment={"HOME": str(tmp_path)}))
+    scheduler.execute("ALTER ROLE {} PASSWORD 'x'", sql.Identifier(USER))
+    passwords = tmp_path / ".pgpass"
+    passwords.write_text(f"*:*:*:{USER}:x\n")
+    passwords.chmod(0o600)
+    set_rules(scheduler, f"local all all scram-sha-256\n{PASSWORDS}")
+    starts(scheduler, shell, "")
+    passwords.unlink()
+    starts(scheduler, shell, "line 1 of pg_hba.conf asks role")
+    scheduler.admin.close()
+
+
+def test_files_that_pg_hba_conf_includes(own: Scheduler, shell: Callable[..., None]) -> None:
+    """Whose lines have numbers of their own: since PostgreSQL 16."""
+    hba = Path(own.value("SHOW hba_file"))
+    lines = f"\n\nlocal all all reject\n{PASSWORDS.replace('scram-sha-256', 'reject')}"
+    if own.admin.info.server_version >= 160000:
+        hba.with_name("ours.conf").write_text(lines)
+        lines = "\ninclude ours.conf\n"
+    set_rules(own, f"{lines}local all all peer\n{PASSWORDS}")
+    file = "ours" if "include" in lines else "pg_hba"
+    job = own.insert("SELECT 1")
+    row = check(own, "authentication")
+    assert (row.state, row.found[:20]) == ("error", f"line 4 of {file}.conf asks"[:20])
+    shell(row.remedy, own.cluster)
+    starts(own, shell, f"line 3 of {file}.conf asks role")
+    own.start()
+    assert own.ended(own.value("SELECT run_job(%s)", job)).state == "succeeded"
+    assert check(own, "authentication").state == "ok"
+    own.stop()
+
+
+def test_a_line_that_asks_for_a_certificate(
+    own_cluster: Callable[..., Cluster], shell: Callable[..., None], tmp_path: Path
+) -> None:
+    files = {"ssl_cert_file": certificate(tmp_path), "ssl_key_file": tmp_path / "server.pem"}
+    cluster = own_cluster(ssl="on", ssl_ca_file=str(tmp_path / "server.pem"), **{n: str(f) for n, f in files.items()})
+    scheduler = new_scheduler(cluster)
+    set_rules(scheduler, "local all all peer\nhostssl all all 127.0.0.1/32 scram-sha-256 clientcert=verify-ca\n")
+    scheduler.start()
+    assert scheduler.run("SELECT 1").state == "failed"
+    row = check(scheduler, "authentication")
+    assert (row.state, "asks the sessions of runs from 127.0.0.1 for a certificate" in row.found) == ("error", True)
+    shell(row.remedy, cluster)
+    until(lambda: check(scheduler, "authentication").state == "ok", "the server to read its file")
+    assert scheduler.run("SELECT 1").state == "succeeded"
+    scheduler.stop()
+    scheduler.admin.close()
 
 
 class OverTcp(Cluster):
@@ -745,6 +916,37 @@ def test_a_lock_that_somebody_waits_for(scheduler: Scheduler) -> None:
         assert scheduler.execute(waiting).fetchall() == []
 
 
+@pytest.mark.parametrize(
+    ("statement", "relation"),
+    [
+        ("ALTER VIEW job_for_worker SET (security_barrier = false)", "job_for_worker"),
+        ("ALTER VIEW all_job SET (security_barrier = false)", "all_job"),
+        ("ALTER SEQUENCE worker_inbox_request_id_seq CACHE 1", "worker_inbox_request_id_seq"),
+        ("LOCK TABLE pg_auth_members", "pg_auth_members"),
+    ],
+)
+def test_what_else_can_be_locked(own: Scheduler, statement: str, relation: str) -> None:
+    """By a transaction that has just begun: nothing is said to be well that was not looked at."""
+    own.start()
+    job = own.insert("SELECT 1", schedule="1 second")
+    until(lambda: own.successes(job), "a run")
+    with closing(own.connect()) as blocker:
+        blocker.execute("BEGIN")
+        blocker.execute(statement)
+        found = "SELECT * FROM check_locks('0', true) WHERE state <> 'ok'"
+        asked = "SELECT * FROM check_setup()" if "SEQUENCE" not in statement else found
+        (row,) = own.execute(asked).fetchall()
+        assert row.check_name == "locks"
+        assert row.state == "error"
+        assert f"process {blocker.info.backend_pid} " in row.found
+        assert f"keeps {relation} locked" in row.found
+        mend(own, row.remedy)
+    assert check(own, "locks").state == "ok"
+    seen = own.successes(job)
+    until(lambda: own.successes(job) > seen, "the job to go on")
+    own.stop()
+
+
 def refused(session: psycopg.Connection[Any], statement: str) -> None:
     with pytest.raises(psycopg.errors.QueryCanceled):
         session.execute(statement)
@@ -753,14 +955,21 @@ def refused(session: psycopg.Connection[Any], statement: str) -> None:
 def test_a_prepared_transaction_that_keeps_a_table_locked(own_cluster: Callable[..., Cluster]) -> None:
     scheduler = new_scheduler(own_cluster(max_prepared_transactions="2"))
     scheduler.start()
-    with closing(scheduler.connect()) as session:
-        session.execute("BEGIN; LOCK TABLE job_log; PREPARE TRANSACTION 'it''s open'")
-    row = finding(scheduler, "locks")
-    assert (row.state, row.found[:39]) == ("error", "the prepared transaction 'it''s open' k")
-    mend(scheduler, row.remedy)
-    assert finding(scheduler, "locks").state == "error"
-    mend(scheduler, alternatives(row.remedy)["or"])
-    assert finding(scheduler, "locks").state == "ok"
+
+    def prepare() -> None:
+        with closing(scheduler.connect()) as session:
+            session.execute("BEGIN; LOCK TABLE job_log; PREPARE TRANSACTION 'it''s open'")
+
+    prepare()
+    for way in ("or", "its application knows which"):
+        row = finding(scheduler, "locks")
+        assert (row.state, row.found[:39]) == ("error", "the prepared transaction 'it''s open' k")
+        mend(scheduler, row.remedy)
+        assert finding(scheduler, "locks").state == "error"
+        mend(scheduler, alternatives(row.remedy)[way])
+        assert finding(scheduler, "locks").state == "ok"
+        if way == "or":
+            prepare()
     scheduler.stop()
     scheduler.admin.close()
 
@@ -837,6 +1046,7 @@ TESTED = {
         "the worker (process %s) was told to stop": "test_a_worker_that_was_stopped",
         'role "%s", which owns the extension, is not': "test_the_owner_is_not_a_superuser_any_more",
         "no worker runs": "test_a_worker_of_another_place",
+        "no worker runs yet": "test_another_one_is_about_to_begin",
         "no worker runs: the jobs of this database are a copy": "test_a_copy_of_the_database",
         "the worker (process %s) waits since %s for a synchronous": "test_a_synchronous_standby_that_is_missing",
         "the worker (process %s) is of an earlier version": "test_long_runs_are_told",
@@ -860,18 +1070,20 @@ TESTED = {
     "logins": {
         "this role may not see pg_hba.conf": "test_who_may_check_the_setup",
         "no line of pg_hba.conf lets the sessions": "test_pg_hba_is_read_as_the_server_reads_it",
-        "line %s of pg_hba.conf asks the sessions": "test_pg_hba_is_read_as_the_server_reads_it",
+        "%s asks the sessions": "test_pg_hba_is_read_as_the_server_reads_it",
         "unix_socket_directories is empty": "test_where_the_socket_is",
         "no line of pg_hba.conf lets role": "test_the_socket_lets_the_server_s_own_user_in",
-        "line %s of pg_hba.conf asks role": "test_the_socket_lets_the_server_s_own_user_in",
+        "%s asks role": "test_the_socket_lets_the_server_s_own_user_in",
+        "%s does not let the operating system": "test_a_superuser_of_another_name",
         'role "%s" is not what it should be': "test_runners",
         'role "%s" was made by a worker': "test_runners_out_of_a_dump_of_roles",
     },
     "the rest": {
         "runs connect over the socket": "test_the_server_does_not_listen",
         "the server has %s connections": "test_too_few_connections",
-        'database "%s" has CONNECTION LIMIT': "test_the_connection_limit_of_the_control_database",
-        '%s %s of role "%s" in database': "test_what_is_in_the_way_of_jobs",
+        'database "%s" has CONNECTION LIMIT %s, of': "test_the_connection_limit_of_the_control_database",
+        'database "%s" has CONNECTION LIMIT %s, and': "test_what_others_leave_of_a_connection_limit",
+        '%s %s of role "%s" in database': "test_each_way_out_of_an_obstacle",
         'jobs in database "%s" wait': "test_what_is_due_waits_for_a_database_that_is_closed",
         'role "%s" has been dropped': "test_a_role_of_the_extension_that_was_dropped",
         'role "%s" was %s: views': "test_a_role_of_the_extension_that_was_renamed",
@@ -905,4 +1117,4 @@ def test_every_remedy_is_tested() -> None:
         assert any(sentence.startswith(begin) for sentence in found), begin
         body = re.search(rf"^def {test}\(.*?(?=^(?:def |@|class |# ---)|\Z)", tested, re.DOTALL | re.MULTILINE)
         assert body is not None, test
-        assert re.search(r"remedy|shell\(", body[0]), test
+        assert re.search(r"remedy|remedied\(|shell\(", body[0]), test

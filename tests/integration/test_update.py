@@ -14,6 +14,7 @@ import pytest
 from psycopg import sql
 
 from harness.cluster import ROOT, Cluster
+from harness.remedies import alternatives, mend
 from harness.scheduler import SCHEMA, Scheduler
 from harness.settings import settable
 from harness.waiting import until
@@ -239,9 +240,14 @@ def test_long_runs_are_told(database: Callable[..., Scheduler]) -> None:
     """The worker of 1.0.0 is replaced once its runs have ended: the update says which ones take long."""
     scheduler = database(ORIGIN)
     before = scheduler.start()
-    run = scheduler.value("SELECT run_job(%s)", scheduler.insert("SELECT pg_sleep(600)"))
-    until(lambda: scheduler.value("SELECT state FROM job_log WHERE jl_id = %s", run))
-    scheduler.execute("UPDATE job_log SET scheduled_at = scheduled_at - interval '1 minute'")
+    jobs = [scheduler.insert("SELECT pg_sleep(600)") for _ in range(2)]
+    run, short = [scheduler.value("SELECT run_job(%s)", job) for job in jobs]
+    active = "SELECT count(*) FROM job_log WHERE state = 'running'"
+    until(lambda: scheduler.value(active) == 2, "the runs")
+    scheduler.execute(
+        "UPDATE job_log SET scheduled_at = now() + CASE jl_id WHEN {} THEN '-1 minute' ELSE '1 hour' END::interval",
+        sql.Literal(run),
+    )
     told = []
     scheduler.admin.add_notice_handler(lambda said: told.append((said.message_primary, said.message_hint or "")))
     scheduler.execute(UPDATE)
@@ -250,8 +256,11 @@ def test_long_runs_are_told(database: Callable[..., Scheduler]) -> None:
     (found,) = scheduler.execute("SELECT * FROM check_setup() WHERE check_name = 'worker'").fetchall()
     assert (found.state, found.found) == ("warning", scheduler.value("SELECT reason FROM worker_status"))
     assert found.found.startswith(f"the worker (process {before}) is of an earlier version and starts nothing: ")
-    assert "restart_worker()" in found.remedy
     scheduler.execute(hint.partition(": ")[2].encode())
     assert scheduler.ended(run).state == "cancelled"
+    mend(scheduler, found.remedy)
+    assert scheduler.value("SELECT worker_pid()") == before
+    scheduler.execute(alternatives(found.remedy)["to cancel the runs that it waits for"])
+    assert scheduler.ended(short).state == "cancelled"
     until(lambda: scheduler.value("SELECT pid FROM worker_status") not in (before, None), "the new worker")
     until(lambda: scheduler.value("SELECT reason IS NULL FROM worker_status"), "all to be well")

@@ -19,6 +19,14 @@ def is_alive() -> bool:
     return os.getppid() == PID
 
 
+def program_directory() -> str | None:
+    """The directory of the server's programs; None where the system does not tell."""
+    try:
+        return os.path.dirname(os.readlink(f"/proc/{PID}/exe"))
+    except OSError:
+        return None
+
+
 def exit_if_dead() -> None:
     """End this process at once where its postmaster is gone, with no word to anybody and nothing committed.
 

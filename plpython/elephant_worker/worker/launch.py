@@ -14,6 +14,7 @@ from ..connection.login import Login
 from ..connection.passfile import find_password
 from ..database.spi import INTERNAL, in_schemas
 from ..errors import UserError
+from ..system import postmaster
 from .logins import own_address
 
 # How long a worker may take to begin its work.
@@ -146,6 +147,20 @@ def own_session(plpy: Any, **parameters: str) -> Connection:
         raise _no_session(parameters["user"], error) from None
 
 
+def own_login(plpy: Any) -> dict[str, object]:
+    """The function `own_login`."""
+    try:
+        password = find_password(_session(plpy))
+    except UserError:
+        password = ""  # it listens nowhere
+    return {
+        "rolname": _superuser(plpy),
+        "system_user_name": _system_user(),
+        "has_password": bool(password),
+        "program_directory": postmaster.program_directory(),
+    }
+
+
 def _no_session(user: str, error: OperationalError) -> UserError:
     return UserError(
         "the worker could not be given a session",
@@ -161,8 +176,6 @@ def _session(plpy: Any) -> dict[str, str]:
     """How to open a session in this database, as the server's own user."""
     plan = plpy.prepare(
         """SELECT convert_to(current_database()::text, getdatabaseencoding()) AS dbname,
-               (SELECT r.rolname FROM pg_extension e JOIN pg_roles r ON r.oid = e.extowner
-                WHERE e.extname = 'elephant_worker') AS owner,
                ARRAY(SELECT n FROM unnest($1) n WHERE current_setting(n, true) IS NOT NULL) AS known""",
         ["text[]"],
     )
@@ -170,7 +183,7 @@ def _session(plpy: Any) -> dict[str, str]:
     return {
         **own_address(prefer_path=True),
         "dbname": row["dbname"].decode(errors="surrogateescape"),
-        "user": _superuser(plpy, row["owner"]),
+        "user": _superuser(plpy),
         "application_name": STARTING_NAME,
         "client_encoding": "UTF8",
         # Whatever the server, the database and the role are set to; moments are read in sessions of any DateStyle.
@@ -187,13 +200,15 @@ def _system_user() -> str:
     return pwd.getpwuid(os.geteuid()).pw_name
 
 
-def _superuser(plpy: Any, owner: str) -> str:
+def _superuser(plpy: Any) -> str:
     """The role that the operating system's user of the server may be: its namesake, else the extension's owner."""
-    user = _system_user()
-    found = _rows(
-        plpy, "SELECT FROM pg_roles r WHERE r.rolname = $1 AND r.rolsuper AND r.rolcanlogin", ["text"], [user]
-    )
-    return user if len(found) else owner
+    query = """SELECT r.rolname FROM pg_roles r
+        LEFT JOIN pg_extension e ON e.extowner = r.oid AND e.extname = 'elephant_worker'
+        WHERE r.rolname = $1 AND r.rolsuper AND r.rolcanlogin OR e.oid IS NOT NULL
+        ORDER BY r.rolname = $1 AND r.rolsuper AND r.rolcanlogin DESC LIMIT 1"""
+    (row,) = _rows(plpy, query, ["name"], [_system_user()])
+    rolname: str = row["rolname"]
+    return rolname
 
 
 def _launch_in_background(plpy: Any, statement: str, launch: str, detach: str) -> int:
