@@ -15,6 +15,12 @@ DECLARE
     number bigint;
     run bigint;
 BEGIN
+    IF num_nulls(run_once.command, run_once.datname, run_once.rolname) > 0 THEN
+        RAISE EXCEPTION 'command, datname and rolname of run_once() cannot be NULL'
+            USING ERRCODE = 'null_value_not_allowed',
+                  DETAIL = 'These can be NULL: settings, parameters, server.',
+                  HINT = 'Give one or more SQL statements, and leave the other two out for the current database and role.';
+    END IF;
     INSERT INTO @extschema@.member_once_job (job_command, datname, rolname, job_timeout, settings, parameters, server)
     VALUES (run_once.command, run_once.datname, run_once.rolname, run_once.job_timeout, run_once.settings,
             run_once.parameters, run_once.server)

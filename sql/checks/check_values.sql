@@ -14,9 +14,20 @@ BEGIN
             USING ERRCODE = 'null_value_not_allowed', COLUMN = missing,
                   DETAIL = format('These can be NULL: %s.', array_to_string(ARRAY[
                       @optional attributes: '{name}'{,}@], ', ')),
-                  HINT = 'Give a value, or leave it out to use its default.';
+                  HINT = CASE missing
+                      WHEN 'job_command' THEN 'Give one or more SQL statements.'
+                      WHEN 'datname' THEN 'Name a database; current_catalog is this one.'
+                      ELSE 'Give a value, or leave it out to use its default.' END;
     END IF;
     error := CASE
+        WHEN definition.job_command ~ '^[[:space:]]*$' THEN ARRAY[
+            'job_command cannot be empty',
+            'There is nothing to run.',
+            'Give one or more SQL statements.']
+        WHEN definition.on_failure_command ~ '^[[:space:]]*$' THEN ARRAY[
+            'on_failure_command cannot be empty',
+            'There is nothing to run.',
+            'Give one or more SQL statements, or NULL to run nothing after a failure.']
         WHEN extract(epoch FROM definition.job_timeout) <= 0 OR definition.job_timeout > too_long THEN ARRAY[
             format('job_timeout cannot be %s', definition.job_timeout),
             'It is how long a run may take before it is cancelled: longer than 0, and at most 1000 years.',

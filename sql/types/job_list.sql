@@ -39,7 +39,7 @@ CREATE TYPE @extschema@.job_list (
     COLLATABLE = true
 );
 COMMENT ON TYPE @extschema@.job_list IS
-    'jobs as a parameter: an array of numbers, or names, or both; or the name of one';
+    'jobs as a parameter: an array of numbers, or names, or both; or the number or name of one';
 
 CREATE FUNCTION @internal@.find_jobs(jobs @extschema@.job_list) RETURNS bigint[]
 LANGUAGE plpgsql STABLE STRICT SECURITY INVOKER
@@ -66,6 +66,9 @@ BEGIN
         CREATE CAST (bigint[] AS @extschema@.job_list) WITH INOUT AS IMPLICIT;
         CREATE CAST (integer[] AS @extschema@.job_list) WITH INOUT AS IMPLICIT;
         CREATE CAST (smallint[] AS @extschema@.job_list) WITH INOUT AS IMPLICIT;
+        CREATE CAST (bigint AS @extschema@.job_list) WITH INOUT AS IMPLICIT;
+        CREATE CAST (integer AS @extschema@.job_list) WITH INOUT AS IMPLICIT;
+        CREATE CAST (smallint AS @extschema@.job_list) WITH INOUT AS IMPLICIT;
         CREATE CAST (@extschema@.job_list AS text) WITHOUT FUNCTION;
         CREATE CAST (@extschema@.job_list AS bigint[]) WITH FUNCTION @extschema@.find_jobs(@extschema@.job_list)
             AS ASSIGNMENT;
@@ -80,5 +83,8 @@ COMMENT ON CAST (varchar[] AS @extschema@.job_list) IS 'names of jobs, or number
 COMMENT ON CAST (bigint[] AS @extschema@.job_list) IS 'numbers of jobs';
 COMMENT ON CAST (integer[] AS @extschema@.job_list) IS 'numbers of jobs';
 COMMENT ON CAST (smallint[] AS @extschema@.job_list) IS 'numbers of jobs';
+COMMENT ON CAST (bigint AS @extschema@.job_list) IS 'the number of a job';
+COMMENT ON CAST (integer AS @extschema@.job_list) IS 'the number of a job';
+COMMENT ON CAST (smallint AS @extschema@.job_list) IS 'the number of a job';
 COMMENT ON CAST (@extschema@.job_list AS text) IS 'jobs as they were given';
 COMMENT ON CAST (@extschema@.job_list AS bigint[]) IS 'the numbers of the jobs';

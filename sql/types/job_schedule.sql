@@ -127,6 +127,8 @@ BEGIN
         CREATE CAST (timestamp AS @extschema@.job_schedule) WITH FUNCTION @extschema@.as_schedule(timestamp) AS IMPLICIT;
         CREATE CAST (date AS @extschema@.job_schedule) WITH FUNCTION @extschema@.as_schedule(date) AS IMPLICIT;
         CREATE CAST (interval AS @extschema@.job_schedule) WITH FUNCTION @extschema@.as_schedule(interval) AS IMPLICIT;
+        CREATE CAST (integer AS @extschema@.job_schedule) WITH INOUT AS IMPLICIT;
+        CREATE CAST (time AS @extschema@.job_schedule) WITH INOUT AS IMPLICIT;
     END IF;
 END
 $$;
@@ -140,3 +142,5 @@ COMMENT ON CAST (timestamptz AS @extschema@.job_schedule) IS 'a schedule that is
 COMMENT ON CAST (timestamp AS @extschema@.job_schedule) IS 'a schedule that is due once, at this time in the time zone of the job';
 COMMENT ON CAST (date AS @extschema@.job_schedule) IS 'a schedule that is due once, when this day begins in the time zone of the job';
 COMMENT ON CAST (interval AS @extschema@.job_schedule) IS 'a schedule that is due again and again, from start to start';
+COMMENT ON CAST (integer AS @extschema@.job_schedule) IS 'not a schedule: the error says which unit is missing';
+COMMENT ON CAST (time AS @extschema@.job_schedule) IS 'not a schedule: the error says how to write a time of day';

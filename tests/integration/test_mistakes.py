@@ -84,6 +84,7 @@ def test_a_command_without_a_statement(scheduler: Scheduler, command: str) -> No
     session = scheduler.connect_as(scheduler.role())
     session.execute("SELECT insert_job('SELECT 1', current_catalog, job_name => 'kept')")
     comments = ": it has only comments and semicolons" if command.strip() else ""
+    asked_for = "command" if comments else "job_command"
     for attribute, call in (
         ("job_command", "SELECT insert_job(%s, current_catalog)"),
         ("job_command", "SELECT define_job('kept', %s)"),
@@ -91,7 +92,7 @@ def test_a_command_without_a_statement(scheduler: Scheduler, command: str) -> No
         ("job_command", "INSERT INTO my_job (job_command) VALUES (%s)"),
         ("job_command", "UPDATE my_job SET job_command = %s"),
         ("on_failure_command", "UPDATE my_job SET on_failure_command = %s"),
-        ("command", "SELECT run_once(%s)"),
+        (asked_for, "SELECT run_once(%s)"),
     ):
         with pytest.raises(psycopg.errors.InvalidParameterValue) as raised:
             session.execute(call, (command,))
@@ -102,9 +103,37 @@ def test_a_command_without_a_statement(scheduler: Scheduler, command: str) -> No
     # Version 1.0.0 took comments, and jobs that have such a command can be restored and changed.
     with scheduler.admin.transaction():
         scheduler.execute("SET LOCAL session_replication_role = replica")
-        scheduler.execute("UPDATE job SET job_command = {}", sql.Literal(command))
+        scheduler.execute("UPDATE job SET job_command = {}", sql.Literal(command if comments else ";"))
     session.execute("SELECT update_job('kept', enabled => false)")
     session.execute("SELECT update_job('kept', job_command => '-- a' || chr(10) || 'VACUUM')")
+
+
+@pytest.mark.parametrize(
+    ("call", "sqlstate", "hint"),
+    [
+        ("insert_job(NULL, current_catalog)", "22004", "Give one or more SQL statements."),
+        ("insert_job('SELECT 1', NULL)", "22004", "Name a database; current_catalog is this one."),
+        ("insert_job('SELECT 1', current_catalog, 60)", "22023", "60 seconds"),
+        ("insert_job('SELECT 1', current_catalog, time '04:30')", "22023", "30 4 * * *"),
+        ("next_runs(300)", "22023", "300 seconds"),
+        ("run_once(NULL)", "22004", "Give one or more SQL statements"),
+        ("run_once('VACUUM', NULL)", "22004", "leave the other two out"),
+        ("run_once('VACUUM', rolname => NULL)", "22004", "leave the other two out"),
+    ],
+)
+def test_the_hint_can_be_followed(scheduler: Scheduler, call: str, sqlstate: str, hint: str) -> None:
+    with pytest.raises(psycopg.Error) as raised:
+        scheduler.execute(f"SELECT {call}")
+    assert raised.value.sqlstate == sqlstate
+    assert hint in (raised.value.diag.message_hint or "")
+
+
+def test_one_job_to_run_after(scheduler: Scheduler) -> None:
+    """By its number, of whatever type that is, or by its name."""
+    first = scheduler.insert("SELECT 1", job_name="first")
+    for given in (f"{first}", f"{first}::bigint", f"{first}::smallint", f"ARRAY[{first}]", "'first'", f"'{first}'"):
+        call = f"SELECT run_after FROM insert_job('SELECT 1', current_catalog, run_after => {given})"
+        assert scheduler.value(call) == [first]
 
 
 def test_names_in_another_case(scheduler: Scheduler) -> None:

@@ -22,7 +22,7 @@ def check(plpy: Any, attribute: str, command: str, on_this_server: bool) -> dict
     Another server may know other SQL.
     """
     if not has_statement(command):
-        return empty(attribute, command)
+        return empty(attribute)
     mistake = syntax_error(plpy, command) if on_this_server else None
     if mistake is not None:
         message, detail = mistake
@@ -39,13 +39,13 @@ def check(plpy: Any, attribute: str, command: str, on_this_server: bool) -> dict
     return None
 
 
-def empty(attribute: str, command: str) -> dict[str, str | None]:
+def empty(attribute: str) -> dict[str, str | None]:
     """The error for a command without a statement."""
     from ..errors import UserError
 
     return UserError(
         f"{attribute} cannot be empty",
-        "There is nothing to run" + (": it has only comments and semicolons." if command.strip() else "."),
+        "There is nothing to run: it has only comments and semicolons.",
         "Give one or more SQL statements"
         + (", or NULL to run nothing after a failure." if attribute == "on_failure_command" else "."),
     ).as_row()
@@ -54,11 +54,11 @@ def empty(attribute: str, command: str) -> dict[str, str | None]:
 def has_statement(command: str) -> bool:
     """Whether there is more in a command than blanks, semicolons and comments.
 
-    >>> [has_statement(command) for command in ("", " ; -- later", "/* a /* b */ c */;", "-- now\\nVACUUM")]
+    >>> [has_statement(command) for command in (";", " ; -- later", "/* a /* b */ c */;", "-- now\\nVACUUM")]
     [False, False, False, True]
     """
     text = command.strip()
-    if text[:1] not in ("", ";", "-", "/"):
+    if text[:1] not in (";", "-", "/"):
         return True
     import re
 

@@ -8,7 +8,7 @@ True
 
 from __future__ import annotations
 
-from .entries import FIVE, HOUR, MINUTE, SECOND, SIX, Calendar, Field
+from .entries import FIVE, HOUR, MINUTE, SECOND, SIX, WEEKDAY, Calendar, Field
 from .parser import bare_line, entry_texts, field_values, parse
 
 PLURALS = {"second": "seconds", "minute": "minutes", "hour": "hours"}
@@ -49,7 +49,7 @@ def _about_step(line: str, field: Field, member: str) -> Doubt | None:
         return None
     values = list(field_values(field, member))
     unit = PLURALS.get(field.name)
-    every = f"For every {step} {unit} write {step} {unit}." if unit else "Write single values, as in 1,15."
+    every = f"For every {step} {unit} write {step} {unit}." if unit else "Write single values, as in 1,5."
     if len(values) == 1 and int(step) > 1:
         return Doubt(line, f'Field {field.name}: "{member}" is {values[0]} and nothing else.', every)
     if span == "*" and field in (SECOND, MINUTE, HOUR) and (field.high + 1) % int(step):
@@ -62,7 +62,12 @@ def _about_step(line: str, field: Field, member: str) -> Doubt | None:
 def _about_order(line: str, parts: list[str]) -> Doubt | None:
     """Six fields that others read with the seconds last (croniter), or without the last one (pg_cron)."""
     seconds, minutes, hours, *_, weekdays = parts
-    if not (hours[0] == "*" and minutes[0] != "*") and not (seconds == "*" and weekdays != "*"):
+    _, _, step = weekdays.partition("/")
+    if not (
+        (hours[0] == "*" and minutes[0] != "*")
+        or (seconds == "*" and weekdays != "*")
+        or (step.isdigit() and int(step) > WEEKDAY.high)
+    ):
         return None
     five = " ".join(parts[:5])
     return Doubt(
