@@ -35,6 +35,12 @@ BEGIN
        AND NEW.schedule ~ E'/|([ \t\r\n]+[^ \t\r\n]+){5}' THEN
         PERFORM @extschema@.doubt_schedule(NEW.schedule);
     END IF;
+    -- The session's own zone shows in all its times, and is what drivers and containers make of another name.
+    IF NEW.timezone ~ '[0-9]' AND NEW.timezone <> current_setting('TimeZone')
+       AND (NEW.timezone, NEW.schedule IS NULL) IS DISTINCT FROM (OLD.timezone, OLD.schedule IS NULL)
+       AND NEW.schedule IS NOT NULL THEN
+        PERFORM @extschema@.doubt_time_zone(NEW.timezone);
+    END IF;
     NEW.first_run_at := CASE WHEN NEW.enabled THEN to_timestamp(answer.due[1]) END;
     RETURN NEW;
 @one line of context@

@@ -92,7 +92,7 @@ def test_each_rule_has_an_error_of_its_own(scheduler: Scheduler, rule: str) -> N
 
 @pytest.mark.parametrize(
     "rule",
-    ["job_command", "window", "catch_up", "catch_up_limit", "max_retries", "retry_on", "disable_after", "run_when"],
+    ["window", "catch_up", "catch_up_limit", "max_retries", "retry_on", "disable_after", "run_when"],
 )
 def test_a_row_of_a_dump_is_refused_too(scheduler: Scheduler, rule: str) -> None:
     for case in BROKEN[rule]:

@@ -112,6 +112,15 @@ def doubt_schedule(schedule: str, notice: Callable[..., object]) -> None:
         notice(f'schedule "{doubted.entry}" means: {words}', detail=doubted.detail, hint=doubted.hint)
 
 
+def doubt_time_zone(timezone: str, notice: Callable[..., object]) -> None:
+    """The function `doubt_time_zone`."""
+    from .posix_zones import doubt
+
+    doubted = doubt(timezone)
+    if doubted is not None:
+        notice(f'time zone "{timezone}" is {doubted.meaning}', detail=doubted.detail, hint=doubted.hint)
+
+
 def zone_offsets(name: str, moments: list[float]) -> list[float] | None:
     """The function `zone_offsets`."""
     try:

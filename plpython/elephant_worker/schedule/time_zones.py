@@ -51,35 +51,22 @@ def _zone_names() -> dict[str, str]:
 
 
 def _posix(name: str) -> tzinfo:
-    """A POSIX form, which SET TIME ZONE 2, drivers and containers give a session: UTC-3 is three hours *east* of UTC.
+    from .posix_zones import posix_zone
 
-    It is read as the last line of a file of the time zone database, which holds such a form.
-    """
-    import re
-    from io import BytesIO
-    from struct import pack
-
-    if not re.fullmatch(r"[A-Za-z<][A-Za-z0-9<>+:,./-]{0,99}", name, re.ASCII):
-        raise ValueError
-    if re.fullmatch(r"(?:[A-Za-z]{3,}|<[^>]+>)[+-]?\d[\d:]*(?:[A-Za-z]{3,}|<[^>]+>)", name):
-        name += ",M3.2.0,M11.1.0"  # PostgreSQL's default: the rules of the United States
-    name = re.sub(r"<[^>]+>", "<XXX>", name)  # PostgreSQL has colons in names: <+05:30>-05:30
-    header = b"TZif2" + bytes(15)
-    counts = pack(">6l", 0, 0, 0, 0, 1, 4)
-    utc = pack(">lbb", 0, 0, 0) + b"UTC\0"
-    body = header + counts + utc
-    return ZoneInfo.from_file(BytesIO(body + body + b"\n" + name.encode() + b"\n"))
-
-
-# Where many live who use the abbreviation of their zone; others have the first name of those that use it, too.
-WELL_KNOWN = (
-    "Europe/Berlin Europe/London Europe/Athens Europe/Moscow America/New_York America/Chicago America/Denver"
-    " America/Los_Angeles America/Anchorage Asia/Kolkata Asia/Tokyo Australia/Sydney Australia/Adelaide Africa/Lagos"
-)
+    return posix_zone(name)
 
 
 def _unknown(name: str) -> UserError:
+    from .posix_zones import offset_of, words, zone_of
+
     known, shown = _zone_names(), name[:40]
+    offset = offset_of(name)
+    if offset is not None:
+        return UserError(
+            f'unknown time zone "{shown}"',
+            "It is an offset, not the name of a zone.",
+            f"Did you mean {zone_of(offset)}, which is {words(offset)}?" if offset else "Did you mean UTC?",
+        )
     in_use = _with_abbreviation(shown)
     if in_use is not None:
         return UserError(
@@ -104,7 +91,9 @@ def _with_abbreviation(name: str) -> str | None:
     """A zone that has this abbreviation in winter or in summer."""
     if not (name.isascii() and name.isalpha() and 2 < len(name) <= 5):
         return None
-    for zone in [*WELL_KNOWN.split(), *sorted(_zone_names().values())]:
+    from .posix_zones import WELL_KNOWN
+
+    for zone in [*WELL_KNOWN, *sorted(_zone_names().values())]:
         if name.upper() in {datetime(2026, month, 1, tzinfo=ZoneInfo(zone)).tzname() for month in (1, 7)}:
             return zone
     return None
