@@ -50,7 +50,8 @@ CREATE TRIGGER refuse_write BEFORE INSERT OR UPDATE OR DELETE ON @extschema@.job
     FOR EACH STATEMENT WHEN (NOT pg_has_role(10::oid, 'MEMBER')) EXECUTE FUNCTION @extschema@.refuse_write();
 -- A session of session_replication_role = replica, as those of subscriptions are, fires none of the triggers that check
 -- a definition or a request. So only superusers may write there, also to what others may write to elsewhere. For each
--- row, since subscriptions fire no triggers for statements.
+-- row, since subscriptions fire no triggers for statements; and after it, since PostgreSQL locks each row before an
+-- UPDATE for the sake of triggers that come before, also of those that do not fire: the worker would wait for that.
 DO $$
 DECLARE
     checked regclass;
@@ -61,7 +62,7 @@ BEGIN
         JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'elephant_worker'
         WHERE c.relkind = 'r' ORDER BY c.oid
     LOOP
-        EXECUTE format('CREATE TRIGGER refuse_replicated BEFORE INSERT OR UPDATE OR DELETE ON %s '
+        EXECUTE format('CREATE TRIGGER refuse_replicated AFTER INSERT OR UPDATE OR DELETE ON %s '
                        'FOR EACH ROW WHEN (NOT pg_has_role(10::oid, ''MEMBER'')) EXECUTE FUNCTION @extschema@.refuse_write()',
                        checked);
         EXECUTE format('ALTER TABLE %s ENABLE REPLICA TRIGGER refuse_replicated', checked);
