@@ -125,3 +125,38 @@ def test_the_worker_of_the_subscriber_stays_its_own(clusters: tuple[Scheduler, S
     assert subscriber.execute(FINDING).fetchone().state == "ok"  # type: ignore[union-attr]
     for scheduler in clusters:
         scheduler.close()
+
+
+@pytest.mark.slow
+def test_a_subscription_of_an_ordinary_role_writes_no_jobs(own_cluster: Callable[..., Cluster]) -> None:
+    """Which since PostgreSQL 16 the members of pg_create_subscription make: from a server of theirs."""
+    publisher, subscriber = own_cluster(wal_level="logical"), control(own_cluster(), 0)
+    with publisher.connect() as forger:
+        forger.execute('CREATE SCHEMA "Elephant Test"')
+        forger.execute(
+            """CREATE TABLE "Elephant Test".job (
+                   job_id bigint, datname name, rolname name, defined_by name, job_command text, timezone text,
+                   schedule text, schedule_set_at timestamptz, first_run_at timestamptz)"""
+        )
+        forger.execute('CREATE PUBLICATION forged FOR TABLE "Elephant Test".job')
+    subscriber.execute("CREATE ROLE mallory SUPERUSER LOGIN PASSWORD 'mallory'")
+    with subscriber.connect_as("mallory") as session:
+        options = "copy_data = false"
+        if session.info.server_version >= 160000:
+            options += ", password_required = false, run_as_owner = true"
+        connection = f"host={publisher.socket_directory} port={publisher.port} user={USER} dbname=postgres"
+        session.execute(
+            sql.SQL("CREATE SUBSCRIPTION forged CONNECTION {} PUBLICATION forged WITH (" + options + ")").format(
+                sql.Literal(connection)
+            )
+        )
+    subscriber.execute("ALTER ROLE mallory NOSUPERUSER; GRANT pg_write_all_data, pg_read_all_data TO mallory")
+    with publisher.connect() as forger:
+        forger.execute(
+            """INSERT INTO "Elephant Test".job VALUES
+                   (4711, 'shop', %s, %s, 'ALTER ROLE mallory SUPERUSER', 'UTC', '1 second', now(), now())""",
+            (USER, USER),
+        )
+    refused = "permission denied for table job"
+    until(lambda: refused in subscriber.cluster.log, "the row to be refused")
+    assert subscriber.value("SELECT count(*) FROM job") == 0
