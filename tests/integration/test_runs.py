@@ -75,8 +75,8 @@ def test_notices_are_kept_up_to_8_kilobytes(worker: Scheduler) -> None:
         "BEGIN; INSERT INTO t VALUES (1); COMMIT; VACUUM t",
         "COPY t TO STDOUT",
         "LISTEN elephant; NOTIFY elephant",
-        ";",
-        "-- nothing but a comment",
+        ";; SELECT 1 ;",
+        "SELECT 1; -- nothing but a comment",
     ],
 )
 def test_commands_run_as_in_psql(worker: Scheduler, command: str) -> None:
