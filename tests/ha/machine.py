@@ -139,7 +139,7 @@ class Machine:
     def shell(self, command: str) -> str:
         """Run a command of the shell there, as the server's user."""
         (init,) = self._children()
-        inside = ["nsenter", f"--target={init}", "--net", "--pid", "--mount", "--root"]
+        inside = ["nsenter", f"--target={init}", "--net", "--pid", "--mount", "--root", "--wd"]
         done = subprocess.run(
             [*inside, "runuser", "-u", USER, "--", "sh", "-c", command], capture_output=True, text=True, cwd="/"
         )
