@@ -99,6 +99,7 @@ def test_commands_run_as_in_psql(worker: Scheduler, command: str) -> None:
         ("SELECT 1; CALL commits()", "2D000", "CALL or DO is the only statement", "CALL commits()"),
         ("DO $$BEGIN COMMIT; END$$; SELECT 1", "2D000", "CALL or DO is the only statement", "DO $$BEGIN COMMIT; END$$"),
         (r"SELECT convert_from('\xe9', 'UTF8')", "22021", "convert_from()", r"SELECT convert_from('\xe9', 'LATIN1')"),
+        ("SELECT convert_to('語', 'LATIN1')", "22P05", "The encoding named last", "SELECT convert_to('語', 'EUC_JP')"),
         ("SELECT pg_terminate_backend(pg_backend_pid())", "57P01", "pg_terminate_backend()", "SELECT 1"),
     ],
 )

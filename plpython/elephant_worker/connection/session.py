@@ -28,7 +28,7 @@ HINTS = {
     "2D000": "COMMIT and ROLLBACK work if CALL or DO is the only statement of the command, but not in a function, nor "
     "in a procedure that is SECURITY DEFINER or has SET.",
     "22021": "Text must be in the encoding of the database, see SHOW server_encoding; convert_from() reads others.",
-    "22P05": "The encoding of the database, see SHOW server_encoding, does not have this character.",
+    "22P05": "The encoding named last does not have this character; see also SHOW server_encoding.",
     "42P02": "The values of $1, $2 and so on are the parameters of the job.",
     "57P01": "The session was terminated, by pg_terminate_backend() or because the server was shut down.",
 }
