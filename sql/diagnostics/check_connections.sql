@@ -36,14 +36,15 @@ BEGIN
     is_well := is_well AND NOT FOUND;
     RETURN QUERY
     SELECT 'connections', 'error',
-           format('database "%s" has CONNECTION LIMIT %s, and others have %s sessions there: runs wait until some of these have ended',
+           format('database "%s" has CONNECTION LIMIT %s, and there are %s sessions of no runs: runs wait until some of these have ended',
                   d.datname, d.datconnlimit, o.sessions),
            format(E'SELECT pid, usename, application_name, state, state_change FROM pg_stat_activity WHERE datname = %s;\n-- to allow more: ALTER DATABASE %s CONNECTION LIMIT %s;',
                   @extschema@.quote_literal_in_one_line(d.datname), @extschema@.quote_ident_in_one_line(d.datname),
                   o.sessions + setting.max_running_jobs)
     FROM pg_database d
     CROSS JOIN LATERAL (
-        SELECT count(*) AS sessions
+        -- Through a runner the worker listens, too.
+        SELECT count(*) + CASE WHEN d.datname = current_database() THEN 1 ELSE 0 END AS sessions
         FROM pg_stat_get_activity(NULL) a JOIN pg_roles r ON r.oid = a.usesysid
         WHERE a.datid = d.oid AND a.backend_type = 'client backend'
           AND r.rolname !~ (SELECT format('^elephant_worker_%s_', c.oid) FROM pg_database c WHERE c.datname = current_database())) o

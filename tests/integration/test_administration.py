@@ -110,18 +110,26 @@ def test_runs_wait_for_a_database_that_has_reached_its_connection_limit(worker: 
         assert worker.ended(worker.value("SELECT run_job(%s)", jobs[0])).state == "succeeded"
 
 
-def test_what_others_leave_of_a_connection_limit(worker: Scheduler) -> None:
-    database = worker.database("o'thers")
+@pytest.mark.parametrize("place", ["another database", "the control database"])
+def test_what_others_leave_of_a_connection_limit(worker: Scheduler, place: str) -> None:
+    database, limit, others = worker.database("o'thers"), 2, 2
+    if place == "the control database":  # beside worker, spare, listener, and the session that looks
+        database, limit, others = worker.dbname, 6, 2
+        until(lambda: worker.value("SELECT spare_pid FROM worker_state"), "the spare")
+        until(lambda: worker.value("SELECT sessions FROM worker_status") == 1, "the listener")
     job = worker.insert("SELECT 1", database, rolname=worker.role())
-    worker.execute("ALTER DATABASE {} CONNECTION LIMIT 2", sql.Identifier(database))
-    with ExitStack() as others:
-        for _ in range(2):
-            others.enter_context(worker.cluster.connect(database))
+    worker.execute(f"ALTER DATABASE {{}} CONNECTION LIMIT {limit}", sql.Identifier(database))
+    with ExitStack() as sessions:
+        for _ in range(others):
+            sessions.enter_context(worker.cluster.connect(database))
         run = worker.value("SELECT run_job(%s)", job)
         worker.tick()
         assert not [row for row in worker.log() if row.jl_id == run]
         row = next(row for row in worker.execute("SELECT * FROM check_connections()") if row.state != "ok")
-        assert f'database "{database}" has CONNECTION LIMIT 2, and others have 2 sessions there' in row.found
+        assert (
+            f'database "{database}" has CONNECTION LIMIT {limit}, and there are {limit} sessions of no runs'
+            in row.found
+        )
         worker.execute(row.remedy)
         worker.execute(alternatives(row.remedy)["to allow more"])
         assert worker.ended(run).state == "succeeded"

@@ -242,6 +242,40 @@ def test_without_a_free_connection(worker: Scheduler) -> None:
 
 
 @pytest.mark.slow
+def test_a_database_that_lets_nobody_in(worker: Scheduler) -> None:
+    """Trials give up, and none waits for ever; the run that was asked for is withdrawn."""
+    full, closed = worker.database("full"), worker.database("closed")
+    worker.execute("ALTER DATABASE {} CONNECTION LIMIT 1", sql.Identifier(full))
+    jobs = [worker.insert("SELECT 1", database) for database in (full, closed)]
+    failed: dict[int, tuple[str | None, str | None]] = {}
+
+    def attempt(session: psycopg.Connection[Any], job: int) -> None:
+        session.execute("SET statement_timeout = '50s'")
+        with pytest.raises(psycopg.Error) as raised:
+            session.execute("SELECT try_job(%s)", (job,))
+        failed[job] = raised.value.sqlstate, raised.value.diag.message_primary
+
+    with worker.cluster.connect(full), worker.connect() as owner, owner.transaction():
+        owner.execute(
+            sql.SQL("ALTER DATABASE {} RENAME TO {}").format(*map(sql.Identifier, (closed, f"{closed} then")))
+        )
+        threads = [threading.Thread(target=attempt, args=(worker.connect(), job)) for job in jobs]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        owner.execute(
+            sql.SQL("ALTER DATABASE {} RENAME TO {}").format(*map(sql.Identifier, (f"{closed} then", closed)))
+        )
+    assert failed == {
+        jobs[0]: ("53300", "no connection is free to try the job"),
+        jobs[1]: ("55006", f'database "{closed}" lets nobody in for the moment'),
+    }
+    for job in jobs:
+        assert worker.execute("SELECT state FROM try_job({})", sql.Literal(job)).fetchone() == ("succeeded",)
+
+
+@pytest.mark.slow
 def test_trials_at_the_same_time(worker: Scheduler) -> None:
     """A quarter of the connections at most; the others wait their turn, and hold up no job of anybody."""
     role = worker.role()

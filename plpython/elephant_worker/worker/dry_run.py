@@ -13,6 +13,7 @@ from ..connection.libpq import Connection, ExecStatus, OperationalError
 from ..database import server, worker_setting, worker_state
 from ..database.spi import Spi, in_schemas
 from ..errors import UserError
+from ..jobs.run import Gate
 from ..records import record
 from .launch import own_session
 
@@ -30,6 +31,8 @@ ROLE_SHARE = 0.5  # of the sessions for trials
 # How long a trial waits for connections.
 CONNECTION_TIMEOUT = 10.0  # seconds
 CONNECTION_LOOK = 0.1  # seconds
+# How long it waits for a database or role that lets nobody in.
+GATE_TIMEOUT = 5.0  # seconds
 SESSION_NAME = "elephant_worker trial"
 # A lock that nothing else takes, on a table that nobody else may lock.
 ONE_BY_ONE = "LOCK TABLE @internal@.job_quota IN SHARE UPDATE EXCLUSIVE MODE"
@@ -65,7 +68,7 @@ def _tried(spi: Spi, row: dict[str, Any]) -> dict[str, Any]:
         values += [LOCK_TIMEOUT, row["settings"], row["parameters"], row["defined_by"], row["server"]]
         run = _rows(session, in_schemas(SUBMIT, spi.schema), values)[0]["request_id"]
         try:
-            return _answer(spi, session, run)
+            return _answer(spi, session, run, row)
         except BaseException:
             _rows(session, in_schemas(WITHDRAW, spi.schema), [run])
             raise
@@ -139,9 +142,34 @@ def _no_connection(spi: Spi) -> UserError:
     )
 
 
-def _answer(spi: Spi, session: Connection, run: str | None) -> dict[str, Any]:
+def _gate_error(spi: Spi, row: dict[str, Any]) -> UserError | None:
+    """Why no session can be opened for now where the command is to run, though the server has connections."""
+    if row["server"] is not None:
+        return None
+    database, role = Gate("pg_database", row["datname"]), Gate("pg_authid", row["rolname"])
+    if database in server.locked_databases(spi):
+        return UserError(
+            f'database "{row["datname"]}" lets nobody in for the moment',
+            "Somebody drops, renames or copies it.",
+            "Try again when that has ended.",
+            "55006",
+        )
+    room = server.room(spi, of_roles=worker_setting.read(spi).connect_as == "role")
+    for gate, kind in ((database, "database"), (role, "role")):
+        if room.get(gate, 1) <= 0:
+            return UserError(
+                "no connection is free to try the job",
+                f'As many sessions as the CONNECTION LIMIT of {kind} "{gate.name}" allows were there for '
+                f"{GATE_TIMEOUT:g} seconds.",
+                "Try again when some have ended. An administrator can raise the limit.",
+                "53300",
+            )
+    return None
+
+
+def _answer(spi: Spi, session: Connection, run: str | None, row: dict[str, Any]) -> dict[str, Any]:
     pause, last = LOOK_AFTER
-    had_room = time.monotonic()
+    had_room = was_open = time.monotonic()
     while True:
         for found in _rows(session, in_schemas(LOOK, spi.schema), [run]):
             return found
@@ -150,10 +178,16 @@ def _answer(spi: Spi, session: Connection, run: str | None) -> dict[str, Any]:
         pause = min(pause * 1.5, last)
         if pause == last:
             _look_for_worker(spi)
-            if _rows(session, in_schemas(STARTED, spi.schema), [run]) or _connections(spi).free > 0:
+            has_started = bool(_rows(session, in_schemas(STARTED, spi.schema), [run]))
+            if has_started or _connections(spi).free > 0:
                 had_room = time.monotonic()
             elif time.monotonic() - had_room > CONNECTION_TIMEOUT:
                 raise _no_connection(spi)
+            error = None if has_started else _gate_error(spi, row)
+            if error is None:
+                was_open = time.monotonic()
+            elif time.monotonic() - was_open > GATE_TIMEOUT:
+                raise error
 
 
 def _look_for_worker(spi: Spi) -> None:
