@@ -411,6 +411,7 @@ CAUSES = {
     "server": "ALTER SERVER {server} RENAME TO {new}",
     "usage": "REVOKE USAGE ON FOREIGN SERVER {server} FROM {role}",
     "mapping": "DROP USER MAPPING FOR {role} SERVER {server}",
+    "long option": f"ALTER USER MAPPING FOR {{role}} SERVER {{server}} OPTIONS (SET password '{'x' * 10_001}')",
     "option": "ALTER SERVER {server} OPTIONS (ADD sslcert '/etc/x'); ALTER SERVER {server} OWNER TO {definer}",
     "password": "ALTER USER MAPPING FOR {role} SERVER {server} OPTIONS (DROP password)",
     "login": "UPDATE worker_setting SET connect_as = 'role'; ALTER ROLE {role} NOLOGIN",
@@ -419,11 +420,14 @@ CAUSES = {
     "scheduler": "REVOKE job_scheduler FROM {definer}",
     "member": "REVOKE {role} FROM {definer}",
 }
-ON_SERVERS = {"server", "usage", "mapping", "option", "password"}
+ON_SERVERS = {"server", "usage", "mapping", "long option", "option", "password"}
 OF_DEFINERS = {"other definer", "definer", "scheduler", "member"}
 # What has to be done before, or once one has seen what it is about.
 BEFORE = {"once nothing refers to it": "UPDATE member_job SET datname = {new_text}"}
-AFTERWARDS = {"to see its options": "ALTER SERVER {server} OPTIONS (DROP sslcert)"}
+AFTERWARDS = {
+    "to see how long they are": "ALTER USER MAPPING FOR {role} SERVER {server} OPTIONS (SET password 'x')",
+    "to see its options": "ALTER SERVER {server} OPTIONS (DROP sslcert)",
+}
 
 
 def test_each_way_out_of_an_obstacle(scheduler: Scheduler) -> None:
