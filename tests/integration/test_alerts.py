@@ -136,7 +136,7 @@ def test_a_job_that_has_not_succeeded_in_time(worker: Scheduler, ear: Ear) -> No
 
 def test_a_run_that_takes_longer_than_they_used_to(worker: Scheduler, ear: Ear) -> None:
     usual, new = worker.insert(SLOW), worker.insert(SLOW)
-    worker.tick()
+    worker.seen()
     worker.execute(f"UPDATE job_statistic SET durations = array_fill(0.2::real, ARRAY[20]) WHERE job_id = {usual}")
     worker.execute(f"UPDATE job_statistic SET durations = array_fill(0.2::real, ARRAY[19]) WHERE job_id = {new}")
     runs = [worker.value("SELECT run_job(%s)", job) for job in (usual, new)]
@@ -383,7 +383,7 @@ def test_a_worker_that_is_lost_as_it_tells_leaves_that_to_the_next(worker: Sched
 def test_from_when_a_job_is_overdue(worker: Scheduler) -> None:
     """The interval counts from the last success or the schedule, not from when it was given."""
     succeeded, never, enabled, due = (worker.insert("SELECT 1", schedule="@yearly") for _ in range(4))
-    worker.tick()
+    worker.seen()
     worker.execute("ALTER TABLE job DISABLE TRIGGER USER")
     worker.execute("UPDATE job SET schedule_set_at = now() - interval '3 h'")
     worker.execute("UPDATE job_state SET schedule_set_at = now() - interval '3 h'")

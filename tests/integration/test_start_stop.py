@@ -210,7 +210,8 @@ def test_in_the_transaction_that_creates_the_extension(own_cluster: Callable[...
             admin.execute("SELECT scheduler.start_worker()")
         starting = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'elephant_worker starting'"
         until(lambda: (admin.execute(starting).fetchone() or [1])[0] == 0, "the session that waited to leave")
-        assert tuple(admin.execute(query).fetchone() or ()) == (pid, None)
+        # It has waited for the lock of what was rolled back.
+        until(lambda: tuple(admin.execute(query).fetchone() or ()) == (pid, None), "the worker to go on")
         admin.execute("SELECT scheduler.stop_worker()")
 
 

@@ -79,7 +79,7 @@ COMMANDS = {
     "many rows": "SELECT n, repeat('x', 100) FROM generate_series(1, 20000) n",
     "no result": "CREATE TABLE made (n int)",
     "rows that are changed": "CREATE TABLE t AS SELECT n FROM generate_series(1, 7) n; DELETE FROM t WHERE n > 4",
-    "nothing": ";",
+    "a row without columns": "SELECT",
     "a table": "VALUES (1), (2); VALUES (1)",
     "outside of transactions": "VACUUM",
     "transactions of its own": "DO $$BEGIN PERFORM 1; COMMIT; PERFORM 2; ROLLBACK; END$$",
