@@ -102,6 +102,7 @@ class RandomLife:
             self.replace_role: 1,
             self.replace_database: 1,
         }
+        self.define()  # most of the rest needs a job, and chance may not come to it
         while time.monotonic() < end:
             self.end_open_transactions()
             (do,) = self.random.choices(list(kinds), weights=list(kinds.values()))

@@ -106,7 +106,8 @@ CLAIM = Statement(
     f"""SELECT {DEFINITION}, s.job_id, nextval('@extschema@.worker_inbox_request_id_seq') AS jl_id,
            'schedule' AS cause, date_part('epoch', s.next_run_at) AS scheduled_at,
            date_part('epoch', s.schedule_set_at) AS state_set_at, s.quarantined_reason
-       FROM @extschema@.job_state s LEFT JOIN @internal@.job_for_worker w ON w.job_id = s.job_id
+       FROM @extschema@.job_state s
+       LEFT JOIN LATERAL (SELECT * FROM @internal@.job_for_worker w WHERE w.job_id = s.job_id OFFSET 0) w ON true
        WHERE s.job_id = ANY ($1) AND s.next_run_at <= to_timestamp($2)""",  # noqa: S608 - names of columns
     *("int8[]", "float8"),
 )
@@ -180,21 +181,24 @@ REPLACED = Statement(
 )
 QUARANTINED = Statement(
     f"""SELECT {DEFINITION}, s.job_id, 0 AS jl_id, 'schedule' AS cause, 0 AS scheduled_at, s.quarantined_reason
-       FROM @extschema@.job_state s JOIN @internal@.job_for_worker w ON w.job_id = s.job_id
+       FROM @extschema@.job_state s
+       CROSS JOIN LATERAL (SELECT * FROM @internal@.job_for_worker w WHERE w.job_id = s.job_id OFFSET 0) w
        WHERE s.job_id = ANY ($1) AND s.quarantined_reason IS NOT NULL""",  # noqa: S608 - names of columns
     "int8[]",
 )
 DEFINED = Statement(
     f"""SELECT {DEFINITION}, s.job_id, 0 AS jl_id, 'schedule' AS cause,
            date_part('epoch', s.next_run_at) AS scheduled_at
-       FROM @extschema@.job_state s JOIN @internal@.job_for_worker w ON w.job_id = s.job_id
+       FROM @extschema@.job_state s
+       CROSS JOIN LATERAL (SELECT * FROM @internal@.job_for_worker w WHERE w.job_id = s.job_id OFFSET 0) w
        WHERE s.job_id = ANY ($1)""",  # noqa: S608 - names of columns
     "int8[]",
 )
 WAITING = Statement(
     f"""SELECT {DEFINITION}, s.job_id, 0 AS jl_id, 'schedule' AS cause,
            date_part('epoch', coalesce(s.next_run_at, s.resume_at)) AS scheduled_at
-       FROM @extschema@.job_state s JOIN @internal@.job_for_worker w ON w.job_id = s.job_id
+       FROM @extschema@.job_state s
+       CROSS JOIN LATERAL (SELECT * FROM @internal@.job_for_worker w WHERE w.job_id = s.job_id OFFSET 0) w
        WHERE s.job_id = ANY ($1) AND s.disabled_at IS NULL
            AND coalesce(s.next_run_at, s.resume_at) < to_timestamp($2)""",  # noqa: S608 - names of columns
     *("int8[]", "float8"),

@@ -6,8 +6,10 @@ import signal
 from collections import Counter
 from typing import Any
 
-# After this many rows have been written all statements are planned anew, then after twice as many, and so on.
-ROWS_BEFORE_NEW_PLANS = 1000  # rows
+# After this many rows have been written it is looked at whether tables have grown.
+ROWS_BEFORE_LOOK = 1000  # rows
+# What has this size or less does not count as grown: it is read as quickly as by index.
+SMALL = 16384  # bytes
 
 
 # Where the extension keeps what users neither call nor read; sql/expand.py puts it there.
@@ -37,6 +39,13 @@ class Statement:
         self.types = types
 
 
+# The tables that nearly every transaction uses: to read the size of one may wait for a lock.
+GROWING = ("job", "job_state", "job_statistic", "job_log", "once_job", "worker_request")
+SIZES = Statement(
+    f"""SELECT ARRAY[{", ".join(f"pg_relation_size('@extschema@.{table}')" for table in GROWING)}] AS sizes"""
+)
+
+
 class _Undone:
     """A subtransaction that is undone at its end."""
 
@@ -61,7 +70,8 @@ class Spi:
         # How many rows have been written to each table since it was vacuumed, by its name alone.
         self.written: Counter[str] = Counter()
         self._rows_written = 0
-        self._plan_again = ROWS_BEFORE_NEW_PLANS
+        # How large the tables were when the statements were planned, in bytes.
+        self._sizes = [0] * len(GROWING)
         self._plans: dict[Statement, Any] = {}
         self._in_transaction = False
 
@@ -129,8 +139,17 @@ class Spi:
         """Note that rows of a table of the extension have been written."""
         self.written[table] += rows
         self._rows_written += rows
-        if self._rows_written >= self._plan_again:
-            # PostgreSQL keeps a plan until ANALYZE comes by. Plans made when the tables were small or empty read
-            # the whole table for one row; a new plan knows how large it is now.
-            self._plan_again = 2 * self._rows_written
+        if self._rows_written >= ROWS_BEFORE_LOOK:
+            self._rows_written = 0
+            self._plan_anew_if_grown()
+
+    def _plan_anew_if_grown(self) -> None:
+        """Plan all statements anew if a table has more than twice the size that it had.
+
+        PostgreSQL keeps a plan until ANALYZE comes by. Plans made when the tables were small or empty read the whole
+        table for one row; a new plan knows how large it is now.
+        """
+        sizes = [size or 0 for size in self.execute(SIZES)[0]["sizes"]]
+        if any(now > 2 * max(before, SMALL) for now, before in zip(sizes, self._sizes)):
             self._plans.clear()
+            self._sizes = sizes

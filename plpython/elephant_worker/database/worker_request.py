@@ -154,7 +154,8 @@ CLAIM = Statement(
     f"""SELECT {DEFINITION}, i.job_id, i.request_id AS jl_id, i.cause, i.attempt, i.caused_by, i.withdrawn,
            date_part('epoch', coalesce(i.scheduled_at, i.requested_at)) AS scheduled_at,
            s.job_id IS NOT NULL AS has_state, i.disabled OR s.disabled_at IS NOT NULL AS disabled, s.quarantined_reason
-       FROM @extschema@.worker_request i LEFT JOIN @internal@.job_for_worker w ON w.job_id = i.job_id
+       FROM @extschema@.worker_request i
+       LEFT JOIN LATERAL (SELECT * FROM @internal@.job_for_worker w WHERE w.job_id = i.job_id OFFSET 0) w ON true
        LEFT JOIN @extschema@.job_state s ON s.job_id = i.job_id
        WHERE i.request_id = ANY ($1)""",  # noqa: S608 - names of columns
     "int8[]",
