@@ -126,18 +126,18 @@ def end(login: Login, turns: int = 10_000, seconds: float = 0.01) -> Outcome:
     return Loop(login).outcome(turns, seconds)
 
 
-def by_scram(dialogue: Dialogue) -> None:
-    dialogue.startup()
-    dialogue.scram(KEYS)
+def by_scram(dialogue: Dialogue, keys: scram.Keys = KEYS, encryption: ssl.SSLContext | None = None) -> None:
+    dialogue.startup(encryption)
+    dialogue.scram(keys)
     dialogue.let_in()
     dialogue.read()
 
 
-def answering(*answers: bytes) -> Script:
+def answering(*answers: bytes, keys: scram.Keys = KEYS, encryption: ssl.SSLContext | None = None) -> Script:
     """A server that answers a run in this way, and waits for more."""
 
     def script(dialogue: Dialogue) -> None:
-        by_scram(dialogue)
+        by_scram(dialogue, keys, encryption)
         dialogue.send(*answers)
         dialogue.wait()
 
@@ -441,16 +441,7 @@ def test_a_server_that_chooses_numbers_to_compute_with(context: tuple[Any, str],
     slow.set_ciphers("DHE")
     for encryption, state in ((slow, "failed"), (quick, "succeeded")):
         encryption.maximum_version = ssl.TLSVersion.TLSv1_2
-
-        def script(dialogue: Dialogue, encryption: Any = encryption) -> None:
-            dialogue.startup(encryption)
-            dialogue.scram(KEYS)
-            dialogue.let_in()
-            dialogue.read()
-            dialogue.send(*PREPARED, *ANSWER)
-            dialogue.wait()
-
-        with fake_server(script) as server:
+        with fake_server(answering(*PREPARED, *ANSWER, encryption=encryption)) as server:
             outcome = end(login(server, sslmode="require"))
         assert outcome.state == state, outcome
         assert state == "succeeded" or "TLS failed" in (outcome.message or "")
@@ -461,17 +452,7 @@ def test_a_server_that_chooses_numbers_to_compute_with(context: tuple[Any, str],
 
 def test_many_iterations_hold_up_nobody() -> None:
     iterations = 200_000
-    keys = keys_of("slow", iterations)
-
-    def slow(dialogue: Dialogue) -> None:
-        dialogue.startup()
-        dialogue.scram(keys)
-        dialogue.let_in()
-        dialogue.read()
-        dialogue.send(*PREPARED, *ANSWER)
-        dialogue.wait()
-
-    with fake_server(slow) as server:
+    with fake_server(answering(*PREPARED, *ANSWER, keys=keys_of("slow", iterations))) as server:
         loop = Loop(login(server, password="slow"))
         assert loop.outcome().state == "succeeded"
         assert loop.turns > iterations / scram.ITERATIONS_PER_STEP / 2

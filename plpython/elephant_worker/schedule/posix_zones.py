@@ -42,7 +42,8 @@ def posix_zone(name: str) -> tzinfo:
         raise ValueError
     if re.fullmatch(rf"(?:{_NAME})[+-]?\d[\d:]*(?:{_NAME})", name):
         name += ",M3.2.0,M11.1.0"  # PostgreSQL's default: the rules of the United States
-    name = re.sub(r"<[^>]+>", "<XXX>", name)  # PostgreSQL has colons in names: <+05:30>-05:30
+    # PostgreSQL has colons in names, as in <+05:30>-05:30; Python does not, and nobody is shown the name.
+    name = re.sub(r"<[^>]+>", "<zone>", name)
     header = b"TZif2" + bytes(15)
     counts = pack(">6l", 0, 0, 0, 0, 1, 4)
     utc = pack(">lbb", 0, 0, 0) + b"UTC\0"
@@ -87,8 +88,8 @@ def _seeming(name: str, written: timedelta) -> timedelta | None:
         return written
     if name[0] == "<":
         return offset_of(name[1:-1])
-    known = (_offsets(zone) for zone in WELL_KNOWN)
-    return next((offsets[name.upper()] for offsets in known if name.upper() in offsets), written)
+    known = map(offsets, WELL_KNOWN)
+    return next((found[name.upper()] for found in known if name.upper() in found), written)
 
 
 def offset_of(text: str) -> timedelta | None:
@@ -121,12 +122,12 @@ def zone_of(offset: timedelta) -> str:
 
 def _region(offset: timedelta) -> str:
     for zone in WELL_KNOWN:
-        if min(_offsets(zone).values()) == offset:
+        if min(offsets(zone).values()) == offset:
             return f", or a region that has it as its standard time, such as {zone}"
     return ""
 
 
-def _offsets(zone: str) -> dict[str, timedelta]:
+def offsets(zone: str) -> dict[str, timedelta]:
     """How far ahead of UTC a region is in winter and in summer, by the abbreviations of both."""
     moments = [datetime(2026, month, 1, tzinfo=ZoneInfo(zone)) for month in (1, 7)]
     return {moment.tzname() or "": moment.utcoffset() or timedelta(0) for moment in moments}

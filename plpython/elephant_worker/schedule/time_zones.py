@@ -91,10 +91,10 @@ def _with_abbreviation(name: str) -> str | None:
     """A zone that has this abbreviation in winter or in summer."""
     if not (name.isascii() and name.isalpha() and 2 < len(name) <= 5):
         return None
-    from .posix_zones import WELL_KNOWN
+    from .posix_zones import WELL_KNOWN, offsets
 
     for zone in [*WELL_KNOWN, *sorted(_zone_names().values())]:
-        if name.upper() in {datetime(2026, month, 1, tzinfo=ZoneInfo(zone)).tzname() for month in (1, 7)}:
+        if name.upper() in offsets(zone):
             return zone
     return None
 
