@@ -52,13 +52,15 @@ EPISODES = Statement(
     """SELECT n.job_id, k.kind, date_part('epoch', a.since) AS since, date_part('epoch', a.told_at) AS told,
            a.repetition
        FROM unnest($1) n (job_id)
-       LEFT JOIN @extschema@.job_statistic t ON t.job_id = n.job_id AND t.job_id = ANY ($1)
+       LEFT JOIN LATERAL (SELECT s.last_success FROM @extschema@.job_statistic s WHERE s.job_id = n.job_id OFFSET 0) t
+           ON true
        CROSS JOIN unnest($2) k (kind)
        CROSS JOIN LATERAL (
            SELECT l.since, l.told_at, l.repetition FROM @extschema@.alert l
-           WHERE l.job_id = n.job_id AND l.job_id = ANY ($1) AND l.raised_at > coalesce(t.last_success, '-infinity')
+           WHERE (l.job_id, l.alert_id) >= (n.job_id, 0) AND (l.job_id, l.alert_id) <= (n.job_id, 9223372036854775807)
+               AND l.raised_at > coalesce(t.last_success, '-infinity')
                AND CASE WHEN l.event = ANY ($3) THEN $4 ELSE l.event END = k.kind
-           ORDER BY l.alert_id DESC LIMIT 1) a""",
+           ORDER BY l.job_id DESC, l.alert_id DESC LIMIT 1) a""",
     *("int8[]", "text[]", "text[]", "text"),
 )
 # Alerts that repeat while something lasts.
@@ -79,9 +81,9 @@ PRUNE_BY_AGE = Statement(
            SELECT a.alert_id, a.raised_at < to_timestamp($2) AS old FROM @extschema@.alert a
            WHERE a.alert_id >= $1 ORDER BY a.alert_id LIMIT $3),
        free AS MATERIALIZED (
-           SELECT a.alert_id FROM @extschema@.alert a JOIN oldest o ON o.old AND o.alert_id = a.alert_id
-           FOR UPDATE OF a SKIP LOCKED),
-       gone AS (DELETE FROM @extschema@.alert a USING free f WHERE a.alert_id = f.alert_id)
+           SELECT a.alert_id FROM @extschema@.alert a
+           WHERE a.alert_id = ANY (ARRAY(SELECT o.alert_id FROM oldest o WHERE o.old)) FOR UPDATE SKIP LOCKED),
+       gone AS (DELETE FROM @extschema@.alert a WHERE a.alert_id = ANY (ARRAY(SELECT f.alert_id FROM free f)))
        SELECT count(*) FILTER (WHERE o.old) AS gone,
            coalesce(min(o.alert_id) FILTER (WHERE NOT o.old), max(o.alert_id) + 1, $1) AS lowest
        FROM oldest o""",
@@ -100,11 +102,12 @@ def prune_by_age(spi: Spi, lowest: int, before: float, limit: int) -> tuple[int,
 PRUNE_BY_COUNT = Statement(
     """WITH surplus AS MATERIALIZED (
            SELECT o.alert_id FROM @extschema@.alert o
-           WHERE o.job_id = $1 AND o.alert_id <= (
-               SELECT a.alert_id FROM @extschema@.alert a WHERE a.job_id = $1
-               ORDER BY a.alert_id DESC OFFSET $2 LIMIT 1)
-           ORDER BY o.alert_id LIMIT $3 FOR UPDATE SKIP LOCKED),
-       gone AS (DELETE FROM @extschema@.alert a USING surplus o WHERE a.alert_id = o.alert_id)
+           WHERE (o.job_id, o.alert_id) >= ($1, 0) AND (o.job_id, o.alert_id) <= ($1, (
+               SELECT a.alert_id FROM @extschema@.alert a
+               WHERE (a.job_id, a.alert_id) >= ($1, 0) AND (a.job_id, a.alert_id) <= ($1, 9223372036854775807)
+               ORDER BY a.job_id DESC, a.alert_id DESC OFFSET $2 LIMIT 1))
+           ORDER BY o.job_id, o.alert_id LIMIT $3 FOR UPDATE SKIP LOCKED),
+       gone AS (DELETE FROM @extschema@.alert a WHERE a.alert_id = ANY (ARRAY(SELECT o.alert_id FROM surplus o)))
        SELECT count(*) AS gone FROM surplus""",
     *("int8", "int4", "int4"),
 )

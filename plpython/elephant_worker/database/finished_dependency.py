@@ -12,7 +12,8 @@ RECORD = Statement(
     """WITH dependent AS MATERIALIZED (
            SELECT j.job_id, e.job_id AS after_job_id, e.jl_id, j.run_when, e.state, j.defined_by, e.rolname
            FROM unnest($1, $2, $3, $4) e (job_id, jl_id, state, rolname)
-           JOIN ONLY @extschema@.job j ON j.run_after @> ARRAY[e.job_id] AND j.enabled
+           CROSS JOIN LATERAL (SELECT a.* FROM ONLY @extschema@.job a
+                               WHERE a.run_after @> ARRAY[e.job_id] AND a.enabled OFFSET 0) j
            WHERE NOT EXISTS (SELECT FROM @extschema@.job_state s
                              WHERE s.job_id = j.job_id AND s.disabled_at IS NOT NULL)),
        -- The right may have been taken away since run_after was set.
@@ -70,7 +71,8 @@ ENQUEUE_READY = Statement(
     """WITH ready AS (
            SELECT j.job_id, array_agg(d.jl_id) AS jl_ids
            FROM ONLY @extschema@.job j
-           JOIN @extschema@.finished_dependency d ON d.job_id = j.job_id AND d.after_job_id = ANY (j.run_after)
+           CROSS JOIN LATERAL (SELECT f.* FROM @extschema@.finished_dependency f
+                               WHERE f.job_id = j.job_id AND f.after_job_id = ANY (j.run_after) OFFSET 0) d
            WHERE j.job_id = ANY ($1) AND j.enabled
              AND NOT EXISTS (SELECT FROM @extschema@.job_state s
                              WHERE s.job_id = j.job_id AND s.disabled_at IS NOT NULL)
@@ -79,7 +81,7 @@ ENQUEUE_READY = Statement(
            GROUP BY j.job_id
            HAVING bool_and(coalesce(@internal@.is_fulfilled(j.run_when, d.state), d.fulfilled))
               AND count(*) = cardinality(j.run_after)),
-       begun AS (DELETE FROM @extschema@.finished_dependency d USING ready r WHERE d.job_id = r.job_id)
+       begun AS (DELETE FROM @extschema@.finished_dependency d WHERE d.job_id = ANY (ARRAY(SELECT r.job_id FROM ready r)))
        INSERT INTO @extschema@.worker_request (kind, cause, job_id, caused_by)
        SELECT 'run', 'dependency', r.job_id,
               coalesce((SELECT l.jl_id FROM @extschema@.job_log l WHERE l.jl_id = ANY (r.jl_ids)
@@ -103,7 +105,7 @@ FORGET_OTHERS = Statement(
     """DELETE FROM @extschema@.finished_dependency d
        WHERE d.job_id = ANY ($1)
          AND NOT EXISTS (SELECT FROM ONLY @extschema@.job j
-                         WHERE j.job_id = d.job_id AND d.after_job_id = ANY (j.run_after) AND j.enabled)""",
+                         WHERE j.job_id = d.job_id AND d.after_job_id = ANY (j.run_after) AND j.enabled OFFSET 0)""",
     "int8[]",
 )
 
@@ -117,7 +119,7 @@ FORGET_ENDED = Statement(
     """DELETE FROM @extschema@.finished_dependency d USING unnest($1, $2) b (job_id, moment)
        WHERE d.job_id = b.job_id AND d.job_id = ANY ($1)
          AND NOT EXISTS (SELECT FROM @extschema@.job_log l
-                         WHERE l.jl_id = d.jl_id AND l.job_finished > to_timestamp(b.moment))""",
+                         WHERE l.jl_id = d.jl_id AND l.job_finished > to_timestamp(b.moment) OFFSET 0)""",
     *("int8[]", "float8[]"),
 )
 

@@ -24,8 +24,8 @@ POLICIES = Statement(
            coalesce(t.failure_count, 0) AS failure_count, s.disabled_at IS NOT NULL AS disabled,
            j.on_failure_command IS NOT NULL AS on_failure
        FROM ONLY @extschema@.job j
-       JOIN @extschema@.job_state s ON s.job_id = j.job_id
-       LEFT JOIN @extschema@.job_statistic t ON t.job_id = j.job_id
+       CROSS JOIN LATERAL (SELECT o.* FROM @extschema@.job_state o WHERE o.job_id = j.job_id OFFSET 0) s
+       LEFT JOIN LATERAL (SELECT o.* FROM @extschema@.job_statistic o WHERE o.job_id = j.job_id OFFSET 0) t ON true
        WHERE j.job_id = ANY ($1)""",
     "int8[]",
 )
@@ -38,7 +38,7 @@ def policies(spi: Spi, job_ids: Sequence[int]) -> dict[int, Policy]:
 
 DISABLED = Statement(
     """SELECT n.job_id FROM unnest($1) n (job_id)
-       WHERE NOT EXISTS (SELECT FROM @extschema@.job j WHERE j.job_id = n.job_id AND j.enabled)""",
+       WHERE NOT EXISTS (SELECT FROM @extschema@.job j WHERE j.job_id = n.job_id AND j.enabled OFFSET 0)""",
     "int8[]",
 )
 

@@ -203,9 +203,10 @@ PRUNE_BY_AGE = Statement(
            SELECT l.jl_id, l.job_finished < to_timestamp($2) AS old FROM @extschema@.job_log l
            WHERE l.jl_id >= $1 AND l.state <> 'running' ORDER BY l.jl_id LIMIT $3),
        free AS MATERIALIZED (
-           SELECT l.jl_id FROM @extschema@.job_log l JOIN oldest o ON o.old AND o.jl_id = l.jl_id
-           FOR UPDATE OF l SKIP LOCKED),
-       gone AS (DELETE FROM @extschema@.job_log l USING free f WHERE l.jl_id = f.jl_id RETURNING l.jl_id)
+           SELECT l.jl_id FROM @extschema@.job_log l
+           WHERE l.jl_id = ANY (ARRAY(SELECT o.jl_id FROM oldest o WHERE o.old)) FOR UPDATE SKIP LOCKED),
+       gone AS (DELETE FROM @extschema@.job_log l WHERE l.jl_id = ANY (ARRAY(SELECT f.jl_id FROM free f))
+                RETURNING l.jl_id)
        SELECT (SELECT count(*) FROM gone) AS gone,
            least(w.lowest_open_run, coalesce((SELECT min(o.jl_id) FROM oldest o WHERE NOT o.old),
                                              (SELECT max(o.jl_id) + 1 FROM oldest o), $1)) AS lowest
@@ -236,9 +237,9 @@ PRUNE_BY_COUNT = Statement(
                  AND o.state IN ('succeeded', 'skipped')
                ORDER BY o.jl_id LIMIT $3) l),
        free AS MATERIALIZED (
-           SELECT l.jl_id FROM @extschema@.job_log l JOIN surplus o ON o.jl_id = l.jl_id
-           FOR UPDATE OF l SKIP LOCKED),
-       gone AS (DELETE FROM @extschema@.job_log l USING free f WHERE l.jl_id = f.jl_id)
+           SELECT l.jl_id FROM @extschema@.job_log l
+           WHERE l.jl_id = ANY (ARRAY(SELECT o.jl_id FROM surplus o)) FOR UPDATE SKIP LOCKED),
+       gone AS (DELETE FROM @extschema@.job_log l WHERE l.jl_id = ANY (ARRAY(SELECT f.jl_id FROM free f)))
        UPDATE @extschema@.job_statistic s
        SET log_rows = CASE WHEN r.rows < $3 AND r.first_left IS NULL THEN $2 ELSE s.log_rows END,
            oldest_run = greatest(s.oldest_run, least(w.lowest_open_run, coalesce(r.first_left, r.last + 1, 0)))
@@ -247,7 +248,7 @@ PRUNE_BY_COUNT = Statement(
              FROM job j LEFT JOIN surplus o ON o.job_id = j.job_id LEFT JOIN free f ON f.jl_id = o.jl_id
              GROUP BY j.job_id) r,
             @extschema@.worker_state w
-       WHERE s.job_id = r.job_id
+       WHERE s.job_id = r.job_id AND s.job_id = ANY ($1)
        RETURNING s.job_id, r.rows AS gone""",
     *("int8[]", "int4", "int4"),
 )

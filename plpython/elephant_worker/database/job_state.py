@@ -13,15 +13,17 @@ from .spi import Spi, Statement
 # A due time and a job: from there on the index is read.
 Position = tuple[float, int]
 
+# The job of a row; a join could read all jobs for each.
+JOB = """SELECT o.rolname, o.datname, o.server FROM ONLY @extschema@.job o WHERE o.job_id = s.job_id OFFSET 0"""
 DUE = Statement(
     # A job that is gone has no role; when it is claimed it is found to be gone.
-    """SELECT s.job_id, date_part('epoch', s.next_run_at) AS due,
+    f"""SELECT s.job_id, date_part('epoch', s.next_run_at) AS due,
            coalesce(j.rolname, '') AS rolname, coalesce(j.datname, '') AS datname, j.server
-       FROM @extschema@.job_state s LEFT JOIN ONLY @extschema@.job j ON j.job_id = s.job_id
+       FROM @extschema@.job_state s LEFT JOIN LATERAL ({JOB}) j ON true
        WHERE s.next_run_at <= to_timestamp($1) AND (s.next_run_at, s.job_id) >= (to_timestamp($3), $4)
            AND s.rolname <> ALL ($5)
            AND (j.server IS NOT NULL OR coalesce(j.datname, '') <> ALL ($6) AND coalesce(j.rolname, '') <> ALL ($7))
-       ORDER BY s.next_run_at, s.job_id LIMIT $2""",
+       ORDER BY s.next_run_at, s.job_id LIMIT $2""",  # noqa: S608 - a part of this module
     *("float8", "int4", "float8", "int8", "name[]", "name[]", "name[]"),
 )
 # From role to role. Rows are compared as the index of these columns has them, so that no other will do.
@@ -40,7 +42,7 @@ DUE_BY_ROLE = Statement(
        SELECT q.* FROM role r CROSS JOIN LATERAL (
            SELECT s.job_id, date_part('epoch', s.next_run_at) AS due,
                coalesce(j.rolname, '') AS rolname, coalesce(j.datname, '') AS datname, j.server
-           FROM @extschema@.job_state s LEFT JOIN ONLY @extschema@.job j ON j.job_id = s.job_id
+           FROM @extschema@.job_state s LEFT JOIN LATERAL ({JOB}) j ON true
            WHERE s.next_run_at IS NOT NULL
                AND (s.rolname, s.next_run_at, s.job_id) >= (r.rolname, to_timestamp($3), $4)
                AND (s.rolname, s.next_run_at) <= (r.rolname, to_timestamp($1))
@@ -59,13 +61,13 @@ def due(spi: Spi, until: float, limit: int, first: Position, held: Held, by_role
 
 
 TARGETS_DUE = Statement(
-    """SELECT r.oid AS role_oid, j.rolname, j.datname, j.server
+    f"""SELECT r.oid AS role_oid, j.rolname, j.datname, j.server
        FROM (SELECT s.job_id FROM @extschema@.job_state s
              WHERE s.next_run_at <= to_timestamp($1) AND (s.next_run_at, s.job_id) >= (to_timestamp($3), $4)
              ORDER BY s.next_run_at, s.job_id LIMIT $2) s
-       JOIN ONLY @extschema@.job j ON j.job_id = s.job_id
+       CROSS JOIN LATERAL ({JOB}) j
        JOIN pg_roles r ON r.rolname = j.rolname
-       WHERE j.server IS NOT NULL OR EXISTS (SELECT FROM pg_database d WHERE d.datname = j.datname)""",
+       WHERE j.server IS NOT NULL OR EXISTS (SELECT FROM pg_database d WHERE d.datname = j.datname)""",  # noqa: S608 - a part of this module
     *("float8", "int4", "float8", "int8"),
 )
 
@@ -85,7 +87,7 @@ NEXT_DUE_OF_OTHERS = Statement(
     f"""{ROLES}
        SELECT q.* FROM role r CROSS JOIN LATERAL (
            SELECT date_part('epoch', s.next_run_at) AS due, s.job_id
-           FROM @extschema@.job_state s LEFT JOIN ONLY @extschema@.job j ON j.job_id = s.job_id
+           FROM @extschema@.job_state s LEFT JOIN LATERAL ({JOB}) j ON true
            WHERE s.next_run_at IS NOT NULL
                AND (s.rolname, s.next_run_at, s.job_id) >= (r.rolname, to_timestamp($1), $2)
                AND (s.rolname, s.next_run_at) <= (r.rolname, 'infinity')
@@ -108,7 +110,7 @@ CLAIM = Statement(
            date_part('epoch', s.schedule_set_at) AS state_set_at, s.quarantined_reason
        FROM @extschema@.job_state s
        LEFT JOIN LATERAL (SELECT * FROM @internal@.job_for_worker w WHERE w.job_id = s.job_id OFFSET 0) w ON true
-       WHERE s.job_id = ANY ($1) AND s.next_run_at <= to_timestamp($2)""",  # noqa: S608 - names of columns
+       WHERE s.job_id = ANY ($1) AND coalesce(s.next_run_at, 'infinity') <= to_timestamp($2)""",  # noqa: S608 - names of columns
     *("int8[]", "float8"),
 )
 
@@ -206,9 +208,9 @@ WAITING = Statement(
 FORGET = Statement(
     """WITH forgotten AS (
            DELETE FROM @extschema@.job_state s
-           WHERE s.job_id = ANY ($1) AND NOT EXISTS (SELECT FROM @extschema@.job j WHERE j.job_id = s.job_id)
+           WHERE s.job_id = ANY ($1) AND NOT EXISTS (SELECT FROM @extschema@.job j WHERE j.job_id = s.job_id OFFSET 0)
            RETURNING s.job_id)
-       DELETE FROM @extschema@.job_statistic s USING forgotten f WHERE s.job_id = f.job_id""",
+       DELETE FROM @extschema@.job_statistic s WHERE s.job_id = ANY (ARRAY(SELECT f.job_id FROM forgotten f))""",
     "int8[]",
 )
 
@@ -345,7 +347,7 @@ QUARANTINE = Statement(
     """UPDATE @extschema@.job_state s
        SET quarantined_reason = q.reason,
            quarantined_since = CASE WHEN q.reason IS NOT NULL THEN coalesce(s.quarantined_since, now()) END
-       FROM unnest($1, $2) q (job_id, reason) WHERE s.job_id = q.job_id""",
+       FROM unnest($1, $2) q (job_id, reason) WHERE s.job_id = q.job_id AND s.job_id = ANY ($1)""",
     *("int8[]", "text[]"),
 )
 

@@ -88,9 +88,8 @@ def put_off(spi: Spi, job_ids: Sequence[int], seconds: float) -> None:
 
 
 NEXT_DUE = Statement(
-    """SELECT date_part('epoch', min(p.due_at)) AS due,
-           EXISTS (SELECT FROM @extschema@.worker_request i WHERE i.kind = 'run' AND i.cause = 'retry') AS requested
-       FROM @extschema@.pending_run p"""
+    """SELECT date_part('epoch', (SELECT p.due_at FROM @extschema@.pending_run p ORDER BY p.due_at LIMIT 1)) AS due,
+           EXISTS (SELECT FROM @extschema@.worker_request i WHERE i.kind = 'run' AND i.cause = 'retry') AS requested"""
 )
 
 

@@ -156,7 +156,7 @@ CLAIM = Statement(
            s.job_id IS NOT NULL AS has_state, i.disabled OR s.disabled_at IS NOT NULL AS disabled, s.quarantined_reason
        FROM @extschema@.worker_request i
        LEFT JOIN LATERAL (SELECT * FROM @internal@.job_for_worker w WHERE w.job_id = i.job_id OFFSET 0) w ON true
-       LEFT JOIN @extschema@.job_state s ON s.job_id = i.job_id
+       LEFT JOIN LATERAL (SELECT o.* FROM @extschema@.job_state o WHERE o.job_id = i.job_id OFFSET 0) s ON true
        WHERE i.request_id = ANY ($1)""",  # noqa: S608 - names of columns
     "int8[]",
 )

@@ -36,6 +36,8 @@ SESSION = {
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
+    "enable_sort": "off",
+    "enable_incremental_sort": "off",
     "jit": "off",
     "track_activities": "on",  # worker_status shows when it last looked around
     # The statements that make and renew runners have their secrets in them, and are new ones each time.
