@@ -10,7 +10,8 @@ BEGIN
         RAISE EXCEPTION 'role "%" does not exist', confirm_role.rolname
             USING ERRCODE = 'undefined_object',
                   DETAIL = 'Jobs of a role that is gone cannot be given to it.',
-                  HINT = 'Create it first; or give its jobs another role: UPDATE member_job SET rolname = …;';
+                  HINT = format('Create it first; or give its jobs another role: UPDATE member_job SET rolname = … WHERE rolname = %L;',
+                                confirm_role.rolname);
     END IF;
     DELETE FROM @extschema@.known_role k WHERE k.rolname = confirm_role.rolname;
     INSERT INTO @extschema@.known_role (rolname, role_oid) VALUES (confirm_role.rolname, role_oid);

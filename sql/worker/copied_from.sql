@@ -24,7 +24,7 @@ BEGIN
         RAISE EXCEPTION 'the jobs of this database are a copy of those of database "%"', @extschema@.copied_from()
             USING ERRCODE = 'object_not_in_prerequisite_state',
                   DETAIL = 'Workers in both would run each of them twice.',
-                  HINT = 'To run them here all the same, for instance since they have been disabled there: SELECT confirm_copy(); SELECT start_worker();';
+                  HINT = 'To run them here all the same, for instance since they have been disabled there: SELECT @extschema@.confirm_copy(); SELECT @extschema@.start_worker();';
     END IF;
 END
 $$;

@@ -18,7 +18,7 @@ from psycopg import sql
 
 from harness.cluster import USER, Cluster, Installation
 from harness.remedies import alternatives
-from harness.scheduler import SCHEMA, Scheduler, new_scheduler
+from harness.scheduler import INTERNAL, SCHEMA, Scheduler, new_scheduler
 from harness.waiting import until
 from tests.integration.test_faults import Standby
 
@@ -525,8 +525,13 @@ def test_a_copy_of_the_database(scheduler: Scheduler, tmp_path: Path, how: str) 
     copied = len(copy.log(job))
     copy.execute(found.remedy)
     assert not status(copy).running
-    for call in alternatives(found.remedy)["to run them here all the same"].split("; "):
+    remedy = alternatives(found.remedy)["to run them here all the same"]
+    assert (diag.message_hint or "").partition(" there: ")[2] == remedy
+    # Where a database has just been restored, its search_path has not been set.
+    copy.execute("SET search_path = public")
+    for call in remedy.split("; "):
         copy.execute(call)
+    copy.execute("SET search_path = public, {}, {}", sql.Identifier(SCHEMA), sql.Identifier(INTERNAL))
     until(lambda: len(copy.log(job)) > copied, "the job to go on")
     # Of two that were confirmed, none is a copy.
     copy.kill()

@@ -158,7 +158,7 @@ def test_without_a_worker(scheduler: Scheduler) -> None:
     job = scheduler.insert("SELECT 1")
     with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="no worker runs") as raised:
         scheduler.value("SELECT try_job(%s)", job)
-    assert raised.value.diag.message_hint == "SELECT start_worker(); starts it."
+    assert raised.value.diag.message_hint == "A superuser starts it: SELECT start_worker();"
     assert "Traceback" not in (raised.value.diag.context or "")
     scheduler.start()
     scheduler.value("SELECT pause_jobs()")

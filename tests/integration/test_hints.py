@@ -1,0 +1,478 @@
+"""Each hint is followed: on the state that the error comes from, as the role that got it, and it works."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from harness.cluster import ROOT, Cluster
+from harness.scheduler import Scheduler, new_scheduler
+
+
+class Case(NamedTuple):
+    """A state that the superuser makes, what the role calls then, what the hint says, and what follows it.
+
+    What begins with "superuser:" is what the hint says that a superuser can do.
+    """
+
+    state: str
+    call: str
+    hint: str
+    remedy: str = ""
+
+
+def following(*statements: str) -> str:
+    return "\n".join(statements)
+
+
+JOB = "SELECT insert_job('SELECT 1', current_catalog, job_name => 'kept', rolname => '<role>')"
+NUMBER = "(SELECT job_id FROM member_job WHERE job_name = 'kept')"
+HINTS = {
+    "runs to show": Case(
+        "",
+        "SELECT recent_runs(-1)",
+        "For example recent_runs(100), or recent_runs(NULL, now() - interval '1 day', failed := true).",
+        "SELECT recent_runs(100); SELECT recent_runs(NULL, now() - interval '1 day', failed := true)",
+    ),
+    "a definer who is not there": Case(
+        "",
+        f"superuser: {JOB}; UPDATE member_job SET defined_by = 'nobody of this name'",
+        "Create it first, or name another one.",
+        "superuser: CREATE ROLE \"nobody of this name\"; UPDATE member_job SET defined_by = 'nobody of this name'",
+    ),
+    "a definer who is somebody else": Case(
+        JOB,
+        "UPDATE member_job SET defined_by = '<other>'",
+        "To take a job over: UPDATE member_job SET defined_by = current_user WHERE job_id = …;",
+        f"UPDATE member_job SET defined_by = current_user WHERE job_id = {NUMBER}",
+    ),
+    "settings that are no object": Case(
+        JOB,
+        "SELECT update_job('kept', settings => '[]')",
+        'For example: {"work_mem": "256MB", "statement_timeout": "5min"}.',
+        """SELECT update_job('kept', settings => '{"work_mem": "256MB", "statement_timeout": "5min"}')""",
+    ),
+    "parameters that are no array": Case(
+        JOB,
+        "SELECT update_job('kept', parameters => '{}')",
+        'For example: ["Berlin", 42, null].',
+        """SELECT update_job('kept', parameters => '["Berlin", 42, null]')""",
+    ),
+    "a setting of superusers": Case(
+        JOB,
+        """SELECT update_job('kept', settings => '{"log_statement": "all"}')""",
+        'Give settings that this role can SET itself, for example {"work_mem": "256MB"}.',
+        """SELECT update_job('kept', settings => '{"work_mem": "256MB"}')""",
+    ),
+    "a command that is too long": Case(
+        following(JOB, "UPDATE worker_setting SET max_definition_size = 10000"),
+        "SELECT update_job('kept', job_command => 'SELECT ' || repeat('1', 10000))",
+        "Put the command into a function or procedure, and large values into a table. A superuser can raise the limit.",
+        following(
+            "superuser: UPDATE worker_setting SET max_definition_size = 20000",
+            "SELECT update_job('kept', job_command => 'SELECT ' || repeat('1', 10000))",
+        ),
+    ),
+    "too many jobs to run after": Case(
+        JOB.replace("'kept'", "'j' || n") + " FROM generate_series(1, 101) n",
+        "SELECT insert_job('SELECT 1', current_catalog, run_after => (SELECT array_agg(job_id) FROM member_job))",
+        "Chain some of them, or put a job between them and this one.",
+        following(
+            "SELECT insert_job('SELECT 1', current_catalog, job_name => 'between',"
+            " run_after => (SELECT array_agg(job_id) FROM member_job WHERE job_name <> 'j1'))",
+            "SELECT insert_job('SELECT 1', current_catalog, run_after => '{j1,between}')",
+        ),
+    ),
+    "far ahead": Case(
+        JOB,
+        "SELECT upcoming_runs('2 years')",
+        "Choose an interval of up to 1 year, for example upcoming_runs('12 hours').",
+        "SELECT upcoming_runs('12 hours'); SELECT upcoming_runs('1 year')",
+    ),
+    "a description of nothing": Case(
+        "",
+        "SELECT describe_schedule('@daily', NULL)",
+        "Leave a parameter out to use its default.",
+        "SELECT describe_schedule('@daily')",
+    ),
+    "times of nothing": Case(
+        "",
+        "SELECT next_runs('@daily', NULL)",
+        "Leave a parameter out to use its default.",
+        "SELECT next_runs('@daily')",
+    ),
+    "many times": Case(
+        "",
+        "SELECT next_runs('@daily', count => 10001)",
+        "For more, call it again with the last result as after.",
+        "SELECT next_runs('@daily', after => (SELECT max(n) FROM next_runs('@daily', count => 3) n), count => 3)",
+    ),
+    "a role that is gone": Case(
+        JOB.replace("'<role>'", "'<other>'"),
+        'superuser: ALTER ROLE "<other>" RENAME TO "another name"; DELETE FROM known_role; '
+        "SELECT confirm_role('<other>')",
+        "Create it first; or give its jobs another role: UPDATE member_job SET rolname = … WHERE rolname = '<other>';",
+        "superuser: UPDATE member_job SET rolname = '<role>' WHERE rolname = '<other>'",
+    ),
+    "a job to define without a name": Case(
+        "",
+        "SELECT define_job(NULL, 'SELECT 1')",
+        "To define a job without a name, use insert_job().",
+        "SELECT insert_job('SELECT 1', current_catalog)",
+    ),
+    "no crontab": Case(
+        "",
+        "SELECT import_crontab(NULL)",
+        "Give the text of a crontab, as crontab -l prints it.",
+        "SELECT import_crontab('@daily psql -c \"SELECT 1\"' || chr(10), dry_run => false)",
+    ),
+    "a run that is not there": Case(
+        JOB,
+        "SELECT cancel_run(4711)",
+        "The view member_job_log lists runs that have started, waiting_run those that have not.",
+        "SELECT jl_id FROM member_job_log; SELECT run_job('kept'); SELECT cancel_run(jl_id) FROM waiting_run",
+    ),
+    "a name that is taken": Case(
+        JOB,
+        "SELECT insert_job('SELECT 2', current_catalog, job_name => 'kept')",
+        "Choose another name, or change the existing job with update_job().",
+        following(
+            "SELECT update_job('kept', job_command => 'SELECT 2')",
+            "SELECT insert_job('SELECT 2', current_catalog, job_name => 'other')",
+        ),
+    ),
+    "a new name that is taken": Case(
+        following(JOB, JOB.replace("'kept'", "'other'")),
+        "SELECT update_job('other', job_name => 'kept')",
+        "Choose another name, or change the existing job with update_job().",
+        "SELECT update_job('other', job_name => 'third'); SELECT update_job('kept', job_command => 'SELECT 2')",
+    ),
+    "a job that is not there": Case(
+        JOB,
+        "SELECT run_job(4711)",
+        "The view member_job lists the jobs that you may touch.",
+        "SELECT run_job(job_id) FROM member_job",
+    ),
+    "no job of this name": Case(
+        JOB,
+        "SELECT run_job('lost')",
+        "The view member_job lists the jobs that you may touch.",
+        "SELECT run_job(job_name) FROM member_job",
+    ),
+    "several jobs of a name": Case(
+        following(JOB, JOB.replace("'<role>'", "'<other>'")),
+        "superuser: SELECT run_job('kept')",
+        "Use the job_id.",
+        "superuser: SELECT run_job(job_id) FROM member_job",
+    ),
+    "no more jobs": Case(
+        following(JOB, "UPDATE worker_setting SET max_jobs_per_role = 1"),
+        "SELECT insert_job('SELECT 1', current_catalog); SET CONSTRAINTS ALL IMMEDIATE",
+        "Delete some of its jobs. A superuser can raise the limit, or define the job.",
+        following(
+            "superuser: SELECT insert_job('SELECT 1', current_catalog, rolname => '<role>')",
+            "superuser: UPDATE worker_setting SET max_jobs_per_role = 3",
+            "SELECT insert_job('SELECT 1', current_catalog)",
+            "SELECT delete_job('kept')",
+            "SELECT insert_job('SELECT 1', current_catalog); SET CONSTRAINTS ALL IMMEDIATE",
+        ),
+    ),
+    "no more requests": Case(
+        following(JOB, "UPDATE worker_setting SET max_requests_per_role = 1"),
+        "SELECT run_job('kept'), run_once('SELECT 1')",
+        "Ask again when some of them have started, or call cancel_job() or cancel_run() for those that need not run. "
+        "A superuser can raise the limit, or make the request.",
+        following(
+            "superuser: SELECT run_job('kept'); SELECT run_once('SELECT 1', rolname => '<role>')",
+            "superuser: UPDATE worker_setting SET max_requests_per_role = 3",
+            "SELECT run_job('kept')",
+        ),
+    ),
+    "a schedule that is never due": Case(
+        JOB,
+        "SELECT update_job('kept', schedule => '0 0 30 2 *')",
+        "Try SELECT * FROM next_runs(…); use NULL for a job that runs only when run_job() asks for it.",
+        following(
+            "SELECT * FROM next_runs('0 0 28 2 *')",
+            "UPDATE member_job SET schedule = NULL",
+        ),
+    ),
+    "a circle": Case(
+        following(JOB, JOB.replace("'kept'", "'next'").replace(", rolname", ", run_after => 'kept', rolname")),
+        "SELECT update_job('kept', run_after => 'next')",
+        "The view job_chain shows which jobs run after which.",
+        "SELECT * FROM job_chain",
+    ),
+    "a table of the worker": Case(
+        'GRANT pg_write_all_data TO "<role>"',
+        "DELETE FROM job_log",
+        "Define jobs through my_job or member_job, and call run_job(), cancel_job() and the like.",
+        "INSERT INTO my_job (job_name, job_command) VALUES ('kept', 'SELECT 1'); SELECT run_job('kept')",
+    ),
+    "a schema to rename": Case(
+        "",
+        'superuser: ALTER SCHEMA "Elephant Test" RENAME TO other',
+        "To move the jobs, take what export_jobs() returns to apply_jobs() of an extension that is created in another "
+        "schema.",
+        "SELECT apply_jobs(export_jobs()::jsonb)",
+    ),
+    "no table of pgAgent": Case(
+        "",
+        "SELECT import_pgagent()",
+        "Call the function where the table is, or hand its rows over as JSON.",
+        'SELECT import_pgagent(jobs => \'{"pga_job": [], "pga_jobstep": [], "pga_schedule": [],'
+        ' "pga_exception": []}\')',
+    ),
+    "a table of pg_cron that is a view": Case(
+        "CREATE SCHEMA cron; CREATE VIEW cron.job AS SELECT 1 AS jobid",
+        "superuser: SELECT import_pg_cron()",
+        "Hand its rows over as JSON, if it is what you mean.",
+        "superuser: SELECT import_pg_cron(jobs => '[]')",
+    ),
+    "a table of pg_cron of somebody else's": Case(
+        'CREATE SCHEMA cron; CREATE TABLE cron.job (jobid bigint); ALTER TABLE cron.job OWNER TO "<role>"; '
+        'GRANT USAGE ON SCHEMA cron TO "<role>"',
+        "superuser: SELECT import_pg_cron()",
+        'Call the function as role "<role>", or hand the rows over as JSON.',
+        "SELECT import_pg_cron(); SELECT import_pg_cron(jobs => '[]')",
+    ),
+    "no document": Case(
+        "",
+        "SELECT apply_jobs(NULL)",
+        "Give an array of jobs; an empty one is [].",
+        "SELECT apply_jobs('[]')",
+    ),
+    "no part": Case(
+        "",
+        "SELECT apply_jobs('[]', prune => true)",
+        "Name the part, as in apply_jobs(…, 'billing', prune => true).",
+        "SELECT apply_jobs('[]', 'billing', prune => true)",
+    ),
+    "a document of one job": Case(
+        "",
+        "SELECT apply_jobs('{}')",
+        'For example: [{"job_name": "nightly", "job_command": "CALL tidy_up()", "schedule": "@daily"}].',
+        'SELECT apply_jobs(\'[{"job_name": "nightly", "job_command": "CALL tidy_up()", "schedule": "@daily"}]\')',
+    ),
+    "a format that is not there": Case(
+        JOB,
+        "SELECT export_jobs('yaml')",
+        "Choose json, a document for apply_jobs(), or sql, calls of define_job().",
+        "SELECT export_jobs('json'); SELECT export_jobs('sql')",
+    ),
+    "a job without a name to export": Case(
+        JOB.replace("job_name => 'kept', ", ""),
+        "SELECT export_jobs()",
+        "To name one: SELECT update_job(<number>, job_name => '…');",
+        "SELECT update_job(<number>, job_name => 'named'); SELECT export_jobs()",
+    ),
+    "a job that others run after": Case(
+        following(JOB, JOB.replace("'kept'", "'next'").replace(", rolname", ", run_after => 'kept', rolname")),
+        "SELECT delete_job('kept')",
+        "Change its run_after with update_job().",
+        "SELECT update_job('next', run_after => '{}')",
+    ),
+    "jobs that run after it": Case(
+        following(
+            JOB,
+            JOB.replace("'kept'", "'j' || n").replace(", rolname", ", run_after => 'kept', rolname")
+            + " FROM generate_series(1, 11) n",
+        ),
+        "SELECT delete_job('kept')",
+        'The view job_chain shows all of them, with the state "deleted".',
+        "SELECT 1 / (count(*) = 11)::int FROM job_chain WHERE state = 'deleted'",
+    ),
+    "no change": Case(
+        JOB,
+        "SELECT update_job('kept', schedule => NULL)",
+        "To set one to NULL: UPDATE member_job SET schedule = NULL WHERE job_id = <number>;",
+        "UPDATE member_job SET schedule = NULL WHERE job_id = <number>",
+    ),
+    "a number of seconds": Case(
+        "",
+        "SELECT upcoming_runs('12')",
+        "Give the interval with its unit: upcoming_runs('12 hours').",
+        "SELECT upcoming_runs('12 hours')",
+    ),
+    "a request that roles do not have": Case(
+        following(JOB, 'GRANT pg_write_all_data TO "<role>"'),
+        "INSERT INTO worker_request (kind, rolname) VALUES ('stop', '<role>')",
+        "Call run_job(), run_once(), cancel_job() or cancel_run().",
+        "SELECT run_job('kept'); SELECT run_once('SELECT 1'); SELECT cancel_job('kept')",
+    ),
+    "an attribute that cannot be NULL": Case(
+        JOB,
+        "UPDATE my_job SET parallel = NULL",
+        "Give a value, or leave it out to use its default.",
+        "UPDATE my_job SET parallel = true; INSERT INTO my_job (job_command) VALUES ('SELECT 1')",
+    ),
+    "no such role": Case(
+        "",
+        "superuser: SELECT insert_job('SELECT 1', current_catalog, rolname => 'new one')",
+        "Create it first: CREATE ROLE …; it need not be able to log in.",
+        "superuser: CREATE ROLE \"new one\"; SELECT insert_job('SELECT 1', current_catalog, rolname => 'new one')",
+    ),
+    "no such database": Case(
+        "",
+        "SELECT insert_job('SELECT 1', 'nowhere at all')",
+        "To list them: SELECT datname FROM pg_database WHERE datallowconn;",
+        "SELECT insert_job('SELECT 1', d) FROM (SELECT datname FROM pg_database WHERE datallowconn) l (d)"
+        " WHERE d = current_catalog",
+    ),
+    "no way into the database": Case(
+        "REVOKE CONNECT ON DATABASE <database> FROM PUBLIC",
+        "SELECT insert_job('SELECT 1', current_catalog)",
+        'The owner of the database can GRANT CONNECT ON DATABASE <database> TO "<role>";',
+        following(
+            'superuser: GRANT CONNECT ON DATABASE <database> TO "<role>"',
+            "SELECT insert_job('SELECT 1', current_catalog)",
+        ),
+    ),
+    "a request for the job of another role": Case(
+        following(JOB, JOB.replace("'<role>'", "'<other>'"), 'GRANT pg_write_all_data TO "<role>"'),
+        "INSERT INTO worker_request (kind, job_id, rolname) VALUES ('cancel', <number>, '<role>')",
+        "member_job, member_job_log and waiting_run list the jobs and runs that you may touch.",
+        "SELECT cancel_job(job_id) FROM member_job",
+    ),
+    "a role of its own": Case(
+        "",
+        "SELECT insert_job('SELECT 1', current_catalog, rolname => '<other>')",
+        'An administrator can GRANT "<other>" TO "<role>";',
+        following(
+            'superuser: GRANT "<other>" TO "<role>"',
+            "SELECT insert_job('SELECT 1', current_catalog, rolname => '<other>')",
+        ),
+    ),
+    "the owner of each database": Case(
+        'ALTER DATABASE <database> OWNER TO "<role>"',
+        "SELECT insert_job('SELECT 1', current_catalog, rolname => 'pg_database_owner')",
+        "Name the owner of the database itself.",
+        "SELECT insert_job('SELECT 1', datname, rolname => pg_get_userbyid(datdba))"
+        " FROM pg_database WHERE datname = current_catalog",
+    ),
+}
+
+
+SUPERUSER = "superuser: "
+
+
+@pytest.fixture(scope="module")
+def control(cluster: Cluster) -> Iterator[Scheduler]:
+    """A control database whose tests are rolled back."""
+    scheduler = new_scheduler(cluster)
+    yield scheduler
+    scheduler.close()
+
+
+@pytest.fixture(scope="module")
+def names(control: Scheduler) -> dict[str, str]:
+    """What stands for the names in angle brackets."""
+    return {"<role>": control.role("app"), "<other>": control.role("other"), "<database>": f'"{control.dbname}"'}
+
+
+def execute(session: psycopg.Connection[Any], statements: str, role: str) -> None:
+    for statement in statements.splitlines():
+        by_superuser = statement.startswith(SUPERUSER)
+        session.execute("RESET SESSION AUTHORIZATION")
+        if not by_superuser:
+            session.execute(sql.SQL("SET SESSION AUTHORIZATION {}").format(sql.Identifier(role)))
+        session.execute(statement.removeprefix(SUPERUSER).encode())
+    session.execute("RESET SESSION AUTHORIZATION")
+
+
+@contextmanager
+def hearing(session: psycopg.Connection[Any], hints: list[str | None]) -> Iterator[None]:
+    """Notes the hints of notices and warnings."""
+
+    def hear(notice: psycopg.errors.Diagnostic) -> None:
+        hints.append(notice.message_hint)
+
+    session.add_notice_handler(hear)
+    try:
+        yield
+    finally:
+        session.remove_notice_handler(hear)
+
+
+@pytest.mark.parametrize("case", HINTS)
+def test_the_hint_works(control: Scheduler, names: dict[str, str], case: str) -> None:
+    session = control.admin
+    with session.transaction(force_rollback=True):
+
+        def put_in(text: str) -> str:
+            for name, meant in {**names, "<number>": str(number)}.items():
+                text = text.replace(name, meant)
+            return text
+
+        number = 0
+        session.execute("SET LOCAL jit = off")
+        state, call, hint, remedy = HINTS[case]
+        execute(session, "\n".join(SUPERUSER + line for line in put_in(state).splitlines()), names["<role>"])
+        number = control.value("SELECT max(job_id) FROM member_job")
+        heard: list[str | None] = []
+        try:
+            with hearing(session, heard), session.transaction():
+                execute(session, put_in(call), names["<role>"])
+        except psycopg.Error as error:
+            heard = [error.diag.message_hint]
+        assert put_in(hint) in heard
+        execute(session, put_in(remedy), names["<role>"])
+
+
+# Hints that need more than a transaction, and the tests that follow them.
+FOLLOWED_ELSEWHERE = {
+    "Give one or more SQL statements, and leave": "test_the_hint_can_be_followed",
+    "Give one or more SQL statements.": "test_the_hint_can_be_followed",
+    "Name a database; current_catalog": "test_the_hint_can_be_followed",
+    "? Case matters in a quoted name.": "test_names_in_another_case",
+    "? Case matters.": "test_names_in_another_case",
+    "? The order is command": "test_arguments_in_another_order",
+    "It has ": "test_names_that_are_refused",
+    "Functions accept the number or the name": "test_names_that_are_refused",
+    "Leave job_name out": "test_names_that_are_refused",
+    "It runs on the primary; after a promotion": "test_a_standby_is_quiet_and_takes_over_when_promoted",
+    "SELECT * FROM check_setup(); says how": "test_a_synchronous_standby_that_is_missing",
+    "Commit first, then call it": "test_it_says_why_it_cannot_wait",
+    "Repeat the transaction.": "test_two_sessions_at_once",
+    "Give timezone and match_dom_and_dow": "test_settings_of_pg_cron",
+    "SELECT mark_delivered(ARRAY[4711]": "test_the_answers_are_the_same",
+    "SELECT claim_receiver('mail'": "test_the_answers_are_the_same",
+    "If they may be this role's": "test_a_role_that_is_created_anew_inherits_nothing",
+    "To change that: update_job()": "test_intervals_that_were_accepted_once_do_not_keep_a_dump_from_being_restored",
+    "SELECT @extschema@.start_worker(); starts it here": "test_a_copy_of_the_database",
+    "To run them here all the same": "test_a_copy_of_the_database",
+    "Drop it, the worker makes it again": "test_runners",
+    "Use a schema of its own": "test_a_schema_in_which_others_have_left_something",
+    "Rename it: ALTER ROLE": "test_a_role_that_can_do_more_is_not_adopted",
+    "If no other database has elephant_worker": "test_a_role_made_beforehand_is_not_adopted",
+}
+FOLDERS = ("api", "checks", "internal", "roles", "triggers", "views", "worker")
+
+
+def hints_of(script: str) -> Iterator[str]:
+    """What the hints of a script begin with, up to what is put in."""
+    for clause in re.findall(r"\bHINT = (.*?);\n", script, re.DOTALL):
+        for literal in re.findall(r"'((?:[^'\n]|'')+[.:;%…)])'", clause):
+            begin = literal.replace("''", "'").partition("%")[0]
+            if " " in begin.strip():
+                yield begin
+
+
+def test_each_hint_is_followed() -> None:
+    scripts = [path for folder in FOLDERS for path in (ROOT / "sql" / folder).glob("*.sql")]
+    found = {begin for path in scripts for begin in hints_of(path.read_text())}
+    here = [case.hint for case in HINTS.values()]
+    assert [
+        hint
+        for hint in found
+        if not any(hint in followed for followed in here) and not any(map(hint.startswith, FOLLOWED_ELSEWHERE))
+    ] == []
+    assert [begin for begin in FOLLOWED_ELSEWHERE if not any(hint.startswith(begin) for hint in found)] == []
+    tests = "".join(path.read_text() for path in (ROOT / "tests/integration").glob("test_*.py"))
+    assert [test for test in FOLLOWED_ELSEWHERE.values() if f"\ndef {test}(" not in tests] == []
