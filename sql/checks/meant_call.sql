@@ -11,6 +11,9 @@ AS $$
                             definition.job_command)
                 WHEN definition.datname ~ s.like_schedule
                 THEN format('insert_job(%L, current_catalog, %L)', definition.job_command, definition.datname)
+                WHEN definition.schedule IS NOT NULL AND length(definition.datname) < 63
+                     AND EXISTS (SELECT FROM pg_database d WHERE d.datname = definition.job_command AND d.datallowconn)
+                THEN format('insert_job(%L, %L, %L)', definition.datname, definition.job_command, definition.schedule)
                 WHEN definition.job_command !~ s.like_schedule OR length(definition.datname) >= 63 THEN NULL
                 WHEN definition.job_name IS NOT NULL
                 THEN format('define_job(%L, %L, schedule => %L)', definition.job_name, definition.datname, definition.job_command)
@@ -18,6 +21,6 @@ AS $$
     FROM (VALUES ('^(@[a-z]+( .*)?|[*0-9H][^ ]*( +[*0-9A-Za-z?,/#-]+){4,5}|[0-9]+ (second|minute|hour|day|week)s?)$')) s (like_schedule);
 $$;
 COMMENT ON FUNCTION @extschema@.meant_call(@extschema@.job) IS
-    'the call that was meant where a schedule was given as the database or as the command; NULL where none was';
+    'the call that was meant where a schedule was given as the database or as the command, or the database as the command; NULL where none was';
 REVOKE ALL ON FUNCTION @extschema@.meant_call(@extschema@.job) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.meant_call(@extschema@.job) TO job_scheduler;

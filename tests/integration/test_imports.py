@@ -410,6 +410,9 @@ def test_what_a_page_says(control: Scheduler, page: str, tmp_path: Path, monkeyp
     program.write_text(f"#!/bin/sh\nprintf '%s\\n' \"0 4 * * * psql -d '{control.dbname}' -c VACUUM\" '0 5 * * * ls'\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.chdir(tmp_path)
+    for host in ("web1", "web2"):
+        Path(f"{host}.crontab").write_text(f"0 4 * * * psql -d '{control.dbname}' -c VACUUM\n")
     control.execute(FIVE_JOBS)
     control.execute(CHAINS)
     source = control.execute(TABLES).fetchall()
@@ -421,6 +424,7 @@ def test_what_a_page_says(control: Scheduler, page: str, tmp_path: Path, monkeyp
     assert done.returncode == 0, done.stderr
     assert re.search(r"\| import +\|", done.stdout), done.stdout
     assert re.search(r"\| leave out +\|", done.stdout), done.stdout
+    assert ("VACUUM (web2)" in done.stdout) == (page == "moving-in-from-crontab.md"), done.stdout
     # All of it is taken back.
     assert control.execute(JOBS).fetchall() == []
     enabled = [row.line.get("jobenabled") for row in control.execute(TABLES)]

@@ -33,6 +33,10 @@ CALLS = {
         "insert_job('SELECT 1', '0 0 1 1 *', 'postgres')",
         "insert_job('SELECT 1', 'postgres', '0 0 1 1 *')",
     ),
+    "the database first": (
+        "insert_job('postgres', 'SELECT 1', '@daily')",
+        "insert_job('SELECT 1', 'postgres', '@daily')",
+    ),
     "the schedule first, defined": (
         "define_job('nightly', '0 3 * * *', 'SELECT 1')",
         "define_job('nightly', 'SELECT 1', schedule => '0 3 * * *')",

@@ -101,6 +101,12 @@ def test_commands_run_as_in_psql(worker: Scheduler, command: str) -> None:
         (r"SELECT convert_from('\xe9', 'UTF8')", "22021", "convert_from()", r"SELECT convert_from('\xe9', 'LATIN1')"),
         ("SELECT convert_to('語', 'LATIN1')", "22P05", "The encoding named last", "SELECT convert_to('語', 'EUC_JP')"),
         ("SELECT pg_terminate_backend(pg_backend_pid())", "57P01", "pg_terminate_backend()", "SELECT 1"),
+        (
+            "SELECT FROM tables",
+            "42P01",
+            "the search_path of its role and database",
+            "SELECT FROM information_schema.tables",
+        ),
     ],
 )
 def test_the_log_has_hints_where_postgresql_has_none(

@@ -90,6 +90,17 @@ MEANT = {
     "0 15 10 15W * ?": ["nearest to a day"],
     "0 2 * * * UTC": ["timezone := 'UTC'", "0 2 * * *"],
     "rate(5 minutes)": ["5 minutes"],
+    "at(2027-11-20T13:00:00)": ["2027-11-20T13:00:00"],
+    # GitHub, Kubernetes, Jenkins.
+    "- cron: '0 5 * * 1'": ["0 5 * * 1"],
+    'cron: "*/15 * * * *"': ["*/15 * * * *"],
+    'schedule: "0 5 * * 1"': ["0 5 * * 1"],
+    "TZ=Europe/London\nH 8 * * *": ["timezone := 'Europe/London'", "H 8 * * *"],
+    "0 9 * * * ; 0 12 * * *": ['{"0 9 * * *","0 12 * * *"}'],
+    "@daily;@hourly;": ['{"@daily","@hourly"}'],
+    # What stands where the schedule should.
+    "SELECT 1": ["The order is command, database, schedule."],
+    "vacuum;": ["The order is command, database, schedule."],
     "cron(0 10 * * ? *)": ["0 10 * * *"],
     "30 4 1 * * 15": ["15 30 4 1 * *"],
     # What belongs into another attribute.

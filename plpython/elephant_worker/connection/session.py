@@ -29,6 +29,8 @@ HINTS = {
     "in a procedure that is SECURITY DEFINER or has SET.",
     "22021": "Text must be in the encoding of the database, see SHOW server_encoding; convert_from() reads others.",
     "22P05": "The encoding named last does not have this character; see also SHOW server_encoding.",
+    "42P01": "A run has the search_path of its role and database, not that of your session; temporary tables end with "
+    "the run.",
     "42P02": "The values of $1, $2 and so on are the parameters of the job.",
     "57P01": "The session was terminated, by pg_terminate_backend() or because the server was shut down.",
 }

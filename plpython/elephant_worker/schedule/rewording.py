@@ -26,14 +26,18 @@ if TYPE_CHECKING:
 def meant(text: str) -> str:
     """The entry that is probably meant, or nothing."""
     text = " ".join(text.split())[:200]
-    bare = re.sub(r"^OnCalendar=|^[\[\"'` ]+|[\]\"'` ]+$", "", text)
+    # What a line of a configuration has before it: systemd, GitHub, Kubernetes.
+    bare = re.sub(r"^(?:OnCalendar=|(?:- )?(?:cron|schedule):)?[\[\"'` ]*|[\]\"'` ]+$", "", text)
     return next(filter(_can_be_read, ([bare] if bare != text else []) + list(_candidates(bare))), "")
 
 
 def better(entry: str, mistake: Mistake) -> Mistake:
     """The mistake in an entry as its author sees it: with what was meant, if that can be told."""
-    if len(entry) > MAX_ENTRY or "\n" in entry.strip():
+    lines = entry.strip().splitlines()
+    if len(entry) > MAX_ENTRY or len(lines) > 2:
         return mistake
+    if len(lines) == 2:  # Jenkins has the zone in a line of its own
+        return _prefixed_zone(" ".join(lines)) or mistake
     text = " ".join(entry.split())
     special = next(filter(None, (look(text) for look in _SPECIAL)), None)
     if special is not None:
@@ -96,6 +100,22 @@ def _prefixed_zone(text: str) -> Mistake | None:
         f'"{shown(prefix)}" stands before the schedule.',
         f"Write timezone := '{shown(zone)}', and the schedule without it: {shown(rest)}",
     )
+
+
+def _command(text: str) -> Mistake | None:
+    """Where the order of arguments was another one."""
+    if not re.match(r"(?:select|call|vacuum|insert|update|delete|refresh|analyze|truncate|do)\b.", text, re.IGNORECASE):
+        return None
+    return Mistake(f'"{shown(text)}" looks like SQL.', "The order is command, database, schedule.")
+
+
+def _several(text: str) -> Mistake | None:
+    """Entries with semicolons between them."""
+    entries = [entry.strip() for entry in text.strip(" ;").split(";")]
+    if len(entries) < 2 or not all(map(_can_be_read, entries)):
+        return None
+    array = ",".join(f'"{entry}"' for entry in entries)
+    return Mistake(f"It has {len(entries)} entries.", f"Write them as an array: {{{shown(array)}}}")
 
 
 def _number(text: str) -> Mistake | None:
@@ -188,7 +208,7 @@ def _one_moment(text: str) -> Mistake | None:
     )
 
 
-_SPECIAL = (_prefixed_zone, _number, _clock, _followed, _seconds_last, _on_demand, _one_moment)
+_SPECIAL = (_prefixed_zone, _command, _several, _number, _clock, _followed, _seconds_last, _on_demand, _one_moment)
 
 
 # --- other languages ------------------------------------------------------------------------
@@ -220,7 +240,7 @@ _WORDS = {
 
 def _candidates(text: str) -> Iterator[str]:
     lower = text.lower()
-    if match := re.fullmatch(r"(?:rate|cron)\((.*)\)", text):  # Amazon EventBridge; the year is the last of six
+    if match := re.fullmatch(r"(?:rate|cron|at)\((.*)\)", text):  # Amazon EventBridge; the year is the last of six
         yield match[1]
         yield " ".join("*" if part == "?" else part for part in match[1].split()[:5])
     if match := re.fullmatch(r"@(\w+)", lower):

@@ -194,11 +194,17 @@ def _look_for_worker(spi: Spi) -> None:
     spi.plpy.execute("SELECT pg_stat_clear_snapshot()")
     if worker_state.worker_pid(spi) is None:
         raise UserError(
-            "no worker runs", "It is the worker that tries a job.", "A superuser starts it: SELECT start_worker();", "55000"
+            "no worker runs",
+            "It is the worker that tries a job.",
+            "A superuser starts it: SELECT start_worker();",
+            "55000",
         )
     if worker_setting.read(spi).paused:
         raise UserError(
-            "the scheduler is paused", "It starts nothing.", "A superuser ends the pause: SELECT resume_jobs();", "55000"
+            "the scheduler is paused",
+            "It starts nothing.",
+            "A superuser ends the pause: SELECT resume_jobs();",
+            "55000",
         )
 
 
