@@ -81,7 +81,8 @@ ENQUEUE_READY = Statement(
            GROUP BY j.job_id
            HAVING bool_and(coalesce(@internal@.is_fulfilled(j.run_when, d.state), d.fulfilled))
               AND count(*) = cardinality(j.run_after)),
-       begun AS (DELETE FROM @extschema@.finished_dependency d WHERE d.job_id = ANY (ARRAY(SELECT r.job_id FROM ready r)))
+       begun AS (DELETE FROM @extschema@.finished_dependency d
+                 WHERE d.job_id = ANY (ARRAY(SELECT r.job_id FROM ready r)))
        INSERT INTO @extschema@.worker_request (kind, cause, job_id, caused_by)
        SELECT 'run', 'dependency', r.job_id,
               coalesce((SELECT l.jl_id FROM @extschema@.job_log l WHERE l.jl_id = ANY (r.jl_ids)
