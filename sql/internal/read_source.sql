@@ -7,7 +7,8 @@ DECLARE
     source record;
     source_rows jsonb;
 BEGIN
-    SELECT c.relkind, o.rolname AS stranger INTO source
+    SELECT c.relkind, o.rolname AS stranger,
+           has_schema_privilege(n.oid, 'USAGE') AND has_any_column_privilege(c.oid, 'SELECT') AS is_readable INTO source
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     LEFT JOIN pg_roles o ON o.oid IN (c.relowner, n.nspowner) AND NOT o.rolsuper AND o.rolname <> current_user
     WHERE n.nspname = schema_name AND c.relname = table_name
@@ -26,6 +27,11 @@ BEGIN
                                             source.stranger) END,
                   HINT = CASE WHEN source.relkind <> 'r' THEN 'Hand its rows over as JSON, if it is what you mean.'
                               ELSE format('Call the function as role "%s", or hand the rows over as JSON.', source.stranger) END;
+    ELSIF NOT source.is_readable THEN
+        RAISE EXCEPTION 'role "%" may not read %', current_user, source_table
+            USING ERRCODE = 'insufficient_privilege',
+                  DETAIL = 'The jobs are in this table.',
+                  HINT = 'Call the function as a role that may, or hand the rows over as JSON.';
     END IF;
     EXECUTE format('SELECT coalesce(jsonb_agg(s), ''[]'') FROM ONLY %s s', source_table) INTO source_rows;
     RETURN source_rows;

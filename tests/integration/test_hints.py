@@ -197,10 +197,11 @@ HINTS = {
     "a schedule that is never due": Case(
         JOB,
         "SELECT update_job('kept', schedule => '0 0 30 2 *')",
-        "Try SELECT * FROM next_runs(…); use NULL for a job that runs only when run_job() asks for it.",
+        "Try SELECT * FROM next_runs(…); use NULL for a job that runs only when run_job() asks for it, "
+        "run_once() for one run now.",
         following(
             "SELECT * FROM next_runs('0 0 28 2 *')",
-            "UPDATE member_job SET schedule = NULL",
+            "UPDATE member_job SET schedule = NULL; SELECT run_once('SELECT 1')",
         ),
     ),
     "a circle": Case(
@@ -241,6 +242,12 @@ HINTS = {
         "superuser: SELECT import_pg_cron()",
         'Call the function as role "<role>", or hand the rows over as JSON.',
         "SELECT import_pg_cron(); SELECT import_pg_cron(jobs => '[]')",
+    ),
+    "a table of pg_cron that may not be read": Case(
+        "CREATE SCHEMA cron; CREATE TABLE cron.job (jobid bigint)",
+        "SELECT import_pg_cron()",
+        "Call the function as a role that may, or hand the rows over as JSON.",
+        "superuser: SELECT import_pg_cron()\nSELECT import_pg_cron(jobs => '[]')",
     ),
     "no document": Case(
         "",
