@@ -267,6 +267,10 @@ CREATE TYPE @extschema@.import_result AS (
     definition jsonb
 );
 
+-- Who owns the databases of jobs now.
+ALTER TABLE @extschema@.job ADD COLUMN database_owner oid;
+UPDATE @extschema@.job j SET database_owner = d.datdba FROM pg_database d WHERE d.datname = j.datname AND j.server IS NULL;
+
 -- Out of sight.
 ALTER VIEW @extschema@.job_request SET SCHEMA @internal@;
 ALTER VIEW @extschema@.member_once_job SET SCHEMA @internal@;

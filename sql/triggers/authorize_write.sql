@@ -20,6 +20,7 @@ BEGIN
     NEW.schedule_set_at := OLD.schedule_set_at;
     NEW.first_run_at := OLD.first_run_at;
     NEW.database_oid := OLD.database_oid;
+    NEW.database_owner := OLD.database_owner;
     NEW.version := coalesce(OLD.version, 1);
     RETURN NEW;
 @one line of context@

@@ -6,8 +6,11 @@ AS $$
 BEGIN
     -- The row that belongs to a failed run has the database of its job already.
     IF TG_TABLE_NAME = 'job' OR NEW.database_oid IS NULL THEN
-        NEW.database_oid := CASE WHEN NEW.server IS NULL THEN
-            coalesce((SELECT d.oid FROM pg_database d WHERE d.datname = NEW.datname), 0) END;
+        SELECT d.oid, d.datdba INTO NEW.database_oid, NEW.database_owner
+        FROM pg_database d WHERE d.datname = NEW.datname AND NEW.server IS NULL;
+        IF NEW.server IS NULL AND NEW.database_oid IS NULL THEN
+            NEW.database_oid := 0;
+        END IF;
     END IF;
     INSERT INTO @extschema@.known_role (rolname, role_oid)
     SELECT n.rolname, coalesce(r.oid, 0)

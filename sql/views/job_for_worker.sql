@@ -40,6 +40,9 @@ CROSS JOIN LATERAL (
                     THEN 'other role'
                 WHEN j.server IS NULL AND d.oid IS NULL THEN 'database'
                 WHEN d.oid <> j.database_oid OR d.oid IS NOT NULL AND j.database_oid IS NULL THEN 'other database'
+                -- Who creates a database chooses its OID too. Whoever could act as the role anyway gains nothing.
+                WHEN d.datdba IS DISTINCT FROM j.database_owner AND j.server IS NULL
+                     AND NOT pg_has_role(d.datdba, r.oid, 'MEMBER') THEN 'other owner'
                 WHEN NOT d.datallowconn THEN 'closed'
                 WHEN d.datconnlimit = -2 THEN 'broken'
                 -- Runners are no superusers.

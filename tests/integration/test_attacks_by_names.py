@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from harness.cluster import Cluster
+from harness.cluster import USER, Cluster
 from harness.remedies import alternatives, mend
 from harness.scheduler import INTERNAL, SCHEMA, Scheduler, new_scheduler
 from harness.settings import settable
@@ -159,6 +159,43 @@ def test_a_database_that_is_created_anew_is_another(scheduler: Scheduler) -> Non
         run_id = own.execute("SELECT run_once('SELECT 1', %s)", (database,)).fetchone()
     assert run_id is not None
     assert scheduler.ended(run_id[0]).state == "succeeded"
+
+
+def test_a_database_that_is_created_anew_with_the_same_oid(scheduler: Scheduler) -> None:
+    """Which whoever creates it chooses, from PostgreSQL 15 on; before that it is given to somebody else."""
+    mallory, keeper, database = (
+        scheduler.role("mallory", "LOGIN CREATEDB"),
+        scheduler.role("keeper"),
+        scheduler.database(),
+    )
+    names = {"name": sql.Identifier(database), "mallory": sql.Identifier(mallory), "keeper": sql.Identifier(keeper)}
+    job_id = scheduler.insert("SELECT 1 / 0", database, on_failure_command="SELECT 1")
+    own = scheduler.insert("SELECT 1", database, rolname=keeper)
+    scheduler.start()
+    (oid,) = scheduler.execute("SELECT oid FROM pg_database WHERE datname = {}", sql.Literal(database)).fetchone() or (
+        0,
+    )
+    # Whom the owner may act as runs there as before, and a superuser is no stranger.
+    scheduler.admin.execute(sql.SQL("ALTER DATABASE {name} OWNER TO {keeper}").format(**names))
+    assert scheduler.ended(scheduler.value("SELECT run_job(%s)", own)).state == "succeeded"
+    scheduler.admin.execute(sql.SQL("DROP DATABASE {name} WITH (FORCE)").format(**names))
+    if scheduler.admin.info.server_version >= 150000:
+        statement = sql.SQL("CREATE DATABASE {name} OID = {oid}").format(oid=sql.Literal(oid), **names)
+        scheduler.connect_as(mallory).execute(statement)
+        assert scheduler.value("SELECT oid FROM pg_database WHERE datname = %s", database) == oid
+        scheduler.execute("UPDATE member_job SET job_description = 'x'")  # is no answer to the question
+        for job in (job_id, own):
+            run = scheduler.ended(scheduler.value("SELECT run_job(%s)", job))
+            assert (run.job_sqlstate, run.job_started) == ("55000", None)
+            assert "another owner" in run.exception_message
+        session = scheduler.connect_as(mallory)
+        assert session.execute("UPDATE member_job SET defined_by = current_user").rowcount == 0
+    else:
+        scheduler.admin.execute(sql.SQL("CREATE DATABASE {name} OWNER {mallory}").format(**names))
+    scheduler.execute("UPDATE member_job SET defined_by = current_user")
+    assert scheduler.ended(scheduler.value("SELECT run_job(%s)", job_id)).job_sqlstate == "22012"
+    failure = "SELECT true FROM member_job_log WHERE cause = 'failure' AND state = 'succeeded' AND rolname = %s"
+    until(lambda: scheduler.value(failure, USER), "the command after the failure")
 
 
 def test_a_database_that_is_renamed_and_back_is_the_same(scheduler: Scheduler) -> None:
