@@ -127,8 +127,14 @@ class FakeServer:
     def __init__(self, *scripts: Callable[[Dialogue], None], host: str = "127.0.0.1", port: int = 0) -> None:
         self.told: list[bytearray] = []
         self._scripts = scripts
-        self._listener = socket.create_server((host, port))
-        self.port: int = self._listener.getsockname()[1]
+        if host.startswith("/"):
+            self._listener = socket.socket(socket.AF_UNIX)
+            self._listener.bind(f"{host}/.s.PGSQL.{port}")
+            self._listener.listen()
+            self.port = port
+        else:
+            self._listener = socket.create_server((host, port))
+            self.port = self._listener.getsockname()[1]
         self._connections: list[Dialogue] = []
         self._threads: list[threading.Thread] = []
         self._start(self._accept)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import pwd
 import random
 import resource
 import signal
@@ -11,6 +12,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import tempfile
 import termios
 import threading
 from collections.abc import Callable, Iterator
@@ -303,6 +305,12 @@ def test_a_password_is_shown_to_known_servers_only(request_: bytes, context: tup
         narrowed = Login(allowed.parameters, is_lenient=True, methods=METHODS - {"md5", "password"})
         assert end(narrowed).state == "failed"
         assert (PASSWORD.encode() in server.told[1]) is (request_ == CLEARTEXT)
+    # Whose socket that is has been said by whoever made the foreign server.
+    with tempfile.TemporaryDirectory(dir="/tmp") as place, fake_server(script(), host=place, port=5432) as server:
+        peer = pwd.getpwuid(os.geteuid()).pw_name
+        assert end(login(server, host=place, requirepeer=peer)).state == "failed"
+        assert all(PASSWORD.encode() not in told for told in server.told)
+        assert server.told
     encryption, root = context
     with fake_server(script(encryption)) as server:
         for mode, state in (("require", "failed"), ("prefer", "failed"), ("verify-full", "succeeded")):

@@ -335,7 +335,8 @@ class Connecting:
             raise Lost(f'there is no user "{wanted}" of the operating system') from None
         if not postmaster.is_owned_by(made, number):
             raise Lost(f'the server does not belong to the user "{wanted}" of the operating system')
-        return True
+        # Which user that should be may have been said by the very one who listens.
+        return False
 
     def _keep_alive(self, made: Socket) -> None:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, self._parameters.get("keepalives") != "0")
