@@ -37,7 +37,11 @@ BEGIN
             -- With another search_path the following statements would mean something else; another server has
             -- settings of its own.
             IF definition.server IS NULL AND lower(setting.name) <> 'search_path' THEN
-                PERFORM pg_catalog.set_config(setting.name, setting.text, true);
+                -- transaction_timeout would end the session that defines the job; statement_timeout has the same values.
+                PERFORM pg_catalog.set_config(
+                    CASE WHEN lower(setting.name) = 'transaction_timeout'
+                              AND pg_catalog.current_setting('transaction_timeout', true) IS NOT NULL
+                         THEN 'statement_timeout' ELSE setting.name END, setting.text, true);
                 PERFORM pg_catalog.set_config('exit_on_error', 'off', true); -- which may be what has been set
             END IF;
         END LOOP;
@@ -46,7 +50,8 @@ BEGIN
         WHEN SQLSTATE 'EW001' THEN
             RETURN;
         WHEN OTHERS THEN
-            reason := SQLERRM;
+            reason := CASE WHEN lower(setting.name) = 'transaction_timeout'
+                           THEN replace(SQLERRM, 'statement_timeout', setting.name) ELSE SQLERRM END;
     END;
     RAISE EXCEPTION 'setting "%" of a job cannot be %', coalesce(setting.name, 'role'),
                     coalesce(setting.value::text, definition.rolname)

@@ -63,8 +63,8 @@ BEGIN
         WHERE c.relkind = 'r' ORDER BY c.oid
     LOOP
         EXECUTE format('CREATE TRIGGER refuse_replicated AFTER INSERT OR UPDATE OR DELETE ON %s '
-                       'FOR EACH ROW WHEN (NOT pg_has_role(10::oid, ''MEMBER'')) EXECUTE FUNCTION @extschema@.refuse_write()',
-                       checked);
+                       'FOR EACH ROW WHEN (NOT pg_has_role(10::oid, ''MEMBER'') AND current_setting(''session_replication_role'') = ''replica'') '
+                       'EXECUTE FUNCTION @extschema@.refuse_write()', checked);
         EXECUTE format('ALTER TABLE %s ENABLE REPLICA TRIGGER refuse_replicated', checked);
     END LOOP;
 END

@@ -27,10 +27,11 @@ COMMENT ON FUNCTION @extschema@.report_replicated_definition() IS
     'trigger: tells the worker of this cluster of jobs that logical replication brings, changes or deletes';
 REVOKE ALL ON FUNCTION @extschema@.report_replicated_definition() FROM PUBLIC;
 
+-- pg_restore --disable-triggers leaves triggers that are enabled for replicas enabled for everybody: so each asks by itself.
 CREATE TRIGGER track_replicated_target BEFORE INSERT OR UPDATE ON @extschema@.job
-    FOR EACH ROW EXECUTE FUNCTION @extschema@.remember_target();
+    FOR EACH ROW WHEN (current_setting('session_replication_role') = 'replica') EXECUTE FUNCTION @extschema@.remember_target();
 CREATE TRIGGER report_replicated_job AFTER INSERT OR UPDATE OR DELETE ON @extschema@.job
-    FOR EACH ROW EXECUTE FUNCTION @extschema@.report_replicated_definition();
+    FOR EACH ROW WHEN (current_setting('session_replication_role') = 'replica') EXECUTE FUNCTION @extschema@.report_replicated_definition();
 DO $$
 DECLARE
     publishers_own regclass;
@@ -42,7 +43,7 @@ BEGIN
     ]::regclass[] LOOP
         -- Not what the triggers above write themselves.
         EXECUTE format('CREATE TRIGGER skip_replicated BEFORE INSERT OR UPDATE OR DELETE ON %s '
-                       'FOR EACH ROW WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION @extschema@.skip_replicated()',
+                       'FOR EACH ROW WHEN (pg_trigger_depth() = 0 AND current_setting(''session_replication_role'') = ''replica'') EXECUTE FUNCTION @extschema@.skip_replicated()',
                        publishers_own);
         EXECUTE format('ALTER TABLE %s ENABLE REPLICA TRIGGER skip_replicated', publishers_own);
     END LOOP;

@@ -91,3 +91,26 @@ def test_every_table_is_dumped_or_has_a_reason(scheduler: Scheduler) -> None:
     assert {row.relname for row in tables if not row.dumped} == set(NOT_DUMPED)
     # All rows of a table that is dumped: the script makes none of its own, or they are replaced.
     assert {row.condition for row in tables if row.dumped} == {""}
+
+
+def test_triggers_that_a_restore_has_disabled_and_enabled(worker: Scheduler) -> None:
+    """pg_restore --data-only --disable-triggers enables all that there are, those for replicas alike."""
+    tables = [row.name for row in worker.execute(
+        """SELECT c.oid::regclass::text AS name FROM pg_class c JOIN pg_depend d ON d.objid = c.oid AND d.deptype = 'e'
+           JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'elephant_worker' WHERE c.relkind = 'r'"""
+    )]  # fmt: skip
+    for table in tables:
+        worker.execute(f"ALTER TABLE {table} DISABLE TRIGGER ALL; ALTER TABLE {table} ENABLE TRIGGER ALL")
+    worker.configure("max_running_jobs = 7")
+    assert worker.value("SELECT max_running_jobs FROM worker_setting") == 7
+    app = worker.connect_as(worker.role())
+    app.execute("SELECT insert_job('SELECT 1', current_catalog, job_name := 'mine')")
+    for (run,) in app.execute("SELECT run_job('mine') UNION ALL SELECT run_once('SELECT 1')"):
+        assert worker.ended(run).state == "succeeded"
+    # What a name meant is not noted anew by each change.
+    worker.execute("UPDATE known_role SET role_oid = 1")
+    worker.execute("SET session_replication_role = replica")
+    worker.execute("UPDATE job SET database_oid = 1")
+    worker.execute("RESET session_replication_role")
+    app.execute("UPDATE my_job SET job_description = 'x'")
+    assert worker.value("SELECT database_oid FROM job") == 1

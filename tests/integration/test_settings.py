@@ -78,6 +78,21 @@ def test_settings_are_those_of_the_role_and_not_of_who_defines_the_job(scheduler
         scheduler.execute("UPDATE member_job SET rolname = {}", sql.Literal(plain))
 
 
+def test_a_timeout_of_transactions_is_not_that_of_who_defines_the_job(scheduler: Scheduler) -> None:
+    """PostgreSQL 17 and later: it would end the session while the settings are tried."""
+    app = scheduler.connect_as(scheduler.role())
+    others = {f"elephant.of_so_many_settings_{number}": "x" for number in range(1000)}
+    settings = json.dumps({"Transaction_Timeout": "1ms", **others})
+    if scheduler.value("SELECT current_setting('transaction_timeout', true)") is None:
+        with pytest.raises(psycopg.errors.InvalidParameterValue, match="Transaction_Timeout"):
+            app.execute("SELECT insert_job('SELECT 1', current_catalog, settings := %s)", (settings,))
+        return
+    app.execute("SELECT insert_job('SELECT 1', current_catalog, settings := %s)", (settings,))
+    with pytest.raises(psycopg.errors.InvalidParameterValue) as raised:
+        app.execute("""SELECT run_once('SELECT 1', settings := '{"transaction_timeout": "soon"}')""")
+    assert 'invalid value for parameter "transaction_timeout"' in str(raised.value.diag.message_detail)
+
+
 def test_for_a_role_that_one_is_a_member_of(worker: Scheduler) -> None:
     team, app = worker.role("team", "NOLOGIN", False), worker.role()
     worker.execute("GRANT {} TO {}", sql.Identifier(team), sql.Identifier(app))
