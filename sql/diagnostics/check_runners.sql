@@ -23,17 +23,31 @@ DECLARE
                                                            WHERE d.datname = current_database()));
     is_well boolean;
 BEGIN
-    -- As prepare_runner() has it: a member of its role alone, and nobody a member of it.
+    -- As prepare_runner() has it: a member of its role, and nobody a member of it.
     RETURN QUERY
     SELECT 'runners', 'error',
            format('role "%s" is not what it should be: the runs of role "%s" are refused', r.rolname, o.rolname),
            @extschema@.out_of_the_way(r.oid)
     FROM pg_roles o
     JOIN pg_roles r ON r.rolname = prefix || o.oid
-    WHERE EXISTS (SELECT FROM pg_auth_members m WHERE m.roleid = r.oid OR m.member = r.oid AND m.roleid <> o.oid)
+    WHERE EXISTS (SELECT FROM pg_auth_members m WHERE m.roleid = r.oid)
        OR NOT EXISTS (SELECT FROM pg_auth_members m WHERE m.member = r.oid AND m.roleid = o.oid)
     ORDER BY r.rolname;
     is_well := NOT FOUND;
+    RETURN QUERY
+    SELECT 'runners', 'warning',
+           format('role "%s" has been made a member of role "%s" too: a line of pg_hba.conf for its members holds for the runs of role "%s"',
+                  r.rolname, g.rolname, o.rolname),
+           format('REVOKE %s FROM %I%s;', @extschema@.quote_ident_in_one_line(g.rolname), r.rolname,
+                  CASE WHEN current_setting('server_version_num')::integer >= 160000
+                       THEN ' GRANTED BY ' || @extschema@.quote_ident_in_one_line(b.rolname) END)
+    FROM pg_roles o
+    JOIN pg_roles r ON r.rolname = prefix || o.oid
+    JOIN pg_auth_members m ON m.member = r.oid AND m.roleid <> o.oid
+    JOIN pg_roles g ON g.oid = m.roleid
+    LEFT JOIN pg_roles b ON b.oid = m.grantor
+    ORDER BY r.rolname, g.rolname;
+    is_well := is_well AND NOT FOUND;
     RETURN QUERY
     SELECT 'runners', 'warning',
            format('role "%s" was made by a worker of a database that is not in this cluster', r.rolname),

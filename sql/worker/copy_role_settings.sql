@@ -20,7 +20,20 @@ CREATE FUNCTION @internal@.copy_role_settings(role oid, runner oid) RETURNS void
 LANGUAGE plpgsql VOLATILE STRICT SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    offender name;
 BEGIN
+    -- Not even read where they are long: the worker would take its time for each session. 8000 bytes as they are stored.
+    SELECT r.rolname INTO offender
+    FROM pg_db_role_setting s JOIN pg_roles r ON r.oid = s.setrole
+    WHERE s.setrole IN (role, runner) AND pg_column_size(s.setconfig) > 8000 LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'the defaults that ALTER ROLE has given role "%" are too long', offender
+            USING ERRCODE = 'program_limit_exceeded',
+                  DETAIL = 'Those for one database, or for all, can have 8000 bytes.',
+                  HINT = format('To remove them: ALTER ROLE %1$I RESET ALL; for those of one database: ALTER ROLE %1$I IN DATABASE … RESET ALL;',
+                                offender);
+    END IF;
     -- The catalog is copied and not ALTER ROLE … SET repeated: that would need to know how each
     -- setting quotes its value.
     DELETE FROM pg_db_role_setting s

@@ -34,13 +34,14 @@ BEGIN
         EXECUTE format('GRANT %I TO %I', rolname, runner);
         SELECT * INTO known FROM pg_authid r WHERE r.rolname = runner;
     END IF;
-    -- Who may create roles could have been here first, or have been given this one since.
+    -- Who may create roles could have been here first, or have been given this one since. That it is a member of other
+    -- roles too is no reason to refuse it: whoever may grant any role could keep everybody's jobs from running by that,
+    -- and gives away nothing but what is theirs.
     IF EXISTS (SELECT FROM pg_auth_members m WHERE m.roleid = known.oid)
-       OR EXISTS (SELECT FROM pg_auth_members m WHERE m.member = known.oid AND m.roleid <> role)
        OR NOT EXISTS (SELECT FROM pg_auth_members m WHERE m.member = known.oid AND m.roleid = role) THEN
         RAISE EXCEPTION 'the role "%" is not what it should be', runner
             USING ERRCODE = 'invalid_role_specification',
-                  DETAIL = format('It should be a member of "%s" alone, and nobody a member of it.', rolname),
+                  DETAIL = format('It should be a member of "%s", and nobody a member of it.', rolname),
                   HINT = format('Drop it, the worker makes it again: DROP ROLE %I;', runner);
     END IF;
     IF known.rolpassword IS DISTINCT FROM verifier OR NOT known.rolcanlogin OR known.rolconnlimit IS DISTINCT FROM most

@@ -34,6 +34,11 @@ class Arena:
         scheduler.start()
         self.secret = scheduler.insert("SELECT 'the secret of the victim'", rolname=self.victim)
         scheduler.ended(scheduler.value("SELECT run_job(%s)", self.secret))
+        # It waits, since nobody asks for it.
+        self.once = scheduler.value(
+            "INSERT INTO once_job (job_command, datname, rolname) VALUES ('SELECT 1', current_catalog, %s) RETURNING job_id",
+            self.victim,
+        )
         self.sessions = {role: scheduler.connect_as(role) for role in (self.mallory, self.outsider)}
         self.mine = self.execute(self.mallory, "SELECT job_id FROM insert_job('SELECT 1', current_catalog)")[0].job_id
 
@@ -103,6 +108,12 @@ STATEMENTS = {
     "running another's job": "INSERT INTO job_request (kind, job_id) VALUES ('run', {secret})",
     "running another's job, by the function": "SELECT run_job({secret})",
     "cancelling another's job": "INSERT INTO job_request (kind, job_id) VALUES ('cancel', {secret})",
+    "running what another runs once": "INSERT INTO job_request (kind, cause, job_id) VALUES ('run', 'once', {once})",
+    "running it as a job": "INSERT INTO job_request (kind, job_id) VALUES ('run', {once})",
+    "cancelling it": "INSERT INTO job_request (kind, job_id) VALUES ('cancel', {once})",
+    "a trial": "INSERT INTO job_request (kind, cause, job_id) VALUES ('run', 'trial', {mine})",
+    "a retry": "INSERT INTO job_request (kind, cause, job_id) VALUES ('run', 'retry', {mine})",
+    "a definition that is reported": "INSERT INTO job_request (kind, job_id) VALUES ('define', {mine})",
     "asking as another": "INSERT INTO job_request (kind, job_id, requested_by) VALUES ('run', {mine}, {superuser})",
     "deleting another's job": "SELECT delete_job({secret})",
     "a merge": "MERGE INTO member_job j USING (SELECT 1) s ON j.job_id = {mine} WHEN MATCHED THEN UPDATE SET rolname = {superuser}",
@@ -137,8 +148,9 @@ STATEMENTS = {
 def test_what_is_not_ones_own(arena: Arena, name: str) -> None:
     before = arena.everything()
     statement = sql.SQL(STATEMENTS[name]).format(
-        mine=arena.mine, secret=arena.secret, victim=sql.Literal(arena.victim), superuser=sql.Literal(USER)
-    )
+        mine=arena.mine, secret=arena.secret, once=arena.once, victim=sql.Literal(arena.victim),
+        superuser=sql.Literal(USER),
+    )  # fmt: skip
     for role in (arena.mallory, arena.outsider):
         assert outcome(arena.sessions[role], statement) in REFUSED | {"42P01", "42883", "42703", 0}, role
     assert arena.everything() == before

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from harness.remedies import mend
 from harness.scheduler import SCHEMA, Scheduler
 from harness.waiting import until
 
@@ -117,6 +118,69 @@ def test_a_runner_that_is_being_used_holds_up_no_stop(arena: Scheduler) -> None:
     arena.stop()
     session.rollback()
     arena.start()
+    goes_on(arena)
+
+
+def test_runners_that_are_being_used_hold_up_no_stop(arena: Scheduler) -> None:
+    """Each is waited for, but together not for long."""
+    session = arena.connect_as(arena.role("mallory"))
+    session.autocommit = False
+    session.execute("CREATE TEMP TABLE bait (i int)")
+    for _ in range(25):
+        arena.execute(
+            "SELECT prepare_runner({}::regrole, 'SCRAM-SHA-256$1:eA==$x:x')", sql.Literal(f'"{arena.role()}"')
+        )
+    runners = arena.execute("SELECT rolname FROM pg_roles WHERE rolname ~ '^elephant_worker_[0-9]+_[0-9]+$'").fetchall()
+    for runner in runners:
+        session.execute(sql.SQL("GRANT SELECT ON bait TO {}").format(sql.Identifier(runner.rolname)))
+    arena.execute("SELECT stop_worker()")
+    until(lambda: not arena.value("SELECT running FROM worker_status"), "the worker to stop", 20)
+    assert arena.value("SELECT count(*) FROM pg_roles WHERE rolname = ANY (%s) AND rolcanlogin",
+                       [runner.rolname for runner in runners]) == 0  # fmt: skip
+    session.rollback()
+    arena.start()
+    goes_on(arena)
+
+
+def test_a_runner_that_others_make_a_member_of_their_roles(arena: Scheduler) -> None:
+    """Who may grant a role may grant it to any other; that keeps nobody's jobs from running."""
+    mallory, club, victim = arena.role("mallory"), arena.role("club", scheduler=False), arena.role("victim")
+    arena.execute("GRANT {} TO {} WITH ADMIN OPTION", sql.Identifier(club), sql.Identifier(mallory))
+    arena.configure("max_idle_sessions = 0")
+    session = arena.connect_as(mallory)
+    who = "DO $$BEGIN RAISE NOTICE '%', current_user; END$$"
+    for role in (victim, arena.value("SELECT current_user")):
+        assert arena.run(who, rolname=role).state == "succeeded"
+        runner = arena.value("SELECT runner_name(%s::regrole)", f'"{role}"')
+        session.execute(
+            sql.SQL("GRANT {} TO {} WITH ADMIN OPTION").format(sql.Identifier(club), sql.Identifier(runner))
+        )
+        run = arena.run(who, rolname=role)
+        assert (run.state, run.notices) == ("succeeded", f"NOTICE:  {role}"), run
+    goes_on(arena)
+
+
+LONG = "(SELECT string_agg(md5(i::text), ',') FROM generate_series(1, 400) i)"
+
+
+def test_defaults_of_a_role_that_are_too_long(arena: Scheduler) -> None:
+    """The worker would copy them for each session, whatever their size."""
+    mallory, victim = arena.role("mallory"), arena.role("victim")
+    arena.configure("max_idle_sessions = 0")
+    set_it = f"DO $$BEGIN EXECUTE format('ALTER ROLE %I SET search_path = %L', current_user, {LONG}); END$$"
+    app = arena.connect_as(mallory)
+    app.execute(set_it)
+    run = arena.run("SELECT 1", rolname=mallory)
+    assert (run.state, run.job_sqlstate) == ("failed", "54000")
+    assert f'role "{mallory}" are too long' in run.exception_message
+    assert arena.run("SELECT 1", rolname=victim).state == "succeeded"
+    mend(arena, run.exception_hint.partition(": ")[2].partition(";")[0])
+    # The runner can be given some, too, by its own run.
+    assert arena.run(f"SET ROLE NONE; {set_it}", rolname=mallory).state == "succeeded"
+    run = arena.run("SELECT 1", rolname=mallory)
+    assert (run.job_sqlstate, "elephant_worker_" in run.exception_message) == ("54000", True)
+    mend(arena, run.exception_hint.partition(": ")[2].partition(";")[0])
+    until(lambda: arena.run("SELECT 1", rolname=mallory).state == "succeeded", "the runner to be mended")
     goes_on(arena)
 
 

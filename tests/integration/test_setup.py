@@ -401,6 +401,7 @@ CAUSES = {
     "role": "ALTER ROLE {role} RENAME TO {new}",
     "other role": "ALTER ROLE {role} RENAME TO {new}; CREATE ROLE {role}",
     "other database": "ALTER DATABASE {database} RENAME TO {new}; CREATE DATABASE {database}",
+    "other owner": "CREATE ROLE {new}; ALTER DATABASE {database} OWNER TO {new}",
     "other definer": "ALTER ROLE {definer} RENAME TO {new}; CREATE ROLE {definer}; "
     "GRANT {role}, job_scheduler TO {definer}",
     "database": "ALTER DATABASE {database} RENAME TO {new}",
@@ -538,7 +539,6 @@ def test_runners(scheduler: Scheduler) -> None:
     runner = scheduler.value("SELECT runner_name(oid) FROM pg_roles WHERE rolname = %s", role)
     intruder = scheduler.role("intruder")
     scheduler.execute("GRANT {} TO {}", sql.Identifier(runner), sql.Identifier(intruder))
-    scheduler.execute("GRANT {} TO {}", sql.Identifier(scheduler.role("extra")), sql.Identifier(runner))
     scheduler.execute("REVOKE {} FROM {}", sql.Identifier(role), sql.Identifier(runner))
     row = finding(scheduler, "runners")
     assert row.state == "error"
@@ -546,6 +546,17 @@ def test_runners(scheduler: Scheduler) -> None:
     mend(scheduler, row.remedy)
     assert finding(scheduler, "runners").state == "ok"
     assert scheduler.run("SELECT 1", rolname=role).state == "succeeded"
+    # By whoever may grant a role of theirs; that is no reason to refuse the runs.
+    club = scheduler.role('cl"ub')
+    scheduler.execute("GRANT {} TO {} WITH ADMIN OPTION", sql.Identifier(club), sql.Identifier(intruder))
+    scheduler.connect_as(intruder).execute(
+        sql.SQL("GRANT {} TO {}").format(sql.Identifier(club), sql.Identifier(runner))
+    )
+    row = finding(scheduler, "runners")
+    assert row.state == "warning"
+    assert f'a member of role "{club}" too' in row.found
+    mend(scheduler, row.remedy)
+    assert finding(scheduler, "runners").state == "ok"
 
 
 # Lines of pg_hba.conf, and whether the runs of the role "app" in the database "shop" get in.
@@ -1080,6 +1091,7 @@ TESTED = {
         "%s asks role": "test_the_socket_lets_the_server_s_own_user_in",
         "%s does not let the operating system": "test_a_superuser_of_another_name",
         'role "%s" is not what it should be': "test_runners",
+        'role "%s" has been made a member': "test_runners",
         'role "%s" was made by a worker': "test_runners_out_of_a_dump_of_roles",
     },
     "the rest": {

@@ -93,8 +93,16 @@ RUNNERS = Statement(
 )
 
 
+PATIENCE = Statement("SELECT current_setting('lock_timeout') AS patience")
+BE_PATIENT = Statement("SELECT set_config('lock_timeout', $1, true)", "text")
+# How long each of them is waited for: whoever grants something to it and does not commit keeps it locked.
+DROP_PATIENCE = "10ms"
+
+
 def drop_runners(spi: Spi) -> None:
     """Drop the login roles of this database's worker, even if the extension is gone."""
+    before = spi.execute(PATIENCE)[0]["patience"]
+    spi.execute(BE_PATIENT, DROP_PATIENCE)
     for row in spi.execute(RUNNERS):
         try:
             spi.plpy.execute(row["drop_it"])
@@ -105,3 +113,4 @@ def drop_runners(spi: Spi) -> None:
             except spi.Error as error:
                 # Somebody keeps it locked; its password is valid for a short time only.
                 spi.warning(f"elephant_worker could not {row['shut_it']}: {error}")
+    spi.execute(BE_PATIENT, before)
