@@ -32,6 +32,7 @@ def following(*statements: str) -> str:
 
 
 JOB = "SELECT insert_job('SELECT 1', current_catalog, job_name => 'kept', rolname => '<role>')"
+CRON = "CREATE EXTENSION elephant_worker_cron"
 NUMBER = "(SELECT job_id FROM member_job WHERE job_name = 'kept')"
 HINTS = {
     "runs to show": Case(
@@ -249,6 +250,64 @@ HINTS = {
         "Call the function as a role that may, or hand the rows over as JSON.",
         "superuser: SELECT import_pg_cron()\nSELECT import_pg_cron(jobs => '[]')",
     ),
+    "rows of pg_cron that are none": Case(
+        "CREATE SCHEMA cron; CREATE TABLE cron.job (jobid bigint)",
+        "superuser: SELECT import_pg_cron(jobs => '{}')",
+        "Where the table is: SELECT json_agg(t) FROM cron.job t;",
+        "superuser: SELECT import_pg_cron(jobs => (SELECT coalesce(json_agg(t), '[]') FROM cron.job t)::jsonb)",
+    ),
+    "rows of pgAgent that are none": Case(
+        "CREATE SCHEMA pgagent; CREATE TABLE pgagent.pga_job (jobid integer)",
+        'superuser: SELECT import_pgagent(jobs => \'{"pga_job": 1, "pga_jobstep": [], "pga_schedule": []}\')',
+        "Where the table is: SELECT json_agg(t) FROM pgagent.pga_job t;",
+        "superuser: SELECT json_agg(t) FROM pgagent.pga_job t",
+    ),
+    "conninfo that cannot be read": Case(
+        "",
+        "superuser: UPDATE worker_setting SET conninfo = 'nonsense'",
+        "Write libpq parameters, as in host=/var/run/postgresql port=5432.",
+        "superuser: UPDATE worker_setting SET conninfo = 'host=/var/run/postgresql port=5432'",
+    ),
+    "a schema cron": Case(
+        "CREATE SCHEMA cron",
+        "superuser: CREATE EXTENSION elephant_worker_cron",
+        "Rename it: ALTER SCHEMA cron RENAME TO …;",
+        "superuser: ALTER SCHEMA cron RENAME TO other; CREATE EXTENSION elephant_worker_cron",
+    ),
+    "cron.alter_job() of nothing": Case(
+        following(CRON, "SELECT cron.schedule('kept', '@daily', 'SELECT 1')"),
+        "superuser: SELECT cron.alter_job(<number>)",
+        "Give at least one attribute of the job to change.",
+        "superuser: SELECT cron.alter_job(<number>, schedule => '@hourly')",
+    ),
+    "a number in cron.job": Case(
+        following(CRON, "SELECT cron.schedule('kept', '@daily', 'SELECT 1')"),
+        "superuser: UPDATE cron.job SET jobid = 7, active = false",
+        "Leave it out.",
+        "superuser: UPDATE cron.job SET active = false",
+    ),
+    "a port in cron.job": Case(
+        following(CRON, "SELECT cron.schedule('kept', '@daily', 'SELECT 1')"),
+        "superuser: UPDATE cron.job SET nodename = 'there', nodeport = 1",
+        "To run it on another server, CREATE SERVER, and give the name of that as nodename.",
+        "superuser: CREATE EXTENSION postgres_fdw; CREATE SERVER there FOREIGN DATA WRAPPER postgres_fdw; "
+        "CREATE USER MAPPING FOR current_user SERVER there; UPDATE cron.job SET nodename = 'there'",
+    ),
+    "runs of pg_cron that are written": Case(
+        CRON,
+        "superuser: INSERT INTO cron.job_run_details (command) VALUES ('SELECT 1')",
+        "Runs that have ended can be deleted.",
+        "superuser: DELETE FROM cron.job_run_details",
+    ),
+    "a name that is not in cron.job": Case(
+        following(JOB.replace("'<role>'", "current_user"), CRON),
+        "superuser: SELECT cron.schedule('kept', '@daily', 'SELECT 1')",
+        "Choose another name, or delete that job.",
+        following(
+            "superuser: SELECT cron.schedule('other', '@daily', 'SELECT 1'); SELECT delete_job('kept')",
+            "superuser: SELECT cron.schedule('kept', '@daily', 'SELECT 1')",
+        ),
+    ),
     "no document": Case(
         "",
         "SELECT apply_jobs(NULL)",
@@ -457,9 +516,11 @@ FOLLOWED_ELSEWHERE = {
     "Drop it, the worker makes it again": "test_runners",
     "Use a schema of its own": "test_a_schema_in_which_others_have_left_something",
     "Rename it: ALTER ROLE": "test_a_role_that_can_do_more_is_not_adopted",
+    "Bring its jobs over, and remove it": "test_where_pg_cron_is",
+    "Update first: ALTER EXTENSION": "test_an_earlier_elephant_worker",
     "If no other database has elephant_worker": "test_a_role_made_beforehand_is_not_adopted",
 }
-FOLDERS = ("api", "checks", "internal", "roles", "triggers", "views", "worker")
+FOLDERS = tuple(f"sql/{name}" for name in ("api", "checks", "internal", "roles", "triggers", "views", "worker"))
 
 
 def hints_of(script: str) -> Iterator[str]:
@@ -472,7 +533,7 @@ def hints_of(script: str) -> Iterator[str]:
 
 
 def test_each_hint_is_followed() -> None:
-    scripts = [path for folder in FOLDERS for path in (ROOT / "sql" / folder).glob("*.sql")]
+    scripts = [path for folder in (*FOLDERS, "cron") for path in (ROOT / folder).glob("*.sql")]
     found = {begin for path in scripts for begin in hints_of(path.read_text())}
     here = [case.hint for case in HINTS.values()]
     assert [

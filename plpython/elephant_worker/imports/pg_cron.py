@@ -17,7 +17,7 @@ FIXED_ZONES = ("GMT", "UTC", "Etc/GMT", "Etc/UTC")
 def plan(given: dict[str, Any], caller: Caller) -> list[Planned]:
     """What the rows become. `given`: jobs, the rows; timezone and match_dom_and_dow, pg_cron's settings; port, at which
     its server listens, NULL if that is not known."""
-    rows = sorted(rows_of(given, "jobs"), key=_number)
+    rows = sorted(rows_of(given, "jobs", table="cron.job"), key=_number)
     return [_plan(row, given, caller) for row in caller.each(rows)]
 
 

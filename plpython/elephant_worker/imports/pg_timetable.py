@@ -59,7 +59,7 @@ def plan(given: dict[str, Any], caller: Caller) -> list[Planned]:
     and the port of this server."""
     check_given(given, "timezone", "port", "datname")
     chains, tasks, parameters = (
-        rows_of(given.get("tables"), name, keys, f"timetable.{name}") for name, keys in TABLES.items()
+        rows_of(given.get("tables"), name, keys, table=f"timetable.{name}") for name, keys in TABLES.items()
     )
     by_task = grouped(parameters, "task_id")
     by_chain: dict[int, list[dict[str, Any]]] = {chain["chain_id"]: [] for chain in chains}

@@ -86,7 +86,7 @@ def plan(given: dict[str, Any], caller: Caller) -> list[Planned]:
     agent, the port of this server, and now as JSON has it."""
     check_given(given, "timezone", "port", "now")
     jobs, steps, schedules, exceptions = (
-        rows_of(given.get("tables"), name, keys, f"pgagent.{name}") for name, keys in TABLES.items()
+        rows_of(given.get("tables"), name, keys, table=f"pgagent.{name}") for name, keys in TABLES.items()
     )
     now = _as_datetime(given["now"])
     names = Namer()

@@ -103,7 +103,7 @@ def too_many(what: str) -> UserError:
     )
 
 
-def rows_of(given: Any, name: str, keys: Sequence[str] = (), table: str | None = None) -> list[dict[str, Any]]:
+def rows_of(given: Any, name: str, keys: Sequence[str] = (), *, table: str) -> list[dict[str, Any]]:
     """The rows of a table that is given; the columns `keys` identify them. Raises UserError (22023, 54000)."""
     rows = given.get(name) if isinstance(given, dict) else None
     wrong = None if isinstance(rows, list) else f"{name} is not an array"
@@ -127,7 +127,7 @@ def rows_of(given: Any, name: str, keys: Sequence[str] = (), table: str | None =
         raise UserError(
             wrong,
             "It is an array of objects, one for each row of the table.",
-            f"Where the table is: SELECT json_agg(t) FROM {table or name} t;",  # noqa: S608 - only said
+            f"Where the table is: SELECT json_agg(t) FROM {table} t;",  # noqa: S608 - only said
         )
     return rows  # type: ignore[return-value]
 
