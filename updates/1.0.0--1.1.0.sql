@@ -267,8 +267,10 @@ CREATE TYPE @extschema@.import_result AS (
     definition jsonb
 );
 
--- Who owns the databases of jobs now.
-ALTER TABLE @extschema@.job ADD COLUMN database_owner oid;
+-- Who owns the databases of jobs now, and what foreign servers they mean.
+ALTER TABLE @extschema@.job ADD COLUMN database_owner oid, ADD COLUMN server_oid oid;
+UPDATE @extschema@.job j SET server_oid = coalesce((SELECT s.oid FROM pg_foreign_server s WHERE s.srvname = j.server), 0)
+WHERE j.server IS NOT NULL;
 UPDATE @extschema@.job j SET database_owner = d.datdba FROM pg_database d WHERE d.datname = j.datname AND j.server IS NULL;
 
 -- Out of sight.

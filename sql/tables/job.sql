@@ -37,7 +37,8 @@ CREATE TABLE @extschema@.job (
     database_oid oid, -- internal
     version integer NOT NULL DEFAULT 1, -- internal
     part text,
-    database_owner oid -- internal
+    database_owner oid, -- internal
+    server_oid oid -- internal
 );
 
 CREATE INDEX job_reboot ON @extschema@.job (job_id) WHERE schedule LIKE '%@reboot%';
@@ -104,6 +105,7 @@ COMMENT ON COLUMN @extschema@.job.database_oid IS
     'the database that datname meant when the job was defined, restored or confirmed; see remember_target()';
 COMMENT ON COLUMN @extschema@.job.database_owner IS
     'who owned that database then: who creates a database chooses its OID too';
+COMMENT ON COLUMN @extschema@.job.server_oid IS 'the foreign server that server meant then';
 COMMENT ON COLUMN @extschema@.job.part IS
     'the document that is responsible for the job, as apply_jobs() is told; NULL: none';
 COMMENT ON COLUMN @extschema@.job.version IS 'number of its definitions so far; see job_change';

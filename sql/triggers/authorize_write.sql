@@ -21,6 +21,7 @@ BEGIN
     NEW.first_run_at := OLD.first_run_at;
     NEW.database_oid := OLD.database_oid;
     NEW.database_owner := OLD.database_owner;
+    NEW.server_oid := OLD.server_oid;
     NEW.version := coalesce(OLD.version, 1);
     RETURN NEW;
 @one line of context@

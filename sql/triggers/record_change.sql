@@ -6,7 +6,7 @@ SET IntervalStyle = postgres
 AS $$
 #variable_conflict use_variable
 DECLARE
-    internal CONSTANT text[] := '{job_id,schedule_set_at,first_run_at,database_oid,database_owner,version}';
+    internal CONSTANT text[] := '{job_id,schedule_set_at,first_run_at,database_oid,database_owner,server_oid,version}';
     before CONSTANT jsonb := to_jsonb(OLD) - internal;
     after CONSTANT jsonb := to_jsonb(NEW) - internal;
     job_id CONSTANT bigint := coalesce(NEW.job_id, OLD.job_id);

@@ -4,13 +4,15 @@ SECURITY DEFINER -- what a name meant is not for users to write; it is taken fro
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    -- The row that belongs to a failed run has the database of its job already.
-    IF TG_TABLE_NAME = 'job' OR NEW.database_oid IS NULL THEN
+    -- The row that belongs to a failed run has what its job has already.
+    IF TG_TABLE_NAME = 'job' OR coalesce(NEW.database_oid, NEW.server_oid) IS NULL THEN
         SELECT d.oid, d.datdba INTO NEW.database_oid, NEW.database_owner
         FROM pg_database d WHERE d.datname = NEW.datname AND NEW.server IS NULL;
         IF NEW.server IS NULL AND NEW.database_oid IS NULL THEN
             NEW.database_oid := 0;
         END IF;
+        NEW.server_oid := CASE WHEN NEW.server IS NOT NULL THEN
+            coalesce((SELECT s.oid FROM pg_foreign_server s WHERE s.srvname = NEW.server), 0) END;
     END IF;
     INSERT INTO @extschema@.known_role (rolname, role_oid)
     SELECT n.rolname, coalesce(r.oid, 0)
@@ -20,7 +22,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.remember_target() IS
-    'trigger: notes what role and database the names in a definition mean now, so that others of the same names do not take their place';
+    'trigger: notes what role, database and foreign server the names in a definition mean now, so that others of the same names do not take their place';
 REVOKE ALL ON FUNCTION @extschema@.remember_target() FROM PUBLIC;
 
 -- After all that changes the row, since triggers fire in the order of their names.

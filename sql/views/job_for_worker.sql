@@ -48,6 +48,8 @@ CROSS JOIN LATERAL (
                 -- Runners are no superusers.
                 WHEN d.datconnlimit = 0 AND NOT (r.rolsuper AND (SELECT s.connect_as = 'role' FROM @extschema@.worker_setting s)) THEN 'full'
                 WHEN NOT has_database_privilege(r.oid, d.oid, 'CONNECT') THEN 'connect'
+                WHEN j.server IS NOT NULL AND EXISTS (SELECT FROM pg_foreign_server s WHERE s.srvname = j.server
+                                                      AND s.oid IS DISTINCT FROM j.server_oid) THEN 'other server'
                 WHEN j.server IS NOT NULL AND @extschema@.server_obstacle(j.server, r.oid) IS NOT NULL
                     THEN @extschema@.server_obstacle(j.server, r.oid)
                 WHEN j.server IS NULL AND NOT r.rolcanlogin AND (SELECT s.connect_as = 'role' FROM @extschema@.worker_setting s) THEN 'login'

@@ -17,6 +17,7 @@ from harness.remedies import alternatives, mend
 from harness.scheduler import INTERNAL, SCHEMA, Scheduler, new_scheduler
 from harness.settings import settable
 from harness.waiting import until
+from tests.fake_server import fake_server
 
 
 def state(scheduler: Scheduler, job_id: int) -> Any:
@@ -196,6 +197,35 @@ def test_a_database_that_is_created_anew_with_the_same_oid(scheduler: Scheduler)
     assert scheduler.ended(scheduler.value("SELECT run_job(%s)", job_id)).job_sqlstate == "22012"
     failure = "SELECT true FROM member_job_log WHERE cause = 'failure' AND state = 'succeeded' AND rolname = %s"
     until(lambda: scheduler.value(failure, USER), "the command after the failure")
+
+
+def test_a_foreign_server_that_is_created_anew_is_another(scheduler: Scheduler) -> None:
+    """Who creates it under the old name, and says as whom others log in there, would be told their commands."""
+    scheduler.execute("CREATE EXTENSION postgres_fdw SCHEMA public")
+    mallory, victim = scheduler.role("mallory"), scheduler.role("victim")
+    scheduler.execute("GRANT USAGE ON FOREIGN DATA WRAPPER postgres_fdw TO {}", sql.Identifier(mallory))
+    names = {"victim": sql.Identifier(victim), "options": sql.SQL("(user 'x', password 'x')")}
+    make = "CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '127.0.0.1', port '{port}')"
+    grant = sql.SQL("GRANT USAGE ON FOREIGN SERVER far TO {victim}").format(**names)
+    mapping = sql.SQL("CREATE USER MAPPING FOR {victim} SERVER far OPTIONS {options}").format(**names)
+    for statement in (make.format(port=1), grant, mapping):
+        scheduler.admin.execute(statement)
+    job = scheduler.insert(
+        "SELECT 'secret'", "shop", rolname=victim, server="far", on_failure_command="SELECT 'secret'"
+    )
+    scheduler.start()
+    assert scheduler.ended(scheduler.value("SELECT run_job(%s)", job)).job_sqlstate == "08001"
+    scheduler.execute("DROP SERVER far CASCADE")
+    with fake_server(lambda dialogue: dialogue.wait()) as server, scheduler.connect_as(mallory) as session:
+        for statement in (make.format(port=server.port), grant, mapping):
+            session.execute(statement)
+        run = scheduler.ended(scheduler.value("SELECT run_job(%s)", job))
+        assert (run.job_sqlstate, run.job_started) == ("55000", None)
+        assert "is not the foreign server that it was" in run.exception_message
+        assert server.told == []
+        scheduler.execute("ALTER SERVER far OPTIONS (SET port '1')")
+    scheduler.connect_as(victim).execute("UPDATE my_job SET defined_by = current_user")
+    assert scheduler.ended(scheduler.value("SELECT run_job(%s)", job)).job_sqlstate == "08001"
 
 
 def test_a_database_that_is_renamed_and_back_is_the_same(scheduler: Scheduler) -> None:

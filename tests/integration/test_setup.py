@@ -410,6 +410,9 @@ CAUSES = {
     "broken": "UPDATE pg_database SET datconnlimit = -2 WHERE datname = {database_text}; CREATE DATABASE {new}",
     "connect": "REVOKE CONNECT ON DATABASE {database} FROM PUBLIC",
     "server": "ALTER SERVER {server} RENAME TO {new}",
+    "other server": "ALTER SERVER {server} RENAME TO {new}; "
+    "CREATE SERVER {server} FOREIGN DATA WRAPPER postgres_fdw; GRANT USAGE ON FOREIGN SERVER {server} TO {role}; "
+    "CREATE USER MAPPING FOR {role} SERVER {server} OPTIONS (user 'x', password 'x')",
     "usage": "REVOKE USAGE ON FOREIGN SERVER {server} FROM {role}",
     "mapping": "DROP USER MAPPING FOR {role} SERVER {server}",
     "long option": f"ALTER USER MAPPING FOR {{role}} SERVER {{server}} OPTIONS (SET password '{'x' * 10_001}')",
@@ -421,7 +424,7 @@ CAUSES = {
     "scheduler": "REVOKE job_scheduler FROM {definer}",
     "member": "REVOKE {role} FROM {definer}",
 }
-ON_SERVERS = {"server", "usage", "mapping", "long option", "option", "password"}
+ON_SERVERS = {"server", "other server", "usage", "mapping", "long option", "option", "password"}
 OF_DEFINERS = {"other definer", "definer", "scheduler", "member"}
 # What has to be done before, or once one has seen what it is about.
 BEFORE = {"once nothing refers to it": "UPDATE member_job SET datname = {new_text}"}

@@ -9,12 +9,12 @@ from .spi import Spi, Statement
 ENQUEUE_ON_FAILURE = Statement(
     """WITH made AS (
            INSERT INTO @extschema@.once_job (datname, server, rolname, job_command, job_timeout, settings, defined_by,
-                                             schedule_set_at, database_oid, database_owner)
+                                             schedule_set_at, database_oid, database_owner, server_oid)
            SELECT j.datname, j.server, j.rolname, j.on_failure_command, j.job_timeout,
                   coalesce(j.settings, '{}') || jsonb_build_object(
                       'elephant_worker.failed_job', j.job_id::text, 'elephant_worker.failed_run', $2::text,
                       'elephant_worker.failed_sqlstate', $3, 'elephant_worker.failed_message', left($4, 2000)),
-                  j.defined_by, j.schedule_set_at, j.database_oid, j.database_owner
+                  j.defined_by, j.schedule_set_at, j.database_oid, j.database_owner, j.server_oid
            FROM ONLY @extschema@.job j WHERE j.job_id = $1 RETURNING job_id)
        INSERT INTO @extschema@.worker_request (kind, cause, job_id, caused_by)
        SELECT 'run', 'failure', m.job_id, $2 FROM made m""",
