@@ -11,11 +11,11 @@ from .spi import Spi, Statement
 RECORD = Statement(
     """WITH dependent AS MATERIALIZED (
            SELECT j.job_id, e.job_id AS after_job_id, e.jl_id, j.run_when, e.state, j.defined_by, e.rolname
-           FROM unnest($1, $2, $3, $4) e (job_id, jl_id, state, rolname)
-           CROSS JOIN LATERAL (SELECT a.* FROM ONLY @extschema@.job a
-                               WHERE a.run_after @> ARRAY[e.job_id] AND a.enabled OFFSET 0) j
-           WHERE NOT EXISTS (SELECT FROM @extschema@.job_state s
-                             WHERE s.job_id = j.job_id AND s.disabled_at IS NOT NULL)),
+           FROM (SELECT a.* FROM ONLY @extschema@.job a WHERE a.run_after && $1 AND a.enabled OFFSET 0) j
+           CROSS JOIN LATERAL unnest($1, $2, $3, $4) e (job_id, jl_id, state, rolname)
+           WHERE e.job_id = ANY (j.run_after)
+               AND NOT EXISTS (SELECT FROM @extschema@.job_state s
+                               WHERE s.job_id = j.job_id AND s.disabled_at IS NOT NULL OFFSET 0)),
        -- The right may have been taken away since run_after was set.
        permitted AS MATERIALIZED (
            SELECT p.defined_by, p.rolname FROM (SELECT DISTINCT d.defined_by, d.rolname FROM dependent d) p

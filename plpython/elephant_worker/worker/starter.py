@@ -37,6 +37,9 @@ NO_CONNECTION_WAIT = 0.05  # seconds
 LOCKED_ROLE_WAIT = 5.0  # seconds
 # A session whose run began less than this ago may be free again in a moment.
 RECENT_START = 0.05  # seconds
+# How often it is looked at whether logins have changed, at least; and whenever something is asked for, so that what is
+# asked for after a change is done after it.
+LOGINS_INTERVAL = 0.02  # seconds
 # What part of max_running_jobs may wait for other servers to answer.
 REMOTE_SHARE = 0.5  # of max_running_jobs
 
@@ -72,6 +75,7 @@ class Starter:
         # The due time for which sessions have been opened ahead.
         self._preconnected_for: float | None = None
         self._fill = Every(FILL_INTERVAL)
+        self._look_at_logins = Every(LOGINS_INTERVAL)
         # Until this moment of the steady clock nothing can start: the server had no connection left, or all stood
         # still.
         self._paused_until = 0.0
@@ -230,7 +234,8 @@ class Starter:
         due_jobs, queue = self._due_jobs, self._due_jobs.queue
         if self._closed_gates.look():
             queue.forget()
-        self._pool.replace_outdated(self._logins.versions(self._pool.roles_here()))
+        if self._look_at_logins.begin_if_due(self._clock.steady()) or has_news:
+            self._pool.replace_outdated(self._logins.versions(self._pool.roles_here()))
         capacity = self._capacity()
         if limit is not None:
             capacity.slots = min(capacity.slots, limit)
