@@ -66,9 +66,9 @@ supported:
 
 # Each part is preceded by its path, so that the position of an error leads back to the file.
 joined = for part in $(1); do printf -- '-- %s\n' "$$part"; cat "$$part"; done
-filled_in = sed -e '/^\# load elephant$$/{r plpython/loader.py' -e 'd}' \
-	| sed -e 's|@VERSION@|$(EXTVERSION)|g' -e 's|@PKGLIBDIR@|$(pkglibdir)|g' \
-	| $(PYTHON) sql/expand.py
+filled_in = $(PYTHON) sql/expand.py \
+	| sed -e 's|@PACKAGE@|elephant_worker_$(subst .,_,$(EXTVERSION))|g' -e 's|@VERSION@|$(EXTVERSION)|g' \
+	    -e 's|@PKGLIBDIR@|$(pkglibdir)|g' -e 's|@BINDIR@|$(bindir)|g'
 # What is there is replaced, or left as it is; types, and changes of tables, are for the update script alone.
 repeatable = sed -E -e '/^(CREATE TYPE|ALTER TABLE) .*;$$/d' -e '/^(CREATE TYPE|ALTER TABLE) /,/;$$/d' \
 	-e 's/^CREATE (FUNCTION|PROCEDURE|VIEW) /CREATE OR REPLACE \1 /' \
@@ -120,6 +120,8 @@ install-python: all
 	done
 	$(INSTALL_DATA) $(PYTHON_DATA) '$(PYTHON_DIRECTORY)/elephant_worker/report/'
 	printf 'VERSION = "%s"\n' '$(EXTVERSION)' > '$(PYTHON_DIRECTORY)/elephant_worker/version.py'
+	$(PLPYTHON) -c 'import sysconfig; print("TZPATH =", repr(sysconfig.get_config_var("TZPATH")))' \
+	    >> '$(PYTHON_DIRECTORY)/elephant_worker/version.py'
 	cp -R $(VENDOR) '$(PYTHON_DIRECTORY)/vendor'
 	$(PLPYTHON) -m compileall -q -s '$(DESTDIR)' '$(PYTHON_DIRECTORY)'
 	chmod -R u=rwX,go=rX '$(PYTHON_DIRECTORY)'

@@ -10,6 +10,8 @@ column, `{parameter}` is the type of the parameter of functions, and `{,}` is a 
 follow this one in the table, and `but job_name` leaves one out.
 
 A line `@one line of context@` at the end of a function in PL/pgSQL becomes what stands in one_line_of_context.sql.
+A line `# load elephant` in one in PL/Python becomes what loads the package, with ../plpython/loader.py as a string: to
+compile it takes longer than most that these functions do, and only the first one in a session needs it.
 
 What users neither call nor read is created as `@internal@.name`, in a schema of its own. Wherever else it is named,
 `@extschema@.name` finds it, in cron/ `@scheduler@.name`; but not in updates/, where things are still in the place that
@@ -25,6 +27,13 @@ from typing import NamedTuple
 
 TABLE = Path(__file__).parent / "tables/job.sql"
 CONTEXT = Path(__file__).parent / "one_line_of_context.sql"
+LOADER = Path(__file__).parents[1] / "plpython/loader.py"
+# PL/Python begins each line with a tab, also in a string.
+LOADED = r'''import sys
+if "@PACKAGE@" not in sys.modules:
+    exec("""{}load()""".replace("\n\t", "\n"))
+elephant = sys.modules["@PACKAGE@"].module
+'''
 COLUMN = re.compile(r" {4}(?P<name>\w+) (?P<type>[\w\[\]]+)(?P<required> NOT NULL)?(?: DEFAULT (?P<default>.+?))?,?")
 MARKER = re.compile(
     r"@(?P<which>required |optional )?attributes(?: after (?P<after>\w+))?(?: but (?P<but>\w+))?:(?P<text>[^@]*)@"
@@ -83,7 +92,8 @@ def expand(sql: str, known: list[Attribute]) -> str:
                 output, column = output + piece, column + len(piece)
         return output
 
-    return MARKER.sub(repeat, sql).replace("@one line of context@\n", CONTEXT.read_text())
+    sql = MARKER.sub(repeat, sql).replace("@one line of context@\n", CONTEXT.read_text())
+    return sql.replace("# load elephant\n", LOADED.format(LOADER.read_text()))
 
 
 def internal_names() -> set[str]:

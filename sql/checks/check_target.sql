@@ -12,8 +12,8 @@ BEGIN
     FROM unnest(ARRAY[definition.rolname::text, definition.datname::text]) n;
 
     IF is_new OR definition.rolname IS DISTINCT FROM old.rolname THEN
-        SELECT r.oid INTO role_oid FROM pg_roles r WHERE r.rolname = definition.rolname;
-        IF NOT FOUND THEN
+        role_oid := to_regrole(quote_ident(definition.rolname));
+        IF role_oid IS NULL THEN
             SELECT min(r.rolname) INTO meant FROM pg_roles r WHERE lower(r.rolname) = lower(definition.rolname);
             RAISE EXCEPTION 'role "%" does not exist', definition.rolname
                 USING ERRCODE = 'undefined_object',

@@ -6,6 +6,7 @@ DECLARE
     missing CONSTANT text := CASE
         @required attributes: WHEN definition.{name} IS NULL THEN '{name}'@ END;
     -- Intervals are compared as the seconds that the worker counts: as an interval, -1 year 361 days is longer than 0.
+    -- Seconds are numeric, as 0.0 is: PostgreSQL takes long to find out how to compare different types.
     too_long CONSTANT interval := '1000 years';
     error text[];
 BEGIN
@@ -28,7 +29,7 @@ BEGIN
             'on_failure_command cannot be empty',
             'There is nothing to run.',
             'Give one or more SQL statements, or NULL to run nothing after a failure.']
-        WHEN extract(epoch FROM definition.job_timeout) <= 0 OR definition.job_timeout > too_long THEN ARRAY[
+        WHEN extract(epoch FROM definition.job_timeout) <= 0.0 OR definition.job_timeout > too_long THEN ARRAY[
             format('job_timeout cannot be %s', definition.job_timeout),
             'It is how long a run may take before it is cancelled: longer than 0, and at most 1000 years.',
             'The default is 6 hours. Use a very long time, such as 1 year, for runs without a limit.']
@@ -46,7 +47,7 @@ BEGIN
             format('catch_up_limit cannot be %s', definition.catch_up_limit),
             'It is the maximum number of due times that catch_up = all makes up for.',
             'Choose 1 to 1000; the default is 100.']
-        WHEN extract(epoch FROM definition.start_deadline) <= 0 OR definition.start_deadline > too_long THEN ARRAY[
+        WHEN extract(epoch FROM definition.start_deadline) <= 0.0 OR definition.start_deadline > too_long THEN ARRAY[
             format('start_deadline cannot be %s', definition.start_deadline),
             'It is how late a run may start: longer than 0, and at most 1000 years.',
             'The default is NULL: no limit.']
@@ -78,7 +79,7 @@ BEGIN
             format('run_when cannot be "%s"', definition.run_when),
             'It says how the jobs in run_after must have ended.',
             'Choose on_success (the default), on_failure or always.']
-        WHEN extract(epoch FROM definition.expect_success_within) < 1 OR definition.expect_success_within > too_long THEN ARRAY[
+        WHEN extract(epoch FROM definition.expect_success_within) < 1.0 OR definition.expect_success_within > too_long THEN ARRAY[
             format('expect_success_within cannot be %s', definition.expect_success_within),
             'It is how long the job may go without success before an alert is sent: at least 1 second, and at most '
             '1000 years.',

@@ -49,8 +49,13 @@ AS $$
 #variable_conflict use_variable
 BEGIN
     job_id := coalesce(job_id, nextval('@extschema@.job_job_id_seq'));
+    IF job_id > 0 THEN
+        PERFORM FROM ONLY @extschema@.job j WHERE j.job_id = free_job_id.job_id;
+    ELSE
+        PERFORM FROM @extschema@.once_job o WHERE o.job_id = free_job_id.job_id;
+    END IF;
     -- The log and the history of a job stay when the job is deleted.
-    IF NOT EXISTS (SELECT FROM @extschema@.job j WHERE j.job_id = free_job_id.job_id)
+    IF NOT FOUND
        AND NOT EXISTS (SELECT FROM @extschema@.job_log l WHERE l.job_id = free_job_id.job_id)
        AND NOT EXISTS (SELECT FROM @extschema@.job_change c WHERE c.job_id = free_job_id.job_id) THEN
         RETURN job_id;

@@ -34,9 +34,11 @@ BEGIN
     IF (NEW.job_name, NEW.rolname) IS DISTINCT FROM (OLD.job_name, OLD.rolname) AND NEW.job_name IS NOT NULL THEN
         PERFORM @extschema@.check_name(NEW);
     END IF;
-    IF NEW.run_after IS DISTINCT FROM OLD.run_after THEN
-        NEW.run_after := nullif(ARRAY(SELECT DISTINCT a FROM unnest(NEW.run_after) a ORDER BY a), '{}');
-        PERFORM @extschema@.check_dependencies(NEW, OLD);
+    IF NEW.run_after IS NOT NULL THEN -- apart, since PostgreSQL takes long to find out how to compare arrays
+        IF NEW.run_after IS DISTINCT FROM OLD.run_after THEN
+            NEW.run_after := nullif(ARRAY(SELECT DISTINCT a FROM unnest(NEW.run_after) a ORDER BY a), '{}');
+            PERFORM @extschema@.check_dependencies(NEW, OLD);
+        END IF;
     END IF;
     IF TG_OP = 'INSERT'
        OR (NEW.rolname, NEW.datname, NEW.server) IS DISTINCT FROM (OLD.rolname, OLD.datname, OLD.server) THEN
@@ -57,14 +59,15 @@ BEGIN
         PERFORM @extschema@.raise_error(@extschema@.check_command('on_failure_command', NEW.on_failure_command,
                                                                   NEW.server IS NULL));
     END IF;
-    IF TG_OP = 'UPDATE' AND NEW.defined_by IS DISTINCT FROM OLD.defined_by THEN
+    IF TG_OP = 'INSERT' THEN
+        NEW.defined_by := current_user;
+    ELSIF NEW.defined_by IS DISTINCT FROM OLD.defined_by THEN
         PERFORM @extschema@.check_definer(NEW);
-    ELSIF TG_OP = 'INSERT'
-       OR (NEW.job_command, NEW.on_failure_command, NEW.settings, NEW.parameters, NEW.datname, NEW.rolname, NEW.server,
+    ELSIF (NEW.job_command, NEW.on_failure_command, NEW.settings, NEW.parameters, NEW.datname, NEW.rolname, NEW.server,
            NEW.run_after)
-       IS DISTINCT FROM
-       (OLD.job_command, OLD.on_failure_command, OLD.settings, OLD.parameters, OLD.datname, OLD.rolname, OLD.server,
-        OLD.run_after) THEN
+          IS DISTINCT FROM
+          (OLD.job_command, OLD.on_failure_command, OLD.settings, OLD.parameters, OLD.datname, OLD.rolname, OLD.server,
+           OLD.run_after) THEN
         NEW.defined_by := current_user;
     END IF;
     RETURN NEW;

@@ -16,11 +16,14 @@ DECLARE
     -- The owner of this function is the current role here.
     changed_by CONSTANT name := coalesce(nullif(current_setting('role'), 'none'), session_user);
     call CONSTANT text := coalesce(substring(current_setting('elephant_worker.call', true) FROM '^[a-z_]{1,63}$'), TG_OP);
-    old_values CONSTANT jsonb := (SELECT jsonb_object_agg(b.key, b.value) FROM jsonb_each(before) b
-                                  WHERE b.value <> coalesce(after -> b.key, 'null'));
+    old_values jsonb;
     new_values CONSTANT jsonb := (SELECT jsonb_object_agg(a.key, a.value) FROM jsonb_each(after) a
                                   WHERE a.value <> coalesce(before -> a.key, 'null'));
 BEGIN
+    IF TG_OP <> 'INSERT' THEN
+        old_values := (SELECT jsonb_object_agg(b.key, b.value) FROM jsonb_each(before) b
+                       WHERE b.value <> coalesce(after -> b.key, 'null'));
+    END IF;
     INSERT INTO @extschema@.job_change
         (job_id, version, rolname, job_name, changed_at, changed_by, session_role, call, action, old_values, new_values)
     SELECT job_id, version, r.rolname, r.job_name, clock_timestamp(), changed_by, session_user, call, r.action,

@@ -3,6 +3,8 @@ LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER -- what a name meant is not for users to write; it is taken from the catalogs alone
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    name_of_role name;
 BEGIN
     -- The row that belongs to a failed run has what its job has already.
     IF TG_TABLE_NAME = 'job' OR coalesce(NEW.database_oid, NEW.server_oid) IS NULL THEN
@@ -14,10 +16,13 @@ BEGIN
         NEW.server_oid := CASE WHEN NEW.server IS NOT NULL THEN
             coalesce((SELECT s.oid FROM pg_foreign_server s WHERE s.srvname = NEW.server), 0) END;
     END IF;
-    INSERT INTO @extschema@.known_role (rolname, role_oid)
-    SELECT n.rolname, coalesce(r.oid, 0)
-    FROM (SELECT NEW.rolname UNION SELECT NEW.defined_by) n (rolname) LEFT JOIN pg_roles r ON r.rolname = n.rolname
-    WHERE n.rolname IS NOT NULL AND NOT EXISTS (SELECT FROM @extschema@.known_role k WHERE k.rolname = n.rolname);
+    FOREACH name_of_role IN ARRAY ARRAY[NEW.rolname, NEW.defined_by] LOOP
+        PERFORM FROM @extschema@.known_role k WHERE k.rolname = name_of_role;
+        IF NOT FOUND AND name_of_role IS NOT NULL THEN
+            INSERT INTO @extschema@.known_role (rolname, role_oid)
+            VALUES (name_of_role, coalesce(to_regrole(quote_ident(name_of_role))::oid, 0));
+        END IF;
+    END LOOP;
     RETURN NEW;
 END
 $$;

@@ -139,9 +139,14 @@ DECLARE
     failure text; -- how the worker calls itself while its transactions fail
 BEGIN
     -- A commit, or a lock, that takes a moment is no news.
-    SELECT s.*, c.paused_since, a.wait_event, a.wait_event_type, a.xact_start,
+    SELECT s.*, (SELECT c.paused_since FROM @extschema@.worker_setting c), a.wait_event, a.wait_event_type, a.xact_start,
            clock_timestamp() - a.xact_start AS since, a.application_name INTO worker
-    FROM @extschema@.worker_state s, @extschema@.worker_setting c, pg_stat_get_activity(s.pid) a;
+    FROM @extschema@.worker_state s, pg_stat_get_activity(s.pid) a
+    WHERE a.backend_start = s.backend_start; -- as worker_pid()
+    IF NOT FOUND THEN
+        code := 'absent';
+        RETURN;
+    END IF;
     failure := substring(worker.application_name FROM '^elephant_worker failing (.*)');
     IF worker.stopped_worker = worker.backend_start THEN
         code := 'leaving';
@@ -179,7 +184,7 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.why_idle() IS 'for worker_condition(): why a worker that runs starts nothing';
+COMMENT ON FUNCTION @extschema@.why_idle() IS 'for worker_condition(): why a worker that runs starts nothing; absent: none runs';
 REVOKE ALL ON FUNCTION @extschema@.why_idle() FROM PUBLIC;
 
 CREATE FUNCTION @internal@.worker_condition(OUT code text, OUT reason text, OUT blockers integer[])
@@ -188,21 +193,19 @@ SECURITY DEFINER -- looks at the worker's backend and state, which are hidden fr
 SET search_path = pg_catalog, pg_temp
 SET jit = off -- takes longer than all of this
 AS $$
-DECLARE
-    owner CONSTANT name := (SELECT r.rolname FROM pg_roles r JOIN pg_extension e ON e.extowner = r.oid
-                            WHERE e.extname = 'elephant_worker' AND NOT r.rolsuper);
 BEGIN
-    IF owner IS NOT NULL THEN
+    IF NOT @extschema@.is_superuser() THEN
         code := 'owner';
         reason := format('role "%s", which owns the extension, is not a superuser any more: the functions lack rights that they need',
-                         owner);
+                         current_user);
     ELSIF pg_is_in_recovery() THEN
         code := 'standby';
         reason := @extschema@.standby_reason();
-    ELSIF @extschema@.worker_pid() IS NULL THEN
-        SELECT a.code, a.reason INTO code, reason FROM @extschema@.why_absent() a;
     ELSE
         SELECT i.* INTO code, reason, blockers FROM @extschema@.why_idle() i;
+        IF code = 'absent' THEN
+            SELECT a.code, a.reason INTO code, reason FROM @extschema@.why_absent() a;
+        END IF;
     END IF;
 END
 $$;

@@ -74,7 +74,7 @@ def test_destdir(installation: Installation, tmp_path: Path) -> None:
         assert any(path.endswith(end) for path in installed), end
     assert any(path.endswith(".pyc") for path in installed)
     (stamp,) = [path for path in installed if path.endswith("/elephant_worker/version.py")]
-    assert (tmp_path / stamp).read_text() == f'VERSION = "{version()}"\n'
+    assert (tmp_path / stamp).read_text().startswith(f'VERSION = "{version()}"\nTZPATH = \'/')
     others = [path.with_name(f"of_others{path.suffix}") for path in map(tmp_path.joinpath, installed)]
     others = [path for path in others if "/elephant_worker/" not in str(path)]
     for path in others:
@@ -200,6 +200,21 @@ return sorted(name for name in sys.modules if name.partition('.')[0] in copies)
     scheduler.value("SELECT count(*) FROM next_runs('@daily')")
     scheduler.start()
     assert scheduler.value("SELECT imported()") == []
+
+
+def test_the_package_is_found_in_a_server_that_was_moved(scheduler: Scheduler) -> None:
+    """Functions, which pg_upgrade keeps, then name directories that are not there, or those of another server."""
+    built: str = scheduler.value("SELECT pg_get_functiondef('check_command'::regproc)")
+    installation = scheduler.cluster.installation
+    moved = built.replace(str(installation.bindir), "/nowhere").replace(
+        str(installation.moved(pg_config("--pkglibdir"))), "/nowhere"
+    )
+    assert moved.count('"/nowhere') == 2, moved
+    with scheduler.connect() as session, session.transaction(force_rollback=True):
+        session.execute(moved.encode())
+        assert session.execute("SELECT (check_command('job_command', ';', true)).message").fetchone() == (
+            "job_command cannot be empty",
+        )
 
 
 def test_the_schema_keeps_its_name(scheduler: Scheduler) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time, timedelta
-
+from ..datetimes import date, datetime, time, timedelta
 from .entries import Calendar
 
 TYPE_CHECKING = False

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, tzinfo
-
+from ..datetimes import datetime, timedelta, tzinfo
 from ..errors import UserError
 from .due_times import LONGEST_GAP, LONGEST_REPETITION, Schedule, Timing, dst_policy
 from .entries import After, Calendar, Interval, Once, Reboot

@@ -16,12 +16,11 @@ True
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from datetime import date, datetime, time, timedelta, tzinfo
-from heapq import heapify, heappop, heapreplace
+from bisect import bisect_left, insort
 from itertools import islice, takewhile
 from math import floor
 
+from ..datetimes import date, datetime, time, timedelta, tzinfo
 from ..errors import UserError
 from .calendar_days import CalendarDays
 from .entries import After, Calendar, Interval, Once, Reboot
@@ -142,19 +141,16 @@ class Timing:
         after, anchor = self._in_window(after)
         entries = self.schedule.entries
         # The next due time of each entry: only that of one which was due is looked for again.
-        ahead = [
+        ahead = sorted(
             (due, number) for number, entry in enumerate(entries) if (due := entry.next(after, anchor)) is not None
-        ]
-        heapify(ahead)
+        )
         while ahead:
-            due, number = ahead[0]
+            due, number = ahead.pop(0)
             if self.ends_at is not None and due > self.ends_at:
                 return
             following = entries[number].next(due, anchor)
-            if following is None:
-                heappop(ahead)
-            else:
-                heapreplace(ahead, (following, number))
+            if following is not None:
+                insort(ahead, (following, number))
             if due > after:
                 yield due
                 after = due

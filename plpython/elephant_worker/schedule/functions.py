@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from itertools import islice, takewhile
 
+from ..datetimes import datetime
 from ..errors import UserError
 from .due_times import Timing, dst_policy
 from .due_times import schedule as read_schedule

@@ -7,8 +7,8 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta, timezone
 
+from ..datetimes import datetime, timedelta, timezone
 from .entries import Mistake, Once, shown
 
 _OFFSET = r"Z|z|UTC|[+-]\d{2}(?::?\d{2})?"

@@ -11,11 +11,10 @@ True
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta, tzinfo
 from io import BytesIO
 from struct import pack
-from zoneinfo import ZoneInfo
 
+from ..datetimes import ZoneInfo, datetime, timedelta, tzinfo
 from .periods import in_words
 
 # Where many live who use the abbreviation of their zone; others have the first name of those that use it, too.

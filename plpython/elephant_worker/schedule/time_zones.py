@@ -8,9 +8,7 @@ zoneinfo.ZoneInfo(key='Europe/Berlin')
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone, tzinfo
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
+from ..datetimes import ZoneInfo, ZoneInfoNotFoundError, datetime, timedelta, timezone, tzinfo
 from ..errors import UserError
 from .memory import remembered
 
