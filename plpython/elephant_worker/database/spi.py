@@ -6,12 +6,6 @@ import signal
 from collections import Counter
 from typing import Any
 
-# After this many rows have been written it is looked at whether tables have grown.
-ROWS_BEFORE_LOOK = 1000  # rows
-# What has this size or less does not count as grown: it is read as quickly as by index.
-SMALL = 16384  # bytes
-
-
 # Where the extension keeps what users neither call nor read; sql/expand.py puts it there.
 INTERNAL = "elephant_worker_internal"
 
@@ -27,9 +21,9 @@ class Statement:
 
     `@extschema@` stands for the schema of the extension and `@internal@` for that of its internals, as in its script.
 
-    A statement that joins a table with its parameters also takes the table's keys as an array: then the rows
-    are found by index even if ANALYZE has seen the table empty. Otherwise PostgreSQL would read the whole
-    table for each row of the parameters.
+    A statement is to read by index whatever PostgreSQL believes of the tables, which may have been empty when it was
+    planned: what it looks up for each row is a subquery with OFFSET 0, which PostgreSQL joins with nothing, or it also
+    takes the keys as an array.
     """
 
     __slots__ = ("text", "types")
@@ -37,13 +31,6 @@ class Statement:
     def __init__(self, text: str, *types: str) -> None:
         self.text = text
         self.types = types
-
-
-# The tables that nearly every transaction uses: to read the size of one may wait for a lock.
-GROWING = ("job", "job_state", "job_statistic", "job_log", "once_job", "worker_request")
-SIZES = Statement(
-    f"""SELECT ARRAY[{", ".join(f"pg_relation_size('@extschema@.{table}')" for table in GROWING)}] AS sizes"""
-)
 
 
 class _Undone:
@@ -69,9 +56,6 @@ class Spi:
         self.exceptions: Any = plpy.spiexceptions
         # How many rows have been written to each table since it was vacuumed, by its name alone.
         self.written: Counter[str] = Counter()
-        self._rows_written = 0
-        # How large the tables were when the statements were planned, in bytes.
-        self._sizes = [0] * len(GROWING)
         self._plans: dict[Statement, Any] = {}
         self._in_transaction = False
 
@@ -138,18 +122,3 @@ class Spi:
     def count_writes(self, table: str, rows: int) -> None:
         """Note that rows of a table of the extension have been written."""
         self.written[table] += rows
-        self._rows_written += rows
-        if self._rows_written >= ROWS_BEFORE_LOOK:
-            self._rows_written = 0
-            self._plan_anew_if_grown()
-
-    def _plan_anew_if_grown(self) -> None:
-        """Plan all statements anew if a table has more than twice the size that it had.
-
-        PostgreSQL keeps a plan until ANALYZE comes by. Plans made when the tables were small or empty read the whole
-        table for one row; a new plan knows how large it is now.
-        """
-        sizes = [size or 0 for size in self.execute(SIZES)[0]["sizes"]]
-        if any(now > 2 * max(before, SMALL) for now, before in zip(sizes, self._sizes)):
-            self._plans.clear()
-            self._sizes = sizes
