@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
@@ -69,6 +70,40 @@ def test_the_worker_in_a_session_of_ones_own_leaves(own_cluster: Callable[..., C
     until(lambda: not is_process(pid), "the worker to leave", 10)
     thread.join()
     assert ended
+    session.close()
+    scheduler.admin.close()
+    cluster.start()
+
+
+def test_whoever_waits_for_a_successor_leaves(own_cluster: Callable[..., Cluster]) -> None:
+    """start_worker() waits for a worker that has been told to stop, and that for a run; what is to be the next worker
+    may load this package only when the postmaster is gone."""
+    cluster = own_cluster()
+    scheduler = new_scheduler(cluster)
+    scheduler.start()
+    stubborn = """DO $$BEGIN LOOP BEGIN PERFORM pg_sleep(100); EXCEPTION WHEN query_canceled THEN NULL; END;
+                  END LOOP; END$$"""
+    scheduler.value("SELECT run_job(%s)", scheduler.insert(stubborn))
+    sleeps = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+    until(lambda: scheduler.value(sleeps), "the run")
+    until(lambda: scheduler.value("SELECT spare_pid FROM worker_state"), "the spare")
+    session = scheduler.connect()
+    pid = session.info.backend_pid
+    session.execute("SELECT stop_worker()")
+
+    def start() -> None:
+        with suppress(psycopg.OperationalError):
+            session.execute("SELECT start_worker()")
+
+    thread = threading.Thread(target=start)
+    thread.start()
+    waits = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'elephant_worker successor'"
+    until(lambda: scheduler.value(waits), "the successor")
+    processes = [row.pid for row in scheduler.execute("SELECT pid FROM pg_stat_activity WHERE datid IS NOT NULL")]
+    assert pid in processes
+    kill_postmaster(cluster)
+    until(lambda: not any(map(is_process, processes)), "all sessions to end", 8)
+    thread.join()
     session.close()
     scheduler.admin.close()
     cluster.start()

@@ -139,3 +139,12 @@ def test_addresses_of_a_process(place: Path, monkeypatch: pytest.MonkeyPatch) ->
         assert str(place / "socket") in postmaster.listening_paths()
         monkeypatch.setattr(postmaster, "is_alive", lambda: False)
         assert postmaster.listening_addresses() == postmaster.listening_paths() == []
+
+
+def test_the_postmaster_is_known_when_it_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that loads this only then would take whoever has become its parent for the postmaster."""
+    monkeypatch.chdir(tmp_path)
+    assert postmaster._pid() == os.getppid()
+    for line, number in (("4711", 4711), ("-4711", os.getppid()), ("", os.getppid())):
+        Path("postmaster.pid").write_text(f"{line}\n/data\n")
+        assert postmaster._pid() == number

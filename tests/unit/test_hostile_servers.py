@@ -486,6 +486,21 @@ def test_a_server_that_talks_before_it_is_ready() -> None:
         assert f"more than {MOST // 1024} kB" in outcome.message
 
 
+@pytest.mark.parametrize("step", ["versions", "notices", "processes"])
+def test_floods_before_it_is_ready(step: str) -> None:
+    def script(dialogue: Dialogue) -> None:
+        dialogue.startup()
+        if step == "processes":
+            dialogue.scram(KEYS)
+            dialogue.send(OK)
+        dialogue.flood(OTHERS[step])
+
+    with fake_server(script) as server:
+        outcome = end(login(server), turns=100)
+    assert outcome.message is not None
+    assert f"more than {MOST // 1024} kB" in outcome.message
+
+
 def test_a_message_without_end_before_it_is_ready() -> None:
     def script(dialogue: Dialogue) -> None:
         dialogue.startup()
@@ -511,6 +526,12 @@ FLOODS = {
     "unknown": message(b"?"),
     "ready": READY,
     "copied": message(b"d", b"x"),
+}
+OTHERS = {
+    **FLOODS,
+    "processes": message(b"K", b"\0\0\0\7\0\0\0\7"),
+    "versions": message(b"v", b"\0\3\0\0\0\0\0\0"),
+    "results of functions": message(b"V", b"\xff\xff\xff\xff"),
 }
 
 
@@ -597,6 +618,13 @@ def test_a_cancellation_that_is_answered_with_nonsense() -> None:
         by_scram(dialogue)
         dialogue.flood(COPY_IN)
 
+    def flooded(name: str) -> Script:
+        def follow(dialogue: Dialogue) -> None:
+            by_scram(dialogue)
+            dialogue.flood(OTHERS[name])
+
+        return follow
+
     clock = Clock()
     poller = Poller(clock)
     pool = Pool(poller, clock, lambda target: login(server))
@@ -606,6 +634,12 @@ def test_a_cancellation_that_is_answered_with_nonsense() -> None:
         while cancels._sent:
             pool.turn(0.01)
             cancels.sweep()
+    for flood in ("copy both", "notices", "processes", "results of functions"):
+        with fake_server(flooded(flood)) as server:
+            cancels.send(login(server), "pg_cancel_backend", 7)
+            while cancels._sent:
+                pool.turn(0.01)
+                cancels.sweep()
     with fake_server(answering(*[ROW] * 100_000)) as server:
         cancels.send(login(server), "pg_cancel_backend", 7)
         while cancels._sent:

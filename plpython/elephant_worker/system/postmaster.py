@@ -10,8 +10,19 @@ import struct
 from collections.abc import Iterator
 from contextlib import suppress
 
-# The parent of the process in which this is read, and of every process of its server.
-PID = os.getppid()
+
+def _pid() -> int:
+    """The parent of every process of this server; where it is gone already, that of this one is another."""
+    try:
+        # The server's processes work in the data directory.
+        with open("postmaster.pid", "rb") as file:
+            number = int(file.readline())
+    except (OSError, ValueError):
+        number = 0
+    return number if number > 0 else os.getppid()  # the single-user mode has a negative one
+
+
+PID = _pid()
 
 
 def is_alive() -> bool:

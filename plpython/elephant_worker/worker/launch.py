@@ -234,6 +234,7 @@ def _await_listing(plpy: Any, pid: int) -> None:
     """Wait until the server lists a background worker, which until then looks like one that has ended."""
     began = time.monotonic()
     while _name_of(plpy, pid) is None and _is_alive(pid) and time.monotonic() - began < START_TIMEOUT:
+        postmaster.exit_if_dead()
         time.sleep(LOOK_EVERY)
 
 
@@ -282,6 +283,8 @@ def _await_worker(plpy: Any, schema: str, pid: int, connection: Connection | Non
                 return row["serving"], False
             if not row["waits"]:
                 raise _did_not_begin(f"Its session (process {pid}) has ended.")
+        # This is the session of whoever calls, which PostgreSQL ends with the postmaster only while it waits itself.
+        postmaster.exit_if_dead()
         select.select([connection.socket] if connection is not None else [], [], [], LOOK_EVERY)
     if name == SUCCESSOR_NAME:
         return pid, True
