@@ -59,7 +59,8 @@ LONG_ERROR = "DO $$BEGIN RAISE EXCEPTION USING MESSAGE = repeat(''x'', 1000000);
 
 
 def _requests(kind: str, each: int) -> str:
-    return f"INSERT INTO job_request (kind, job_id) SELECT '{kind}', j.job_id FROM my_job j, generate_series(1, {each})"
+    return f"""INSERT INTO elephant_worker_internal.job_request (kind, job_id)
+               SELECT '{kind}', j.job_id FROM my_job j, generate_series(1, {each})"""
 
 
 def _floods(scale: int) -> list[Flood]:
