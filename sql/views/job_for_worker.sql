@@ -31,9 +31,11 @@ SELECT j.job_id,
        CASE WHEN j.job_id > 0 THEN j.version END AS version
 FROM @extschema@.job j
 -- The columns of job in these conditions cannot order what is read of it: one job is always found by its number.
-LEFT JOIN LATERAL (SELECT a.* FROM pg_roles a WHERE a.rolname = j.rolname OFFSET 0) r ON true
-LEFT JOIN LATERAL (SELECT a.* FROM pg_roles a WHERE a.rolname = j.defined_by OFFSET 0) u ON true
-LEFT JOIN LATERAL (SELECT b.* FROM pg_database b WHERE b.datname = j.datname AND j.server IS NULL OFFSET 0) d ON true
+LEFT JOIN LATERAL (SELECT a.oid, a.rolsuper, a.rolcanlogin, a.rolconnlimit FROM pg_roles a WHERE a.rolname = j.rolname OFFSET 0) r ON true
+LEFT JOIN LATERAL (SELECT a.oid, a.rolsuper FROM pg_roles a WHERE a.rolname = j.defined_by OFFSET 0) u ON true
+LEFT JOIN LATERAL (
+    SELECT b.oid, b.datdba, b.datallowconn, b.datconnlimit FROM pg_database b WHERE b.datname = j.datname AND j.server IS NULL OFFSET 0
+) d ON true
 CROSS JOIN LATERAL (
     SELECT CASE WHEN r.oid IS NULL THEN 'role'
                 WHEN EXISTS (SELECT FROM @extschema@.known_role k WHERE k.rolname = j.rolname AND k.role_oid <> r.oid)

@@ -66,11 +66,13 @@ def test_pg_upgrade(oldest: Cluster, installation: Installation, directory: Path
     # PostgreSQL 18 has checksums unless it is told otherwise.
     oldest.command("pg_checksums", "--enable", "-D", oldest.get_data_directory())
     try:
-        new.command(
+        done = new.command(
             "pg_upgrade", "-b", str(oldest.installation.bindir), "-B", str(installation.bindir),
             "-d", oldest.get_data_directory(), "-D", new.get_data_directory(), "-s", str(directory), "-U", USER,
-            cwd=directory,
+            cwd=directory, check=False,
         )  # fmt: skip
+        logs = sorted(Path(new.get_data_directory()).glob("pg_upgrade_output.d/*/log/*"))
+        assert done.returncode == 0, "\n".join([done.stdout, done.stderr, *(path.read_text() for path in logs)])
         new.start()
         there = Scheduler(new, scheduler.dbname)
         assert there.value("SELECT current_setting('server_version_num')::integer >= 180000")
