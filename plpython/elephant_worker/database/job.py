@@ -51,8 +51,10 @@ def disabled(spi: Spi, job_ids: Sequence[int]) -> list[int]:
 EXPECT_SUCCESS = """SELECT j.job_id, date_part('epoch', j.expect_success_within) AS within,
            date_part('epoch', greatest(t.last_success, j.schedule_set_at)) AS since,
            date_part('epoch', s.overdue_told_at) AS told
-       FROM ONLY @extschema@.job j LEFT JOIN @extschema@.job_statistic t ON t.job_id = j.job_id
-       JOIN @extschema@.job_state s ON s.job_id = j.job_id  -- whose definition has been followed
+       FROM ONLY @extschema@.job j
+       LEFT JOIN LATERAL (SELECT o.* FROM @extschema@.job_statistic o WHERE o.job_id = j.job_id OFFSET 0) t ON true
+       -- Those whose definition has been followed.
+       CROSS JOIN LATERAL (SELECT o.* FROM @extschema@.job_state o WHERE o.job_id = j.job_id OFFSET 0) s
        WHERE j.expect_success_within IS NOT NULL AND j.enabled"""
 SUCCESS_DEADLINES = Statement(EXPECT_SUCCESS)
 SUCCESS_DEADLINES_OF = Statement(f"{EXPECT_SUCCESS} AND j.job_id = ANY ($1)", "int8[]")

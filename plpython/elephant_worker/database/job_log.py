@@ -131,9 +131,9 @@ STALLED = Statement(
        FROM (SELECT r.job_id, max(r.scheduled_at) AS scheduled_at FROM @extschema@.job_log r
              WHERE r.state = 'lost' AND r.jl_id >= (SELECT w.lowest_open_run FROM @extschema@.worker_state w)
              GROUP BY r.job_id) l
-       JOIN @extschema@.job_state s ON s.job_id = l.job_id AND s.next_run_at IS NULL AND s.disabled_at IS NULL
-       JOIN @internal@.job_for_worker w
-           ON w.job_id = l.job_id AND w.enabled AND w.schedule IS NOT NULL"""  # noqa: S608 - names of columns
+       CROSS JOIN LATERAL (SELECT o.* FROM @extschema@.job_state o WHERE o.job_id = l.job_id OFFSET 0) s
+       CROSS JOIN LATERAL (SELECT * FROM @internal@.job_for_worker w WHERE w.job_id = l.job_id OFFSET 0) w
+       WHERE s.next_run_at IS NULL AND s.disabled_at IS NULL AND w.enabled AND w.schedule IS NOT NULL"""  # noqa: S608 - names of columns
 )
 
 

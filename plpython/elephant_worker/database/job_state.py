@@ -123,8 +123,8 @@ def claim(spi: Spi, job_ids: Sequence[int], now: float) -> list[Job]:
 SCHEDULED = Statement(
     f"""SELECT {DEFINITION}, s.job_id, 0 AS jl_id, coalesce(date_part('epoch', s.next_run_at), 0) AS scheduled_at
        FROM @extschema@.job_state s
-       JOIN @internal@.job_for_worker w ON w.job_id = s.job_id AND w.enabled AND w.schedule IS NOT NULL
-       WHERE s.disabled_at IS NULL
+       CROSS JOIN LATERAL (SELECT * FROM @internal@.job_for_worker w WHERE w.job_id = s.job_id OFFSET 0) w
+       WHERE s.disabled_at IS NULL AND w.enabled AND w.schedule IS NOT NULL
            AND (NOT $1 OR (w.schedule LIKE '%@after%' AND s.next_run_at IS NOT NULL))""",  # noqa: S608 - names of columns
     "bool",
 )
@@ -140,7 +140,7 @@ AT_REBOOT = Statement(
     f"""SELECT {DEFINITION}, w.job_id FROM @internal@.job_for_worker w
        WHERE w.schedule LIKE '%@reboot%' AND w.enabled
            AND NOT EXISTS (SELECT FROM @extschema@.job_state s
-                           WHERE s.job_id = w.job_id AND s.disabled_at IS NOT NULL)"""  # noqa: S608 - names of columns
+                           WHERE s.job_id = w.job_id AND s.disabled_at IS NOT NULL OFFSET 0)"""  # noqa: S608 - names of columns
 )
 
 
@@ -262,8 +262,9 @@ FOLLOW_ROLES = Statement(
     "int8[]",
 )
 LEARN_ROLES = Statement(
-    """UPDATE @extschema@.job_state s SET rolname = j.rolname
-       FROM ONLY @extschema@.job j WHERE s.rolname = '' AND j.job_id = s.job_id"""
+    """UPDATE @extschema@.job_state s
+       SET rolname = (SELECT j.rolname FROM ONLY @extschema@.job j WHERE j.job_id = s.job_id)
+       WHERE s.rolname = '' AND EXISTS (SELECT FROM ONLY @extschema@.job j WHERE j.job_id = s.job_id OFFSET 0)"""
 )
 
 

@@ -97,8 +97,10 @@ FAILING_JOBS = Statement(
        WHERE s.quarantined_reason IS NOT NULL
            -- What was told last of how the job does; a run that succeeds after a quarantine is told of.
            OR (SELECT a.event FROM @extschema@.alert a
-               WHERE a.job_id = s.job_id AND a.event IN ('failed', 'timed out', 'lost', 'quarantined', 'recovered')
-               ORDER BY a.alert_id DESC LIMIT 1) = 'quarantined'"""
+               WHERE (a.job_id, a.alert_id) >= (s.job_id, 0)
+                   AND (a.job_id, a.alert_id) <= (s.job_id, 9223372036854775807)
+                   AND a.event IN ('failed', 'timed out', 'lost', 'quarantined', 'recovered')
+               ORDER BY a.job_id DESC, a.alert_id DESC LIMIT 1) = 'quarantined'"""
 )
 
 

@@ -70,9 +70,16 @@ def take_messages(spi: Spi, limit: int) -> tuple[Messages, bool]:
 
 
 DEFINITIONS = Statement(
-    # As the index of jobs has it, so that none of all messages will do.
-    """SELECT i.job_id, max(date_part('epoch', i.requested_at)) AS sent_at FROM @extschema@.worker_request i
-       WHERE i.job_id = ANY ($1) AND i.kind IN ('run', 'define') AND i.kind <> 'run' GROUP BY i.job_id""",
+    # Rows are compared and ordered as the index of jobs has them, so that none of all messages will do.
+    """SELECT n.job_id, max(m.sent_at) AS sent_at
+       FROM unnest($1) n (job_id)
+       CROSS JOIN LATERAL (
+           SELECT date_part('epoch', i.requested_at) AS sent_at FROM @extschema@.worker_request i
+           WHERE (i.job_id, i.request_id) >= (n.job_id, 0)
+               AND (i.job_id, i.request_id) <= (n.job_id, 9223372036854775807)
+               AND i.kind IN ('run', 'define') AND i.kind <> 'run'
+           ORDER BY i.job_id, i.request_id OFFSET 0) m
+       GROUP BY n.job_id""",
     "int8[]",
 )
 
@@ -117,7 +124,9 @@ QUEUED_RUNS = Statement(
        SELECT q.* FROM role r CROSS JOIN LATERAL (
            SELECT i.request_id, i.job_id, date_part('epoch', i.requested_at) AS due,
                coalesce(j.rolname, '') AS rolname, coalesce(j.datname, '') AS datname, j.server
-           FROM @extschema@.worker_request i LEFT JOIN @extschema@.job j ON j.job_id = i.job_id
+           FROM @extschema@.worker_request i
+           LEFT JOIN LATERAL (SELECT o.rolname, o.datname, o.server FROM @extschema@.job o
+                              WHERE o.job_id = i.job_id OFFSET 0) j ON true
            WHERE (i.kind, i.rolname, i.request_id) > ('run', r.rolname, $1)
                AND (i.kind, i.rolname, i.request_id) < ('run', r.rolname, 9223372036854775807)
                AND coalesce(j.rolname, '') <> ALL ($3)
@@ -163,7 +172,7 @@ CLAIM = Statement(
 TAKE = Statement(
     """WITH taken AS (DELETE FROM @extschema@.worker_request i WHERE i.request_id = ANY ($1)
                      RETURNING i.job_id)
-       DELETE FROM @extschema@.once_job o USING taken t WHERE o.job_id = t.job_id""",
+       DELETE FROM @extschema@.once_job o WHERE o.job_id = ANY (ARRAY(SELECT t.job_id FROM taken t))""",
     "int8[]",
 )
 
@@ -218,7 +227,7 @@ def note_disabled(spi: Spi, disabled: Mapping[int, Message]) -> None:
 
 WITHDRAW = Statement(
     """UPDATE @extschema@.worker_request i SET withdrawn = true
-       WHERE i.request_id = ANY ($1) AND i.kind = 'run'""",
+       WHERE i.request_id = ANY ($1) AND coalesce(i.kind, '') = 'run'""",
     "int8[]",
 )
 
@@ -239,7 +248,7 @@ def advance_sequences(spi: Spi) -> None:
 
 RENUMBER = Statement(
     """UPDATE @extschema@.worker_request i SET request_id = DEFAULT
-       WHERE i.kind = 'run' AND EXISTS (SELECT FROM @extschema@.job_log l WHERE l.jl_id = i.request_id)"""
+       WHERE i.kind = 'run' AND EXISTS (SELECT FROM @extschema@.job_log l WHERE l.jl_id = i.request_id OFFSET 0)"""
 )
 
 
