@@ -8,7 +8,7 @@ from operator import attrgetter
 
 from ..jobs.alerts import FAILING, Alert, AlertEvent, Episode, Episodes
 from . import worker_request
-from .spi import Spi, Statement
+from .spi import Spi, Statement, lookup
 
 # The types of the columns that the fields of an Alert go to, in their order.
 TYPES = ("text", "float8", "int8", "text", "int8") + ("name",) * 3 + ("text", "int4", "bool", "int4") + ("float8",) * 2
@@ -49,18 +49,17 @@ def add(spi: Spi, alerts: Sequence[Alert]) -> None:
 
 
 EPISODES = Statement(
-    """SELECT n.job_id, k.kind, date_part('epoch', a.since) AS since, date_part('epoch', a.told_at) AS told,
+    f"""SELECT n.job_id, k.kind, date_part('epoch', a.since) AS since, date_part('epoch', a.told_at) AS told,
            a.repetition
        FROM unnest($1) n (job_id)
-       LEFT JOIN LATERAL (SELECT s.last_success FROM @extschema@.job_statistic s WHERE s.job_id = n.job_id OFFSET 0) t
-           ON true
+       LEFT JOIN {lookup("@extschema@.job_statistic", "n.job_id")} t ON true
        CROSS JOIN unnest($2) k (kind)
        CROSS JOIN LATERAL (
            SELECT l.since, l.told_at, l.repetition FROM @extschema@.alert l
            WHERE (l.job_id, l.alert_id) >= (n.job_id, 0) AND (l.job_id, l.alert_id) <= (n.job_id, 9223372036854775807)
                AND l.raised_at > coalesce(t.last_success, '-infinity')
                AND CASE WHEN l.event = ANY ($3) THEN $4 ELSE l.event END = k.kind
-           ORDER BY l.job_id DESC, l.alert_id DESC LIMIT 1) a""",
+           ORDER BY l.job_id DESC, l.alert_id DESC LIMIT 1) a""",  # noqa: S608 - names in this package
     *("int8[]", "text[]", "text[]", "text"),
 )
 # Alerts that repeat while something lasts.

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..jobs.job import COLUMNS, Job
 from ..jobs.retry import Policy
-from .spi import Spi, Statement
+from .spi import Spi, Statement, lookup
 
 # Column by column, never `w.*`: a column that an update adds must not reach a worker that does not know it.
 DEFINITION = ", ".join(f"w.{column}" for column in COLUMNS)
@@ -19,14 +19,14 @@ def read_jobs(rows: Iterable[dict[str, Any]], **same: Any) -> list[Job]:
 
 
 POLICIES = Statement(
-    """SELECT j.job_id, j.enabled, j.max_retries, date_part('epoch', j.retry_delay) AS retry_delay,
+    f"""SELECT j.job_id, j.enabled, j.max_retries, date_part('epoch', j.retry_delay) AS retry_delay,
            date_part('epoch', j.max_retry_delay) AS max_retry_delay, j.retry_on, j.disable_after,
            coalesce(t.failure_count, 0) AS failure_count, s.disabled_at IS NOT NULL AS disabled,
            j.on_failure_command IS NOT NULL AS on_failure
        FROM ONLY @extschema@.job j
-       CROSS JOIN LATERAL (SELECT o.* FROM @extschema@.job_state o WHERE o.job_id = j.job_id OFFSET 0) s
-       LEFT JOIN LATERAL (SELECT o.* FROM @extschema@.job_statistic o WHERE o.job_id = j.job_id OFFSET 0) t ON true
-       WHERE j.job_id = ANY ($1)""",
+       CROSS JOIN {lookup("@extschema@.job_state", "j.job_id")} s
+       LEFT JOIN {lookup("@extschema@.job_statistic", "j.job_id")} t ON true
+       WHERE j.job_id = ANY ($1)""",  # noqa: S608 - names in this package
     "int8[]",
 )
 
@@ -48,14 +48,14 @@ def disabled(spi: Spi, job_ids: Sequence[int]) -> list[int]:
     return [row["job_id"] for row in spi.execute(DISABLED, job_ids)]
 
 
-EXPECT_SUCCESS = """SELECT j.job_id, date_part('epoch', j.expect_success_within) AS within,
+EXPECT_SUCCESS = f"""SELECT j.job_id, date_part('epoch', j.expect_success_within) AS within,
            date_part('epoch', greatest(t.last_success, j.schedule_set_at)) AS since,
            date_part('epoch', s.overdue_told_at) AS told
        FROM ONLY @extschema@.job j
-       LEFT JOIN LATERAL (SELECT o.* FROM @extschema@.job_statistic o WHERE o.job_id = j.job_id OFFSET 0) t ON true
+       LEFT JOIN {lookup("@extschema@.job_statistic", "j.job_id")} t ON true
        -- Those whose definition has been followed.
-       CROSS JOIN LATERAL (SELECT o.* FROM @extschema@.job_state o WHERE o.job_id = j.job_id OFFSET 0) s
-       WHERE j.expect_success_within IS NOT NULL AND j.enabled"""
+       CROSS JOIN {lookup("@extschema@.job_state", "j.job_id")} s
+       WHERE j.expect_success_within IS NOT NULL AND j.enabled"""  # noqa: S608 - names in this package
 SUCCESS_DEADLINES = Statement(EXPECT_SUCCESS)
 SUCCESS_DEADLINES_OF = Statement(f"{EXPECT_SUCCESS} AND j.job_id = ANY ($1)", "int8[]")
 

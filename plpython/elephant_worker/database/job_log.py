@@ -10,7 +10,7 @@ from ..jobs.run import EndedRun, Run, RunState
 from ..jobs.run_counts import LAST_STATES
 from . import worker_request
 from .job import DEFINITION, read_jobs
-from .spi import Spi, Statement
+from .spi import Spi, Statement, lookup
 
 INSERT = """INSERT INTO @extschema@.job_log
            (jl_id, job_id, rolname, datname, server, cause, scheduled_at, attempt, caused_by, job_command, version,
@@ -131,8 +131,8 @@ STALLED = Statement(
        FROM (SELECT r.job_id, max(r.scheduled_at) AS scheduled_at FROM @extschema@.job_log r
              WHERE r.state = 'lost' AND r.jl_id >= (SELECT w.lowest_open_run FROM @extschema@.worker_state w)
              GROUP BY r.job_id) l
-       CROSS JOIN LATERAL (SELECT o.* FROM @extschema@.job_state o WHERE o.job_id = l.job_id OFFSET 0) s
-       CROSS JOIN LATERAL (SELECT * FROM @internal@.job_for_worker w WHERE w.job_id = l.job_id OFFSET 0) w
+       CROSS JOIN {lookup("@extschema@.job_state", "l.job_id")} s
+       CROSS JOIN {lookup("@internal@.job_for_worker", "l.job_id")} w
        WHERE s.next_run_at IS NULL AND s.disabled_at IS NULL AND w.enabled AND w.schedule IS NOT NULL"""  # noqa: S608 - names of columns
 )
 

@@ -8,18 +8,16 @@ from ..jobs.job import Job
 from ..jobs.run import Run, Target
 from ..jobs.run_queue import Held, QueuedRun
 from .job import DEFINITION, read_jobs
-from .spi import Spi, Statement
+from .spi import Spi, Statement, lookup
 
 # A due time and a job: from there on the index is read.
 Position = tuple[float, int]
 
-# The job of a row; a join could read all jobs for each.
-JOB = """SELECT o.rolname, o.datname, o.server FROM ONLY @extschema@.job o WHERE o.job_id = s.job_id OFFSET 0"""
 DUE = Statement(
     # A job that is gone has no role; when it is claimed it is found to be gone.
     f"""SELECT s.job_id, date_part('epoch', s.next_run_at) AS due,
            coalesce(j.rolname, '') AS rolname, coalesce(j.datname, '') AS datname, j.server
-       FROM @extschema@.job_state s LEFT JOIN LATERAL ({JOB}) j ON true
+       FROM @extschema@.job_state s LEFT JOIN {lookup("ONLY @extschema@.job", "s.job_id")} j ON true
        WHERE s.next_run_at <= to_timestamp($1) AND (s.next_run_at, s.job_id) >= (to_timestamp($3), $4)
            AND s.rolname <> ALL ($5)
            AND (j.server IS NOT NULL OR coalesce(j.datname, '') <> ALL ($6) AND coalesce(j.rolname, '') <> ALL ($7))
@@ -42,7 +40,7 @@ DUE_BY_ROLE = Statement(
        SELECT q.* FROM role r CROSS JOIN LATERAL (
            SELECT s.job_id, date_part('epoch', s.next_run_at) AS due,
                coalesce(j.rolname, '') AS rolname, coalesce(j.datname, '') AS datname, j.server
-           FROM @extschema@.job_state s LEFT JOIN LATERAL ({JOB}) j ON true
+           FROM @extschema@.job_state s LEFT JOIN {lookup("ONLY @extschema@.job", "s.job_id")} j ON true
            WHERE s.next_run_at IS NOT NULL
                AND (s.rolname, s.next_run_at, s.job_id) >= (r.rolname, to_timestamp($3), $4)
                AND (s.rolname, s.next_run_at) <= (r.rolname, to_timestamp($1))
@@ -65,7 +63,7 @@ TARGETS_DUE = Statement(
        FROM (SELECT s.job_id FROM @extschema@.job_state s
              WHERE s.next_run_at <= to_timestamp($1) AND (s.next_run_at, s.job_id) >= (to_timestamp($3), $4)
              ORDER BY s.next_run_at, s.job_id LIMIT $2) s
-       CROSS JOIN LATERAL ({JOB}) j
+       CROSS JOIN {lookup("ONLY @extschema@.job", "s.job_id")} j
        JOIN pg_roles r ON r.rolname = j.rolname
        WHERE j.server IS NOT NULL OR EXISTS (SELECT FROM pg_database d WHERE d.datname = j.datname)""",  # noqa: S608 - a part of this module
     *("float8", "int4", "float8", "int8"),
@@ -87,7 +85,7 @@ NEXT_DUE_OF_OTHERS = Statement(
     f"""{ROLES}
        SELECT q.* FROM role r CROSS JOIN LATERAL (
            SELECT date_part('epoch', s.next_run_at) AS due, s.job_id
-           FROM @extschema@.job_state s LEFT JOIN LATERAL ({JOB}) j ON true
+           FROM @extschema@.job_state s LEFT JOIN {lookup("ONLY @extschema@.job", "s.job_id")} j ON true
            WHERE s.next_run_at IS NOT NULL
                AND (s.rolname, s.next_run_at, s.job_id) >= (r.rolname, to_timestamp($1), $2)
                AND (s.rolname, s.next_run_at) <= (r.rolname, 'infinity')
@@ -109,7 +107,7 @@ CLAIM = Statement(
            'schedule' AS cause, date_part('epoch', s.next_run_at) AS scheduled_at,
            date_part('epoch', s.schedule_set_at) AS state_set_at, s.quarantined_reason
        FROM @extschema@.job_state s
-       LEFT JOIN LATERAL (SELECT * FROM @internal@.job_for_worker w WHERE w.job_id = s.job_id OFFSET 0) w ON true
+       LEFT JOIN {lookup("@internal@.job_for_worker", "s.job_id")} w ON true
        WHERE s.job_id = ANY ($1) AND coalesce(s.next_run_at, 'infinity') <= to_timestamp($2)""",  # noqa: S608 - names of columns
     *("int8[]", "float8"),
 )
@@ -123,7 +121,7 @@ def claim(spi: Spi, job_ids: Sequence[int], now: float) -> list[Job]:
 SCHEDULED = Statement(
     f"""SELECT {DEFINITION}, s.job_id, 0 AS jl_id, coalesce(date_part('epoch', s.next_run_at), 0) AS scheduled_at
        FROM @extschema@.job_state s
-       CROSS JOIN LATERAL (SELECT * FROM @internal@.job_for_worker w WHERE w.job_id = s.job_id OFFSET 0) w
+       CROSS JOIN {lookup("@internal@.job_for_worker", "s.job_id")} w
        WHERE s.disabled_at IS NULL AND w.enabled AND w.schedule IS NOT NULL
            AND (NOT $1 OR (w.schedule LIKE '%@after%' AND s.next_run_at IS NOT NULL))""",  # noqa: S608 - names of columns
     "bool",
@@ -177,14 +175,14 @@ REPLACED = Statement(
        CROSS JOIN LATERAL (
            SELECT s.* FROM @extschema@.job_state s JOIN @extschema@.job j ON j.job_id = s.job_id
            WHERE s.job_id = c.job_id AND j.schedule_set_at <> s.schedule_set_at OFFSET 0) s
-       CROSS JOIN LATERAL (SELECT * FROM @internal@.job_for_worker w WHERE w.job_id = s.job_id OFFSET 0) w
+       CROSS JOIN {lookup("@internal@.job_for_worker", "s.job_id")} w
        WHERE coalesce(s.next_run_at, s.resume_at) < to_timestamp(greatest(w.schedule_set_at, c.moment))""",  # noqa: S608 - names of columns
     *("int8[]", "float8[]"),
 )
 QUARANTINED = Statement(
     f"""SELECT {DEFINITION}, s.job_id, 0 AS jl_id, 'schedule' AS cause, 0 AS scheduled_at, s.quarantined_reason
        FROM @extschema@.job_state s
-       CROSS JOIN LATERAL (SELECT * FROM @internal@.job_for_worker w WHERE w.job_id = s.job_id OFFSET 0) w
+       CROSS JOIN {lookup("@internal@.job_for_worker", "s.job_id")} w
        WHERE s.job_id = ANY ($1) AND s.quarantined_reason IS NOT NULL""",  # noqa: S608 - names of columns
     "int8[]",
 )
@@ -192,7 +190,7 @@ DEFINED = Statement(
     f"""SELECT {DEFINITION}, s.job_id, 0 AS jl_id, 'schedule' AS cause,
            date_part('epoch', s.next_run_at) AS scheduled_at
        FROM @extschema@.job_state s
-       CROSS JOIN LATERAL (SELECT * FROM @internal@.job_for_worker w WHERE w.job_id = s.job_id OFFSET 0) w
+       CROSS JOIN {lookup("@internal@.job_for_worker", "s.job_id")} w
        WHERE s.job_id = ANY ($1)""",  # noqa: S608 - names of columns
     "int8[]",
 )
@@ -200,7 +198,7 @@ WAITING = Statement(
     f"""SELECT {DEFINITION}, s.job_id, 0 AS jl_id, 'schedule' AS cause,
            date_part('epoch', coalesce(s.next_run_at, s.resume_at)) AS scheduled_at
        FROM @extschema@.job_state s
-       CROSS JOIN LATERAL (SELECT * FROM @internal@.job_for_worker w WHERE w.job_id = s.job_id OFFSET 0) w
+       CROSS JOIN {lookup("@internal@.job_for_worker", "s.job_id")} w
        WHERE s.job_id = ANY ($1) AND s.disabled_at IS NULL
            AND coalesce(s.next_run_at, s.resume_at) < to_timestamp($2)""",  # noqa: S608 - names of columns
     *("int8[]", "float8"),

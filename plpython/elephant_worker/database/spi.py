@@ -22,8 +22,8 @@ class Statement:
     `@extschema@` stands for the schema of the extension and `@internal@` for that of its internals, as in its script.
 
     A statement is to read by index whatever PostgreSQL believes of the tables, which may have been empty when it was
-    planned: what it looks up for each row is a subquery with OFFSET 0, which PostgreSQL joins with nothing, or it also
-    takes the keys as an array.
+    planned: what it looks up for each row is a subquery (see lookup()), or it also takes the keys as an array; and
+    coalesce() hides conditions that belong to another index.
     """
 
     __slots__ = ("text", "types")
@@ -31,6 +31,15 @@ class Statement:
     def __init__(self, text: str, *types: str) -> None:
         self.text = text
         self.types = types
+
+
+def lookup(source: str, job_id: str) -> str:
+    """What a statement joins to look up a job, for each of its rows, in a table or view.
+
+    OFFSET 0 has PostgreSQL join it with nothing, so that the job is found by its number; a join could be made the other
+    way round, and read all jobs for each.
+    """
+    return f"LATERAL (SELECT * FROM {source} x WHERE x.job_id = {job_id} OFFSET 0)"  # noqa: S608 - names in this package
 
 
 class _Undone:

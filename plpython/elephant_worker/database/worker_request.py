@@ -10,7 +10,7 @@ from ..jobs.job import Job
 from ..jobs.run_queue import Held, QueuedRun
 from ..records import record
 from .job import DEFINITION, read_jobs
-from .spi import Spi, Statement
+from .spi import Spi, Statement, lookup
 
 
 @record(frozen=True)
@@ -112,7 +112,7 @@ def forget_stop(spi: Spi) -> None:
 QUEUED_RUNS = Statement(
     # From role to role: what full roles have asked for is not even looked at. Rows are compared as the index of
     # these columns has them, so that no other will do. A job may have been given to another role since.
-    """WITH RECURSIVE role AS (
+    f"""WITH RECURSIVE role AS (
            SELECT (SELECT CASE WHEN i.kind = 'run' THEN i.rolname END FROM @extschema@.worker_request i
                    WHERE (i.kind, i.rolname, i.request_id) > ('run', '', 0)
                    ORDER BY i.kind, i.rolname, i.request_id LIMIT 1) AS rolname
@@ -125,14 +125,13 @@ QUEUED_RUNS = Statement(
            SELECT i.request_id, i.job_id, date_part('epoch', i.requested_at) AS due,
                coalesce(j.rolname, '') AS rolname, coalesce(j.datname, '') AS datname, j.server
            FROM @extschema@.worker_request i
-           LEFT JOIN LATERAL (SELECT o.rolname, o.datname, o.server FROM @extschema@.job o
-                              WHERE o.job_id = i.job_id OFFSET 0) j ON true
+           LEFT JOIN {lookup("@extschema@.job", "i.job_id")} j ON true
            WHERE (i.kind, i.rolname, i.request_id) > ('run', r.rolname, $1)
                AND (i.kind, i.rolname, i.request_id) < ('run', r.rolname, 9223372036854775807)
                AND coalesce(j.rolname, '') <> ALL ($3)
                AND (j.server IS NOT NULL OR coalesce(j.datname, '') <> ALL ($4) AND coalesce(j.rolname, '') <> ALL ($5))
            ORDER BY i.kind, i.rolname, i.request_id LIMIT $2) q
-       WHERE r.rolname <> ALL ($3) ORDER BY q.request_id LIMIT $6""",
+       WHERE r.rolname <> ALL ($3) ORDER BY q.request_id LIMIT $6""",  # noqa: S608 - names in this package
     *("int8", "int4", "name[]", "name[]", "name[]", "int4"),
 )
 
@@ -164,8 +163,8 @@ CLAIM = Statement(
            date_part('epoch', coalesce(i.scheduled_at, i.requested_at)) AS scheduled_at,
            s.job_id IS NOT NULL AS has_state, i.disabled OR s.disabled_at IS NOT NULL AS disabled, s.quarantined_reason
        FROM @extschema@.worker_request i
-       LEFT JOIN LATERAL (SELECT * FROM @internal@.job_for_worker w WHERE w.job_id = i.job_id OFFSET 0) w ON true
-       LEFT JOIN LATERAL (SELECT o.* FROM @extschema@.job_state o WHERE o.job_id = i.job_id OFFSET 0) s ON true
+       LEFT JOIN {lookup("@internal@.job_for_worker", "i.job_id")} w ON true
+       LEFT JOIN {lookup("@extschema@.job_state", "i.job_id")} s ON true
        WHERE i.request_id = ANY ($1)""",  # noqa: S608 - names of columns
     "int8[]",
 )
