@@ -232,6 +232,8 @@ ALTER TABLE @extschema@.job_statistic
     ALTER COLUMN last_states SET STORAGE EXTENDED,
     ALTER COLUMN durations SET STORAGE EXTENDED,
     ALTER COLUMN delays SET STORAGE EXTENDED;
+ALTER TABLE @extschema@.job_statistic ADD COLUMN irregular boolean GENERATED ALWAYS AS
+    (last_states[1] = 'missed' OR cardinality(array_positions(last_states, 'skipped')) >= 5) STORED;
 
 -- The log knows what jobs were called.
 ALTER TABLE @extschema@.job_log ADD COLUMN job_name text;

@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from ..jobs.run import EndedRun
 from .spi import Spi, Statement
 
+HAS_DEPENDENTS = Statement(
+    "SELECT FROM ONLY @extschema@.job j WHERE j.run_after && $1 AND j.enabled LIMIT 1", "int8[]"
+)
 # Of several runs of a job the last one counts. A job that is disabled waits for nothing.
 RECORD = Statement(
     """WITH dependent AS MATERIALIZED (
@@ -35,6 +38,9 @@ RECORD = Statement(
 def record(spi: Spi, runs: Sequence[EndedRun], at_once: int) -> tuple[list[int], bool]:
     """Note how runs, one of each job, have ended; returns the jobs that wait for them, and whether these are so many
     that they are to be checked later."""
+    # For most runs there is nothing to note, and to see that takes a fifth of the time.
+    if not spi.execute(HAS_DEPENDENTS, [run.job_id for run in runs]):
+        return [], False
     ended = [(run.job_id, run.jl_id, run.state, run.rolname) for run in runs]
     rows = spi.execute(RECORD, *(list(column) for column in zip(*ended)), at_once)
     spi.count_writes("finished_dependency", len(rows))
