@@ -232,8 +232,9 @@ ALTER TABLE @extschema@.job_statistic
     ALTER COLUMN last_states SET STORAGE EXTENDED,
     ALTER COLUMN durations SET STORAGE EXTENDED,
     ALTER COLUMN delays SET STORAGE EXTENDED;
-ALTER TABLE @extschema@.job_statistic ADD COLUMN irregular boolean GENERATED ALWAYS AS
-    (last_states[1] = 'missed' OR cardinality(array_positions(last_states, 'skipped')) >= 5) STORED;
+ALTER TABLE @extschema@.job_statistic ADD COLUMN irregular boolean;
+UPDATE @extschema@.job_statistic s
+SET irregular = coalesce(s.last_states[1] = 'missed' OR cardinality(array_positions(s.last_states, 'skipped')) >= 5, false);
 
 -- The log knows what jobs were called.
 ALTER TABLE @extschema@.job_log ADD COLUMN job_name text;
@@ -252,7 +253,8 @@ CREATE TYPE @extschema@.begun_run AS (
     attempt integer,
     caused_by bigint,
     job_command text,
-    version integer
+    version integer,
+    job_name text
 );
 
 -- Jobs as code.

@@ -59,4 +59,10 @@ COMMENT ON COLUMN @extschema@.job_for_worker.database_oid IS
 COMMENT ON COLUMN @extschema@.job_for_worker.obstacle_error IS 'the error that is logged for the obstacle';
 COMMENT ON COLUMN @extschema@.job_for_worker.obstacle IS
     'what keeps the job from running, a code that describe_obstacle() explains; NULL: nothing';
+COMMENT ON COLUMN @extschema@.job_for_worker.job_name IS 'what the job is called, for the log';
+COMMENT ON COLUMN @extschema@.job_for_worker.expected_database_oid IS 'the database that the job was defined for';
+COMMENT ON COLUMN @extschema@.job_for_worker.expected_database_owner IS 'the owner that the database had';
+COMMENT ON COLUMN @extschema@.job_for_worker.expected_server_oid IS 'the foreign server that the job was defined for';
+COMMENT ON COLUMN @extschema@.job_for_worker.row_version IS
+    'the transaction that has written the row of the job: as long as it is the same, so is the row';
 COMMENT ON COLUMN @extschema@.job_for_worker.version IS 'the version of the job; NULL for a command that belongs to no job';

@@ -16,14 +16,14 @@ CREATE TABLE @extschema@.job_statistic (
     delays real[] NOT NULL DEFAULT '{}',
     log_rows bigint NOT NULL DEFAULT 0,
     oldest_run bigint NOT NULL DEFAULT 0,
-    irregular boolean GENERATED ALWAYS AS
-        (last_states[1] = 'missed' OR cardinality(array_positions(last_states, 'skipped')) >= 5) STORED
+    irregular boolean
 ) WITH (fillfactor = 50);
 
 -- Few rows, and not touched by a run that succeeds after another that did.
 CREATE INDEX job_statistic_failing ON @extschema@.job_statistic (job_id) WHERE failure_count > 0;
--- On a column of its own: last_states itself changes with the first runs of a job, whose updates would not stay on the page.
-CREATE INDEX job_statistic_irregular ON @extschema@.job_statistic (job_id) WHERE irregular;
+-- last_states itself changes with the first runs of a job, whose updates would not stay on the page. NULL comes from dumps
+-- of 1.0.0, until the next run of the job.
+CREATE INDEX job_statistic_irregular ON @extschema@.job_statistic (job_id) WHERE irregular IS NOT FALSE;
 
 COMMENT ON TABLE @extschema@.job_statistic IS
     'statistics of the runs of each job, kept when the log is pruned; users see them through job_stats';
@@ -46,6 +46,6 @@ COMMENT ON COLUMN @extschema@.job_statistic.log_rows IS
     'upper bound of the number of rows of the job in the log that log_max_rows limits: incremented with each run that succeeded or was skipped, recounted when the log is pruned';
 COMMENT ON COLUMN @extschema@.job_statistic.oldest_run IS 'the log has no run of the job with a lower jl_id that log_max_rows could delete';
 COMMENT ON COLUMN @extschema@.job_statistic.irregular IS
-    'whether the last due time was missed, or 5 of the last 10 runs were skipped: a problem of the job';
+    'whether the last due time was missed, or 5 of the last 10 runs were skipped: a problem of the job; NULL: not known';
 
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.job_statistic', '');

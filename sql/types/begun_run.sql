@@ -9,7 +9,8 @@ CREATE TYPE @extschema@.begun_run AS (
     attempt integer,
     caused_by bigint,
     job_command text,
-    version integer
+    version integer,
+    job_name text
 );
 
 COMMENT ON TYPE @extschema@.begun_run IS

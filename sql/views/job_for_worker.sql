@@ -28,7 +28,12 @@ SELECT j.job_id,
        CASE WHEN o.obstacle IS NOT NULL
             THEN (SELECT d.error FROM @extschema@.describe_obstacle(o.obstacle, j.rolname, j.datname, j.server, j.defined_by) d)
             END AS obstacle_error,
-       CASE WHEN j.job_id > 0 THEN j.version END AS version
+       CASE WHEN j.job_id > 0 THEN j.version END AS version,
+       CASE WHEN j.job_id > 0 THEN j.job_name END AS job_name,
+       j.database_oid AS expected_database_oid,
+       j.database_owner AS expected_database_owner,
+       j.server_oid AS expected_server_oid,
+       j.xmin AS row_version
 FROM @extschema@.job j
 -- The columns of job in these conditions cannot order what is read of it: one job is always found by its number.
 LEFT JOIN LATERAL (SELECT a.oid, a.rolsuper, a.rolcanlogin, a.rolconnlimit FROM pg_roles a WHERE a.rolname = j.rolname OFFSET 0) r ON true

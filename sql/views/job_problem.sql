@@ -18,7 +18,7 @@ WITH suspect AS MATERIALIZED (
     UNION
     SELECT t.job_id FROM @extschema@.job_statistic t WHERE t.failure_count > 0
     UNION
-    SELECT t.job_id FROM @extschema@.job_statistic t WHERE t.irregular
+    SELECT t.job_id FROM @extschema@.job_statistic t WHERE t.irregular IS NOT FALSE
     UNION
     SELECT l.job_id FROM @extschema@.job_log l
     WHERE l.state = 'running' AND l.jl_id >= (SELECT w.lowest_open_run FROM @extschema@.worker_state w)),

@@ -109,12 +109,14 @@ def value_of(type_name: str, jobs: list[int]) -> Any:
     }
     if "." in name:
         fields = {
-            "begun_run": lambda n: f"({MANY * 10 + n},{n},victim,postgres,,request,{moment},1,,SELECT 1,1)",
+            "begun_run": lambda n: f"({MANY * 10 + n},{n},victim,postgres,,request,{moment},1,,SELECT 1,1,)",
             "ended_run": lambda n: f"({n},succeeded,{moment},{moment},,,,,,,,,,,,,)",
             "counted_runs": lambda n: f"({n},,{moment},1,0,0,0,0,0,1,{{succeeded}},{{1}},{{1}})",
         }
         rows = [fields[name.rpartition(".")[2]](n) for n in jobs]
         return "{" + ",".join('"' + row + '"' for row in rows) + "}"
+    if name == "xid":
+        return sql.SQL("pg_temp.versions({})").format(jobs)
     if not type_name.endswith("[]"):
         return values[name]
     return jobs if name == "int8" else [values[name]] * len(jobs)
@@ -166,6 +168,13 @@ def connect(scheduler: Scheduler) -> psycopg.Connection[Any]:
     for name, value in SESSION.items():
         if session.execute("SELECT current_setting(%s, true)", (name,)).fetchone() != (None,):
             session.execute("SELECT set_config(%s, %s, false)", (name, value))
+    session.execute(
+        sql.SQL(
+            """CREATE FUNCTION pg_temp.versions(int8[]) RETURNS xid[] LANGUAGE sql AS $$
+                SELECT array_agg(coalesce((SELECT j.xmin FROM {}.job j WHERE j.job_id = a.job_id), '0'))
+                FROM unnest($1) a (job_id) $$"""
+        ).format(sql.Identifier(SCHEMA))
+    )
     return session
 
 
@@ -175,7 +184,7 @@ def prepare(session: psycopg.Connection[Any], number: int, name: str, statement:
     types = [in_schemas(type_name, schema) for type_name in statement.types]
     values = PARAMETERS.get(name) or tuple(value_of(type_name, JOBS) for type_name in statement.types)
     arguments = sql.SQL(", ").join(
-        sql.SQL("{}::{}").format(sql.Literal(value), sql.SQL(type_name)) for value, type_name in zip(values, types)
+        sql.SQL("{}::{}").format(value, sql.SQL(type_name)) for value, type_name in zip(values, types)
     )
     prepared = f"PREPARE s{number} ({', '.join(types)})" if types else f"PREPARE s{number}"
     session.execute(f"{prepared} AS {in_schemas(statement.text, schema)}".encode(), prepare=False)

@@ -7,9 +7,7 @@ from collections.abc import Mapping, Sequence
 from ..jobs.run import EndedRun
 from .spi import Spi, Statement
 
-HAS_DEPENDENTS = Statement(
-    "SELECT FROM ONLY @extschema@.job j WHERE j.run_after && $1 AND j.enabled LIMIT 1", "int8[]"
-)
+HAS_DEPENDENTS = Statement("SELECT FROM ONLY @extschema@.job j WHERE j.run_after && $1 AND j.enabled LIMIT 1", "int8[]")
 # Of several runs of a job the last one counts. A job that is disabled waits for nothing.
 RECORD = Statement(
     """WITH dependent AS MATERIALIZED (

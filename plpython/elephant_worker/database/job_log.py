@@ -16,8 +16,7 @@ INSERT = """INSERT INTO @extschema@.job_log
            (jl_id, job_id, rolname, datname, server, cause, scheduled_at, attempt, caused_by, job_command, version,
             state, job_name)
        SELECT r.jl_id, r.job_id, r.rolname, r.datname, r.server, r.cause, to_timestamp(r.scheduled_at), r.attempt,
-              r.caused_by, r.job_command, r.version, 'running',
-              (SELECT j.job_name FROM ONLY @extschema@.job j WHERE j.job_id = r.job_id)
+              r.caused_by, r.job_command, r.version, 'running', r.job_name
        FROM unnest($1) r"""
 BEGIN = Statement(INSERT, "@extschema@.begun_run[]")
 BEGIN_NEW = Statement(
@@ -58,6 +57,7 @@ def _begun_run(run: Run) -> tuple[Any, ...]:
         run.caused_by,
         run.command,
         run.version,
+        run.job_name,
     )
 
 

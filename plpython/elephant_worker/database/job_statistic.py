@@ -10,8 +10,8 @@ from ..jobs.run_counts import LAST_STATES, SAMPLES, Tally, tally
 from .spi import Spi, Statement
 
 BEGIN = Statement(
-    """INSERT INTO @extschema@.job_statistic (job_id)
-       SELECT j.job_id FROM ONLY @extschema@.job j WHERE j.job_id = ANY ($1) ON CONFLICT (job_id) DO NOTHING""",
+    """INSERT INTO @extschema@.job_statistic (job_id, irregular)
+       SELECT j.job_id, false FROM ONLY @extschema@.job j WHERE j.job_id = ANY ($1) ON CONFLICT (job_id) DO NOTHING""",
     "int8[]",
 )
 
@@ -37,7 +37,11 @@ COUNT = Statement(
                last_states = (r.states || s.last_states)[:$3],
                durations = s.durations[cardinality(s.durations) + cardinality(r.durations) - $4 + 1:] || r.durations,
                delays = s.delays[cardinality(s.delays) + cardinality(r.delays) - $4 + 1:] || r.delays,
-               log_rows = s.log_rows + r.rows
+               log_rows = s.log_rows + r.rows,
+               irregular = CASE WHEN s.irregular OR s.irregular IS NULL OR r.skipped > 0 OR r.missed > 0
+                                THEN (r.states || s.last_states)[1] = 'missed'
+                                    OR cardinality(array_positions((r.states || s.last_states)[:$3], 'skipped')) >= 5
+                                ELSE false END
            FROM unnest($2) r
            WHERE s.job_id = r.job_id AND s.job_id = ANY ($1)
            RETURNING s.job_id, s.log_rows)

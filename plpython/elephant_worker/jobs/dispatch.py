@@ -238,6 +238,7 @@ def _run(job: Job, scheduled_at: float | None = None) -> Run:
         caused_by=job.caused_by,
         schedule_set_at=job.schedule_set_at or 0.0,
         version=job.version,
+        job_name=job.job_name,
     )
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import field, fields
+from typing import Optional
 
 from ..records import record
 from ..schedule.due_times import Timing, schedule
+
+Place = tuple[str, str, Optional[str], str, Optional[int], Optional[int], Optional[int]]
 
 
 @record()
@@ -39,6 +42,24 @@ class JobDefinition:
     # What keeps it from running now: sqlstate, message, detail, hint.
     obstacle_error: dict[str, str] | None = None
     version: int | None = None
+    job_name: str | None = None
+    # What its database and its foreign server were when it was defined.
+    expected_database_oid: int | None = None
+    expected_database_owner: int | None = None
+    expected_server_oid: int | None = None
+
+    @property
+    def place(self) -> Place:
+        """What its obstacle depends on, in its row: of jobs in the same place all have the same, or none has one."""
+        return (
+            self.rolname,
+            self.datname,
+            self.server,
+            self.defined_by,
+            self.expected_database_oid,
+            self.expected_database_owner,
+            self.expected_server_oid,
+        )
 
 
 COLUMNS = tuple(column.name for column in fields(JobDefinition))
@@ -48,7 +69,8 @@ COLUMNS = tuple(column.name for column in fields(JobDefinition))
 class Job(JobDefinition):
     """A job and why the worker looks at it: it is due, or a run was asked for.
 
-    `jl_id` is the number that its run will have, `state_set_at` the definition that its due time follows.
+    `jl_id` is the number that its run will have, `state_set_at` the definition that its due time follows,
+    `row_version` the transaction that has written its row ("0": not read).
     """
 
     jl_id: int = 0
@@ -59,12 +81,19 @@ class Job(JobDefinition):
     attempt: int = 1
     caused_by: int | None = None
     state_set_at: float | None = None
+    row_version: str = "0"
     # Whether the worker has seen its definition; whether disable_after has disabled it.
     has_state: bool = True
     disabled: bool = False
     # What kept it from running when it was looked at last.
     quarantined_reason: str | None = None
     _timing: Timing | None = field(default=None, init=False, repr=False, compare=False)
+
+    @property
+    def length(self) -> int:
+        """How many characters its definition has."""
+        parameters = sum(len(parameter or "") for parameter in self.parameters or ())
+        return len(self.job_command) + len(self.schedule or "") + len(self.settings or "") + parameters
 
     @property
     def timing(self) -> Timing:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from .alerts import Alert
@@ -52,17 +52,17 @@ class Histogram:
     def keys(self) -> list[Key]:
         return [*self._keys, self._sum]
 
-    def add(self, seconds: float, counts: Counts) -> None:
-        """Count a measurement.
+    def add(self, seconds: Collection[float], counts: Counts) -> None:
+        """Count measurements.
 
         >>> counts = new_counts()
-        >>> for seconds in (0.1, 0.2, 1e9):
-        ...     DURATION.add(seconds, counts)
+        >>> DURATION.add([0.1, 0.2, 1e9], counts)
         >>> sorted((key.label, value) for key, value in counts.items())
         [('', 1000000000.3), ('+Inf', 1.0), ('0.1', 1.0), ('1', 1.0)]
         """
-        counts[self._keys[bisect_left(self._bounds, seconds)]] += 1
-        counts[self._sum] += seconds
+        for bucket, number in Counter(bisect_left(self._bounds, value) for value in seconds).items():
+            counts[self._keys[bucket]] += number
+        counts[self._sum] += sum(seconds)
 
 
 DURATION = Histogram("duration", DURATIONS)
@@ -74,19 +74,26 @@ ALWAYS = [*DURATION.keys, *LATENESS.keys, MISSED]
 
 def count_runs(runs: Iterable[Run], counts: Counts) -> None:
     """Count runs that have ended; those of a quarantine are no runs."""
+    ended: defaultdict[tuple[str, str, RunState], int] = defaultdict(int)
+    latenesses, durations = [], []
     for run in runs:
         assert run.outcome is not None
         assert run.finished is not None
         if run.quarantined:
             continue
         state = run.outcome.state
-        counts[Key("runs", run.target.rolname, run.target.datname, state.value)] += 1
+        _, rolname, datname, _ = run.target
+        ended[rolname, datname, state] += 1
         if state is RunState.MISSED:
             counts[MISSED] += run.missed_count or 1
         if run.started is not None:
-            LATENESS.add(max(0.0, run.started - run.scheduled_at), counts)
+            latenesses.append(max(0.0, run.started - run.scheduled_at))
             if state is RunState.SUCCEEDED:
-                DURATION.add(max(0.0, run.finished - run.started), counts)
+                durations.append(max(0.0, run.finished - run.started))
+    for (rolname, datname, state), number in ended.items():
+        counts[Key("runs", rolname, datname, state.value)] += number
+    LATENESS.add(latenesses, counts)
+    DURATION.add(durations, counts)
 
 
 def count_alerts(alerts: Iterable[Alert], counts: Counts) -> None:

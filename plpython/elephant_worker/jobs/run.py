@@ -176,8 +176,9 @@ class Run:
     # The run that led to this one.
     caused_by: int | None = None
     schedule_set_at: float = 0.0
-    # The version of the job.
+    # The version of the job, and what it is called.
     version: int | None = None
+    job_name: str | None = None
     # Its command is not sent before this moment of the steady clock.
     not_before: float = 0.0
     # If its session is not connected by this moment of the steady clock, it fails; if its command has not been sent by

@@ -9,6 +9,7 @@ from ..database.job_state import Position
 from ..database.spi import Spi
 from ..jobs.dispatch import first_due_time, missed_by_change
 from ..jobs.job import Job
+from ..jobs.known_jobs import KnownJobs
 from ..jobs.obstacles import obstacle_of
 from ..jobs.run import Names, Run, Target
 from ..jobs.run_queue import NOTHING_READ, Held, QueuedRun, RunQueue
@@ -39,6 +40,7 @@ class DueJobs:
         self._spi = spi
         self.queue = RunQueue()
         self._scan_start = LONG_AGO
+        self._known = KnownJobs()
 
     def forget(self) -> None:
         """Read everything anew: a transaction has failed, or due times may have changed elsewhere."""
@@ -166,14 +168,24 @@ class DueJobs:
         if taken := [*requests.difference(postponed)]:
             worker_request.take(self._spi, taken)
 
-    def claim(self, waiting: Sequence[QueuedRun], now: float) -> list[Job]:
+    def claim(self, waiting: Sequence[QueuedRun], steady: float, now: float) -> list[Job]:
         """The jobs of what is still due or asked for, in the order of due times."""
-        due = [entry.job_id for entry in waiting if not entry.request_id]
-        requests = [entry.request_id for entry in waiting if entry.request_id]
-        jobs = job_state.claim(self._spi, due, now) if due else []
-        if requests:
+        jobs = self._claim_due([entry.job_id for entry in waiting if not entry.request_id], steady, now)
+        if requests := [entry.request_id for entry in waiting if entry.request_id]:
             jobs += worker_request.claim(self._spi, requests)
         return sorted(jobs, key=lambda job: (job.scheduled_at, job.job_id))
+
+    def _claim_due(self, job_ids: Sequence[int], steady: float, now: float) -> list[Job]:
+        jobs: list[Job] = []
+        if known := self._known.find(job_ids, steady):
+            jobs = self._known.claimed(job_state.claim_known(self._spi, known, now))
+            same = {job.job_id for job in jobs}
+            job_ids = [job_id for job_id in job_ids if job_id not in same]
+        if job_ids:
+            read = job_state.claim(self._spi, job_ids, now)
+            self._known.add(read)
+            jobs += read
+        return jobs
 
     def next_due(self) -> float | None:
         """When the next job is due, except for those that are held."""

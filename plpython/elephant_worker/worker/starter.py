@@ -188,7 +188,7 @@ class Starter:
         if not waiting:
             return []
         active = Counter(run.job_id for run in self._pool.runs())
-        jobs = self._due_jobs.claim(waiting, now)
+        jobs = self._due_jobs.claim(waiting, self._clock.steady(), now)
         now = max(now, self._clock_watch.now())  # what was asked for meanwhile is among them
         context = DispatchContext(now, self._clock_watch.available_since, self._settings.start_grace)
         unseen = [job.job_id for job in jobs if job.job_id > 0 and not job.has_state]
