@@ -106,16 +106,17 @@ class Capacity:
         roles = frozenset(rolname for rolname, runs in self.running.items() if runs >= self.per_role)
         return Held(roles, closed)
 
-    def take(self, entry: QueuedRun) -> bool:
-        """Take what a run needs, if there is enough."""
-        if not self.slots or (self.per_role is not None and self.running[entry.rolname] >= self.per_role):
+    def take(self, target: Names) -> bool:
+        """Take what a run needs there, if there is enough."""
+        rolname = target[0]
+        if not self.slots or (self.per_role is not None and self.running[rolname] >= self.per_role):
             return False
-        if self.idle[entry.target] > 0:
-            self.idle[entry.target] -= 1
-        elif not self._open(entry.target):
+        if self.idle[target] > 0:
+            self.idle[target] -= 1
+        elif not self._open(target):
             return False
         self.slots -= 1
-        self.running[entry.rolname] += 1
+        self.running[rolname] += 1
         return True
 
     def _open(self, target: Names) -> bool:
@@ -211,11 +212,12 @@ class RunQueue:
         heads = [(queues[target][0][:2], number, target) for number, target in enumerate(targets) if target in queues]
         heapq.heapify(heads)
         while heads and capacity.slots:
-            _, number, target = heapq.heappop(heads)
-            queue = self._queues[target]
-            if may(target, queue[0].due) and capacity.take(queue[0]):
+            _, number, target = heads[0]
+            queue = queues[target]
+            if may(target, queue[0].due) and capacity.take(target):
                 yield heapq.heappop(queue)
                 if queue:
-                    heapq.heappush(heads, (queue[0][:2], number, target))
-                else:
-                    del self._queues[target]
+                    heapq.heapreplace(heads, (queue[0][:2], number, target))
+                    continue
+                del queues[target]
+            heapq.heappop(heads)
