@@ -5,7 +5,8 @@ AS $$
     -- Nothing is granted to a role that somebody else may have made, and what it owns is nobody's to inherit: it goes,
     -- or steps aside with all that it has.
     SELECT CASE WHEN EXISTS (SELECT FROM pg_shdepend d WHERE d.refclassid = 'pg_authid'::regclass AND d.refobjid = r.oid)
-                THEN format('ALTER ROLE %1$I NOLOGIN; ALTER ROLE %1$I RENAME TO %2$I;', r.rolname, 'not_' || r.rolname)
+                THEN format('ALTER ROLE %1$I NOLOGIN; ALTER ROLE %1$I RENAME TO %2$I;', r.rolname,
+                            @extschema@.free_name('not_' || r.rolname, ARRAY(SELECT o.rolname FROM pg_roles o)))
                 ELSE format('DROP ROLE %I;', r.rolname) END
     FROM pg_roles r WHERE r.oid = role;
 $$;

@@ -3,7 +3,8 @@ CREATE FUNCTION @internal@.rename_database() RETURNS text
 LANGUAGE sql STABLE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT format('ALTER DATABASE %I RENAME TO %I;', d.datname, 'database_' || d.oid)
+    SELECT format('ALTER DATABASE %I RENAME TO %I;', d.datname,
+                  @extschema@.free_name('database_' || d.oid, ARRAY(SELECT o.datname FROM pg_database o)))
     FROM pg_database d WHERE d.datname = current_database() AND d.datname ~ '[[:cntrl:]]';
 $$;
 COMMENT ON FUNCTION @extschema@.rename_database() IS

@@ -522,6 +522,7 @@ def test_who_takes_the_name_of_a_runner_gains_nothing_by_the_remedy(scheduler: S
         with scheduler.cluster.connect_as(runner, scheduler.dbname, "known") as impostor:
             impostor.execute("CREATE FUNCTION public.lure() RETURNS text LANGUAGE sql SECURITY DEFINER "
                              "AS 'SELECT current_user::text'")  # fmt: skip
+        session.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(f"not_{runner}")))  # where it would step aside
     scheduler.start()
     run = scheduler.run("SELECT 1")
     if owns == "nothing":  # a worker that begins drops what it finds of its runners' names
@@ -541,9 +542,9 @@ def test_who_takes_the_name_of_a_runner_gains_nothing_by_the_remedy(scheduler: S
     gained = "SELECT count(*) FROM pg_roles r WHERE r.rolname = %s AND pg_has_role(r.oid, 10::oid, 'MEMBER')"
     assert scheduler.value(gained, mallory) == 0
     if owns == "a function":
-        assert scheduler.value("SELECT public.lure()") == f"not_{runner}"
-        scheduler.execute("DROP OWNED BY {}", sql.Identifier(f"not_{runner}"))
-        scheduler.execute("DROP ROLE {}", sql.Identifier(f"not_{runner}"))
+        assert scheduler.value("SELECT public.lure()") == f"not_{runner}_1"
+        scheduler.execute("DROP OWNED BY {}", sql.Identifier(f"not_{runner}_1"))
+        scheduler.execute("DROP ROLE {}, {}", *map(sql.Identifier, (f"not_{runner}", f"not_{runner}_1")))
 
 
 def test_a_member_of_pg_signal_backend_can_end_runs_and_not_the_worker(scheduler: Scheduler) -> None:

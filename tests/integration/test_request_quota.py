@@ -196,3 +196,36 @@ def test_many_dependents(scheduler: Scheduler) -> None:
     assert waiting(scheduler) <= 304
     # What waits follows the last end of them, too.
     full.mallory.execute("DELETE FROM my_job")
+
+
+def test_many_dependents_of_many(scheduler: Scheduler) -> None:
+    """However many jobs end at once for which however many wait, no transaction tells more than a portion of these; the
+    next worker goes on where one has left off."""
+    role = scheduler.role()
+    firsts = [scheduler.insert("SELECT 1", rolname=role) for _ in range(3)]
+    never = scheduler.insert("SELECT 1", rolname=role, enabled=False)
+    scheduler.execute(
+        """INSERT INTO job (rolname, job_command, defined_by, schedule_set_at, run_after)
+           SELECT {0}, 'SELECT 1', {0}, now(), {1} FROM generate_series(1, 1500)""",
+        sql.Literal(role),
+        sql.Literal([*firsts, never]),
+    )
+    scheduler.execute(
+        "INSERT INTO finished_dependency SELECT 1 - max(job_id), {}, 1, false, 'failed', true FROM job",
+        sql.Literal(firsts[0]),
+    )
+    scheduler.start()
+    until(lambda: scheduler.value("SELECT count(*) FROM finished_dependency") == 1, "the last of them to be told")
+    scheduler.execute(
+        """CREATE TABLE public.written (many bigint);
+           CREATE FUNCTION public.count_written() RETURNS trigger LANGUAGE plpgsql AS
+           'BEGIN INSERT INTO public.written SELECT pg_catalog.count(*) FROM told; RETURN NULL; END';
+           CREATE TRIGGER count_written AFTER INSERT ON finished_dependency REFERENCING NEW TABLE AS told
+           FOR EACH STATEMENT EXECUTE FUNCTION public.count_written()"""
+    )
+    told = "SELECT count(*) FROM finished_dependency WHERE NOT unchecked AND jl_id > %s"
+    for _ in range(2):
+        run = scheduler.value("SELECT max(run_job(job_id)) FROM unnest(%s) job_id", firsts)
+        until(lambda: scheduler.value(told, run - 3) == 4500, "all to be told")  # noqa: B023
+    until(lambda: not scheduler.value("SELECT count(*) FROM finished_dependency WHERE unchecked"), "no more to be left")
+    assert 0 < scheduler.value("SELECT max(many) FROM public.written") <= 500

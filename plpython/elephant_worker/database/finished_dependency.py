@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
+from .. import records
 from ..jobs.run import EndedRun
 from .spi import Spi, Statement
 
-HAS_DEPENDENTS = Statement("SELECT FROM ONLY @extschema@.job j WHERE j.run_after && $1 AND j.enabled LIMIT 1", "int8[]")
+COUNT_WAITING = Statement(
+    "SELECT FROM ONLY @extschema@.job j WHERE j.run_after && $1 AND j.enabled LIMIT $2", "int8[]", "int4"
+)
 # Of several runs of a job the last one counts. A job that is disabled waits for nothing.
 RECORD = Statement(
     """WITH dependent AS MATERIALIZED (
@@ -21,53 +26,135 @@ RECORD = Statement(
        permitted AS MATERIALIZED (
            SELECT p.defined_by, p.rolname FROM (SELECT DISTINCT d.defined_by, d.rolname FROM dependent d) p
            WHERE @internal@.may_follow(p.defined_by, p.rolname))
-       INSERT INTO @extschema@.finished_dependency AS f (job_id, after_job_id, jl_id, fulfilled, state, unchecked)
-       SELECT d.job_id, d.after_job_id, d.jl_id, @internal@.is_fulfilled(d.run_when, d.state), d.state,
-              (SELECT count(*) FROM dependent) > $5
+       INSERT INTO @extschema@.finished_dependency (job_id, after_job_id, jl_id, fulfilled, state)
+       SELECT d.job_id, d.after_job_id, d.jl_id, @internal@.is_fulfilled(d.run_when, d.state), d.state
        FROM dependent d JOIN permitted p ON p.defined_by = d.defined_by AND p.rolname = d.rolname
        ON CONFLICT (job_id, after_job_id) DO UPDATE
-           SET jl_id = excluded.jl_id, fulfilled = excluded.fulfilled, state = excluded.state,
-               unchecked = f.unchecked OR excluded.unchecked
-       RETURNING job_id, unchecked""",
-    *("int8[]", "int8[]", "text[]", "name[]", "int4"),
+           SET jl_id = excluded.jl_id, fulfilled = excluded.fulfilled, state = excluded.state
+       RETURNING job_id""",
+    *("int8[]", "int8[]", "text[]", "name[]"),
+)
+
+# An end of which too many jobs are to be told at once is a row by itself: its job_id is that of the last job that has
+# been told, made negative.
+MARK = Statement(
+    """INSERT INTO @extschema@.finished_dependency (job_id, after_job_id, jl_id, fulfilled, state, unchecked)
+       SELECT 0, e.job_id, e.jl_id, false, e.state, true
+       FROM unnest($1, $2, $3) e (job_id, jl_id, state)
+       WHERE (SELECT count(*) FROM (SELECT FROM ONLY @extschema@.job a
+                                    WHERE a.run_after && ARRAY[e.job_id] AND a.enabled LIMIT $4 + 1) w) > $4
+       ON CONFLICT (job_id, after_job_id) DO UPDATE SET jl_id = excluded.jl_id, state = excluded.state
+       RETURNING after_job_id""",
+    *("int8[]", "int8[]", "text[]", "int4"),
+)
+
+FORGET_MARKS = Statement(
+    """DELETE FROM @extschema@.finished_dependency m
+       WHERE m.unchecked AND m.job_id <= 0 AND m.after_job_id = ANY ($1)""",
+    "int8[]",
 )
 
 
-def record(spi: Spi, runs: Sequence[EndedRun], at_once: int) -> tuple[list[int], bool]:
-    """Note how runs, one of each job, have ended; returns the jobs that wait for them, and whether these are so many
-    that they are to be checked later."""
-    # For most runs there is nothing to note, and to see that takes a fifth of the time.
-    if not spi.execute(HAS_DEPENDENTS, [run.job_id for run in runs]):
-        return [], False
+def record(spi: Spi, runs: Sequence[EndedRun], at_once: int, has_marks: bool) -> tuple[list[int], bool]:
+    """Note how runs, one of each job, have ended; returns the jobs that have been told of it, and whether others are
+    still to be: where more than `at_once` wait for one. `has_marks`: whether that may be so of earlier ends."""
     ended = [(run.job_id, run.jl_id, run.state, run.rolname) for run in runs]
-    rows = spi.execute(RECORD, *(list(column) for column in zip(*ended)), at_once)
+    # For most runs there is nothing to note, and to see that takes a fifth of the time.
+    waiting = len(spi.execute(COUNT_WAITING, [run.job_id for run in runs], at_once + 1))
+    if not waiting:
+        return [], False
+    if is_surplus := waiting > at_once:
+        marked = {row["after_job_id"] for row in spi.execute(MARK, *_columns(ended)[:3], at_once)}
+        ended = [end for end in ended if end[0] not in marked]
+    if not ended:
+        return [], True
+    rows = spi.execute(RECORD, *_columns(ended))
     spi.count_writes("finished_dependency", len(rows))
-    return [row["job_id"] for row in rows if not row["unchecked"]], any(row["unchecked"] for row in rows)
+    if has_marks:
+        spi.execute(FORGET_MARKS, [job_id for job_id, *_ in ended])  # of these, all have been told of a later end
+    return [row["job_id"] for row in rows], is_surplus
 
 
-TAKE_UNCHECKED = Statement(
-    """UPDATE @extschema@.finished_dependency f SET unchecked = false
-       WHERE f.unchecked AND f.job_id = ANY (ARRAY(
-           SELECT u.job_id FROM @extschema@.finished_dependency u
-           WHERE u.unchecked AND u.job_id > $1 ORDER BY u.job_id LIMIT $2))
-       RETURNING f.job_id""",
-    *("int8", "int4"),
+def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows)]
+
+
+@records.record(frozen=True)
+class Mark:
+    """The end of a run of which not all jobs have been told that wait for it."""
+
+    after_job_id: int
+    jl_id: int
+    state: str
+    # The last job that has been told; 0: none.
+    last: int
+    # Those that are being told in this transaction.
+    job_ids: tuple[int, ...] = ()
+    is_all: bool = False
+
+
+NEXT_MARK = Statement(
+    """SELECT m.job_id, m.after_job_id, m.jl_id, m.state FROM @extschema@.finished_dependency m
+       WHERE m.unchecked AND m.job_id <= 0
+       ORDER BY m.after_job_id <= $1, m.after_job_id, m.job_id LIMIT 1""",
+    "int8",
 )
 
 
-def take_unchecked(spi: Spi, after: int, limit: int) -> list[int]:
-    """The next jobs after this one that are to be checked."""
-    return sorted({row["job_id"] for row in spi.execute(TAKE_UNCHECKED, after, limit)})
+def next_mark(spi: Spi, after: int) -> Mark | None:
+    """An end of which not all have been told, in turn: of the next job after this one; of one job the earlier end."""
+    for row in spi.execute(NEXT_MARK, after):
+        return Mark(row["after_job_id"], row["jl_id"], row["state"], -row["job_id"])
+    return None
 
 
-CHECK_NO_MORE = Statement(
-    "UPDATE @extschema@.finished_dependency f SET unchecked = false WHERE f.job_id = ANY ($1) AND f.unchecked", "int8[]"
+# The run, or else the job, tells whose end it is.
+TELL = Statement(
+    """WITH waiting AS MATERIALIZED (
+           SELECT w.job_id, w.run_when, w.defined_by
+           FROM (SELECT a.* FROM ONLY @extschema@.job a WHERE a.run_after && ARRAY[$1] AND a.enabled OFFSET 0) w
+           WHERE w.job_id > $4 ORDER BY w.job_id LIMIT $5),
+       ended AS MATERIALIZED (
+           SELECT coalesce((SELECT l.rolname FROM @extschema@.job_log l WHERE l.jl_id = $2),
+                           (SELECT j.rolname FROM ONLY @extschema@.job j WHERE j.job_id = $1)) AS rolname),
+       permitted AS MATERIALIZED (
+           SELECT p.defined_by FROM (SELECT DISTINCT w.defined_by FROM waiting w) p
+           WHERE @internal@.may_follow(p.defined_by, (SELECT e.rolname FROM ended e))),
+       told AS (
+           INSERT INTO @extschema@.finished_dependency (job_id, after_job_id, jl_id, fulfilled, state)
+           SELECT w.job_id, $1, $2, @internal@.is_fulfilled(w.run_when, $3), $3
+           FROM waiting w JOIN permitted p ON p.defined_by = w.defined_by
+           WHERE NOT EXISTS (SELECT FROM @extschema@.job_state s
+                             WHERE s.job_id = w.job_id AND s.disabled_at IS NOT NULL OFFSET 0)
+           ON CONFLICT (job_id, after_job_id) DO UPDATE
+               SET jl_id = excluded.jl_id, fulfilled = excluded.fulfilled, state = excluded.state)
+       SELECT w.job_id FROM waiting w ORDER BY w.job_id""",
+    *("int8", "int8", "text", "int8", "int4"),
 )
 
 
-def check_no_more(spi: Spi, job_ids: Sequence[int]) -> None:
-    """Do not look whether these jobs can start."""
-    spi.execute(CHECK_NO_MORE, job_ids)
+def tell(spi: Spi, mark: Mark, most: int) -> Mark:
+    """Note that a run has ended for so many more of the jobs that wait for it; the mark with them."""
+    rows = spi.execute(TELL, mark.after_job_id, mark.jl_id, mark.state, mark.last, most)
+    spi.count_writes("finished_dependency", len(rows))
+    return replace(mark, job_ids=tuple(row["job_id"] for row in rows), is_all=len(rows) < most)
+
+
+MOVE_MARK = Statement(
+    "UPDATE @extschema@.finished_dependency m SET job_id = $3 WHERE m.job_id = $1 AND m.after_job_id = $2",
+    *("int8", "int8", "int8"),
+)
+REMOVE_MARK = Statement(
+    "DELETE FROM @extschema@.finished_dependency m WHERE m.job_id = $1 AND m.after_job_id = $2", *("int8", "int8")
+)
+
+
+def move(spi: Spi, mark: Mark) -> None:
+    """Go on after the jobs of the mark, next time; to be done if nothing else can be done for them, too."""
+    if mark.is_all or not mark.job_ids:
+        spi.execute(REMOVE_MARK, -mark.last, mark.after_job_id)
+    else:
+        spi.execute(MOVE_MARK, -mark.last, mark.after_job_id, -mark.job_ids[-1])
 
 
 # A run that waits to be started follows what ends meanwhile, too: at most one waits for each job.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ..database import finished_dependency, once_job, worker_request
+from ..database.finished_dependency import Mark
 from ..database.spi import Spi
 from ..database.worker_request import Message
 from ..jobs.retry import Policy
@@ -13,8 +14,8 @@ from ..system.clock import Clock
 from .inbox import Inbox
 from .timers import Portion
 
-# How many jobs that wait for others are looked at when these end. If there are more, each further transaction looks at
-# so many of them, and for so long.
+# How many jobs that wait for one are told of its end at once. If there are more, each further transaction tells so many
+# of them, for so long.
 DEPENDENTS_AT_ONCE = 50  # jobs
 MOST_DEPENDENTS = 500  # jobs
 DEPENDENTS_TIME = 0.02  # seconds
@@ -28,14 +29,14 @@ class Dependencies:
         self._clock = clock
         self._inbox = inbox
         self._portion = Portion(MOST_DEPENDENTS, DEPENDENTS_TIME)
-        # Whether there may be some that are to be looked at, and after which job the next ones are.
+        # Whether there may be ends of which some are still to be told, and after which job that was last so.
         self.has_more = True
         self._last = 0
-        # Those that were looked at last.
-        self.taken: list[int] = []
+        # The last of them, with those that were told.
+        self.told: Mark | None = None
 
     def forget(self) -> None:
-        """Look again for what is to be looked at: a transaction has failed."""
+        """Look again for who is to be told: a transaction has failed."""
         self.has_more = True
 
     def enqueue_on_failure_commands(self, failed: Sequence[EndedRun], policies: Mapping[int, Policy]) -> None:
@@ -49,22 +50,26 @@ class Dependencies:
         """Ask for runs of the jobs that run after these, if all that they wait for has ended."""
         finished = {run.job_id: run for run in ended if run.took_place}
         if finished:
-            waiting, more = finished_dependency.record(self._spi, list(finished.values()), DEPENDENTS_AT_ONCE)
+            waiting, more = finished_dependency.record(
+                self._spi, list(finished.values()), DEPENDENTS_AT_ONCE, self.has_more
+            )
             self.has_more |= more
             self._enqueue_ready(waiting)
 
     def go_on(self, limit: int | None) -> None:
-        """Look at some more of the jobs that wait for one for which many wait, in turn; at most at so many."""
-        self.taken = []
+        """Tell some more of the jobs that wait for one for which many wait, in turn; at most so many."""
+        self.told = None
         if not self.has_more:
             return
         began = self._clock.steady()
-        job_ids = finished_dependency.take_unchecked(self._spi, self._last, limit or self._portion.size)
-        self.taken = job_ids
-        self.has_more = bool(job_ids or self._last)
-        self._last = job_ids[-1] if job_ids else 0
-        self._enqueue_ready(job_ids)
-        self._portion.took(len(job_ids), self._clock.steady() - began)
+        self.told = mark = finished_dependency.next_mark(self._spi, self._last)
+        self.has_more = mark is not None
+        if mark is not None:
+            self._last = mark.after_job_id
+            self.told = mark = finished_dependency.tell(self._spi, mark, limit or self._portion.size)
+            finished_dependency.move(self._spi, mark)
+            self._enqueue_ready(mark.job_ids)
+            self._portion.took(len(mark.job_ids), self._clock.steady() - began)
 
     def _enqueue_ready(self, job_ids: Sequence[int]) -> None:
         if job_ids and finished_dependency.enqueue_ready(self._spi, job_ids):

@@ -307,8 +307,8 @@ class Worker:
                 run.outcome = run.outcome.in_ascii() if run.outcome else None
         seconds = self._backoff.fail(self._clock.steady())
         self._spi.warning(f"elephant_worker: {error!r}; trying again in {seconds} seconds")
-        retries, dependents = self._completion.retries.taken, self._completion.dependencies.taken
-        if self._suspicion.of(sqlstate, self._unlogged, retries, dependents, self._starter.picked, error):
+        retries, told = self._completion.retries.taken, self._completion.dependencies.told
+        if self._suspicion.of(sqlstate, self._unlogged, retries, told, self._starter.picked, error):
             self._backoff.end()
 
     # --- the loop ---------------------------------------------------------------------------

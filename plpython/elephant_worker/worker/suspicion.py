@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from enum import Enum
 
 from ..database import finished_dependency, job_state, pending_run, worker_request, worker_state
+from ..database.finished_dependency import Mark
 from ..database.spi import Spi
 from ..jobs.run import Run
 from ..jobs.run_queue import QueuedRun
@@ -71,7 +72,7 @@ class Suspicion:
         sqlstate: str,
         unlogged: list[Run],
         retries: Sequence[int],
-        dependents: Sequence[int],
+        told: Mark | None,
         picked: Sequence[QueuedRun],
         error: object,
     ) -> bool:
@@ -90,8 +91,8 @@ class Suspicion:
             pending_run.put_off(self._spi, retries, SET_ASIDE_TIME)
         elif self.stage is Stage.FOLLOW:
             worker_request.drop_first_message(self._spi)
-        elif self.stage is Stage.DEPEND:
-            finished_dependency.check_no_more(self._spi, dependents)
+        elif self.stage is Stage.DEPEND and told is not None:
+            finished_dependency.move(self._spi, told)
         elif self.stage is Stage.CLAIM:
             for entry in picked:
                 self._set_aside(entry, reason)
