@@ -248,7 +248,7 @@ def states_have_what_they_need(view: View) -> Iterator[str]:
 
     reference.md: ended without, with an error
     reference.md: `00000` for `succeeded`
-    reference.md: the run has been claimed, at most 5 milliseconds before it is due, and has not ended
+    reference.md: the run has been claimed, at most 8 milliseconds before it is due, and has not ended
     reference.md: of a `missed` row: how many due times it stands for, from `scheduled_at` to this one
     """
     for row in view.rows:

@@ -25,7 +25,7 @@ from .timers import Every
 # How long before a job is due a session for it is opened.
 PRECONNECT_LEAD = 0.15  # seconds
 # How long before a job is due its run is logged and its session made ready, so that it starts on time.
-CLAIM_LEAD = 0.005  # seconds
+CLAIM_LEAD = 0.008  # seconds
 # The command is sent this much after its due time, so that none sees a time at which it was not due: the wall
 # clock may be slewed meanwhile.
 START_GUARD = 0.0001  # seconds
