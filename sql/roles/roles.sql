@@ -7,7 +7,9 @@ DECLARE
 BEGIN
     SELECT r.rolname INTO wanted FROM pg_roles r
     WHERE r.rolname <> 'pg_database_owner'
-      AND NOT EXISTS (SELECT FROM pg_roles s WHERE s.rolsuper AND pg_has_role(r.oid, s.oid, 'MEMBER'))
+      AND NOT EXISTS (SELECT FROM pg_roles s WHERE s.rolsuper AND pg_has_role(
+                          r.oid, s.oid, CASE WHEN current_setting('server_version_num')::integer >= 160000
+                                             THEN 'SET, USAGE' ELSE 'MEMBER' END))
       AND has_schema_privilege(r.oid, '@extschema@'::regnamespace, 'CREATE')
     LIMIT 1;
     IF FOUND THEN
@@ -73,6 +75,20 @@ BEGIN
                       DETAIL = format('It has been granted %s. elephant_worker adopts a role of this name only if '
                                       'superusers have given it, or roles to whom these gave the ADMIN OPTION.', offence),
                       HINT = format('If no other database has elephant_worker: DROP ROLE %I; else revoke what is listed.', wanted);
+        END IF;
+        -- What it owns here may have been left by whoever made it: a function that is SECURITY DEFINER, or one in an
+        -- index or a materialized view, would have the rights that the role is given from now on.
+        SELECT pg_describe_object(o.classid, o.objid, 0) INTO offence
+        FROM pg_shdepend o
+        JOIN pg_roles r ON r.oid = o.refobjid AND r.rolname = wanted
+        WHERE o.refclassid = 'pg_authid'::regclass AND o.deptype = 'o'
+          AND o.dbid = (SELECT b.oid FROM pg_database b WHERE b.datname = current_database())
+        ORDER BY o.classid, o.objid LIMIT 1;
+        IF FOUND THEN
+            RAISE EXCEPTION 'role "%" exists and owns %', wanted, offence
+                USING ERRCODE = 'duplicate_object',
+                      DETAIL = 'Whoever can call or change that could act with the rights that elephant_worker gives to the role.',
+                      HINT = format('If you do not need what the role owns in this database: DROP OWNED BY %I;', wanted);
         END IF;
     END LOOP;
 END

@@ -32,8 +32,8 @@ COMMENT ON FUNCTION @extschema@.authorize_write() IS
 REVOKE ALL ON FUNCTION @extschema@.authorize_write() FROM PUBLIC;
 
 -- Before all other triggers, which fire in the order of their names. pg_has_role() is true of superusers, and of
--- who could become the first one.
+-- whoever has the privileges of the first one; a membership can give none (WITH INHERIT FALSE, SET FALSE).
 CREATE TRIGGER authorize_write BEFORE INSERT OR UPDATE OR DELETE ON @extschema@.job
-    FOR EACH ROW WHEN (NOT pg_has_role(10::oid, 'MEMBER')) EXECUTE FUNCTION @extschema@.authorize_write();
+    FOR EACH ROW WHEN (NOT pg_has_role(10::oid, 'USAGE')) EXECUTE FUNCTION @extschema@.authorize_write();
 CREATE TRIGGER authorize_write BEFORE INSERT ON @extschema@.once_job
-    FOR EACH ROW WHEN (NOT pg_has_role(10::oid, 'MEMBER')) EXECUTE FUNCTION @extschema@.authorize_write();
+    FOR EACH ROW WHEN (NOT pg_has_role(10::oid, 'USAGE')) EXECUTE FUNCTION @extschema@.authorize_write();

@@ -42,4 +42,4 @@ REVOKE ALL ON FUNCTION @extschema@.check_request() FROM PUBLIC;
 
 -- pg_has_role() is true of superusers, as the worker is one and the owner of what tells it of definitions.
 CREATE TRIGGER check_request BEFORE INSERT ON @extschema@.worker_request
-    FOR EACH ROW WHEN (NOT pg_has_role(10::oid, 'MEMBER')) EXECUTE FUNCTION @extschema@.check_request();
+    FOR EACH ROW WHEN (NOT pg_has_role(10::oid, 'USAGE')) EXECUTE FUNCTION @extschema@.check_request();

@@ -14,40 +14,40 @@ COMMENT ON FUNCTION @extschema@.refuse_write() IS
     'trigger: refuses to write to what the worker trusts (42501)';
 REVOKE ALL ON FUNCTION @extschema@.refuse_write() FROM PUBLIC;
 
--- pg_has_role() is true of superusers, and of who could become the first one; asking costs the worker nothing.
+-- pg_has_role() is true of superusers, and of whoever has the privileges of the first one; asking costs the worker nothing.
 CREATE TRIGGER refuse_write BEFORE INSERT OR UPDATE OR DELETE ON @extschema@.alert
-    FOR EACH STATEMENT WHEN (NOT pg_has_role(10::oid, 'MEMBER')) EXECUTE FUNCTION @extschema@.refuse_write();
+    FOR EACH STATEMENT WHEN (NOT pg_has_role(10::oid, 'USAGE')) EXECUTE FUNCTION @extschema@.refuse_write();
 CREATE TRIGGER refuse_write BEFORE INSERT OR UPDATE OR DELETE ON @extschema@.alert_receiver
-    FOR EACH STATEMENT WHEN (NOT pg_has_role(10::oid, 'MEMBER')) EXECUTE FUNCTION @extschema@.refuse_write();
+    FOR EACH STATEMENT WHEN (NOT pg_has_role(10::oid, 'USAGE')) EXECUTE FUNCTION @extschema@.refuse_write();
 CREATE TRIGGER refuse_write BEFORE INSERT OR UPDATE OR DELETE ON @extschema@.job_log
-    FOR EACH STATEMENT WHEN (NOT pg_has_role(10::oid, 'MEMBER')) EXECUTE FUNCTION @extschema@.refuse_write();
+    FOR EACH STATEMENT WHEN (NOT pg_has_role(10::oid, 'USAGE')) EXECUTE FUNCTION @extschema@.refuse_write();
 CREATE TRIGGER refuse_write BEFORE INSERT OR UPDATE OR DELETE ON @extschema@.job_state
-    FOR EACH STATEMENT WHEN (NOT pg_has_role(10::oid, 'MEMBER')) EXECUTE FUNCTION @extschema@.refuse_write();
+    FOR EACH STATEMENT WHEN (NOT pg_has_role(10::oid, 'USAGE')) EXECUTE FUNCTION @extschema@.refuse_write();
 CREATE TRIGGER refuse_write BEFORE INSERT OR UPDATE OR DELETE ON @extschema@.job_statistic
-    FOR EACH STATEMENT WHEN (NOT pg_has_role(10::oid, 'MEMBER')) EXECUTE FUNCTION @extschema@.refuse_write();
+    FOR EACH STATEMENT WHEN (NOT pg_has_role(10::oid, 'USAGE')) EXECUTE FUNCTION @extschema@.refuse_write();
 CREATE TRIGGER refuse_write BEFORE INSERT OR UPDATE OR DELETE ON @extschema@.metric_counter
-    FOR EACH STATEMENT WHEN (NOT pg_has_role(10::oid, 'MEMBER')) EXECUTE FUNCTION @extschema@.refuse_write();
+    FOR EACH STATEMENT WHEN (NOT pg_has_role(10::oid, 'USAGE')) EXECUTE FUNCTION @extschema@.refuse_write();
 CREATE TRIGGER refuse_write BEFORE INSERT OR UPDATE OR DELETE ON @extschema@.pending_run
-    FOR EACH STATEMENT WHEN (NOT pg_has_role(10::oid, 'MEMBER')) EXECUTE FUNCTION @extschema@.refuse_write();
+    FOR EACH STATEMENT WHEN (NOT pg_has_role(10::oid, 'USAGE')) EXECUTE FUNCTION @extschema@.refuse_write();
 CREATE TRIGGER refuse_write BEFORE INSERT OR UPDATE OR DELETE ON @extschema@.finished_dependency
-    FOR EACH STATEMENT WHEN (NOT pg_has_role(10::oid, 'MEMBER')) EXECUTE FUNCTION @extschema@.refuse_write();
+    FOR EACH STATEMENT WHEN (NOT pg_has_role(10::oid, 'USAGE')) EXECUTE FUNCTION @extschema@.refuse_write();
 CREATE TRIGGER refuse_write BEFORE INSERT OR UPDATE OR DELETE ON @extschema@.worker_state
-    FOR EACH STATEMENT WHEN (NOT pg_has_role(10::oid, 'MEMBER')) EXECUTE FUNCTION @extschema@.refuse_write();
+    FOR EACH STATEMENT WHEN (NOT pg_has_role(10::oid, 'USAGE')) EXECUTE FUNCTION @extschema@.refuse_write();
 CREATE TRIGGER refuse_write BEFORE INSERT OR UPDATE OR DELETE ON @extschema@.worker_setting
-    FOR EACH STATEMENT WHEN (NOT pg_has_role(10::oid, 'MEMBER')) EXECUTE FUNCTION @extschema@.refuse_write();
+    FOR EACH STATEMENT WHEN (NOT pg_has_role(10::oid, 'USAGE')) EXECUTE FUNCTION @extschema@.refuse_write();
 CREATE TRIGGER refuse_write BEFORE INSERT OR UPDATE OR DELETE ON @extschema@.known_role
-    FOR EACH STATEMENT WHEN (NOT pg_has_role(10::oid, 'MEMBER')) EXECUTE FUNCTION @extschema@.refuse_write();
+    FOR EACH STATEMENT WHEN (NOT pg_has_role(10::oid, 'USAGE')) EXECUTE FUNCTION @extschema@.refuse_write();
 CREATE TRIGGER refuse_write BEFORE INSERT OR UPDATE OR DELETE ON @extschema@.served_database
-    FOR EACH STATEMENT WHEN (NOT pg_has_role(10::oid, 'MEMBER')) EXECUTE FUNCTION @extschema@.refuse_write();
+    FOR EACH STATEMENT WHEN (NOT pg_has_role(10::oid, 'USAGE')) EXECUTE FUNCTION @extschema@.refuse_write();
 CREATE TRIGGER refuse_write BEFORE UPDATE OR DELETE ON @extschema@.worker_request
-    FOR EACH STATEMENT WHEN (NOT pg_has_role(10::oid, 'MEMBER')) EXECUTE FUNCTION @extschema@.refuse_write();
+    FOR EACH STATEMENT WHEN (NOT pg_has_role(10::oid, 'USAGE')) EXECUTE FUNCTION @extschema@.refuse_write();
 -- For each row, since a statement that names the table's parent fires no trigger for statements here.
 CREATE TRIGGER refuse_write BEFORE UPDATE OR DELETE ON @extschema@.once_job
-    FOR EACH ROW WHEN (NOT pg_has_role(10::oid, 'MEMBER')) EXECUTE FUNCTION @extschema@.refuse_write();
+    FOR EACH ROW WHEN (NOT pg_has_role(10::oid, 'USAGE')) EXECUTE FUNCTION @extschema@.refuse_write();
 CREATE TRIGGER refuse_write BEFORE INSERT OR UPDATE OR DELETE ON @extschema@.job_change
-    FOR EACH STATEMENT WHEN (NOT pg_has_role(10::oid, 'MEMBER')) EXECUTE FUNCTION @extschema@.refuse_write();
+    FOR EACH STATEMENT WHEN (NOT pg_has_role(10::oid, 'USAGE')) EXECUTE FUNCTION @extschema@.refuse_write();
 CREATE TRIGGER refuse_write BEFORE INSERT OR UPDATE OR DELETE ON @extschema@.job_quota
-    FOR EACH STATEMENT WHEN (NOT pg_has_role(10::oid, 'MEMBER')) EXECUTE FUNCTION @extschema@.refuse_write();
+    FOR EACH STATEMENT WHEN (NOT pg_has_role(10::oid, 'USAGE')) EXECUTE FUNCTION @extschema@.refuse_write();
 -- A session of session_replication_role = replica, as those of subscriptions are, fires none of the triggers that check
 -- a definition or a request. So only superusers may write there, also to what others may write to elsewhere. For each
 -- row, since subscriptions fire no triggers for statements; and after it, since PostgreSQL locks each row before an
@@ -63,7 +63,7 @@ BEGIN
         WHERE c.relkind = 'r' ORDER BY c.oid
     LOOP
         EXECUTE format('CREATE TRIGGER refuse_replicated AFTER INSERT OR UPDATE OR DELETE ON %s '
-                       'FOR EACH ROW WHEN (NOT pg_has_role(10::oid, ''MEMBER'') AND current_setting(''session_replication_role'') = ''replica'') '
+                       'FOR EACH ROW WHEN (NOT pg_has_role(10::oid, ''USAGE'') AND current_setting(''session_replication_role'') = ''replica'') '
                        'EXECUTE FUNCTION @extschema@.refuse_write()', checked);
         EXECUTE format('ALTER TABLE %s ENABLE REPLICA TRIGGER refuse_replicated', checked);
     END LOOP;

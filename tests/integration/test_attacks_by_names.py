@@ -228,6 +228,31 @@ def test_a_foreign_server_that_is_created_anew_is_another(scheduler: Scheduler) 
     assert scheduler.ended(scheduler.value("SELECT run_job(%s)", job)).job_sqlstate == "08001"
 
 
+def test_foreign_servers_that_swap_their_names(scheduler: Scheduler) -> None:
+    scheduler.execute("CREATE EXTENSION postgres_fdw SCHEMA public")
+    mallory, victim = scheduler.role("mallory"), scheduler.role("victim")
+    scheduler.execute("GRANT USAGE ON FOREIGN DATA WRAPPER postgres_fdw TO {}", sql.Identifier(mallory))
+    session = scheduler.connect_as(mallory)
+    with fake_server(lambda dialogue: dialogue.wait()) as server:
+        for name, port in (("one", 1), ("other", server.port)):
+            session.execute(
+                f"CREATE SERVER {name} FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '127.0.0.1', port '{port}')"
+            )
+            session.execute(sql.SQL(
+                "GRANT USAGE ON FOREIGN SERVER {name} TO {victim};"
+                "CREATE USER MAPPING FOR {victim} SERVER {name} OPTIONS (user 'x', password 'x')"
+            ).format(name=sql.Identifier(name), victim=sql.Identifier(victim)))  # fmt: skip
+        job = scheduler.insert("SELECT 'secret'", "shop", rolname=victim, server="one")
+        scheduler.start()
+        with session.transaction():
+            session.execute("ALTER SERVER one RENAME TO away; ALTER SERVER other RENAME TO one")
+            session.execute("ALTER SERVER away RENAME TO other")
+        run = scheduler.ended(scheduler.value("SELECT run_job(%s)", job))
+        assert (run.job_sqlstate, server.told) == ("55000", [])
+        session.execute("ALTER SERVER one RENAME TO away; ALTER SERVER other RENAME TO one")
+        assert scheduler.ended(scheduler.value("SELECT run_job(%s)", job)).job_sqlstate == "08001"
+
+
 def test_a_database_that_is_renamed_and_back_is_the_same(scheduler: Scheduler) -> None:
     database, other = scheduler.database("shop"), scheduler.database("another")
     job_id = scheduler.insert("SELECT 1", database)
@@ -297,6 +322,12 @@ def fresh(own_cluster: Callable[..., Cluster]) -> Iterator[Any]:
 
 
 CREATE = "CREATE EXTENSION elephant_worker SCHEMA scheduler"
+# By whoever may create roles: the helper, who administers what it has created, is gone afterwards.
+LEAVE_BEHIND = """CREATE ROLE helper CREATEROLE; GRANT helper TO mallory; SET ROLE helper;
+    CREATE ROLE {role}; GRANT {role} TO helper; SET ROLE {role};
+    CREATE FUNCTION public.bait() RETURNS text LANGUAGE plpgsql SECURITY DEFINER AS
+        $$BEGIN RETURN (SELECT string_agg(job_command, '') FROM scheduler.all_job); END$$;
+    SET ROLE helper; REVOKE {role} FROM helper; RESET ROLE; DROP OWNED BY helper; DROP ROLE helper"""
 
 
 @pytest.mark.parametrize("role", ["job_scheduler", "job_monitor"])
@@ -314,7 +345,15 @@ def test_a_role_made_beforehand_is_not_adopted(fresh: Any, role: str) -> None:
         assert '"accomplice" by' in (diag.message_detail or "")
         # The first remedy.
         admin.execute((diag.message_hint or "").partition("database has elephant_worker: ")[2].partition(";")[0])
+        # What it owns would act with the rights that it is given now.
+        admin.execute("GRANT CREATE ON SCHEMA public TO PUBLIC")
+        mallory.execute(LEAVE_BEHIND.format(role=role))
+        with pytest.raises(psycopg.errors.DuplicateObject, match=r"owns function public.bait\(\)") as raised:
+            admin.execute(CREATE)
+        admin.execute((raised.value.diag.message_hint or "").partition("in this database: ")[2])
         admin.execute(CREATE)
+        with pytest.raises(psycopg.errors.UndefinedFunction):
+            mallory.execute("SELECT public.bait()")
         admin.execute("CREATE DATABASE other")
         admin.execute("CREATE ROLE lead LOGIN PASSWORD 'lead'; CREATE ROLE developer")
         # What superusers have given stays, also through others.
@@ -504,6 +543,60 @@ def test_functions_of_the_same_names_are_not_called(scheduler: Scheduler) -> Non
         connection.execute("SELECT cancel_job('second'::text)")
         connection.execute("SELECT delete_job('second'::text)")
     assert "trapped" not in scheduler.cluster.log
+
+
+OPERATORS = """
+    DO $do$
+    DECLARE
+        o record;
+    BEGIN
+        FOR o IN
+            SELECT p.oid, p.oprname AS name, p.oprleft::regtype AS one, p.oprright::regtype AS other,
+                   p.oprresult::regtype AS result
+            FROM pg_operator p
+            WHERE p.oprkind = 'b' AND p.oprnamespace = 'pg_catalog'::regnamespace
+              AND p.oprname = ANY ('{=,<>,<,>,<=,>=,||,+,-,*,/,~,!~,~~,!~~,->,->>,@>}')
+              AND p.oprleft::regtype::text = ANY ('{text,name,integer,bigint,timestamp with time zone,interval,boolean,'
+                  'text[],bigint[],jsonb,oid,double precision,anyarray,record,"\\"char\\""}')
+        LOOP
+            EXECUTE format('CREATE FUNCTION trap.f%s(a %s, b %s) RETURNS %s LANGUAGE plpgsql '
+                           'AS $f$BEGIN RAISE EXCEPTION ''trapped''; END$f$', o.oid, o.one, o.other, o.result);
+            EXECUTE format('CREATE OPERATOR trap.%s (LEFTARG = %s, RIGHTARG = %s, FUNCTION = trap.f%s)',
+                           o.name, o.one, o.other, o.oid);
+        END LOOP;
+    END
+    $do$"""
+QUALIFIED = (
+    "SELECT {s}.define_job('x', 'SELECT 1')", "SELECT {s}.update_job('x', schedule => '@daily')",
+    "SELECT {s}.run_job('x'), {s}.run_once('SELECT 1')", "SELECT {s}.cancel_job('x')", "SELECT {s}.try_job('x')",
+    "SELECT {s}.upcoming_runs('1 day'), {s}.next_runs('@daily'), {s}.describe_schedule('@daily'), {s}.recent_runs(5)",
+    "SELECT {s}.export_jobs(), {s}.apply_jobs('[]'), {s}.report_data()",
+    "SELECT {s}.import_crontab('@daily psql -c \"SELECT 1\"\n')",
+    "SELECT {s}.pause_jobs(), {s}.resume_jobs(), {s}.confirm_copy(), {s}.confirm_role(current_user)",
+    "UPDATE {s}.member_job SET job_description = 'x', schedule = '@hourly'", "DELETE FROM {s}.member_job",
+    "UPDATE {s}.worker_setting SET max_running_jobs = 30", "SELECT {s}.start_worker()",
+)  # fmt: skip
+
+
+def test_operators_of_the_same_names_are_not_called(scheduler: Scheduler) -> None:
+    """Which whoever owns the database can put before those of PostgreSQL."""
+    mallory = scheduler.role("mallory")
+    scheduler.execute(
+        "CREATE SCHEMA trap AUTHORIZATION {}; GRANT USAGE ON SCHEMA trap TO PUBLIC", sql.Identifier(mallory)
+    )
+    scheduler.connect_as(mallory).execute(OPERATORS)
+    scheduler.start()
+    run = scheduler.value("SELECT run_once('SELECT 1')")
+    with scheduler.connect() as session:
+        session.execute(f'SET jit = off; SET search_path = trap, pg_catalog, {INTERNAL}, "{SCHEMA}"')
+        with pytest.raises(psycopg.errors.RaiseException, match="trapped"):
+            session.execute("SELECT 1 + 1")
+        session.execute(f'CALL "{SCHEMA}".wait_for_run({run})')
+        for call in QUALIFIED:
+            session.execute(call.replace("{s}", f'"{SCHEMA}"').encode())
+        assert "trapped" not in str(session.execute(f'SELECT * FROM "{SCHEMA}".check_setup()').fetchall())
+        for view in ("job_overview", "problem", "worker_status", "my_job", "metric"):
+            session.execute(f'SELECT * FROM "{SCHEMA}".{view}'.encode())
 
 
 # --- runners ---------------------------------------------------------------------------------------

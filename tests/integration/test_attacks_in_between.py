@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import psycopg
@@ -139,6 +140,10 @@ ROW_WAITS = {
     "ON CONFLICT (rolname, (job_name)) DO UPDATE SET job_command = excluded.job_command",
     "apply_jobs": """SELECT apply_jobs('[{{"job_name": "mine", "job_command": "SELECT 2"}}]')""",
     "lock": "SELECT FROM member_job FOR UPDATE",
+    # Into views since PostgreSQL 17; refused before.
+    "merge": "MERGE INTO my_job j USING (SELECT 1) s ON j.job_name = 'mine' "
+    "WHEN MATCHED THEN UPDATE SET job_command = 'SELECT 2'",
+    "merge and delete": "MERGE INTO member_job j USING (SELECT 1) s ON true WHEN MATCHED THEN DELETE",
 }
 
 
@@ -159,15 +164,53 @@ def test_a_job_that_is_given_away_while_it_is_waited_for(meanwhile: Meanwhile, n
     with scheduler.admin.transaction():
         meanwhile.give_away()
         thread.start()
-        until(
-            lambda: scheduler.value("SELECT EXISTS (SELECT FROM pg_locks WHERE pid = %s AND NOT granted)", pid),
-            "the statement to wait",
-        )
+        waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE pid = %s AND NOT granted)"
+        until(lambda: found or scheduler.value(waits, pid), "the statement to wait")
+        assert found in ([], ["0A000"])
     thread.join()
     row = scheduler.execute("SELECT * FROM all_job WHERE job_id = {}", sql.Literal(meanwhile.job)).fetchone()
     assert row is not None, found
     assert (row.rolname, row.job_command, row.enabled) == (meanwhile.heir, "SELECT 1", True), found
     assert row.defined_by == USER
+
+
+CALLS = (
+    "SELECT run_job('mine')", "SELECT run_once('SELECT 1')", "SELECT cancel_job('mine')", "SELECT delete_job('before')",
+    "SELECT insert_job('SELECT 1', current_catalog, '1 second')", "SELECT define_job('other', 'SELECT 2')",
+    "SELECT update_job('mine', job_command => 'SELECT 2', enabled => false)", "DELETE FROM member_job",
+    """SELECT apply_jobs('[{"job_name": "mine", "job_command": "SELECT 2", "schedule": "@daily"}]', 'part')""",
+    "SELECT import_crontab('@daily psql -c \"SELECT 1\"' || chr(10), dry_run => false)",
+    "UPDATE my_job SET schedule = '1 second', run_after = NULL", "SELECT run_job('none of this name')",
+)  # fmt: skip
+
+
+def test_what_is_rolled_back_to_a_savepoint_leaves_nothing(scheduler: Scheduler) -> None:
+    """Neither a row, nor a word in what comes after it in the transaction."""
+    role = scheduler.role("mallory")
+    session = scheduler.connect_as(role)
+    session.execute("SELECT define_job('before', 'SELECT 1')")
+    session.execute("SELECT define_job('mine', 'SELECT 1', run_after => 'before')")
+
+    def contents() -> list[Any]:
+        return [
+            scheduler.execute(f"SELECT t FROM {table} t ORDER BY 1").fetchall()
+            for table in ("job", "once_job", "job_change", "worker_request", "job_quota", "known_role")
+        ]
+
+    before = contents()
+    said: list[str] = []
+    with session.transaction():
+        for call in CALLS:
+            session.execute("SAVEPOINT here")
+            with suppress(psycopg.errors.NoDataFound):
+                session.execute(call.encode())
+            session.execute("ROLLBACK TO here")
+        session.add_notice_handler(lambda notice: said.append(notice.message_primary or ""))
+        session.execute("DELETE FROM my_job WHERE false")
+    assert contents() == before
+    assert [words for words in said if "runs after" in words] == []
+    session.execute("SET CONSTRAINTS ALL IMMEDIATE; UPDATE my_job SET job_description = 'x' WHERE job_name = 'mine'")
+    assert scheduler.value("SELECT call FROM job_change ORDER BY changed_at DESC LIMIT 1") == "UPDATE"
 
 
 def test_a_request_is_for_ones_own_job_or_run(scheduler: Scheduler) -> None:

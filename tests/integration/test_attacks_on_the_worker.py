@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from typing import Any
 
 import psycopg
 import pytest
@@ -184,6 +185,67 @@ def test_defaults_of_a_role_that_are_too_long(arena: Scheduler) -> None:
     goes_on(arena)
 
 
+# What is said of roles in a transaction that stays open: it locks their rows.
+ROLE_CHANGES = (
+    "ALTER ROLE {role} RENAME TO renamed",
+    "DROP ROLE {role}",
+    "ALTER ROLE {role} PASSWORD 'x'",
+    "ALTER ROLE {role} SET work_mem = '1MB'",
+    "GRANT {role} TO {mallory}",
+    "COMMENT ON ROLE {role} IS 'x'",
+)
+
+
+def test_roles_that_are_being_changed_hold_up_nobody(arena: Scheduler) -> None:
+    mallory = arena.role("mallory", "LOGIN CREATEROLE")
+    arena.configure("max_idle_sessions = 0")
+    session = arena.connect_as(mallory)
+    jobs = []
+    session.autocommit = False
+    for number in range(len(ROLE_CHANGES)):
+        session.execute(f"CREATE ROLE victim{number}")
+    session.commit()
+    for number in range(len(ROLE_CHANGES)):
+        jobs.append(arena.insert("SELECT 1", rolname=f"victim{number}"))
+    for number, change in enumerate(ROLE_CHANGES):
+        session.execute(sql.SQL(change).format(role=sql.Identifier(f"victim{number}"), mallory=sql.Identifier(mallory)))
+    goes_on(arena)
+    runs = [arena.value("SELECT run_job(%s)", job) for job in jobs]
+    # Late versions lock a role that is being dropped, and so keep its runner from being made.
+    assert {arena.ended(run).job_sqlstate for run in runs} <= {"00000", "55P03"}
+    session.rollback()
+    for number in range(len(ROLE_CHANGES)):
+        session.execute(f"DROP ROLE victim{number}")
+    session.commit()
+
+
+def test_runs_that_end_their_own_sessions(arena: Scheduler) -> None:
+    """All of their role's, over and over: by retries, by what follows a failure, and side by side."""
+    mallory = arena.role("mallory")
+    end_all = "SET ROLE NONE; SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = session_user"
+    attributes: dict[str, Any] = {
+        "parallel": True,
+        "on_failure_command": end_all,
+        "retry_on": ["lost", "connection", "error", "timeout"],
+        "max_retries": 2,
+        "retry_delay": "0.1",
+        "max_retry_delay": "0.1",
+        "disable_after": 1,
+        "expect_success_within": "1 second",
+    }
+    jobs = [
+        arena.insert(end_all, rolname=mallory, job_timeout=timeout, **attributes) for timeout in ("1 minute", "0.001")
+    ]
+    for _ in range(3):
+        arena.execute("SELECT run_job(j) FROM unnest({}::bigint[]) j", sql.Literal(jobs))
+    until(lambda: any(run.cause == "failure" for run in arena.log()), "what follows a failure")
+    goes_on(arena)
+    until(lambda: arena.value("SELECT count(*) = 0 FROM pending_run"), "the last retry")
+    ended = {run.job_sqlstate for run in arena.log() if run.rolname == mallory and run.state != "running"}
+    assert "57P01" in ended
+    assert ended <= {"57P01", "57014", "08001", "08006"}
+
+
 def test_a_flood_of_wakings(arena: Scheduler) -> None:
     session = arena.connect_as(arena.role("outsider", scheduler=False))
     for number in range(20):
@@ -239,6 +301,10 @@ def test_the_owner_of_the_control_database_is_not_the_worker(arena: Scheduler) -
     arena.execute("ALTER DATABASE {} OWNER TO {}", sql.Identifier(arena.dbname), sql.Identifier(mallory))
     arena.stop()
     hostile(arena, arena.dbname, mallory)
+    with arena.cluster.connect_as(mallory) as session:
+        session.execute(
+            sql.SQL("ALTER DATABASE {} SET role = {}").format(sql.Identifier(arena.dbname), sql.Identifier(mallory))
+        )
     if arena.value("SELECT count(*) FROM pg_settings WHERE name = 'restrict_nonsystem_relation_kind'"):
         with arena.cluster.connect_as(mallory) as session:
             session.execute(
@@ -247,6 +313,7 @@ def test_the_owner_of_the_control_database_is_not_the_worker(arena: Scheduler) -
                 )
             )
     with arena.cluster.connect(arena.dbname) as admin:
+        admin.execute("SET ROLE NONE")
         admin.execute(sql.SQL("SELECT {}.start_worker()").format(sql.Identifier(SCHEMA)))
         goes_on(arena)
         # Its session of the superuser's is opened from inside the caller's.

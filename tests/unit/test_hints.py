@@ -37,6 +37,7 @@ FOLLOWED_ELSEWHERE = {
     "Bring its jobs over, and remove it": "test_where_pg_cron_is",
     "Update first: ALTER EXTENSION": "test_an_earlier_elephant_worker",
     "If no other database has elephant_worker": "test_a_role_made_beforehand_is_not_adopted",
+    "If you do not need what the role owns": "test_a_role_made_beforehand_is_not_adopted",
 }
 FOLDERS = tuple(f"sql/{name}" for name in ("api", "checks", "internal", "roles", "triggers", "views", "worker"))
 

@@ -187,8 +187,8 @@ def _session(plpy: Any) -> dict[str, str]:
         "application_name": STARTING_NAME,
         "client_encoding": "UTF8",
         # Whatever the server, the database and the role are set to; moments are read in sessions of any DateStyle.
-        "options": "-c client_min_messages=error -c statement_timeout=0 -c client_connection_check_interval=0 "
-        "-c search_path=pg_catalog,pg_temp -c datestyle=ISO -c intervalstyle=postgres "
+        "options": "-c role=none -c search_path=pg_catalog,pg_temp -c client_min_messages=error "
+        "-c statement_timeout=0 -c client_connection_check_interval=0 -c datestyle=ISO -c intervalstyle=postgres "
         "-c standard_conforming_strings=on -c exit_on_error=off -c session_replication_role=origin "
         "-c default_transaction_read_only=off -c default_transaction_deferrable=off "
         "-c default_transaction_isolation=read\\ committed"
