@@ -77,6 +77,33 @@ def test_a_socket_that_is_not_the_postmasters(place: Path) -> None:
             assert told.recv(100) == b""
 
 
+@pytest.mark.parametrize("address", ["127.0.0.2", "::1"])
+def test_an_address_that_has_moved_to_another_machine(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server listens there all the same; nothing is said to whoever has it now. Here that is the test, at an
+    address that is taken for one of a network."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    if family == socket.AF_INET6 and not Path("/proc/net/if_inet6").read_text():
+        address, family = "127.0.0.3", socket.AF_INET  # a machine without IPv6
+    monkeypatch.setattr(postmaster, "_is_loopback", lambda _: False)
+    with (
+        socket.create_server((address, 0), family=family) as server,
+        socket.create_connection(server.getsockname()[:2]) as end,
+    ):
+        own, other = end.getsockname()[:2], end.getpeername()[:2]
+        assert postmaster.leads_here(end)
+        assert postmaster.has_socket(other, own)
+        assert not postmaster.has_socket((other[0], other[1] - 1), own)
+        assert not postmaster.has_socket(other, (own[0], own[1] - 1))
+        server.accept()[0].close()
+        monkeypatch.setattr(postmaster, "leads_here", lambda _: False)
+        connecting = Connecting(Login({"hostaddr": address, "port": str(other[1]), "user": "app"}, to_postmaster=True))
+        with pytest.raises(Lost, match="it is not this server that listens there"):
+            connect(connecting)
+        told, _ = server.accept()
+        with told:
+            assert told.recv(100) == b""
+
+
 def test_a_socket_for_which_many_wait(place: Path) -> None:
     """It is connected to when there is room; meanwhile no step waits."""
     with closing(socket.socket(socket.AF_UNIX)) as server, ExitStack() as others:

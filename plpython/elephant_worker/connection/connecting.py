@@ -322,8 +322,9 @@ class Connecting:
     def _is_known(self, made: Socket, endpoint: Endpoint) -> bool:
         """Whether the one that listens is known, who must be the postmaster where the login says so."""
         if self._login.to_postmaster:
-            # Its addresses are its own for as long as it lives; a path could be another one's meanwhile.
-            if not (postmaster.is_postmaster(made) if endpoint.is_path else postmaster.is_alive()):
+            # Its addresses are its own on this machine while it lives; a path could be another one's meanwhile.
+            is_its_own = postmaster.is_postmaster if endpoint.is_path else postmaster.leads_here
+            if not (is_its_own(made) and postmaster.is_alive()):
                 raise Lost("it is not this server that listens there")
             return True
         wanted = self._parameters.get("requirepeer")

@@ -53,7 +53,8 @@ def listening_addresses() -> list[tuple[str, int]]:
     reaches them; those of the loopback interface first. Empty where there are none, or the system does not tell.
 
     The kernel is asked and no setting: a port of the loopback address that was taken when the server started is not
-    the server's. While the postmaster lives nobody else can have one of these, since it keeps its sockets.
+    the server's. While the postmaster lives nobody else on this machine can have one of these, since it keeps its
+    sockets; for other machines there is leads_here().
     """
     own = _sockets()
     found = []
@@ -75,6 +76,19 @@ def listening_paths() -> list[str]:
             # A relative one is relative to the data directory, where all processes of the server are.
             found.append(os.path.abspath(fields[7].rstrip("\n")))
     return found
+
+
+def leads_here(connection: socket.socket) -> bool:
+    """Whether the other end of a TCP connection is on this machine. The address at which a server listens may have
+    moved to another one meanwhile, as virtual ones do, and then leads there."""
+    (own, own_port), (other, other_port) = connection.getsockname()[:2], connection.getpeername()[:2]
+    return _is_loopback(other) or own == other or has_socket((other, other_port), (own, own_port))
+
+
+def has_socket(address: tuple[str, int], peer: tuple[str, int]) -> bool:
+    """Whether this machine has the end of a TCP connection that has this address, and the other end that one."""
+    wanted = f": {_in_hex(*address)} {_in_hex(*peer)} "
+    return any(wanted in line for line in _lines(f"/proc/self/net/{'tcp6' if ':' in address[0] else 'tcp'}"))
 
 
 def is_postmaster(connection: socket.socket) -> bool:
@@ -139,6 +153,16 @@ def _address(text: str, family: int) -> tuple[str, int]:
     numbers = [int(words[start : start + 8], 16) for start in range(0, len(words), 8)]
     address = socket.inet_ntop(family, b"".join(struct.pack("=I", number) for number in numbers))
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address), int(port, 16)
+
+
+def _in_hex(address: str, port: int) -> str:
+    """An address as /proc/net/tcp has it.
+
+    >>> _in_hex("127.0.0.1", 5432), _in_hex("::1", 5432)
+    ('0100007F:1538', '00000000000000000000000001000000:1538')
+    """
+    packed = socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
+    return f"{''.join(f'{word:08X}' for (word,) in struct.iter_unpack('=I', packed))}:{port:04X}"
 
 
 def _is_loopback(address: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import select
+import socket
 import time
 from typing import Any
 
@@ -142,9 +143,18 @@ def own_session(plpy: Any, **parameters: str) -> Connection:
     if "hostaddr" not in parameters:
         parameters["requirepeer"] = _system_user()
     try:
+        if "hostaddr" in parameters:
+            _see_that_it_leads_here(parameters)
         return connect(parameters)
-    except OperationalError as error:
+    except (OperationalError, OSError) as error:
         raise _no_session(parameters["user"], error) from None
+
+
+def _see_that_it_leads_here(parameters: dict[str, str]) -> None:
+    """libpq tells nothing of a connection before it has logged in. Raises OSError."""
+    with socket.create_connection((parameters["hostaddr"], int(parameters["port"])), START_TIMEOUT) as probe:
+        if not postmaster.leads_here(probe):
+            raise OSError("it is not this server that listens there")
 
 
 def own_login(plpy: Any) -> dict[str, object]:
@@ -161,7 +171,7 @@ def own_login(plpy: Any) -> dict[str, object]:
     }
 
 
-def _no_session(user: str, error: OperationalError) -> UserError:
+def _no_session(user: str, error: Exception) -> UserError:
     return UserError(
         "the worker could not be given a session",
         str(error).strip(),
