@@ -14,4 +14,4 @@ CREATE TYPE @extschema@.begun_run AS (
 );
 
 COMMENT ON TYPE @extschema@.begun_run IS
-    'what the worker writes to job_log when a run begins; moments are seconds since 1970';
+    'what the worker writes to job_log when a run begins; moments are microseconds since 1970';

@@ -15,4 +15,4 @@ CREATE TYPE @extschema@.counted_runs AS (
 );
 
 COMMENT ON TYPE @extschema@.counted_runs IS
-    'what ended runs of a job add to job_statistic; moments are seconds since 1970, durations and delays are seconds';
+    'what ended runs of a job add to job_statistic; moments are microseconds since 1970, durations and delays are seconds';

@@ -19,4 +19,4 @@ CREATE TYPE @extschema@.ended_run AS (
 );
 
 COMMENT ON TYPE @extschema@.ended_run IS
-    'what the worker writes to job_log when a run has ended; moments are seconds since 1970, cpu_time is seconds';
+    'what the worker writes to job_log when a run has ended; moments are microseconds since 1970, cpu_time is seconds';

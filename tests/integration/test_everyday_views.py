@@ -313,7 +313,7 @@ def test_problems_of_jobs_and_their_remedies(worker: Scheduler) -> None:
     remedy(app, "overrun", "to end it")
     until(lambda: problems(app) == [], "it to be cancelled")
     for states, kind in (("{succeeded,skipped,skipped,skipped,skipped,skipped}", "skipping"), ("{missed}", "missed")):
-        worker.execute(f"UPDATE job_statistic SET last_states = '{states}' WHERE job_id = {job}")
+        worker.execute(f"UPDATE job_statistic SET last_states = '{states}', irregular = true WHERE job_id = {job}")
         assert problems(app) == [(kind, "overrun")]
         remedy(app, kind)
         if kind == "skipping":

@@ -98,7 +98,7 @@ def statements(once: bool = False) -> Iterator[tuple[str, Statement]]:
 def value_of(type_name: str, jobs: list[int]) -> Any:
     """A value of a parameter: of an array, one for each job that is asked about."""
     name = type_name.removesuffix("[]")
-    moment = time.time()
+    moment, microseconds = time.time(), int(time.time() * 1e6)
     values: dict[str, Any] = {
         "int4": ASKED,
         "int8": 5,
@@ -109,9 +109,9 @@ def value_of(type_name: str, jobs: list[int]) -> Any:
     }
     if "." in name:
         fields = {
-            "begun_run": lambda n: f"({MANY * 10 + n},{n},victim,postgres,,request,{moment},1,,SELECT 1,1,)",
-            "ended_run": lambda n: f"({n},succeeded,{moment},{moment},,,,,,,,,,,,,)",
-            "counted_runs": lambda n: f"({n},,{moment},1,0,0,0,0,0,1,{{succeeded}},{{1}},{{1}})",
+            "begun_run": lambda n: f"({MANY * 10 + n},{n},victim,postgres,,request,{microseconds},1,,SELECT 1,1,)",
+            "ended_run": lambda n: f"({n},succeeded,{microseconds},{microseconds},,,,,,,,,,,,,)",
+            "counted_runs": lambda n: f"({n},,{microseconds},1,0,0,0,0,0,1,{{succeeded}},{{1}},{{1}})",
         }
         rows = [fields[name.rpartition(".")[2]](n) for n in jobs]
         return "{" + ",".join('"' + row + '"' for row in rows) + "}"

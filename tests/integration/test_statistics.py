@@ -64,6 +64,47 @@ def test_runs_are_counted_by_how_they_ended(scheduler: Scheduler) -> None:
     assert row.last_states[:2] == ["cancelled", "skipped"]
 
 
+def test_what_is_irregular_is_found_by_index(scheduler: Scheduler) -> None:
+    """As the states of the last runs say, also where a dump of 1.0.0 has nothing to say about that; and what changes
+    with each run touches no index."""
+    scheduler.start()
+    job = scheduler.insert("SELECT 1")
+    paused = scheduler.insert("SELECT pg_sleep(1000)")
+    scheduler.seen()
+    query = """SELECT irregular, irregular IS NOT DISTINCT FROM coalesce(
+            last_states[1] = 'missed' OR cardinality(array_positions(last_states, 'skipped')) >= 5, false)
+        FROM job_statistic WHERE job_id = %s"""
+
+    def irregular(job_id: int) -> bool:
+        row = scheduler.admin.execute(query, (job_id,)).fetchone()
+        assert row is not None
+        assert row[1]
+        return bool(row[0])
+
+    assert not irregular(job)
+    scheduler.execute("UPDATE job_statistic SET irregular = NULL")
+    for _ in range(3):
+        scheduler.ended(scheduler.value("SELECT run_job(%s)", job))
+        assert not irregular(job)
+    first = scheduler.value("SELECT run_job(%s)", paused)
+    for number in range(5):
+        assert not number or irregular(paused) is False
+        scheduler.ended(scheduler.value("SELECT run_job(%s)", paused))
+    assert irregular(paused)
+    scheduler.value("SELECT cancel_job(%s)", paused)
+    scheduler.ended(first)
+    assert irregular(paused)
+    scheduler.execute("UPDATE member_job SET job_command = 'SELECT 1'")
+    for _ in range(5):
+        scheduler.ended(scheduler.value("SELECT run_job(%s)", paused))
+    assert not irregular(paused)
+    columns = """SELECT array_agg(DISTINCT a.attname::text) FROM pg_index i
+        CROSS JOIN LATERAL regexp_matches(pg_get_indexdef(i.indexrelid), '[a-z_]+', 'g') m
+        JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attname = m[1]
+        WHERE i.indrelid = 'job_statistic'::regclass"""
+    assert scheduler.value(columns) == ["failure_count", "irregular", "job_id"]
+
+
 def test_a_lost_run_is_a_failure(scheduler: Scheduler) -> None:
     scheduler.start()
     job = scheduler.insert("SELECT pg_sleep(1000)")

@@ -10,12 +10,12 @@ from ..jobs.run import EndedRun, Run, RunState
 from ..jobs.run_counts import LAST_STATES
 from . import worker_request
 from .job import DEFINITION, read_jobs
-from .spi import Spi, Statement, lookup
+from .spi import Spi, Statement, lookup, microseconds
 
 INSERT = """INSERT INTO @extschema@.job_log
            (jl_id, job_id, rolname, datname, server, cause, scheduled_at, attempt, caused_by, job_command, version,
             state, job_name)
-       SELECT r.jl_id, r.job_id, r.rolname, r.datname, r.server, r.cause, to_timestamp(r.scheduled_at), r.attempt,
+       SELECT r.jl_id, r.job_id, r.rolname, r.datname, r.server, r.cause, to_timestamp(r.scheduled_at / 1e6), r.attempt,
               r.caused_by, r.job_command, r.version, 'running', r.job_name
        FROM unnest($1) r"""
 BEGIN = Statement(INSERT, "@extschema@.begun_run[]")
@@ -52,7 +52,7 @@ def _begun_run(run: Run) -> tuple[Any, ...]:
         run.job_id,
         *run.target.names,
         run.cause,
-        run.scheduled_at,
+        microseconds(run.scheduled_at),
         run.attempt,
         run.caused_by,
         run.command,
@@ -63,11 +63,11 @@ def _begun_run(run: Run) -> tuple[Any, ...]:
 
 COMPLETE = Statement(
     """UPDATE @extschema@.job_log l
-       SET state = r.state, job_started = to_timestamp(r.started), job_finished = to_timestamp(r.finished),
+       SET state = r.state, job_started = to_timestamp(r.started / 1e6), job_finished = to_timestamp(r.finished / 1e6),
            job_sqlstate = r.sqlstate, exception_message = r.message, exception_detail = r.detail,
            exception_hint = r.hint, exception_context = r.context, command_tag = r.command_tag,
            row_count = r.row_count, notices = r.notices, missed_count = r.missed_count,
-           missed_until = to_timestamp(r.missed_until), cpu_time = make_interval(secs => r.cpu_time),
+           missed_until = to_timestamp(r.missed_until / 1e6), cpu_time = make_interval(secs => r.cpu_time),
            bytes_read = r.bytes_read, bytes_written = r.bytes_written
        FROM unnest($2) r
        WHERE l.jl_id = r.jl_id AND l.jl_id = ANY ($1)""",
@@ -87,8 +87,8 @@ def _ended_run(run: Run) -> tuple[Any, ...]:
     return (
         run.jl_id,
         outcome.state,
-        run.started,
-        run.finished,
+        microseconds(run.started),
+        microseconds(run.finished),
         outcome.sqlstate,
         outcome.message,
         outcome.detail,
@@ -98,7 +98,7 @@ def _ended_run(run: Run) -> tuple[Any, ...]:
         outcome.row_count,
         outcome.notices,
         run.missed_count,
-        run.missed_until,
+        microseconds(run.missed_until),
         cost and cost.cpu_time,
         cost and cost.bytes_read,
         cost and cost.bytes_written,

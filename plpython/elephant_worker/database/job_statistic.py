@@ -7,7 +7,7 @@ from typing import Any
 
 from ..jobs.run import Run
 from ..jobs.run_counts import LAST_STATES, SAMPLES, Tally, tally
-from .spi import Spi, Statement
+from .spi import Spi, Statement, microseconds
 
 BEGIN = Statement(
     """INSERT INTO @extschema@.job_statistic (job_id, irregular)
@@ -26,8 +26,8 @@ def begin(spi: Spi, job_ids: Sequence[int]) -> None:
 COUNT = Statement(
     """WITH counted AS (
            UPDATE @extschema@.job_statistic s
-           SET last_executed = greatest(s.last_executed, to_timestamp(r.executed)),
-               last_success = greatest(s.last_success, to_timestamp(r.succeeded)),
+           SET last_executed = greatest(s.last_executed, to_timestamp(r.executed / 1e6)),
+               last_success = greatest(s.last_success, to_timestamp(r.succeeded / 1e6)),
                success_count = s.success_count + r.successes,
                failure_count = CASE WHEN r.successes > 0 THEN r.failures ELSE s.failure_count + r.failures END,
                failure_total = s.failure_total + r.failure_total,
@@ -64,8 +64,8 @@ def counted_runs(job_id: int, counts: Tally) -> tuple[Any, ...]:
     """A value of the type counted_runs."""
     return (
         job_id,
-        counts.executed,
-        counts.succeeded,
+        microseconds(counts.executed),
+        microseconds(counts.succeeded),
         counts.successes,
         counts.failures,
         counts.failure_total,

@@ -42,6 +42,15 @@ def lookup(source: str, job_id: str) -> str:
     return f"LATERAL (SELECT * FROM {source} x WHERE x.job_id = {job_id} OFFSET 0)"  # noqa: S608 - names in this package
 
 
+def microseconds(moment: float | None) -> int | None:
+    """A moment as rows of many columns are handed over: a whole number takes a fifth of the time that a fraction takes.
+
+    >>> microseconds(1800000000.000001), microseconds(None)
+    (1800000000000001, None)
+    """
+    return None if moment is None else round(moment * 1e6)
+
+
 class _Undone:
     """A subtransaction that is undone at its end."""
 
