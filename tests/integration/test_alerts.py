@@ -380,6 +380,27 @@ def test_a_worker_that_is_lost_as_it_tells_leaves_that_to_the_next(worker: Sched
     assert told == ["lost", "recovered"]
 
 
+def test_many_jobs_that_are_overdue(scheduler: Scheduler) -> None:
+    """No transaction tells of more than a portion of them, for which others' runs wait."""
+    scheduler.execute(
+        """INSERT INTO job (rolname, job_command, defined_by, schedule_set_at, expect_success_within)
+           SELECT current_user, 'SELECT 1', current_user, now() - interval '1 hour', '1 minute'
+           FROM generate_series(1, 350)"""
+    )
+    scheduler.execute(
+        """CREATE TABLE public.written (many bigint);
+           CREATE FUNCTION public.count_written() RETURNS trigger LANGUAGE plpgsql AS
+           'BEGIN INSERT INTO public.written SELECT pg_catalog.count(*) FROM told; RETURN NULL; END';
+           CREATE TRIGGER count_written AFTER INSERT ON alert REFERENCING NEW TABLE AS told
+           FOR EACH STATEMENT EXECUTE FUNCTION public.count_written()"""
+    )
+    scheduler.start()
+    told = "SELECT count(DISTINCT job_id) FROM all_alert WHERE event = 'overdue'"
+    until(lambda: scheduler.value(told) == 350, "all to be told of")
+    assert scheduler.value("SELECT max(many) FROM public.written") <= 100
+    assert scheduler.value("SELECT count(*) FROM all_alert") == 350
+
+
 def test_from_when_a_job_is_overdue(worker: Scheduler) -> None:
     """The interval counts from the last success or the schedule, not from when it was given."""
     succeeded, never, enabled, due = (worker.insert("SELECT 1", schedule="@yearly") for _ in range(4))

@@ -219,9 +219,9 @@ class SuccessDeadlines:
         self._told -= recovered
         return recovered
 
-    def overdue(self, now: float) -> dict[int, tuple[float, float]]:
+    def overdue(self, now: float, most: int | None = None) -> dict[int, tuple[float, float]]:
         """The jobs that have not succeeded in time: for how many seconds, and within how many they should have. Each
-        is named again when that has lasted twice as long, see silence().
+        is named again when that has lasted twice as long, see silence(). At most so many: others are named next.
 
         >>> deadlines = SuccessDeadlines()
         >>> deadlines.expect(7, 60.0, since=100.0)
@@ -233,8 +233,12 @@ class SuccessDeadlines:
         ({7}, set())
         >>> deadlines.overdue(460.0), deadlines.overdue(461.0)
         ({}, {7: (60.0, 60.0)})
+        >>> deadlines.expect(8, 1.0), deadlines.expect(9, 1.0)
+        (None, None)
+        >>> deadlines.overdue(462.0, 1).keys(), deadlines.overdue(462.0, 1).keys(), deadlines.overdue(462.0, 1).keys()
+        (dict_keys([8]), dict_keys([9]), dict_keys([]))
         """
-        late = sorted(job_id for job_id, by in self._by.items() if by <= now)
+        late = sorted(job_id for job_id, by in self._by.items() if by <= now)[:most]
         for job_id in late:
             self._tell(job_id, now)
         return {job_id: (now - self._since[job_id], self._within[job_id]) for job_id in late}

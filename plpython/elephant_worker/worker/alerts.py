@@ -21,12 +21,16 @@ from ..jobs.alerts import (
     kind,
 )
 from ..jobs.run import EndedRun, Run, RunState
+from ..system.clock import Clock
 from .log_retention import LogRetention
 from .metrics import Metrics
-from .timers import Every
+from .timers import Every, Portion
 
 # Shorter runs never make an alert for taking long.
 SHORTEST_OVERRUN = 1.0  # seconds
+# Of how many jobs that have not succeeded in time one transaction tells, and for how long.
+MOST_OVERDUE = 100  # jobs
+OVERDUE_TIME = 0.02  # seconds
 # How often the log says that alerts cannot be sent.
 WARNING_INTERVAL = 60.0  # seconds
 
@@ -34,8 +38,9 @@ WARNING_INTERVAL = 60.0  # seconds
 class Alerts:
     """Writes alerts in the transaction that is about what they say, and sends them when it is committed."""
 
-    def __init__(self, spi: Spi, retention: LogRetention, metrics: Metrics) -> None:
+    def __init__(self, spi: Spi, clock: Clock, retention: LogRetention, metrics: Metrics) -> None:
         self._spi = spi
+        self._clock = clock
         self._retention = retention
         self._metrics = metrics
         # What this transaction has written, and what is committed and to be sent.
@@ -57,6 +62,9 @@ class Alerts:
         self._told: set[int] = set()
         self._ended: set[int] = set()
         self._warn = Every(WARNING_INTERVAL)
+        self._portion = Portion(MOST_OVERDUE, OVERDUE_TIME)
+        # Whether there may be more jobs that are overdue than were told of.
+        self.has_more = False
 
     def begin(self) -> None:
         """Read what an earlier worker has left."""
@@ -174,9 +182,11 @@ class Alerts:
             self._uncommitted += alerts
 
     def look_for_late(self, now: float, steady: float, active: Iterable[Run], overrun_factor: float | None) -> None:
-        """Tell of jobs that have not succeeded in time, and of runs that take longer than they used to."""
+        """Tell of some jobs that have not succeeded in time, and of runs that take longer than they used to."""
         self._read_deadlines()
-        overdue = self._deadlines.overdue(now)
+        began = self._clock.steady()
+        overdue = self._deadlines.overdue(now, self._portion.size)
+        self.has_more = len(overdue) == self._portion.size
         if overdue:
             job_state.note_overdue(self._spi, list(overdue), now)
         alerts = [Alert(AlertEvent.OVERDUE, now, job_id, explain_overdue(*late)) for job_id, late in overdue.items()]
@@ -186,6 +196,7 @@ class Alerts:
         for new in alerts:
             self._follow(new)
         self._write(alerts, steady)
+        self._portion.took(len(overdue), self._clock.steady() - began)
 
     def _overruns(self, active: Iterable[Run], overrun_factor: float, now: float) -> list[Alert]:
         long = [run for run in active if run.started is not None and now - run.started >= SHORTEST_OVERRUN]

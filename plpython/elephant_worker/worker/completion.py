@@ -40,7 +40,7 @@ class Completion:
         self.retries = Retries(spi, inbox, chance)
         self.dependencies = Dependencies(spi, clock, inbox)
         self.metrics = Metrics(spi)
-        self.alerts = Alerts(spi, retention, self.metrics)
+        self.alerts = Alerts(spi, clock, retention, self.metrics)
 
     def begin(self, now: float) -> None:
         """Take up what an earlier worker has left: the runs that this transaction has logged as lost."""

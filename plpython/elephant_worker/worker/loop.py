@@ -498,6 +498,8 @@ class Worker:
             self._drain("the server is being stopped")
         self._timeouts.sweep()
         self._completion.alerts.look_for_late(now, steady, self._pool.runs(), self._settings.overrun_factor)
+        if self._completion.alerts.has_more:
+            self._next_heartbeat = steady
         self._completion.metrics.write_due(steady)
 
     def _look_at_settings(self) -> None:
