@@ -45,7 +45,7 @@ def test_a_row_for_each_job() -> None:
     other.job_id = 8
     runs = [ended("succeeded", finished=101.0 + number) for number in range(SAMPLES + 5)]
     first, second = (counted_runs(job_id, counts) for job_id, counts in tally([*runs, other]).items())
-    assert (first[:2], second[:2]) == ((7, 101.0), (8, 101.0))
+    assert (first[:2], second[:2]) == ((7, 101_000_000), (8, 101_000_000))  # microseconds
     assert first[-4:-2] == (SAMPLES + 5, ["succeeded"] * 10)
     assert first[-2] == [float(number) for number in range(5, SAMPLES + 5)]
     assert second[-4:] == (0, ["failed"], [], [1.0])  # the log keeps it by age

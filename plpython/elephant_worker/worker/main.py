@@ -39,6 +39,7 @@ SESSION = {
     "enable_sort": "off",
     "enable_incremental_sort": "off",
     "jit": "off",
+    "gin_fuzzy_search_limit": "0",  # all jobs that run after another are looked for
     "track_activities": "on",  # worker_status shows when it last looked around
     # The statements that make and renew runners have their secrets in them, and are new ones each time.
     "pg_stat_statements.track_utility": "off",
