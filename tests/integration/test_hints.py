@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import psycopg
 import pytest
 from psycopg import sql
 
-from harness.cluster import Cluster
+from harness.cluster import Cluster, pg_config
 from harness.scheduler import Scheduler, new_scheduler
+from harness.waiting import until
+from tests.fake_server import fake_server, relay
 
 
 class Case(NamedTuple):
@@ -414,6 +418,74 @@ HINTS = {
             "SELECT insert_job('SELECT 1', current_catalog, rolname => '<other>')",
         ),
     ),
+    "a document with a mistake": Case(
+        "",
+        """SELECT apply_jobs('[{"job_name": "nightly", "schedule": "@daily"}]')""",
+        "Nothing has been changed. docs/jobs.schema.json describes what a document can hold.",
+        """SELECT apply_jobs('[{"job_name": "nightly", "schedule": "@daily", "job_command": "SELECT 1"}]')""",
+    ),
+    "a crontab without a time zone": Case(
+        "",
+        "SELECT import_crontab('@daily psql -c \"SELECT 1\"' || chr(10), timezone => NULL)",
+        "Give a timezone.",
+        "SELECT import_crontab('@daily psql -c \"SELECT 1\"' || chr(10), timezone => 'UTC')",
+    ),
+    "too many jobs of pg_cron": Case(
+        "",
+        "SELECT import_pg_cron(jobs => (SELECT jsonb_agg('{}'::jsonb) FROM generate_series(1, 10001)))",
+        "Import it in pieces, each with a part of its own.",
+        following(
+            """SELECT import_pg_cron(jobs => '[{"jobid": 1, "schedule": "5 4 * * *", "command": "SELECT 1"}]',
+                                     part => 'one', dry_run => false)""".replace("\n", " "),
+            """SELECT import_pg_cron(jobs => '[{"jobid": 2, "schedule": "5 4 * * *", "command": "SELECT 1"}]',
+                                     part => 'two', dry_run => false)""".replace("\n", " "),
+        ),
+    ),
+    "a report of what is to come": Case(
+        "",
+        "SELECT report_data('-1 day')",
+        "For example report_data('7 days'); what log_max_age has removed is gone.",
+        "SELECT report_data('7 days')",
+    ),
+    "a rule for the change of the clock": Case(
+        "",
+        "SELECT next_runs('@daily', dst => 'pg_cron')",
+        "cron (the default): made up once, run once; skip: not made up, run once; wall: not made up, run twice.",
+        "SELECT next_runs('@daily', dst => d) FROM unnest('{cron,skip,wall}'::text[]) d",
+    ),
+    "due times of no year": Case(
+        "",
+        "SELECT next_runs('@daily', after => '294000-01-01')",
+        "Choose another starts_at or after.",
+        "SELECT next_runs('@daily', after => '2027-01-01')",
+    ),
+    "a long search": Case(
+        "",
+        "SET LOCAL statement_timeout = '50ms'; SELECT count(*) FROM next_runs('0 0 29 2 1', count => 10000)",
+        "Ask for fewer due times, or for a shorter time.",
+        "SELECT count(*) FROM next_runs('0 0 29 2 1', count => 1)",
+    ),
+    "a schedule that pg_cron refuses": Case(
+        CRON,
+        "superuser: SELECT cron.schedule('kept', '@fortnightly', 'SELECT 1')",
+        "Use cron format (e.g. 5 4 * * *), or interval format '[1-59] seconds'",
+        following(
+            "superuser: SELECT cron.schedule('kept', '5 4 * * *', 'SELECT 1')",
+            "superuser: SELECT cron.schedule('other', '59 seconds', 'SELECT 1')",
+        ),
+    ),
+    "a time zone that is not there": Case(
+        "",
+        "SELECT next_runs('@daily', 'Mars/Olympus')",
+        "Names look like Europe/Berlin or UTC; pg_timezone_names lists them.",
+        "SELECT next_runs('@daily', z) FROM unnest('{Europe/Berlin,UTC}'::text[]) z; TABLE pg_timezone_names",
+    ),
+    "a command that is no SQL": Case(
+        "",
+        "SELECT define_job('kept', 'SELEC 1')",
+        "It is kept as it is, and its runs will fail; update_job() corrects it, try_job() tries it.",
+        "SELECT update_job('kept', job_command => 'SELECT 1')",
+    ),
     "the owner of each database": Case(
         'ALTER DATABASE <database> OWNER TO "<role>"',
         "SELECT insert_job('SELECT 1', current_catalog, rolname => 'pg_database_owner')",
@@ -488,3 +560,169 @@ def test_the_hint_works(control: Scheduler, names: dict[str, str], case: str) ->
             heard = [error.diag.message_hint]
         assert put_in(hint) in heard
         execute(session, put_in(remedy), names["<role>"])
+
+
+# --- what the log says of a run ----------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def worker(cluster: Cluster) -> Iterator[Scheduler]:
+    scheduler = new_scheduler(cluster)
+    scheduler.start()
+    yield scheduler
+    scheduler.close()
+
+
+def test_the_hint_of_a_transaction_that_a_run_left_open(worker: Scheduler) -> None:
+    assert worker.run("BEGIN; SELECT 1").exception_hint == "End it with COMMIT."
+    assert worker.run("BEGIN; SELECT 1; COMMIT").state == "succeeded"
+
+
+def test_the_hint_of_a_run_that_took_too_long(worker: Scheduler) -> None:
+    with worker.gate() as gate:
+        job = worker.insert(gate, job_timeout="0.1")
+        run = worker.ended(worker.value("SELECT run_job(%s)", job))
+        assert run.exception_hint == "A longer job_timeout, or a faster command, lets it end by itself."
+        worker.execute("SELECT update_job({}, job_timeout => '1 minute')", sql.Literal(job))
+        longer = worker.value("SELECT run_job(%s)", job)
+    assert worker.ended(longer).state == "succeeded"
+    worker.execute("SELECT update_job({}, job_timeout => '10 seconds', job_command => 'SELECT 1')", sql.Literal(job))
+    assert worker.ended(worker.value("SELECT run_job(%s)", job)).state == "succeeded"
+
+
+def test_the_hint_of_a_run_that_was_cancelled(worker: Scheduler) -> None:
+    with worker.gate() as gate:
+        job = worker.insert(gate)
+        run = worker.value("SELECT run_job(%s)", job)
+        until(lambda: worker.log(job), "the run")
+        worker.execute("SELECT cancel_job({})", sql.Literal(job))
+        ended = worker.ended(run)
+        assert (ended.state, ended.exception_hint) == ("cancelled", "run_job() starts it again.")
+    assert worker.ended(worker.value("SELECT run_job(%s)", job)).state == "succeeded"
+
+
+def test_the_hint_of_a_run_that_was_skipped(worker: Scheduler) -> None:
+    hint = "Set parallel to true where runs may overlap, or a shorter job_timeout."
+    with worker.gate() as gate:
+        job = worker.insert(gate, schedule="1 second")
+        skipped = until(lambda: [run for run in worker.log(job) if run.state == "skipped"], "a run that is skipped")
+        assert {run.exception_hint for run in skipped} == {hint}
+        worker.execute("SELECT update_job({}, parallel => true)", sql.Literal(job))
+        running = "SELECT count(*) > 1 FROM member_job_log WHERE job_id = %s AND state = 'running'"
+        until(lambda: worker.value(running, job), "runs that overlap")
+    worker.execute("DELETE FROM member_job")
+
+
+def test_the_hints_of_runs_that_were_missed(worker: Scheduler) -> None:
+    """They had waited for a slot."""
+    worker.configure("max_running_jobs = 1")
+
+    def missed(job: int) -> Any:
+        return until(lambda: [run for run in worker.log(job) if run.state == "missed"], "what was missed")[0]
+
+    with worker.gate() as gate:
+        first = worker.value("SELECT run_once(%s)", gate)
+        until(lambda: worker.value("SELECT true FROM member_job_log WHERE jl_id = %s", first), "the slot to be taken")
+        late, changed = (worker.insert("SELECT 1", schedule="1 second", start_deadline="0.1") for _ in range(2))
+        due = worker.due(changed)
+        until(lambda: worker.value("SELECT clock_timestamp() > %s + interval '0.2 seconds'", due), "it to be late")
+        worker.execute("SELECT update_job({}, schedule => '@yearly')", sql.Literal(changed))
+        assert missed(changed).exception_hint == "run_job() runs the job now."
+        worker.configure("max_running_jobs = 4")
+        assert worker.ended(worker.value("SELECT run_job(%s)", changed)).state == "succeeded"
+        assert missed(late).exception_hint == "More max_running_jobs, or a longer start_deadline, let it run late."
+        until(lambda: worker.successes(late), "a run")
+    worker.ended(first)
+    worker.execute("DELETE FROM member_job")
+
+
+# --- of the worker and its sessions ------------------------------------------------------------
+
+
+def refusal(session: psycopg.Connection[Any], call: str) -> str:
+    with pytest.raises(psycopg.Error) as refused:
+        session.execute(call.encode())
+    return refused.value.diag.message_hint or ""
+
+
+@contextmanager
+def being_called(session: psycopg.Connection[Any], call: str) -> Iterator[None]:
+    """It goes on for as long as the worker, or the spare, does; the block ends that."""
+    caller = threading.Thread(target=session.execute, args=(call.encode(),))
+    caller.start()
+    try:
+        yield
+    except BaseException:
+        session.cancel()
+        raise
+    finally:
+        caller.join()
+
+
+def test_the_hints_of_run_worker(scheduler: Scheduler) -> None:
+    first, second = scheduler.connect(), scheduler.connect()
+    inside = "Call it by itself, neither between BEGIN and COMMIT nor in a function."
+    first.execute("BEGIN")
+    assert refusal(first, "CALL run_worker()") == inside
+    first.execute("ROLLBACK")
+    with being_called(first, "CALL run_worker()"):
+        until(lambda: scheduler.value("SELECT running FROM worker_status"), "the worker")
+        assert scheduler.run("SELECT 1").state == "succeeded"
+        hint = refusal(second, "CALL run_worker()")
+        assert hint == "SELECT stop_worker(); ends it."
+        second.execute(hint.partition(";")[0].encode())
+    scheduler.start()
+    spare = until(lambda: scheduler.value("SELECT spare_pid FROM worker_state"), "the spare")
+    hint = refusal(second, "CALL run_worker('session')")
+    assert hint == "SELECT stop_worker(); ends both."
+    second.execute(hint.partition(";")[0].encode())
+    there = "SELECT count(*) FROM pg_stat_activity WHERE pid = %s"
+    until(lambda: not scheduler.value(there, spare), "the spare to end")
+    until(lambda: not scheduler.value("SELECT running FROM worker_status"), "the worker to end")
+
+
+def test_the_hint_of_a_background_worker(scheduler: Scheduler) -> None:
+    """Where pg_background cannot start one. Its package is not needed for that: it fails as PostgreSQL lets it fail."""
+    extensions = scheduler.cluster.installation.moved(pg_config("--sharedir")) / "extension"
+    control, script = extensions / "pg_background.control", extensions / "pg_background--1.0.sql"
+    control.write_text("default_version = '1.0'\nrelocatable = true\n")
+    script.write_text(
+        """CREATE FUNCTION pg_background_launch(text) RETURNS integer LANGUAGE plpgsql AS
+           $$BEGIN RAISE EXCEPTION 'could not register background process' USING ERRCODE = '53000'; END$$;"""
+    )
+    try:
+        scheduler.execute("CREATE EXTENSION pg_background SCHEMA public")
+        with pytest.raises(psycopg.errors.SystemError) as refused:
+            scheduler.start()
+        assert refused.value.diag.message_hint == (
+            "max_worker_processes may be too small; without pg_background the worker runs in a session."
+        )
+        scheduler.execute("DROP EXTENSION pg_background")
+        scheduler.start()
+        assert scheduler.run("SELECT 1").state == "succeeded"
+    finally:
+        control.unlink()
+        script.unlink()
+
+
+def test_the_hint_of_a_runner_that_is_not_asked_for_its_password(scheduler: Scheduler) -> None:
+    cluster = scheduler.cluster
+    hba = Path(cluster.get_data_directory(), "pg_hba.conf")
+    before = hba.read_text()
+    with fake_server(relay("127.0.0.1", cluster.port)) as somewhere:
+        scheduler.execute(
+            f"UPDATE worker_setting SET conninfo = 'host=127.0.0.1 port={somewhere.port} sslmode=disable'"
+        )
+        try:
+            hba.write_text(f'host "{scheduler.dbname}" all all trust\n{before}')
+            cluster.command("pg_ctl", "reload", "-D", cluster.get_data_directory())
+            scheduler.start()
+            hint = until(lambda: scheduler.run("SELECT 1").exception_hint, "the rule to hold")
+            assert hint.startswith("Its pg_hba.conf must ask runners for scram-sha-256")
+            hba.write_text(f'host "{scheduler.dbname}" all all scram-sha-256\n{before}')
+            cluster.command("pg_ctl", "reload", "-D", cluster.get_data_directory())
+            until(lambda: scheduler.run("SELECT 1").state == "succeeded", "the rule to hold")
+        finally:
+            hba.write_text(before)
+            cluster.command("pg_ctl", "reload", "-D", cluster.get_data_directory())
+            scheduler.stop()

@@ -162,8 +162,12 @@ def test_without_a_worker(scheduler: Scheduler) -> None:
     assert "Traceback" not in (raised.value.diag.context or "")
     scheduler.start()
     scheduler.value("SELECT pause_jobs()")
-    with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="paused"):
+    with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="paused") as raised:
         scheduler.value("SELECT try_job(%s)", job)
+    assert raised.value.diag.message_hint == "A superuser ends the pause: SELECT resume_jobs();"
+    scheduler.execute("SELECT resume_jobs()")
+    scheduler.seen()
+    assert scheduler.value("SELECT state FROM try_job(%s)", job) == "succeeded"
 
 
 def test_who_may_try_what(worker: Scheduler) -> None:
