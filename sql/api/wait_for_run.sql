@@ -10,7 +10,7 @@ AS $$
 DECLARE
     committed boolean;
     look record;
-    until CONSTANT timestamptz := pg_catalog.clock_timestamp() OPERATOR(pg_catalog.+) timeout;
+    until CONSTANT pg_catalog.timestamptz := pg_catalog.clock_timestamp() OPERATOR(pg_catalog.+) timeout;
 BEGIN
     -- What has been requested in this transaction starts when that has committed.
     CALL @extschema@.try_commit(committed);
