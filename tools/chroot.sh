@@ -24,8 +24,9 @@ flock -u 9
 checkout=$(mktemp -d "$root/checkout.XXXXXX")
 trap 'rm -rf "$checkout"' EXIT
 trap 'exit 130' INT TERM
-chmod 755 "$checkout"
 tar --create --exclude=./build --exclude=./.git . | tar --extract --directory "$checkout" --no-same-owner
+# Users other than root go there too, whatever the umask of the developer.
+chmod -R u=rwX,go=rX "$checkout"
 
 status=0
 in_root "$root" '
