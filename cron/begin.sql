@@ -17,7 +17,7 @@ BEGIN
         RAISE EXCEPTION 'there is a schema cron already'
             USING ERRCODE = 'duplicate_schema',
                   DETAIL = 'The functions and views of pg_cron are in a schema of this name.',
-                  HINT = 'Rename it: ALTER SCHEMA cron RENAME TO …;';
+                  HINT = 'Rename it: ALTER SCHEMA cron RENAME TO ...;';
     ELSIF to_regproc('@internal@.read_pg_cron_schedule') IS NULL THEN
         RAISE EXCEPTION 'elephant_worker_cron needs a newer version of elephant_worker'
             USING ERRCODE = 'object_not_in_prerequisite_state',

@@ -19,7 +19,7 @@ BEGIN
                 USING ERRCODE = 'undefined_object',
                       DETAIL = 'A job runs as a role of this cluster.',
                       HINT = coalesce('Did you mean ' || quote_literal(meant) || '? Case matters in a quoted name.',
-                                      'Create it first: CREATE ROLE …; it need not be able to log in.');
+                                      'Create it first: CREATE ROLE ...; it need not be able to log in.');
         ELSIF NOT @extschema@.may_act_as(role_oid) THEN
             RAISE EXCEPTION 'role "%" may not define jobs for role "%"', current_user, definition.rolname
                 USING ERRCODE = 'insufficient_privilege',

@@ -58,7 +58,7 @@ BEGIN
       AND split_part(r.rolname, '_', 3) NOT IN (SELECT d.oid::text FROM pg_database d)
     ORDER BY r.rolname;
     IF NOT FOUND AND is_well THEN
-        RETURN QUERY VALUES ('runners', 'ok', format('none of the roles %s… has been tampered with', prefix), NULL);
+        RETURN QUERY VALUES ('runners', 'ok', format('none of the roles %s... has been tampered with', prefix), NULL);
     END IF;
 END
 $$;

@@ -38,7 +38,7 @@ GRANT EXECUTE ON FUNCTION @extschema@.permitted_roles() TO job_scheduler, job_mo
 
 CREATE FUNCTION @internal@.position_of_role(roles name[], role name) RETURNS integer
 LANGUAGE internal IMMUTABLE SECURITY INVOKER PARALLEL SAFE NOT LEAKPROOF
-COST 0.0001 -- less than what seems to be half a comparison: job_command = ANY (ARRAY['…']); see all_job
+COST 0.0001 -- less than what seems to be half a comparison: job_command = ANY (ARRAY['...']); see all_job
 AS 'array_position';
 COMMENT ON FUNCTION @extschema@.position_of_role(name[], name) IS
     'array_position() for the conditions of views, where it comes before all that compares';

@@ -50,7 +50,7 @@ BEGIN
                       DETAIL = 'elephant_worker adopts a role of this name only where it is NOLOGIN, '
                                'has no attributes and is a member of no other role; job_view_owner also '
                                'must have no members.',
-                      HINT = format('Rename it: ALTER ROLE %I RENAME TO …;', wanted);
+                      HINT = format('Rename it: ALTER ROLE %I RENAME TO ...;', wanted);
         END IF;
         -- Who made the role beforehand could go on giving it to others, or be a member of it. On PostgreSQL 16 and
         -- later who creates a role becomes its administrator, as if a superuser had said so.

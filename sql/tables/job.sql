@@ -85,7 +85,7 @@ COMMENT ON COLUMN @extschema@.job.disable_after IS
 COMMENT ON COLUMN @extschema@.job.settings IS
     'PostgreSQL settings for the run, an object of names and values that the role is allowed to set, such as {"work_mem": "256MB"}';
 COMMENT ON COLUMN @extschema@.job.parameters IS
-    'values of $1, $2 … in the command, an array; the command must then be a single statement';
+    'values of $1, $2 ... in the command, an array; the command must then be a single statement';
 COMMENT ON COLUMN @extschema@.job.run_after IS
     'jobs after which this one runs, once each of them has ended as run_when requires';
 COMMENT ON COLUMN @extschema@.job.run_when IS

@@ -38,7 +38,7 @@ COMMENT ON COLUMN @extschema@.worker_setting.max_idle_sessions IS
 COMMENT ON COLUMN @extschema@.worker_setting.spare_connections IS
     'number of connections that the worker leaves to others, in addition to superuser_reserved_connections and reserved_connections';
 COMMENT ON COLUMN @extschema@.worker_setting.session_idle_time IS
-    'how long a session is kept for the next run of the same role in the same database; DROP DATABASE and CREATE DATABASE … TEMPLATE wait 5 seconds for sessions to end';
+    'how long a session is kept for the next run of the same role in the same database; DROP DATABASE and CREATE DATABASE ... TEMPLATE wait 5 seconds for sessions to end';
 COMMENT ON COLUMN @extschema@.worker_setting.session_lifetime IS
     'how long a session is reused before it is replaced, so that changed defaults of its role and database take effect';
 COMMENT ON COLUMN @extschema@.worker_setting.cancel_grace IS
@@ -54,7 +54,7 @@ COMMENT ON COLUMN @extschema@.worker_setting.measure_cost IS
 COMMENT ON COLUMN @extschema@.worker_setting.connect_as IS
     '''runner'': runs connect as a login role that can only become the job''s role (needs SCRAM on the loopback address, which stock pg_hba.conf files allow); ''role'': runs connect as the job''s role itself, in whatever way pg_hba.conf and conninfo allow';
 COMMENT ON COLUMN @extschema@.worker_setting.conninfo IS
-    'libpq connection parameters (keyword=value …) for the sessions of runs, instead of the loopback address: host, port, sslmode, passfile …';
+    'libpq connection parameters (keyword=value ...) for the sessions of runs, instead of the loopback address: host, port, sslmode, passfile ...';
 COMMENT ON COLUMN @extschema@.worker_setting.standby_directories IS
     'data directories of standbys that differ from the primary''s path: launchers may start the worker there, too, after a promotion';
 COMMENT ON COLUMN @extschema@.worker_setting.overrun_factor IS

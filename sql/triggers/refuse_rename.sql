@@ -1,5 +1,5 @@
 -- The functions name the schema that the extension was created in, as those of every extension that is not
--- relocatable. ALTER EXTENSION … SET SCHEMA says so; ALTER SCHEMA … RENAME would go through, and nothing would run.
+-- relocatable. ALTER EXTENSION ... SET SCHEMA says so; ALTER SCHEMA ... RENAME would go through, and nothing would run.
 CREATE FUNCTION @internal@.refuse_rename() RETURNS event_trigger
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp

@@ -31,10 +31,10 @@ BEGIN
         RAISE EXCEPTION 'the defaults that ALTER ROLE has given role "%" are too long', offender
             USING ERRCODE = 'program_limit_exceeded',
                   DETAIL = 'Those for one database, or for all, can have 8000 bytes.',
-                  HINT = format('To remove them: ALTER ROLE %1$I RESET ALL; for those of one database: ALTER ROLE %1$I IN DATABASE … RESET ALL;',
+                  HINT = format('To remove them: ALTER ROLE %1$I RESET ALL; for those of one database: ALTER ROLE %1$I IN DATABASE ... RESET ALL;',
                                 offender);
     END IF;
-    -- The catalog is copied and not ALTER ROLE … SET repeated: that would need to know how each
+    -- The catalog is copied and not ALTER ROLE ... SET repeated: that would need to know how each
     -- setting quotes its value.
     DELETE FROM pg_db_role_setting s
     WHERE s.setrole = runner
@@ -46,5 +46,5 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.copy_role_settings(oid, oid) IS
-    'copies the defaults that ALTER ROLE … SET gave a role to its runner, so that runs have them as if the role had logged in';
+    'copies the defaults that ALTER ROLE ... SET gave a role to its runner, so that runs have them as if the role had logged in';
 REVOKE ALL ON FUNCTION @extschema@.copy_role_settings(oid, oid) FROM PUBLIC;

@@ -9,7 +9,7 @@ AS $$
         ('standby', CASE WHEN s.launchable OR NOT s.armed THEN 'ok' ELSE 'warning' END,
          CASE WHEN NOT s.launchable AND s.armed
               THEN format('UPDATE @extschema@.worker_setting SET standby_directories = standby_directories || %s::text; -- on the primary%s',
-                          CASE WHEN may.see THEN @extschema@.quote_literal_in_one_line(current_setting('data_directory')) ELSE '''…''' END,
+                          CASE WHEN may.see THEN @extschema@.quote_literal_in_one_line(current_setting('data_directory')) ELSE '''...''' END,
                           CASE WHEN NOT may.see THEN ': what SHOW data_directory; says here, on the standby' END) END),
         ('owner', 'error',
          (SELECT format(E'SELECT rolname, rolsuper FROM pg_roles WHERE rolname = %2$s;\n'

@@ -224,7 +224,7 @@ def test_what_is_renamed_under_its_jobs(worker: Scheduler, kind: str) -> None:
     (row,) = (row for row in worker.execute("SELECT * FROM check_jobs()") if row.state != "ok")
     renamed = re.search(r"^-- if it was renamed: (.*)$", row.remedy, re.MULTILINE)
     assert renamed is not None
-    worker.execute(renamed[1].replace("'…'", sql.quote(new)))
+    worker.execute(renamed[1].replace("'...'", sql.quote(new)))
     until(lambda: worker.log(job)[-1].state == "succeeded", "the job to run again")
     assert f"LOG:  elephant_worker: job {job} leaves quarantine" in worker.cluster.log
     assert worker.ended(worker.value("SELECT run_job(%s)", idle)).state == "succeeded"

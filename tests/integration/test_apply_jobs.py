@@ -265,7 +265,7 @@ def test_jobs_without_names_are_left_out_aloud(scheduler: Scheduler, app: psycop
     assert export(app) == "[]\n"
     ((message, hint),) = said
     assert message == f"jobs without a name are left out: {number.job_id}"
-    app.execute(hint.partition(": ")[2].replace("…", "named"))
+    app.execute(hint.partition(": ")[2].replace("...", "named"))
     assert json.loads(export(app))[0]["job_name"] == "named"
     with pytest.raises(psycopg.errors.InvalidParameterValue):
         export(app, "yaml")

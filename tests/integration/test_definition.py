@@ -165,7 +165,7 @@ MISTAKES = {
     "*/ SELECT 1": ('syntax error at or near "*/"', "Line 1, character 1"),
     "\\copy x FROM y": ("syntax error", "Line 1, character 1"),
     "SELECT 1; SELECT größe größe größe": ('syntax error at or near "größe"', "Line 1, character 30"),
-    "SELECT " + "1, " * 200 + "SELECT" + ", 1" * 200: ('syntax error at or near "SELECT"', "character 608: …"),
+    "SELECT " + "1, " * 200 + "SELECT" + ", 1" * 200: ('syntax error at or near "SELECT"', "character 608: ..."),
 }
 # Nothing of this is there, or can be executed in the control database; all of it is SQL.
 ELSEWHERE = [

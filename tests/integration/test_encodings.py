@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import psycopg
 import pytest
 from psycopg import sql
 
@@ -87,3 +88,31 @@ def test_names_in_another_encoding(latin: Scheduler, scheduler: Scheduler) -> No
             for _ in range(2):  # in a new session, and in one that has been used
                 run = latin.run(command, database.datname, role.rolname)
                 assert run.job_sqlstate == "22012", (role, database, run.exception_message)
+
+
+def test_a_control_database_in_another_encoding(cluster: Cluster) -> None:
+    """Where not every character can be written the extension is created, and says what is wrong all the same."""
+    with cluster.connect() as admin:
+        admin.execute("CREATE DATABASE euc_jp ENCODING 'EUC_JP' LOCALE 'C' TEMPLATE template0")
+    with cluster.connect("euc_jp") as session:
+        session.execute("CREATE SCHEMA scheduler; CREATE EXTENSION elephant_worker SCHEMA scheduler CASCADE")
+        session.execute("SET search_path = scheduler")
+        said: list[str] = []
+        session.add_notice_handler(lambda notice: said.append(f"{notice.message_primary} {notice.message_hint}"))
+        session.execute("SELECT insert_job('SELECT 1', 'euc_jp') FROM generate_series(1, 11)")
+        session.execute("SELECT export_jobs()")
+        assert "10 ..." in said[-1]
+        assert "job_name => '...'" in said[-1]
+        session.execute(f"SELECT insert_job('SELECT {'1, ' * 50} SELECT', 'euc_jp')")
+        assert any("is not valid SQL" in text for text in said)
+        for wrong, hint in {
+            """apply_jobs('[{"job_name": "a", "job_command": "SELECT 1"}]', prune => true)""": "apply_jobs(..., ",
+            "insert_job('SELECT 1', 'nowhere')": "To list them",
+            f"insert_job('SELECT 1', 'euc_jp', '{{\"{'x' * 100}\"}}')": "",
+        }.items():
+            with pytest.raises(psycopg.Error) as raised:
+                session.execute(f"SELECT {wrong}".encode("euc_jp"))
+            assert raised.value.sqlstate[:2] in ("22", "3D", "42")
+            assert hint in (raised.value.diag.message_hint or "")
+    with cluster.connect() as admin:
+        admin.execute("DROP DATABASE euc_jp (FORCE)")

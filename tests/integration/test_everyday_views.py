@@ -159,7 +159,7 @@ def test_recent_runs(worker: Scheduler) -> None:
     since = app.execute(
         "SELECT jl_id, job, message FROM recent_runs(since => %s, failed => true)", (failed.job_started,)
     ).fetchall()
-    assert [tuple(row) for row in since] == [(failed.jl_id, "SELECT 1/0 /* long long long …", "division by zero")]
+    assert [tuple(row) for row in since] == [(failed.jl_id, "SELECT 1/0 /* long long long ...", "division by zero")]
     assert app.execute("SELECT FROM recent_runs(since => %s, failed => true)", (last.job_started,)).fetchall() == []
     with pytest.raises(psycopg.errors.InvalidParameterValue):
         app.execute("SELECT * FROM recent_runs(-1)")
@@ -295,7 +295,7 @@ def test_problems_of_jobs_and_their_remedies(worker: Scheduler) -> None:
     worker.insert("SELECT 1", gone, rolname=role, job_name="quarantined", schedule="1 second")
     worker.execute("DROP DATABASE {} WITH (FORCE)", sql.Identifier(gone))
     until(lambda: problems(app) == [("quarantined", "quarantined")], "quarantine")
-    hint = "If it was renamed, give the job its new name: update_job(…, datname := …)."
+    hint = "If it was renamed, give the job its new name: update_job(..., datname := ...)."
     assert app.execute("SELECT remedy FROM problem").fetchone() == (hint,)
     worker.execute("DELETE FROM job_log WHERE job_name = 'quarantined'")  # as it may be pruned
     assert app.execute("SELECT remedy FROM problem").fetchone() == (hint,)

@@ -53,7 +53,7 @@ HINTS = {
     "a definer who is somebody else": Case(
         JOB,
         "UPDATE member_job SET defined_by = '<other>'",
-        "To take a job over: UPDATE member_job SET defined_by = current_user WHERE job_id = …;",
+        "To take a job over: UPDATE member_job SET defined_by = current_user WHERE job_id = ...;",
         f"UPDATE member_job SET defined_by = current_user WHERE job_id = {NUMBER}",
     ),
     "settings that are no object": Case(
@@ -121,7 +121,8 @@ HINTS = {
         JOB.replace("'<role>'", "'<other>'"),
         'superuser: ALTER ROLE "<other>" RENAME TO "another name"; DELETE FROM known_role; '
         "SELECT confirm_role('<other>')",
-        "Create it first; or give its jobs another role: UPDATE member_job SET rolname = … WHERE rolname = '<other>';",
+        "Create it first; or give its jobs another role: "
+        "UPDATE member_job SET rolname = ... WHERE rolname = '<other>';",
         "superuser: UPDATE member_job SET rolname = '<role>' WHERE rolname = '<other>'",
     ),
     "a job to define without a name": Case(
@@ -201,7 +202,7 @@ HINTS = {
     "a schedule that is never due": Case(
         JOB,
         "SELECT update_job('kept', schedule => '0 0 30 2 *')",
-        "Try SELECT * FROM next_runs(…); use NULL for a job that runs only when run_job() asks for it, "
+        "Try SELECT * FROM next_runs(...); use NULL for a job that runs only when run_job() asks for it, "
         "run_once() for one run now.",
         following(
             "SELECT * FROM next_runs('0 0 28 2 *')",
@@ -274,7 +275,7 @@ HINTS = {
     "a schema cron": Case(
         "CREATE SCHEMA cron",
         "superuser: CREATE EXTENSION elephant_worker_cron",
-        "Rename it: ALTER SCHEMA cron RENAME TO …;",
+        "Rename it: ALTER SCHEMA cron RENAME TO ...;",
         "superuser: ALTER SCHEMA cron RENAME TO other; CREATE EXTENSION elephant_worker_cron",
     ),
     "cron.alter_job() of nothing": Case(
@@ -320,7 +321,7 @@ HINTS = {
     "no part": Case(
         "",
         "SELECT apply_jobs('[]', prune => true)",
-        "Name the part, as in apply_jobs(…, 'billing', prune => true).",
+        "Name the part, as in apply_jobs(..., 'billing', prune => true).",
         "SELECT apply_jobs('[]', 'billing', prune => true)",
     ),
     "a document of one job": Case(
@@ -338,7 +339,7 @@ HINTS = {
     "a job without a name to export": Case(
         JOB.replace("job_name => 'kept', ", ""),
         "SELECT export_jobs()",
-        "To name one: SELECT update_job(<number>, job_name => '…');",
+        "To name one: SELECT update_job(<number>, job_name => '...');",
         "SELECT update_job(<number>, job_name => 'named'); SELECT export_jobs()",
     ),
     "a job that others run after": Case(
@@ -384,7 +385,7 @@ HINTS = {
     "no such role": Case(
         "",
         "superuser: SELECT insert_job('SELECT 1', current_catalog, rolname => 'new one')",
-        "Create it first: CREATE ROLE …; it need not be able to log in.",
+        "Create it first: CREATE ROLE ...; it need not be able to log in.",
         "superuser: CREATE ROLE \"new one\"; SELECT insert_job('SELECT 1', current_catalog, rolname => 'new one')",
     ),
     "no such database": Case(

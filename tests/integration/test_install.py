@@ -184,7 +184,7 @@ def test_a_role_that_can_do_more_is_not_adopted(cluster: Cluster, attribute: str
         admin.execute(sql.SQL("ALTER ROLE job_monitor {}").format(sql.SQL(attribute)))
         with pytest.raises(psycopg.errors.DuplicateObject) as raised:
             admin.execute("CREATE EXTENSION elephant_worker SCHEMA elsewhere CASCADE")
-    assert raised.value.diag.message_hint == "Rename it: ALTER ROLE job_monitor RENAME TO …;"
+    assert raised.value.diag.message_hint == "Rename it: ALTER ROLE job_monitor RENAME TO ...;"
 
 
 def test_other_functions_import_what_they_always_did(scheduler: Scheduler) -> None:

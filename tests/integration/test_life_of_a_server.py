@@ -272,7 +272,7 @@ def test_a_switchover_and_the_way_back(
         with closing(there.connect_as(role)) as session:  # who may not see where it is
             row = session.execute("SELECT problem, remedy FROM problem").fetchone()
             assert row is not None
-            assert (row.problem, "|| '…'::text; -- on the primary: what SHOW" in row.remedy) == ("worker off", True)
+            assert (row.problem, "|| '...'::text; -- on the primary: what SHOW" in row.remedy) == ("worker off", True)
         here.execute(found.remedy)
         until(lambda: status(there).launchable, "the setting to arrive")
         promised = (

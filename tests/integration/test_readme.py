@@ -76,4 +76,4 @@ def test_the_demo(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatc
     # Whatever is cut says so.
     for line in shown.splitlines():
         if "the run took longer than jo" in line:
-            assert "job_timeout" in line or line.rstrip().endswith("…")
+            assert "job_timeout" in line or line.rstrip().endswith("...")

@@ -479,7 +479,7 @@ def test_each_way_out_of_an_obstacle(scheduler: Scheduler) -> None:
             assert len(ways) == len(offered) + 1
             way = offered[number]
             # Words in place of which somebody writes others.
-            statement = re.sub("(user|password) '…'", r"\1 'x'", ways[way]).replace("'…'", sql.quote(new))
+            statement = re.sub("(user|password) '...'", r"\1 'x'", ways[way]).replace("'...'", sql.quote(new))
             execute(BEFORE.get(way, ""))
             mend(scheduler, statement)
             execute(AFTERWARDS.get(way, ""))

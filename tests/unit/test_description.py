@@ -170,8 +170,8 @@ NOTES = [
         (
             "every 10 minutes from 0 to 40 minutes past the hour, between 02:00 and 02:59 every day, Europe/Berlin; "
             "next on 2 January 2027 at 02:00; "
-            "on 28 March 2027 at 03:00 because 02:00, 02:10, 02:20 and … do not exist; "
-            "on 31 October 2027 once though 02:00, 02:10, 02:20 and … come twice"
+            "on 28 March 2027 at 03:00 because 02:00, 02:10, 02:20 and ... do not exist; "
+            "on 31 October 2027 once though 02:00, 02:10, 02:20 and ... come twice"
         ),
     ),
     (

@@ -102,7 +102,7 @@ FOLDERS = tuple(f"sql/{name}" for name in ("api", "checks", "internal", "roles",
 def hints_of(script: str) -> Iterator[str]:
     """What the hints of a script begin with, up to what is put in."""
     for clause in re.findall(r"\bHINT = (.*?);\n", script, re.DOTALL):
-        for literal in re.findall(r"'((?:[^'\n]|'')+[.:;%…)])'", clause):
+        for literal in re.findall(r"'((?:[^'\n]|'')+[.:;%)])'", clause):
             begin = literal.replace("''", "'").partition("%")[0]
             if " " in begin.strip():
                 yield begin

@@ -120,7 +120,7 @@ REASONS = {
     "psql shop -c 'SELECT 1' && curl https://example.com": "It runs curl, which is not SQL.",
     "psql shop -c 'SELECT 1' || echo failed": "What follows || has to be the on_failure_command of a job.",
     "psql shop -c 'SELECT 1' & psql shop -c 'SELECT 2'": "It starts programs in the background.",
-    'psql shop -c "SELECT $(date)"': "The shell works out $(…).",
+    'psql shop -c "SELECT $(date)"': "The shell works out $(...).",
     'psql shop -c "SELECT `date`"': "The shell works out `.",
     'psql -d $DB -c "SELECT 1"': "The shell works out $DB.",
     'psql -c "DO $$ BEGIN END $$"': "In double quotes the shell replaces $$ by a number; single quotes would keep it.",

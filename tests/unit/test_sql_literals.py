@@ -1,4 +1,4 @@
-"""No string in the SQL of the extension means something else with standard_conforming_strings = off."""
+"""The SQL of the extension means the same whatever the session's settings and the encoding of the database are."""
 
 from __future__ import annotations
 
@@ -20,3 +20,11 @@ def test_backslashes_are_in_escape_strings(name: str) -> None:
     text = re.sub(tokens, lambda token: token[1] or "", text, flags=re.DOTALL)
     assert "\\" not in text
     assert not re.search(r"E'(?:[^'\\]|\\[^'])*\\'", (ROOT / name).read_text())  # backslash_quote may forbid it
+
+
+@pytest.mark.parametrize("folder", ["sql", "cron", "updates", "plpython/elephant_worker"])
+def test_texts_are_ascii(folder: str) -> None:
+    """What is no ASCII cannot be said, or not even be created, in databases of some encodings."""
+    files = [path for kind in ("*.sql", "*.py") for path in (ROOT / folder).rglob(kind)]
+    assert files
+    assert [str(path.relative_to(ROOT)) for path in files if not path.read_text().isascii()] == []

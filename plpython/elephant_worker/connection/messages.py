@@ -72,7 +72,7 @@ def query(text: bytes) -> bytes:
 
 
 def statement(text: bytes, values: Sequence[bytes | None] = ()) -> bytes:
-    """One statement with the values of $1, $2 …. Those that follow it are executed unless it fails; after that,
+    """One statement with the values of $1, $2 and so on. Those that follow it are executed unless it fails; after that,
     nothing is before SYNC."""
     return parse(text) + bind(values) + EXECUTE
 

@@ -13,7 +13,7 @@ NO_INPUT = b"a job has no input to copy from"
 
 
 class Statement(NamedTuple):
-    """A statement with the values of $1, $2 …; without values, one or more as psql sends them."""
+    """A statement with the values of $1, $2 ...; without values, one or more as psql sends them."""
 
     text: bytes
     values: Sequence[bytes | None] | None = None

@@ -120,5 +120,6 @@ def place(command: str, position: int) -> str:
     column = position - line_start
     line = command[line_start:].partition("\n")[0].rstrip("\r")
     start = max(0, column - 1 - SHOWN)
-    shown = ("…" if start else "") + line[start : column - 1 + SHOWN] + ("…" if len(line) > column - 1 + SHOWN else "")
+    end = column - 1 + SHOWN
+    shown = ("..." if start else "") + line[start:end] + ("..." if len(line) > end else "")
     return f"Line {before.count(chr(10)) + 1}, character {column}: {shown}"

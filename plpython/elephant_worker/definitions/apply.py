@@ -58,7 +58,7 @@ class _Application:
             raise UserError(
                 "prune needs a part",
                 "It deletes the jobs of the part that the document does not have.",
-                "Name the part, as in apply_jobs(…, 'billing', prune => true).",
+                "Name the part, as in apply_jobs(..., 'billing', prune => true).",
             )
         role, kind = job_definition.identity(spi, jobs)
         if kind != "array":

@@ -115,7 +115,7 @@ def _references(text: str | None, role: str) -> list[Key | int]:
         ):
             found.append((each["rolname"], each["job_name"]))
         else:
-            raise ValueError('a job is a name, {"rolname": …, "job_name": …}, or a number')
+            raise ValueError('a job is a name, {"rolname": ..., "job_name": ...}, or a number')
     return found
 
 

@@ -40,9 +40,10 @@ def _write(plpy: Any, spi: Spi, form: str, part: str | None) -> str:
     }
     nameless = job_definition.nameless(spi, part)
     if nameless:
+        listed = ", ".join(map(str, nameless[:10])) + (" ..." if nameless[10:] else "")
         plpy.warning(
-            "jobs without a name are left out: " + ", ".join(map(str, nameless[:10])) + (" …" if nameless[10:] else ""),
-            hint=f"To name one: SELECT update_job({nameless[0]}, job_name => '…');",
+            f"jobs without a name are left out: {listed}",
+            hint=f"To name one: SELECT update_job({nameless[0]}, job_name => '...');",
         )
     lists = [attributes["run_after"][0] for attributes in jobs.values() if "run_after" in attributes]
     references = References(spi, lists)

@@ -18,7 +18,7 @@ from ..schedule.ranges import in_ranges
 
 Values = Optional[Collection[int]]
 
-# The days of the month that are the first, second … of their weekday.
+# The days of the month that are the first, second ... of their weekday.
 WEEKS = ((1, 7), (8, 14), (15, 21), (22, 28), (29, 31))
 
 

@@ -60,7 +60,7 @@ def _elsewhere(row: dict[str, Any], port: Any) -> str:
         return ""
     return (
         f"pg_cron runs it on another server, {node or 'localhost'}, port {node_port}. "
-        "To have it run there: CREATE SERVER, and define the job with server => '…'."
+        "To have it run there: CREATE SERVER, and define the job with server => '...'."
     )
 
 

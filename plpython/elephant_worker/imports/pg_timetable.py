@@ -27,8 +27,8 @@ BUILT_IN_HINTS = {
     "Log": "RAISE LOG does the same",
     "CopyFromFile": "COPY reads files of the server",
     "CopyToFile": "COPY writes files of the server",
-    "CopyFromProgram": "COPY … FROM PROGRAM runs programs of the server",
-    "CopyToProgram": "COPY … TO PROGRAM runs programs of the server",
+    "CopyFromProgram": "COPY ... FROM PROGRAM runs programs of the server",
+    "CopyToProgram": "COPY ... TO PROGRAM runs programs of the server",
 }
 
 

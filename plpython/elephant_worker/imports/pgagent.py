@@ -67,7 +67,7 @@ class _Schedule:
         skipped = {_time(row["jextime"]) for row in exceptions if row.get("jexdate") is None and row.get("jextime")}
         dates = sorted({str(row["jexdate"]) for row in exceptions if row.get("jexdate") is not None})
         if ahead := [day for day in dates if day >= now.date().isoformat()]:
-            listed = ", ".join(ahead[:5]) + (" …" if ahead[5:] else "")
+            listed = ", ".join(ahead[:5]) + (" ..." if ahead[5:] else "")
             self.obstacle = (
                 f"no schedule can leave out days ({listed}): define it without, and let the command look at the date"
             )

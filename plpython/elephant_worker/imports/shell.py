@@ -7,7 +7,7 @@ quotes - is settled before: each such character that stands for itself is hidden
 [['psql', '-c', 'SELECT 1; SELECT 2', 'shop']]
 >>> read('psql -c "SELECT $(date +%s)"', {})
 Traceback (most recent call last):
-elephant_worker.imports.shell.Unreadable: the shell works out $(…)
+elephant_worker.imports.shell.Unreadable: the shell works out $(...)
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def _value(expansion: str, quote: str, variables: Mapping[str, str]) -> str:
         return value.translate(_HIDE)
     if expansion == "$$":
         raise Unreadable("in double quotes the shell replaces $$ by a number; single quotes would keep it")
-    raise Unreadable(f"the shell works out {expansion + '…)' if expansion.endswith('(') else expansion}")
+    raise Unreadable(f"the shell works out {expansion + '...)' if expansion.endswith('(') else expansion}")
 
 
 def _command(tokens: list[str]) -> Command:

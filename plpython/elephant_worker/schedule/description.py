@@ -146,7 +146,7 @@ def _exceptions(entry: Calendar | Once, zone: tzinfo, policy: tuple[bool, bool],
         times = _due_between(entry, begin, end)
         if not times:
             continue
-        date, clocks = _date(begin), joined([f"{time:%H:%M}" for time in times[:3]] + ["…"] * (len(times) > 3))
+        date, clocks = _date(begin), joined([f"{time:%H:%M}" for time in times[:3]] + ["..."] * (len(times) > 3))
         exist, come = ("do not exist", "come twice") if len(times) > 1 else ("does not exist", "comes twice")
         if skipped:
             made_up = f"on {date} at {end:%H:%M} because {clocks} {exist}"

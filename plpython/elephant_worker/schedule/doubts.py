@@ -53,7 +53,7 @@ def _about_step(line: str, field: Field, member: str) -> Doubt | None:
     if len(values) == 1 and int(step) > 1:
         return Doubt(line, f'Field {field.name}: "{member}" is {values[0]} and nothing else.', every)
     if span == "*" and field in (SECOND, MINUTE, HOUR) and (field.high + 1) % int(step):
-        listed = ", ".join(map(str, values[:3])) + (" …" if len(values) > 3 else "")
+        listed = ", ".join(map(str, values[:3])) + (" ..." if len(values) > 3 else "")
         whole = {"second": "minute", "minute": "hour", "hour": "day"}[field.name]
         return Doubt(line, f'Field {field.name}: "{member}" is {listed} and begins anew with each {whole}.', every)
     return None

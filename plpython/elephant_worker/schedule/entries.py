@@ -158,8 +158,8 @@ class Mistake(Exception):
 
 def shown(text: str, length: int = 60) -> str:
     """A user's text as it may stand in a message."""
-    printable = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:length])
-    return printable + ("…" if len(text) > length else "")
+    printable = "".join(c if c.isprintable() else "?" for c in text[:length])
+    return printable + ("..." if len(text) > length else "")
 
 
 def did_you_mean(suggestion: str = "") -> str:
