@@ -49,7 +49,8 @@ CROSS JOIN LATERAL (
                 WHEN d.oid <> j.database_oid OR d.oid IS NOT NULL AND j.database_oid IS NULL THEN 'other database'
                 -- Who creates a database chooses its OID too. Whoever could act as the role anyway gains nothing.
                 WHEN d.datdba IS DISTINCT FROM j.database_owner AND j.server IS NULL
-                     AND NOT pg_has_role(d.datdba, r.oid, 'MEMBER') THEN 'other owner'
+                     AND NOT pg_has_role(d.datdba, r.oid, CASE WHEN current_setting('server_version_num')::integer >= 160000
+                                                               THEN 'SET' ELSE 'MEMBER' END) THEN 'other owner'
                 WHEN NOT d.datallowconn THEN 'closed'
                 WHEN d.datconnlimit = -2 THEN 'broken'
                 -- Runners are no superusers.

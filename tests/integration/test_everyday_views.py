@@ -159,7 +159,7 @@ def test_recent_runs(worker: Scheduler) -> None:
     since = app.execute(
         "SELECT jl_id, job, message FROM recent_runs(since => %s, failed => true)", (failed.job_started,)
     ).fetchall()
-    assert [tuple(row) for row in since] == [(failed.jl_id, "SELECT 1/0 /* long long long ...", "division by zero")]
+    assert [tuple(row) for row in since] == [(failed.jl_id, "SELECT 1/0 /* long long lon...", "division by zero")]
     assert app.execute("SELECT FROM recent_runs(since => %s, failed => true)", (last.job_started,)).fetchall() == []
     with pytest.raises(psycopg.errors.InvalidParameterValue):
         app.execute("SELECT * FROM recent_runs(-1)")

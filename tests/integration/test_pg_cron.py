@@ -325,7 +325,7 @@ def test_due_times_of_an_active_run(ours: Side) -> None:
     assert outcome(ours.application, shown) == [(0,)]
     remedy = re.search(r"`(update_job\(.+?\))`", PAGE)
     assert remedy is not None
-    call = remedy[1].replace("update_job(...", f'"{SCHEMA}".update_job((SELECT jobid FROM cron.job)::bigint')
+    call = remedy[1].replace("update_job(…", f'"{SCHEMA}".update_job((SELECT jobid FROM cron.job)::bigint')
     ours.application.execute(f"SELECT {call}")
     before = outcome(ours.application, "SELECT max(runid) FROM cron.job_run_details")[0][0]
     following = f"""
