@@ -7,6 +7,7 @@ DECLARE
 BEGIN
     SELECT string_agg(DISTINCT format('"%s"', s.subname), ', ') INTO subscriptions
     FROM pg_subscription_rel r JOIN pg_subscription s ON s.oid = r.srsubid
+    JOIN pg_roles o ON o.oid = s.subowner AND o.rolsuper -- others write nothing here, and are not to have the worker stopped
     WHERE r.srrelid = '@extschema@.job'::regclass AND s.subenabled;
     IF subscriptions IS NOT NULL AND @extschema@.worker_pid() IS NOT NULL THEN
         RETURN QUERY VALUES ('replication', 'warning',

@@ -94,6 +94,12 @@ def test_the_worker_of_the_subscriber_stays_its_own(clusters: tuple[Scheduler, S
     (finding,) = subscriber.execute(FINDING).fetchall()
     assert finding.state == "warning"
     assert '"everything"' in finding.found
+    # That of a role whose rows are refused is no reason to stop the worker.
+    with subscriber.admin.transaction(force_rollback=True):
+        subscriber.execute("CREATE ROLE nobody SUPERUSER; ALTER SUBSCRIPTION everything OWNER TO nobody")
+        subscriber.execute("ALTER ROLE nobody NOSUPERUSER")
+        (other,) = subscriber.execute(FINDING).fetchall()
+        assert other.state == "ok"
     # One-off runs, requests and stops are those of the publisher alone.
     publisher.execute("SELECT pause_jobs()")
     app.execute("SELECT run_once('SELECT 3'), run_job('first')")
