@@ -66,8 +66,8 @@ TARGETS_DUE = Statement(
              WHERE s.next_run_at <= to_timestamp($1) AND (s.next_run_at, s.job_id) >= (to_timestamp($3), $4)
              ORDER BY s.next_run_at, s.job_id LIMIT $2) s
        CROSS JOIN {lookup("ONLY @extschema@.job", "s.job_id")} j
-       JOIN pg_roles r ON r.rolname = j.rolname
-       WHERE j.server IS NOT NULL OR EXISTS (SELECT FROM pg_database d WHERE d.datname = j.datname)""",  # noqa: S608 - a part of this module
+       CROSS JOIN LATERAL (SELECT a.oid FROM pg_roles a WHERE a.rolname = j.rolname OFFSET 0) r
+       WHERE j.server IS NOT NULL OR EXISTS (SELECT FROM pg_database d WHERE d.datname = j.datname OFFSET 0)""",  # noqa: S608 - a part of this module
     *("float8", "int4", "float8", "int8"),
 )
 
