@@ -91,6 +91,13 @@ def _floods(scale: int) -> list[Flood]:
                 _job("'SELECT 1'", "NULL", 9_999, run_after=first),
             ),
         ),
+        Flood(
+            "9 800 dependents of 100 jobs that are due every second",
+            (
+                _job("'SELECT 1'", "'1 second'", 100),
+                _job("'SELECT 1'", "NULL", 9_800, run_after="(SELECT array_agg(job_id) FROM my_job)"),
+            ),
+        ),
         Flood("a fork bomb", (f"SELECT run_once($q${RUN_TWICE}$q$)",)),
         Flood(
             "an on_failure_command that runs its job twice",
