@@ -493,6 +493,7 @@ ADMINISTRATION = (
 
 
 def test_functions_of_the_same_names_are_not_called(scheduler: Scheduler) -> None:
+    before = len(scheduler.cluster.log)
     mallory, role = scheduler.role("mallory"), scheduler.role("app")
     first = scheduler.insert("SELECT 1", rolname=role, job_name="first", schedule="@hourly")
     scheduler.execute("CREATE EXTENSION elephant_worker_cron")
@@ -542,7 +543,7 @@ def test_functions_of_the_same_names_are_not_called(scheduler: Scheduler) -> Non
             connection.execute(call)
         connection.execute("SELECT cancel_job('second'::text)")
         connection.execute("SELECT delete_job('second'::text)")
-    assert "trapped" not in scheduler.cluster.log
+    assert "trapped" not in scheduler.cluster.log[before:]
 
 
 OPERATORS = """

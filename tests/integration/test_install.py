@@ -129,7 +129,7 @@ def test_versions_lie_side_by_side(installation: Installation, tmp_path: Path) -
 def test_pgxn_client(cluster: Cluster, installation: Installation, tmp_path: Path) -> None:
     """Run as a module: the script in a virtual environment names the interpreter where that was made."""
     checkout = tmp_path / "checkout"
-    shutil.copytree(ROOT, checkout, ignore=shutil.ignore_patterns("venv", ".git", "regress"))
+    shutil.copytree(ROOT, checkout, ignore=shutil.ignore_patterns("venv", ".git", "regress", "*.new"))
     environment = {
         **os.environ,
         "PGHOST": cluster.socket_directory,
