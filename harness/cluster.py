@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import pwd
 import random
+import re
 import shutil
 import socket
 import subprocess
@@ -27,6 +28,9 @@ USER = pwd.getpwuid(os.geteuid()).pw_name
 # What pg_createcluster of Debian writes: the operating system's users over the socket, passwords
 # over the loopback address.
 INITDB = ("--auth-local=peer", "--auth-host=scram-sha-256", "--encoding=UTF8", "--no-sync")
+
+# What a server logs where it takes the end of a connection for a fault.
+LOST_CLIENT = re.compile("could not (send data to|receive data from) client|connection to client lost|Broken pipe")
 
 
 def pg_config(*options: str) -> str:

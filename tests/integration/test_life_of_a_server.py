@@ -16,7 +16,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from harness.cluster import USER, Cluster, Installation
+from harness.cluster import LOST_CLIENT, USER, Cluster, Installation
 from harness.remedies import alternatives
 from harness.scheduler import INTERNAL, SCHEMA, Scheduler, new_scheduler
 from harness.waiting import until
@@ -29,7 +29,6 @@ ENDLESS = (
     "SELECT pg_sleep(0.0001) FROM generate_series(1, 100000000)",
     "DO $$BEGIN LOOP RAISE NOTICE 'still here'; PERFORM pg_sleep(0.0001); END LOOP; END$$",
 )
-LOST_CLIENT = re.compile("could not (send data to|receive data from) client|connection to client lost|Broken pipe")
 
 
 def launch(scheduler: Scheduler) -> tuple[int | None, list[str]]:

@@ -12,6 +12,7 @@ from elephant_worker.connection.poller import Poller
 from elephant_worker.connection.pool import Pool
 from elephant_worker.jobs.run import Outcome, Run, Target
 from elephant_worker.system.clock import Clock
+from harness.cluster import LOST_CLIENT
 from harness.scheduler import Scheduler
 from harness.waiting import until
 
@@ -112,6 +113,34 @@ def test_a_run_that_is_cancelled_before_its_moment_is_not_sent(held: Callable[[f
     one.pool.turn(0.0)
     assert one.run.started is None
     assert one.pool.active == 0
+
+
+def test_a_session_that_is_given_up_half_way_is_no_client_that_the_server_has_lost(
+    held: Callable[[float], Held],
+) -> None:
+    one = held(0.0)
+    one.turn_until(one.pool.take_ended)
+    before = len(one.scheduler.cluster.log)
+    given_up = 0
+    for number in range(2, 200):
+        # As far as it has come by then: looked up, connected, logged in, told what it is for.
+        run = Run(number, 1, one.run.target, "schedule", "SELECT 1", 0.0, 60.0)
+        run.not_before = one.clock.steady() + LONG
+        one.pool.start(run, fresh=True)
+        for _ in range(number % 20):
+            one.pool.turn(0.001)
+        given_up += one.pool.backend(run) is None
+        one.pool.abandon(run, Outcome("cancelled", "57014", message="cancelled"))
+        # And one that is about to be reset, which it is before it waits for a run.
+        one.pool.start(Run(1000 + number, 1, one.run.target, "schedule", "SELECT 1", 0.0, 60.0))
+        one.turn_until(one.pool.take_ended)
+        one.pool.turn(0.0)
+        one.pool.replace_sessions()
+    assert given_up > 20
+    there = "SELECT count(*) FROM pg_stat_activity WHERE usename = %s"
+    one.turn_until(lambda: one.scheduler.value(there, one.run.target.rolname) == 0)
+    assert one.pool.sessions() == set()
+    assert not LOST_CLIENT.search(one.scheduler.cluster.log[before:])
 
 
 def test_a_session_that_cannot_be_opened_fails_its_run_alone(held: Callable[[float], Held]) -> None:

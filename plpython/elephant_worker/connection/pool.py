@@ -192,13 +192,11 @@ class Pool:
         """The runs that have ended since this was last asked."""
         return _emptied(self._ended)
 
-    def abandon(self, run: Run, outcome: Outcome) -> None:
-        """End a run whose session does not get connected."""
+    def abandon(self, run: Run, outcome: Outcome, hangs: bool = False) -> None:
+        """End a run whose session does not execute its command yet; `hangs`: and which may never do so."""
         session = self._active[run.jl_id]
-        session.run = None
-        session.close()
         self._run_ended(run, outcome)
-        self._do(session, lambda: None)
+        self._close(session, hangs)
 
     def _run_ended(self, run: Run, outcome: Outcome) -> None:
         del self._active[run.jl_id]
@@ -318,7 +316,7 @@ class Pool:
                 del self._active[run.jl_id]
                 self._restarted.append(run)
                 self.start(run, fresh=True)  # if one has ended, others may have, too
-        elif session.run is None and session not in self._idle:
+        elif session.run is None and session not in self._idle and not session.is_dismissed:
             if self._clock.steady() - session.opened >= self.lifetime or self._is_left(session):
                 self._close(session)
             else:
@@ -385,14 +383,20 @@ class Pool:
     def close_all(self) -> None:
         """Close all sessions; active runs are cut off."""
         for session in list(self._sessions):
-            self._close(session)
+            self._close(session, at_once=True)
         self._active.clear()
 
-    def _close(self, session: Session) -> None:
+    def _close(self, session: Session, at_once: bool = False) -> None:
         session.run = None
-        session.close()
+        if at_once:
+            session.close()
+        else:
+            session.dismiss()
         self._poller.watch(session)
-        self._remove(session)
+        if session.state is State.CLOSED:
+            self._remove(session)
+        elif session in self._idle:
+            self._take_free(session)
 
 
 def _defect(error: Exception) -> Outcome:

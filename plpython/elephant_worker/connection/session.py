@@ -90,8 +90,9 @@ class State(Enum):
     CLOSED = "closed"
 
 
-# In these states the server has answered all that was sent.
+# In these states the server has answered all that was sent; in the others, it is about to.
 NOTHING_TO_COME = (State.IDLE, State.USED, State.READY)
+ANSWER_TO_COME = (State.CONNECTING, State.PREPARING, State.RESETTING)
 
 
 class OnLost(Enum):
@@ -130,6 +131,7 @@ class Session:
         self.target = target
         self.state = State.CONNECTING
         self.run: Run | None = None
+        self.is_dismissed = False
         self.wait = Wait.WRITE
         self.more = False
         self.opened = clock.steady()
@@ -170,7 +172,8 @@ class Session:
         return self.state is State.CONNECTING and self.target.server is None
 
     def leave(self) -> bool:
-        return self.connects_here and self.run is None
+        waits = self.target.server is None and self.state in ANSWER_TO_COME and self.wait is not Wait.NOTHING
+        return waits and self.run is None
 
     @property
     def address(self) -> dict[str, str]:
@@ -203,6 +206,8 @@ class Session:
                 self._receive()
         except Lost as lost:
             self._end_connecting(lost)
+        if self.is_dismissed:
+            self.dismiss()
 
     def connect_again(self) -> None:
         """Connect once more, where there was no connection left."""
@@ -210,6 +215,12 @@ class Session:
         self.wait = Wait.WRITE
         self._connecting = Connecting(self._login, asks_process=not self._login.to_postmaster)
         self.step()
+
+    def dismiss(self) -> None:
+        """Take no more runs, and close as soon as this server does not log that as the loss of a client."""
+        self.is_dismissed = True
+        if not self.leave():
+            self.close()
 
     def close(self) -> None:
         is_awaited = self.state in NOTHING_TO_COME
@@ -331,10 +342,9 @@ class Session:
     def _answered(self, answer: Answer) -> None:
         """The server has answered all of what was sent last."""
         run = self.run
-        if self.state is State.RESETTING:
-            if answer.error is not None:
-                self.close()
-                return
+        if answer.error is not None and (run is None or self.state is State.RESETTING):
+            self.close()
+        elif self.state is State.RESETTING:
             self.state = State.IDLE
             if run is not None:
                 self._prepare()
@@ -389,6 +399,9 @@ class Session:
     def _lose(self, lost: Lost) -> None:
         """The connection is gone, or was never made."""
         run, state, answer = self.run, self.state, Answer()
+        if run is None:
+            self.close()
+            return
         if state in (State.PREPARING, State.RUNNING):
             self._wire.last_words()
             answer = self._wire.answer
@@ -396,8 +409,6 @@ class Session:
             self._end_unprepared(answer)
             return
         self.close()
-        if run is None:
-            return
         if self._gets_another(run, ON_LOST[state], lost.unread):
             run.started = None
             return

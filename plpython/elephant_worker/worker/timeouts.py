@@ -76,7 +76,8 @@ class Timeouts:
             elif run.started is None and run.connect_by > steady:
                 self._set_for_start(run, steady)
             elif run.started is None:
-                self._pool.abandon(run, _no_connection(run, self._logins.connect_timeout(run.target)))
+                outcome = _no_connection(run, self._logins.connect_timeout(run.target))
+                self._pool.abandon(run, outcome, hangs=True)
             elif steady >= run.started_steady + run.timeout:
                 reason = f"the run took longer than job_timeout, {run.timeout:g} second{'s' * (run.timeout != 1)}"
                 self.stop(run, RunState.TIMED_OUT, reason)
