@@ -6,7 +6,9 @@ SET enable_seqscan = off -- the plan that a session keeps may be of a time when 
 SET jit = off -- what has no index would seem to be worth compiling
 AS $$
 BEGIN
-    IF EXISTS (SELECT FROM @extschema@.job_log l WHERE l.jl_id = NEW.request_id) THEN
+    -- In an order that only one index has: another has the number after other columns.
+    IF EXISTS (SELECT FROM @extschema@.job_log l WHERE l.jl_id BETWEEN NEW.request_id AND NEW.request_id
+               ORDER BY l.jl_id OFFSET 0) THEN
         PERFORM @extschema@.advance_sequences();
         NEW.request_id := nextval('@extschema@.worker_inbox_request_id_seq');
     END IF;

@@ -3,6 +3,7 @@ PostgreSQL believes: also with a plan of the time when the tables were empty, wh
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -72,6 +73,8 @@ SELECT 100000 - job_id, 'run', 'once', job_id, rolname FROM once_job
 """
 # Requests to run jobs, and to run something once.
 REQUESTS = [*(10000 + 2 * job_id for job_id in JOBS[: ASKED // 2]), *(100000 + job_id for job_id in JOBS[ASKED // 2 :])]
+FIRST_COLUMNS = """SELECT i.relname, a.attname FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid
+    JOIN pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = x.indkey[0]"""
 # Values of those parameters that cannot be told by their type.
 ROLES, NONE = ["mallory"], list[str]()
 FIRST = (float("-inf"), 0)
@@ -131,6 +134,14 @@ def rows_read(node: dict[str, Any]) -> float:
     return own + sum(rows_read(child) for child in node.get("Plans", ()))
 
 
+def indexes_read_through(node: dict[str, Any], first_columns: dict[str, str]) -> set[str]:
+    """The indexes that a plan reads from one end to the other: its condition is one of columns that come later."""
+    name, condition = node.get("Index Name"), node.get("Index Cond", "")
+    first = first_columns.get(name or "")
+    own = {f"{name}: {condition}"} if condition and first and not re.search(rf"\b{first}\b", condition) else set[str]()
+    return own.union(*(indexes_read_through(child, first_columns) for child in node.get("Plans", ())))
+
+
 def catalog_reads(node: dict[str, Any]) -> float:
     """How often a plan has looked at roles and databases."""
     own = node["Actual Loops"] if node.get("Relation Name") in ("pg_authid", "pg_database", "known_role") else 0
@@ -171,7 +182,7 @@ def connect(scheduler: Scheduler) -> psycopg.Connection[Any]:
     session.execute(
         sql.SQL(
             """CREATE FUNCTION pg_temp.versions(int8[]) RETURNS xid[] LANGUAGE sql AS $$
-                SELECT array_agg(coalesce((SELECT j.xmin FROM {}.job j WHERE j.job_id = a.job_id), '0'))
+                SELECT array_agg(coalesce((SELECT j.xmin FROM {0}.job j WHERE j.job_id = a.job_id), '0'))
                 FROM unnest($1) a (job_id) $$"""
         ).format(sql.Identifier(SCHEMA))
     )
@@ -222,8 +233,12 @@ def test_each_statement_reads_no_more_than_it_is_asked_for(
         explain(session, calls[name])
     if planned == "before":
         fill(scheduler, MANY)
-    read = {name: rows_read(explain(session, calls[name])) for name in asked}
+    plans = {name: explain(session, calls[name]) for name in asked}
+    read = {name: rows_read(plan) for name, plan in plans.items()}
     assert {name: rows for name, rows in read.items() if rows > MOST} == {}
+    first_columns = dict(session.execute(FIRST_COLUMNS).fetchall())
+    read_through = {name: indexes_read_through(plan, first_columns) for name, plan in plans.items()}
+    assert {name: indexes for name, indexes in read_through.items() if indexes} == {}
     # They do read what they are asked for.
     assert sum(rows >= ASKED for rows in read.values()) > 20, read
     # Others read all there is, and not all for each.

@@ -8,7 +8,7 @@ from operator import attrgetter
 
 from ..jobs.alerts import FAILING, Alert, AlertEvent, Episode, Episodes
 from . import worker_request
-from .spi import Spi, Statement, lookup
+from .spi import Spi, Statement, columns_of, lookup
 
 # The types of the columns that the fields of an Alert go to, in their order.
 TYPES = ("text", "float8", "int8", "text", "int8") + ("name",) * 3 + ("text", "int4", "bool", "int4") + ("float8",) * 2
@@ -38,7 +38,7 @@ ADD = Statement(
 
 def add(spi: Spi, alerts: Sequence[Alert]) -> None:
     """Write alerts; a job that they are about without a role or database says which."""
-    columns = [list(column) for column in zip(*map(values_of, alerts))]
+    columns = columns_of(map(values_of, alerts))
     try:
         spi.execute(ADD, [alert.job_id for alert in alerts], *columns)
     except spi.exceptions.UniqueViolation:
@@ -77,12 +77,12 @@ def episodes(spi: Spi, job_ids: Sequence[int]) -> dict[int, Episodes]:
 PRUNE_BY_AGE = Statement(
     # What a session that marks alerts holds is passed over, and found again when the worker next begins.
     """WITH oldest AS MATERIALIZED (
-           SELECT a.alert_id, a.raised_at < to_timestamp($2) AS old FROM @extschema@.alert a
+           SELECT a.alert_id, a.ctid, a.raised_at < to_timestamp($2) AS old FROM @extschema@.alert a
            WHERE a.alert_id >= $1 ORDER BY a.alert_id LIMIT $3),
        free AS MATERIALIZED (
-           SELECT a.alert_id FROM @extschema@.alert a
-           WHERE a.alert_id = ANY (ARRAY(SELECT o.alert_id FROM oldest o WHERE o.old)) FOR UPDATE SKIP LOCKED),
-       gone AS (DELETE FROM @extschema@.alert a WHERE a.alert_id = ANY (ARRAY(SELECT f.alert_id FROM free f)))
+           SELECT a.ctid FROM @extschema@.alert a
+           WHERE a.ctid = ANY (ARRAY(SELECT o.ctid FROM oldest o WHERE o.old)) FOR UPDATE SKIP LOCKED),
+       gone AS (DELETE FROM @extschema@.alert a WHERE a.ctid = ANY (ARRAY(SELECT f.ctid FROM free f)))
        SELECT count(*) FILTER (WHERE o.old) AS gone,
            coalesce(min(o.alert_id) FILTER (WHERE NOT o.old), max(o.alert_id) + 1, $1) AS lowest
        FROM oldest o""",
@@ -100,13 +100,13 @@ def prune_by_age(spi: Spi, lowest: int, before: float, limit: int) -> tuple[int,
 
 PRUNE_BY_COUNT = Statement(
     """WITH surplus AS MATERIALIZED (
-           SELECT o.alert_id FROM @extschema@.alert o
+           SELECT o.ctid FROM @extschema@.alert o
            WHERE (o.job_id, o.alert_id) >= ($1, 0) AND (o.job_id, o.alert_id) <= ($1, (
                SELECT a.alert_id FROM @extschema@.alert a
                WHERE (a.job_id, a.alert_id) >= ($1, 0) AND (a.job_id, a.alert_id) <= ($1, 9223372036854775807)
                ORDER BY a.job_id DESC, a.alert_id DESC OFFSET $2 LIMIT 1))
            ORDER BY o.job_id, o.alert_id LIMIT $3 FOR UPDATE SKIP LOCKED),
-       gone AS (DELETE FROM @extschema@.alert a WHERE a.alert_id = ANY (ARRAY(SELECT o.alert_id FROM surplus o)))
+       gone AS (DELETE FROM @extschema@.alert a WHERE a.ctid = ANY (ARRAY(SELECT o.ctid FROM surplus o)))
        SELECT count(*) AS gone FROM surplus""",
     *("int8", "int4", "int4"),
 )

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from .. import records
 from ..jobs.run import EndedRun
-from .spi import Spi, Statement
+from .spi import Spi, Statement, columns_of, numbered
 
 COUNT_WAITING = Statement(
     "SELECT FROM ONLY @extschema@.job j WHERE j.run_after && $1 AND j.enabled LIMIT $2", "int8[]", "int4"
@@ -64,19 +63,15 @@ def record(spi: Spi, runs: Sequence[EndedRun], at_once: int, has_marks: bool) ->
     if not waiting:
         return [], False
     if is_surplus := waiting > at_once:
-        marked = {row["after_job_id"] for row in spi.execute(MARK, *_columns(ended)[:3], at_once)}
+        marked = {row["after_job_id"] for row in spi.execute(MARK, *columns_of(ended)[:3], at_once)}
         ended = [end for end in ended if end[0] not in marked]
     if not ended:
         return [], True
-    rows = spi.execute(RECORD, *_columns(ended))
+    rows = spi.execute(RECORD, *columns_of(ended))
     spi.count_writes("finished_dependency", len(rows))
     if has_marks:
         spi.execute(FORGET_MARKS, [job_id for job_id, *_ in ended])  # of these, all have been told of a later end
     return [row["job_id"] for row in rows], is_surplus
-
-
-def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows)]
 
 
 @records.record(frozen=True)
@@ -110,12 +105,12 @@ def next_mark(spi: Spi, after: int) -> Mark | None:
 
 # The run, or else the job, tells whose end it is.
 TELL = Statement(
-    """WITH waiting AS MATERIALIZED (
+    f"""WITH waiting AS MATERIALIZED (
            SELECT w.job_id, w.run_when, w.defined_by
            FROM (SELECT a.* FROM ONLY @extschema@.job a WHERE a.run_after && ARRAY[$1] AND a.enabled OFFSET 0) w
            WHERE w.job_id > $4 ORDER BY w.job_id LIMIT $5),
        ended AS MATERIALIZED (
-           SELECT coalesce((SELECT l.rolname FROM @extschema@.job_log l WHERE l.jl_id = $2),
+           SELECT coalesce((SELECT l.rolname FROM {numbered("@extschema@.job_log", "jl_id", "$2")} l),
                            (SELECT j.rolname FROM ONLY @extschema@.job j WHERE j.job_id = $1)) AS rolname),
        permitted AS MATERIALIZED (
            SELECT p.defined_by FROM (SELECT DISTINCT w.defined_by FROM waiting w) p
@@ -128,7 +123,7 @@ TELL = Statement(
                              WHERE s.job_id = w.job_id AND s.disabled_at IS NOT NULL OFFSET 0)
            ON CONFLICT (job_id, after_job_id) DO UPDATE
                SET jl_id = excluded.jl_id, fulfilled = excluded.fulfilled, state = excluded.state)
-       SELECT w.job_id FROM waiting w ORDER BY w.job_id""",
+       SELECT w.job_id FROM waiting w ORDER BY w.job_id""",  # noqa: S608 - names in this package
     *("int8", "int8", "text", "int8", "int4"),
 )
 
@@ -159,7 +154,7 @@ def move(spi: Spi, mark: Mark) -> None:
 
 # A run that waits to be started follows what ends meanwhile, too: at most one waits for each job.
 ENQUEUE_READY = Statement(
-    """WITH ready AS (
+    f"""WITH ready AS (
            SELECT j.job_id, array_agg(d.jl_id) AS jl_ids
            FROM ONLY @extschema@.job j
            CROSS JOIN LATERAL (SELECT f.* FROM @extschema@.finished_dependency f
@@ -176,14 +171,15 @@ ENQUEUE_READY = Statement(
                  WHERE d.job_id = ANY (ARRAY(SELECT r.job_id FROM ready r)))
        INSERT INTO @extschema@.worker_request (kind, cause, job_id, caused_by)
        SELECT 'run', 'dependency', r.job_id,
-              coalesce((SELECT l.jl_id FROM @extschema@.job_log l WHERE l.jl_id = ANY (r.jl_ids)
+              coalesce((SELECT l.jl_id FROM unnest(r.jl_ids) n (jl_id)
+                        CROSS JOIN {numbered("@extschema@.job_log", "jl_id", "n.jl_id")} l
                         ORDER BY l.job_finished DESC, l.jl_id DESC LIMIT 1),
                        r.jl_ids[1])
        FROM ready r
        WHERE NOT EXISTS (SELECT FROM @extschema@.worker_request i
                          WHERE i.kind = 'run' AND i.job_id = r.job_id AND i.cause = 'dependency')
        ORDER BY r.job_id
-       RETURNING job_id""",
+       RETURNING job_id""",  # noqa: S608 - names in this package
     "int8[]",
 )
 
@@ -208,10 +204,10 @@ def forget_others(spi: Spi, job_ids: Sequence[int]) -> None:
 
 
 FORGET_ENDED = Statement(
-    """DELETE FROM @extschema@.finished_dependency d USING unnest($1, $2) b (job_id, moment)
+    f"""DELETE FROM @extschema@.finished_dependency d USING unnest($1, $2) b (job_id, moment)
        WHERE d.job_id = b.job_id AND d.job_id = ANY ($1)
-         AND NOT EXISTS (SELECT FROM @extschema@.job_log l
-                         WHERE l.jl_id = d.jl_id AND l.job_finished > to_timestamp(b.moment) OFFSET 0)""",
+         AND NOT EXISTS (SELECT FROM {numbered("@extschema@.job_log", "jl_id", "d.jl_id")} l
+                         WHERE l.job_finished > to_timestamp(b.moment) OFFSET 0)""",  # noqa: S608 - names in this package
     *("int8[]", "float8[]"),
 )
 

@@ -10,7 +10,7 @@ from ..jobs.run import EndedRun, Run, RunState
 from ..jobs.run_counts import LAST_STATES
 from . import worker_request
 from .job import DEFINITION, read_jobs
-from .spi import Spi, Statement, lookup, microseconds
+from .spi import Spi, Statement, lookup, microseconds, numbered
 
 INSERT = """INSERT INTO @extschema@.job_log
            (jl_id, job_id, rolname, datname, server, cause, scheduled_at, attempt, caused_by, job_command, version,
@@ -62,22 +62,22 @@ def _begun_run(run: Run) -> tuple[Any, ...]:
 
 
 COMPLETE = Statement(
-    """UPDATE @extschema@.job_log l
+    f"""UPDATE @extschema@.job_log l
        SET state = r.state, job_started = to_timestamp(r.started / 1e6), job_finished = to_timestamp(r.finished / 1e6),
            job_sqlstate = r.sqlstate, exception_message = r.message, exception_detail = r.detail,
            exception_hint = r.hint, exception_context = r.context, command_tag = r.command_tag,
            row_count = r.row_count, notices = r.notices, missed_count = r.missed_count,
            missed_until = to_timestamp(r.missed_until / 1e6), cpu_time = make_interval(secs => r.cpu_time),
            bytes_read = r.bytes_read, bytes_written = r.bytes_written
-       FROM unnest($2) r
-       WHERE l.jl_id = r.jl_id AND l.jl_id = ANY ($1)""",
-    *("int8[]", "@extschema@.ended_run[]"),
+       FROM unnest($1) r CROSS JOIN {numbered("@extschema@.job_log", "jl_id", "r.jl_id")} n
+       WHERE l.ctid = n.ctid""",  # noqa: S608 - names in this package
+    "@extschema@.ended_run[]",
 )
 
 
 def complete(spi: Spi, runs: Sequence[Run]) -> None:
     """Complete the log of runs that have ended."""
-    spi.execute(COMPLETE, [run.jl_id for run in runs], [_ended_run(run) for run in runs])
+    spi.execute(COMPLETE, [_ended_run(run) for run in runs])
 
 
 def _ended_run(run: Run) -> tuple[Any, ...]:
@@ -161,8 +161,8 @@ LOST_RUNS = Statement(
 )
 FAILED_RUNS = Statement(
     f"""SELECT {ENDED_RUN}
-       FROM @extschema@.job_log l
-       WHERE l.jl_id = ANY ($1) AND l.state IN ('failed', 'timed out', 'lost')
+       FROM unnest($1) n (jl_id) CROSS JOIN {numbered("@extschema@.job_log", "jl_id", "n.jl_id")} l
+       WHERE l.state IN ('failed', 'timed out', 'lost')
        ORDER BY l.jl_id""",  # noqa: S608 - names of columns
     "int8[]",
 )
@@ -200,12 +200,12 @@ PRUNE_BY_AGE = Statement(
     # Runs that last as long as this are passed over, and found again when they have ended; so are rows that somebody
     # is deleting through cron.job_run_details, and these are found again when the worker next begins.
     """WITH oldest AS MATERIALIZED (
-           SELECT l.jl_id, l.job_finished < to_timestamp($2) AS old FROM @extschema@.job_log l
+           SELECT l.jl_id, l.ctid, l.job_finished < to_timestamp($2) AS old FROM @extschema@.job_log l
            WHERE l.jl_id >= $1 AND l.state <> 'running' ORDER BY l.jl_id LIMIT $3),
        free AS MATERIALIZED (
-           SELECT l.jl_id FROM @extschema@.job_log l
-           WHERE l.jl_id = ANY (ARRAY(SELECT o.jl_id FROM oldest o WHERE o.old)) FOR UPDATE SKIP LOCKED),
-       gone AS (DELETE FROM @extschema@.job_log l WHERE l.jl_id = ANY (ARRAY(SELECT f.jl_id FROM free f))
+           SELECT l.ctid FROM @extschema@.job_log l
+           WHERE l.ctid = ANY (ARRAY(SELECT o.ctid FROM oldest o WHERE o.old)) FOR UPDATE SKIP LOCKED),
+       gone AS (DELETE FROM @extschema@.job_log l WHERE l.ctid = ANY (ARRAY(SELECT f.ctid FROM free f))
                 RETURNING l.jl_id)
        SELECT (SELECT count(*) FROM gone) AS gone,
            least(w.lowest_open_run, coalesce((SELECT min(o.jl_id) FROM oldest o WHERE NOT o.old),
@@ -231,15 +231,15 @@ PRUNE_BY_COUNT = Statement(
                 ORDER BY l.jl_id DESC OFFSET $2 LIMIT 1) AS newest
            FROM @extschema@.job_statistic s WHERE s.job_id = ANY ($1)),
        surplus AS MATERIALIZED (
-           SELECT j.job_id, l.jl_id FROM job j CROSS JOIN LATERAL (
-               SELECT o.jl_id FROM @extschema@.job_log o
+           SELECT j.job_id, l.jl_id, l.ctid FROM job j CROSS JOIN LATERAL (
+               SELECT o.jl_id, o.ctid FROM @extschema@.job_log o
                WHERE o.job_id = j.job_id AND o.jl_id BETWEEN j.oldest_run AND j.newest
                  AND o.state IN ('succeeded', 'skipped')
                ORDER BY o.jl_id LIMIT $3) l),
        free AS MATERIALIZED (
-           SELECT l.jl_id FROM @extschema@.job_log l
-           WHERE l.jl_id = ANY (ARRAY(SELECT o.jl_id FROM surplus o)) FOR UPDATE SKIP LOCKED),
-       gone AS (DELETE FROM @extschema@.job_log l WHERE l.jl_id = ANY (ARRAY(SELECT f.jl_id FROM free f)))
+           SELECT l.jl_id, l.ctid FROM @extschema@.job_log l
+           WHERE l.ctid = ANY (ARRAY(SELECT o.ctid FROM surplus o)) FOR UPDATE SKIP LOCKED),
+       gone AS (DELETE FROM @extschema@.job_log l WHERE l.ctid = ANY (ARRAY(SELECT f.ctid FROM free f)))
        UPDATE @extschema@.job_statistic s
        SET log_rows = CASE WHEN r.rows < $3 AND r.first_left IS NULL THEN $2 ELSE s.log_rows END,
            oldest_run = greatest(s.oldest_run, least(w.lowest_open_run, coalesce(r.first_left, r.last + 1, 0)))

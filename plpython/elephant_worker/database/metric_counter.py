@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..jobs.metrics import Key
-from .spi import Spi, Statement
+from .spi import Spi, Statement, columns_of
 
 KNOWN = Statement(
     """SELECT c.name, c.rolname::text, c.datname::text, c.label FROM @internal@.metric_counter c
@@ -28,5 +28,5 @@ ADD = Statement(
 
 def add(spi: Spi, counts: Mapping[Key, float]) -> None:
     """Add to counters."""
-    spi.execute(ADD, *(list(column) for column in zip(*counts)), list(counts.values()))
+    spi.execute(ADD, *columns_of(counts), list(counts.values()))
     spi.count_writes("metric_counter", len(counts))

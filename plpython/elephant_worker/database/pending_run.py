@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from .spi import Spi, Statement
+from .spi import Spi, Statement, columns_of
 
 
 class PendingRun(NamedTuple):
@@ -33,7 +33,7 @@ ADD = Statement(
 
 def add(spi: Spi, retries: Sequence[PendingRun]) -> set[int]:
     """Have runs tried again, one of each job at a time; returns the jl_id of those that are."""
-    return {row["caused_by"] for row in spi.execute(ADD, *(list(column) for column in zip(*retries)))}
+    return {row["caused_by"] for row in spi.execute(ADD, *columns_of(retries))}
 
 
 # A retry may be in the inbox already.

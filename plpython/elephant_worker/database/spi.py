@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 # Where the extension keeps what users neither call nor read; sql/expand.py puts it there.
@@ -22,8 +23,8 @@ class Statement:
     `@extschema@` stands for the schema of the extension and `@internal@` for that of its internals, as in its script.
 
     A statement is to read by index whatever PostgreSQL believes of the tables, which may have been empty when it was
-    planned: what it looks up for each row is a subquery (see lookup()), or it also takes the keys as an array; and
-    coalesce() hides conditions that belong to another index.
+    planned: what it looks up for each row is a subquery (see lookup() and numbered()), or it also takes the keys as an
+    array; and coalesce() hides conditions of other indexes.
     """
 
     __slots__ = ("text", "types")
@@ -40,6 +41,28 @@ def lookup(source: str, job_id: str) -> str:
     way round, and read all jobs for each.
     """
     return f"LATERAL (SELECT * FROM {source} x WHERE x.job_id = {job_id} OFFSET 0)"  # noqa: S608 - names in this package
+
+
+def numbered(table: str, column: str, number: str) -> str:
+    """What a statement joins to look up a row by its number, for each of its rows; and where that row is (`ctid`), by
+    which it is changed or deleted.
+
+    It is for tables where another index has the number after other columns. A table that PostgreSQL believes to be
+    empty could as well be looked through in that index, from one end to the other; but only one is in this order.
+    """
+    return (
+        f"LATERAL (SELECT x.*, x.ctid FROM {table} x"  # noqa: S608 - names in this package
+        f" WHERE x.{column} >= {number} AND x.{column} <= {number} ORDER BY x.{column} OFFSET 0)"
+    )
+
+
+def columns_of(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
+    """The columns of some rows, as a statement takes them that has an array for each.
+
+    >>> columns_of([(1, "one"), (2, "two")])
+    [[1, 2], ['one', 'two']]
+    """
+    return [list(column) for column in zip(*rows)]
 
 
 def microseconds(moment: float | None) -> int | None:

@@ -10,7 +10,7 @@ from ..jobs.job import Job
 from ..jobs.run_queue import Held, QueuedRun
 from ..records import record
 from .job import DEFINITION, read_jobs
-from .spi import Spi, Statement, lookup
+from .spi import Spi, Statement, lookup, numbered
 
 
 @record(frozen=True)
@@ -31,7 +31,7 @@ TAKE_MESSAGES = Statement(
     # Of each kind and role in turn, so that none waits for all that others have to say; see QUEUED_RUNS.
     # A worker that has been replaced but has not noticed leaves the messages to its successor.
     """DELETE FROM @extschema@.worker_request i
-       WHERE i.request_id = ANY (ARRAY(
+       WHERE i.ctid = ANY (ARRAY(
                WITH RECURSIVE sender AS (
                    SELECT k.kind, (SELECT CASE WHEN m.kind = k.kind THEN m.rolname END
                                    FROM @extschema@.worker_request m
@@ -44,8 +44,8 @@ TAKE_MESSAGES = Statement(
                                    WHERE (m.kind, m.rolname, m.request_id) > (s.kind, s.rolname, 9223372036854775807)
                                    ORDER BY m.kind, m.rolname, m.request_id LIMIT 1)
                    FROM sender s WHERE s.rolname IS NOT NULL)
-               SELECT t.request_id FROM sender s CROSS JOIN LATERAL (
-                   SELECT m.request_id, row_number() OVER (ORDER BY m.kind, m.rolname, m.request_id) AS turn
+               SELECT t.ctid FROM sender s CROSS JOIN LATERAL (
+                   SELECT m.request_id, m.ctid, row_number() OVER (ORDER BY m.kind, m.rolname, m.request_id) AS turn
                    FROM @extschema@.worker_request m
                    WHERE (m.kind, m.rolname, m.request_id) > (s.kind, s.rolname, 0)
                        AND (m.kind, m.rolname, m.request_id) < (s.kind, s.rolname, 9223372036854775807)
@@ -69,17 +69,15 @@ def take_messages(spi: Spi, limit: int) -> tuple[Messages, bool]:
     return messages, len(rows) == limit
 
 
+# Rows are compared and ordered as the index of jobs has them, so that none of all requests will do.
+OF_JOB = """LATERAL (SELECT x.*, x.ctid FROM @extschema@.worker_request x
+                    WHERE (x.job_id, x.request_id) >= (n.job_id, 0)
+                        AND (x.job_id, x.request_id) <= (n.job_id, 9223372036854775807)
+                        AND x.kind IN ('run', 'define') ORDER BY x.job_id, x.request_id OFFSET 0)"""
 DEFINITIONS = Statement(
-    # Rows are compared and ordered as the index of jobs has them, so that none of all messages will do.
-    """SELECT n.job_id, max(m.sent_at) AS sent_at
-       FROM unnest($1) n (job_id)
-       CROSS JOIN LATERAL (
-           SELECT date_part('epoch', i.requested_at) AS sent_at FROM @extschema@.worker_request i
-           WHERE (i.job_id, i.request_id) >= (n.job_id, 0)
-               AND (i.job_id, i.request_id) <= (n.job_id, 9223372036854775807)
-               AND i.kind IN ('run', 'define') AND i.kind <> 'run'
-           ORDER BY i.job_id, i.request_id OFFSET 0) m
-       GROUP BY n.job_id""",
+    f"""SELECT n.job_id, max(date_part('epoch', m.requested_at)) AS sent_at
+       FROM unnest($1) n (job_id) CROSS JOIN {OF_JOB} m
+       WHERE m.kind = 'define' GROUP BY n.job_id""",  # noqa: S608 - a part of this module
     "int8[]",
 )
 
@@ -92,7 +90,8 @@ def definitions(spi: Spi, job_ids: Sequence[int]) -> dict[int, float]:
 
 DROP_FIRST_MESSAGE = Statement(
     """DELETE FROM @extschema@.worker_request i
-       WHERE i.request_id = (SELECT min(m.request_id) FROM @extschema@.worker_request m WHERE m.kind <> 'run')"""
+       WHERE i.ctid = (SELECT m.ctid FROM @extschema@.worker_request m WHERE m.kind <> 'run'
+                       ORDER BY m.request_id LIMIT 1)"""
 )
 
 
@@ -144,11 +143,11 @@ def queued_runs(spi: Spi, after: int, limit: int, held: Held, by_role: bool = Fa
 
 
 FOLLOW_ROLES = Statement(
-    # Each job is looked up for itself: a join of the two arrays would compare each with each.
-    """UPDATE @extschema@.worker_request i
-       SET rolname = (SELECT j.rolname FROM ONLY @extschema@.job j WHERE j.job_id = i.job_id)
-       WHERE i.job_id = ANY ($1) AND i.kind = 'run'
-           AND i.rolname <> (SELECT j.rolname FROM ONLY @extschema@.job j WHERE j.job_id = i.job_id)""",
+    f"""UPDATE @extschema@.worker_request i SET rolname = j.rolname
+       FROM unnest($1) n (job_id)
+       CROSS JOIN {lookup("ONLY @extschema@.job", "n.job_id")} j
+       CROSS JOIN {OF_JOB} m
+       WHERE i.ctid = m.ctid AND m.kind = 'run' AND m.rolname <> j.rolname""",  # noqa: S608 - names in this package
     "int8[]",
 )
 
@@ -162,16 +161,19 @@ CLAIM = Statement(
     f"""SELECT {DEFINITION}, i.job_id, i.request_id AS jl_id, i.cause, i.attempt, i.caused_by, i.withdrawn,
            date_part('epoch', coalesce(i.scheduled_at, i.requested_at)) AS scheduled_at,
            s.job_id IS NOT NULL AS has_state, i.disabled OR s.disabled_at IS NOT NULL AS disabled, s.quarantined_reason
-       FROM @extschema@.worker_request i
+       FROM unnest($1) n (request_id)
+       CROSS JOIN {numbered("@extschema@.worker_request", "request_id", "n.request_id")} i
        LEFT JOIN {lookup("@internal@.job_for_worker", "i.job_id")} w ON true
-       LEFT JOIN {lookup("@extschema@.job_state", "i.job_id")} s ON true
-       WHERE i.request_id = ANY ($1)""",  # noqa: S608 - names of columns
+       LEFT JOIN {lookup("@extschema@.job_state", "i.job_id")} s ON true""",  # noqa: S608 - names of columns
     "int8[]",
 )
 TAKE = Statement(
-    """WITH taken AS (DELETE FROM @extschema@.worker_request i WHERE i.request_id = ANY ($1)
-                     RETURNING i.job_id)
-       DELETE FROM @extschema@.once_job o WHERE o.job_id = ANY (ARRAY(SELECT t.job_id FROM taken t))""",
+    f"""WITH taken AS (
+           DELETE FROM @extschema@.worker_request i
+           USING unnest($1) n (request_id)
+           CROSS JOIN {numbered("@extschema@.worker_request", "request_id", "n.request_id")} m
+           WHERE i.ctid = m.ctid RETURNING i.job_id)
+       DELETE FROM @extschema@.once_job o WHERE o.job_id = ANY (ARRAY(SELECT t.job_id FROM taken t))""",  # noqa: S608 - names in this package
     "int8[]",
 )
 
@@ -188,15 +190,11 @@ def take(spi: Spi, request_ids: Sequence[int]) -> None:
 
 
 WITHDRAW_OF_JOBS = Statement(
-    # See FOLLOW_ROLES.
-    """UPDATE @extschema@.worker_request i SET withdrawn = true
-       WHERE i.request_id = ANY (ARRAY(
-           SELECT r.request_id FROM unnest($1, $2) c (job_id, request_id)
-           CROSS JOIN LATERAL (SELECT m.request_id FROM @extschema@.worker_request m
-                               WHERE m.kind = 'run' AND m.job_id = c.job_id AND m.cause <> 'retry' AND NOT m.withdrawn
-                                   AND (m.request_id < c.request_id
-                                        OR m.cause <> 'request' AND m.requested_at < to_timestamp($3))
-                               OFFSET 0) r))""",
+    f"""UPDATE @extschema@.worker_request i SET withdrawn = true
+       FROM unnest($1, $2) n (job_id, request_id) CROSS JOIN {OF_JOB} m
+       WHERE i.ctid = m.ctid AND m.kind = 'run' AND m.cause <> 'retry' AND NOT m.withdrawn
+           AND (m.request_id < n.request_id
+                OR m.cause <> 'request' AND m.requested_at < to_timestamp($3))""",  # noqa: S608 - a part of this module
     *("int8[]", "int8[]", "float8"),
 )
 
@@ -208,13 +206,9 @@ def withdraw_of_jobs(spi: Spi, cancels: Mapping[int, Message], begun: float) -> 
 
 
 NOTE_DISABLED = Statement(
-    # See FOLLOW_ROLES.
-    """UPDATE @extschema@.worker_request i SET disabled = true
-       WHERE i.request_id = ANY (ARRAY(
-           SELECT r.request_id FROM unnest($1, $2) d (job_id, request_id)
-           CROSS JOIN LATERAL (SELECT m.request_id FROM @extschema@.worker_request m
-                               WHERE m.kind = 'run' AND m.job_id = d.job_id AND m.request_id < d.request_id
-                                   AND NOT m.disabled OFFSET 0) r))""",
+    f"""UPDATE @extschema@.worker_request i SET disabled = true
+       FROM unnest($1, $2) n (job_id, request_id) CROSS JOIN {OF_JOB} m
+       WHERE i.ctid = m.ctid AND m.kind = 'run' AND m.request_id < n.request_id AND NOT m.disabled""",  # noqa: S608 - a part of this module
     *("int8[]", "int8[]"),
 )
 
@@ -225,8 +219,10 @@ def note_disabled(spi: Spi, disabled: Mapping[int, Message]) -> None:
 
 
 WITHDRAW = Statement(
-    """UPDATE @extschema@.worker_request i SET withdrawn = true
-       WHERE i.request_id = ANY ($1) AND coalesce(i.kind, '') = 'run'""",
+    f"""UPDATE @extschema@.worker_request i SET withdrawn = true
+       FROM unnest($1) n (request_id)
+       CROSS JOIN {numbered("@extschema@.worker_request", "request_id", "n.request_id")} m
+       WHERE i.ctid = m.ctid AND m.kind = 'run'""",  # noqa: S608 - names in this package
     "int8[]",
 )
 
@@ -246,8 +242,9 @@ def advance_sequences(spi: Spi) -> None:
 
 
 RENUMBER = Statement(
-    """UPDATE @extschema@.worker_request i SET request_id = DEFAULT
-       WHERE i.kind = 'run' AND EXISTS (SELECT FROM @extschema@.job_log l WHERE l.jl_id = i.request_id OFFSET 0)"""
+    f"""UPDATE @extschema@.worker_request i SET request_id = DEFAULT
+       WHERE i.kind = 'run'
+           AND EXISTS (SELECT FROM {numbered("@extschema@.job_log", "jl_id", "i.request_id")} l OFFSET 0)"""  # noqa: S608 - names in this package
 )
 
 
