@@ -78,6 +78,7 @@ FIRST_COLUMNS = """SELECT i.relname, a.attname FROM pg_index x JOIN pg_class i O
 # Values of those parameters that cannot be told by their type.
 ROLES, NONE = ["mallory"], list[str]()
 FIRST = (float("-inf"), 0)
+VERSIONS = sql.SQL("pg_temp.versions({})").format(JOBS)
 PARAMETERS: dict[str, tuple[Any, ...]] = {
     "job_state.DUE": (time.time(), ASKED, *FIRST, NONE, NONE, NONE),
     "job_state.DUE_BY_ROLE": (time.time(), ASKED, *FIRST, ROLES, NONE, NONE),
@@ -88,6 +89,10 @@ PARAMETERS: dict[str, tuple[Any, ...]] = {
     "worker_request.TAKE": (REQUESTS,),
     "worker_request.WITHDRAW": (REQUESTS,),
     "worker_request.QUEUED_RUNS": (0, ASKED, ROLES, NONE, NONE, ASKED),
+    "job_log.BEGIN_KNOWN": (
+        *(JOBS, VERSIONS, JOBS, sql.SQL("pg_temp.due_times({})").format(JOBS), [None] * ASKED),
+        *(JOBS, VERSIONS, [10] * ASKED, [1] * ASKED),
+    ),
 }
 
 
@@ -118,8 +123,6 @@ def value_of(type_name: str, jobs: list[int]) -> Any:
         }
         rows = [fields[name.rpartition(".")[2]](n) for n in jobs]
         return "{" + ",".join('"' + row + '"' for row in rows) + "}"
-    if name == "xid":
-        return sql.SQL("pg_temp.versions({})").format(jobs)
     if not type_name.endswith("[]"):
         return values[name]
     return jobs if name == "int8" else [values[name]] * len(jobs)
@@ -183,6 +186,10 @@ def connect(scheduler: Scheduler) -> psycopg.Connection[Any]:
         sql.SQL(
             """CREATE FUNCTION pg_temp.versions(int8[]) RETURNS xid[] LANGUAGE sql AS $$
                 SELECT array_agg(coalesce((SELECT j.xmin FROM {0}.job j WHERE j.job_id = a.job_id), '0'))
+                FROM unnest($1) a (job_id) $$;
+               CREATE FUNCTION pg_temp.due_times(int8[]) RETURNS float8[] LANGUAGE sql AS $$
+                SELECT array_agg(1e6 * date_part('epoch', (SELECT s.next_run_at FROM {0}.job_state s
+                                                           WHERE s.job_id = a.job_id)))
                 FROM unnest($1) a (job_id) $$"""
         ).format(sql.Identifier(SCHEMA))
     )

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..jobs.job import Job
+from ..jobs.known_jobs import KnownJobs
 from ..jobs.run import EndedRun, Run, RunState
 from ..jobs.run_counts import LAST_STATES
 from . import worker_request
 from .job import DEFINITION, read_jobs
-from .spi import Spi, Statement, lookup, microseconds, numbered
+from .spi import Spi, Statement, columns_of, lookup, microseconds, numbered
 
 INSERT = """INSERT INTO @extschema@.job_log
            (jl_id, job_id, rolname, datname, server, cause, scheduled_at, attempt, caused_by, job_command, version,
@@ -43,6 +44,54 @@ def begin(spi: Spi, runs: Sequence[Run]) -> list[Run]:
         known = []
     spi.count_writes("job_log", len(runs))
     return known
+
+
+# Has jobs be due again and begins the log of their runs: the rows are as they are known, nothing is in the way
+# where they run, which is found out once for those in the same place, and they are due as they were.
+BEGIN_KNOWN = Statement(
+    f"""WITH place AS MATERIALIZED (
+           SELECT p.job_id FROM unnest($6, $7, $8, $9) p (job_id, row_version, role_oid, database_oid)
+           CROSS JOIN {lookup("@internal@.job_for_worker", "p.job_id")} w
+           WHERE w.row_version = p.row_version AND w.obstacle IS NULL
+               AND w.role_oid = p.role_oid AND w.database_oid IS NOT DISTINCT FROM p.database_oid),
+       due AS (
+           UPDATE @extschema@.job_state s SET next_run_at = to_timestamp(k.due_again / 1e6), resume_at = NULL
+           FROM unnest($1, $2, $3, $4, $5) k (job_id, row_version, in_same_place, due, due_again)
+           CROSS JOIN LATERAL (SELECT x.ctid, x.next_run_at, x.schedule_set_at FROM @extschema@.job_state x
+                               WHERE x.job_id = k.job_id AND x.quarantined_reason IS NULL OFFSET 0) t
+           CROSS JOIN LATERAL (SELECT j.xmin AS row_version, j.schedule_set_at, j.rolname, j.datname, j.server,
+                                   j.job_command, j.version, j.job_name
+                               FROM ONLY @extschema@.job j WHERE j.job_id = k.job_id OFFSET 0) j
+           CROSS JOIN {lookup("place", "k.in_same_place")} p
+           WHERE s.ctid = t.ctid AND j.row_version = k.row_version AND t.schedule_set_at = j.schedule_set_at
+               AND t.next_run_at = to_timestamp(k.due / 1e6)
+           RETURNING k.due, j.*, s.job_id)
+       INSERT INTO @extschema@.job_log
+           (jl_id, job_id, rolname, datname, server, cause, scheduled_at, job_command, version, state, job_name)
+       SELECT nextval('@extschema@.worker_inbox_request_id_seq'), d.job_id, d.rolname, d.datname, d.server, 'schedule',
+              to_timestamp(d.due / 1e6), d.job_command, d.version, 'running', d.job_name
+       FROM due d RETURNING job_id, jl_id""",  # noqa: S608 - names in this package
+    *("int8[]", "xid[]", "int8[]", "float8[]", "float8[]", "int8[]", "xid[]", "oid[]", "oid[]"),
+)
+
+
+def begin_known(
+    spi: Spi, runs: Sequence[Run], known: KnownJobs, next_run_at: Mapping[int, float | None]
+) -> dict[int, int]:
+    """Begin the log of runs of known jobs, whose jobs are due at these times then; returns the numbers of the runs by
+    job, without those whose jobs are not what is known of them."""
+    job_ids = [run.job_id for run in runs]
+    in_same_place, places = known.places(job_ids)
+    due = [microseconds(run.scheduled_at) for run in runs]
+    due_again = [microseconds(next_run_at[job_id]) for job_id in job_ids]
+    columns = job_ids, known.versions(job_ids), in_same_place, due, due_again
+    try:
+        rows = spi.execute(BEGIN_KNOWN, *columns, *columns_of(places))
+    except spi.exceptions.UniqueViolation:  # the log has one of them already
+        return {}
+    spi.count_writes("job_state", len(rows))
+    spi.count_writes("job_log", len(rows))
+    return {row["job_id"]: row["jl_id"] for row in rows}
 
 
 def _begun_run(run: Run) -> tuple[Any, ...]:

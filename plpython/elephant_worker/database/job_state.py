@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from ..jobs.job import Job
-from ..jobs.known_jobs import KnownJob
 from ..jobs.run import Run, Target
 from ..jobs.run_queue import Held, QueuedRun
 from .job import DEFINITION, read_jobs
@@ -114,38 +112,11 @@ CLAIM = Statement(
        WHERE s.job_id = ANY ($1) AND coalesce(s.next_run_at, 'infinity') <= to_timestamp($2)""",  # noqa: S608 - names of columns
     *("int8[]", "float8"),
 )
-# The same without what the row of a job says, whose columns take most of the time of a claim; and what is in the way of
-# jobs in the same place is found out once.
-CLAIM_KNOWN = Statement(
-    f"""WITH known AS MATERIALIZED (
-           SELECT k.* FROM unnest($1, $2, $3) k (job_id, row_version, in_same_place)),
-       place AS MATERIALIZED (
-           SELECT w.job_id, w.role_oid, w.database_oid, w.obstacle_error
-           FROM (SELECT k.* FROM known k WHERE k.in_same_place = k.job_id OFFSET 0) k
-           CROSS JOIN {lookup("@internal@.job_for_worker", "k.job_id")} w
-           WHERE w.row_version = k.row_version)
-       SELECT s.job_id, nextval('@extschema@.worker_inbox_request_id_seq') AS jl_id,
-           date_part('epoch', s.next_run_at) AS scheduled_at,
-           date_part('epoch', s.schedule_set_at) AS state_set_at, s.quarantined_reason,
-           p.role_oid, p.database_oid, p.obstacle_error
-       FROM known k
-       CROSS JOIN {lookup("@extschema@.job_state", "k.job_id")} s
-       CROSS JOIN LATERAL (SELECT j.xmin AS row_version FROM ONLY @extschema@.job j
-                           WHERE j.job_id = k.job_id OFFSET 0) j
-       CROSS JOIN {lookup("place", "k.in_same_place")} p
-       WHERE j.row_version = k.row_version AND coalesce(s.next_run_at, 'infinity') <= to_timestamp($4)""",  # noqa: S608 - names in this package
-    *("int8[]", "xid[]", "int8[]", "float8"),
-)
 
 
 def claim(spi: Spi, job_ids: Sequence[int], now: float) -> list[Job]:
     """Those of the jobs that are still due, with numbers for their runs; also jobs that are gone."""
     return read_jobs(spi.execute(CLAIM, job_ids, now), cause="schedule")
-
-
-def claim_known(spi: Spi, known: Sequence[KnownJob], now: float) -> Any:
-    """Those of the jobs that are still due and whose rows are the same: what is not in their rows."""
-    return spi.execute(CLAIM_KNOWN, *(list(column) for column in zip(*known)), now)
 
 
 SCHEDULED = Statement(

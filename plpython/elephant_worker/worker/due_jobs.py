@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from ..database import job_state, job_statistic, worker_request
+from ..database import job_log, job_state, job_statistic, worker_request
 from ..database.job_state import Position
 from ..database.spi import Spi
 from ..jobs.dispatch import first_due_time, missed_by_change
@@ -103,6 +103,10 @@ class DueJobs:
     def advance(self, next_run_at: dict[int, float | None], claimed: Sequence[QueuedRun] = ()) -> None:
         """Have jobs be due at other times: some that have been claimed, or any."""
         job_state.advance(self._spi, next_run_at)
+        self._follow(next_run_at, claimed)
+
+    def _follow(self, next_run_at: Mapping[int, float | None], claimed: Sequence[QueuedRun]) -> None:
+        """Know of these due times."""
         again = {entry.job_id: entry for entry in claimed if not entry.request_id}
         self._due_at(due for job_id, due in next_run_at.items() if job_id not in again)
         for job_id, due in next_run_at.items():
@@ -168,24 +172,33 @@ class DueJobs:
         if taken := [*requests.difference(postponed)]:
             worker_request.take(self._spi, taken)
 
-    def claim(self, waiting: Sequence[QueuedRun], steady: float, now: float) -> list[Job]:
+    def claim(self, waiting: Sequence[QueuedRun], now: float) -> list[Job]:
         """The jobs of what is still due or asked for, in the order of due times."""
-        jobs = self._claim_due([entry.job_id for entry in waiting if not entry.request_id], steady, now)
+        jobs: list[Job] = []
+        if due := [entry.job_id for entry in waiting if not entry.request_id]:
+            jobs = job_state.claim(self._spi, due, now)
+            self._known.add(jobs)
         if requests := [entry.request_id for entry in waiting if entry.request_id]:
             jobs += worker_request.claim(self._spi, requests)
         return sorted(jobs, key=lambda job: (job.scheduled_at, job.job_id))
 
-    def _claim_due(self, job_ids: Sequence[int], steady: float, now: float) -> list[Job]:
-        jobs: list[Job] = []
-        if known := self._known.find(job_ids, steady):
-            jobs = self._known.claimed(job_state.claim_known(self._spi, known, now))
-            same = {job.job_id for job in jobs}
-            job_ids = [job_id for job_id in job_ids if job_id not in same]
-        if job_ids:
-            read = job_state.claim(self._spi, job_ids, now)
-            self._known.add(read)
-            jobs += read
-        return jobs
+    def known(self, waiting: Sequence[QueuedRun], steady: float, now: float) -> list[Job]:
+        """What is known already of the jobs of what is due: those for which nothing else has been asked."""
+        requested = {entry.job_id for entry in waiting if entry.request_id}
+        due = [entry for entry in waiting if not entry.request_id and entry.due <= now]
+        return self._known.find((entry for entry in due if entry.job_id not in requested), steady)
+
+    def begin_known(
+        self, runs: Sequence[Run], next_run_at: Mapping[int, float | None], waiting: Sequence[QueuedRun]
+    ) -> list[Run]:
+        """Begin runs of known jobs, which are due again then; returns those that have begun: all that is known is so
+        still."""
+        numbers = job_log.begin_known(self._spi, runs, self._known, next_run_at)
+        begun = [run for run in runs if run.job_id in numbers]
+        for run in begun:
+            run.jl_id = numbers[run.job_id]
+        self._follow({job_id: next_run_at[job_id] for job_id in numbers}, waiting)
+        return begun
 
     def next_due(self) -> float | None:
         """When the next job is due, except for those that are held."""

@@ -188,15 +188,41 @@ class Starter:
         if not waiting:
             return []
         active = Counter(run.job_id for run in self._pool.runs())
-        jobs = self._due_jobs.claim(waiting, self._clock.steady(), now)
-        now = max(now, self._clock_watch.now())  # what was asked for meanwhile is among them
-        context = DispatchContext(now, self._clock_watch.available_since, self._settings.start_grace)
+        runs = self._begin_known(waiting, active, self._context(now))
+        begun = {run.job_id for run in runs}
+        if rest := [entry for entry in waiting if entry.request_id or entry.job_id not in begun]:
+            runs = sorted(
+                [*runs, *self._begin_others(rest, active, now)], key=lambda run: (run.scheduled_at, run.job_id)
+            )
+        if regular := [run.job_id for run in runs if run.cause == "schedule"]:
+            self._completion.drop_retries(regular, now)
+        return runs
+
+    def _context(self, now: float) -> DispatchContext:
+        return DispatchContext(now, self._clock_watch.available_since, self._settings.start_grace)
+
+    def _begin_known(self, waiting: Sequence[QueuedRun], active: Counter[int], context: DispatchContext) -> list[Run]:
+        """Begin the runs of jobs that are known, and of which nothing is to be written but that they run and when they
+        are due again; as far as they are what is known of them."""
+        jobs = self._due_jobs.known(waiting, self._clock.steady(), context.now)
+        if not jobs:
+            return []
+        decisions = decide(jobs, active, context, lambda: 0)
+        more = {run.job_id for run in decisions.ended} | decisions.due_after_run.keys()
+        decisions.runs = [run for run in decisions.runs if run.job_id not in more]
+        self._prepare_logins(decisions, context.now)
+        return self._due_jobs.begin_known(decisions.runs, decisions.next_run_at, waiting) if decisions.runs else []
+
+    def _begin_others(self, waiting: Sequence[QueuedRun], active: Counter[int], now: float) -> list[Run]:
+        """Begin the runs of jobs as they are read now, and log those that end before they begin."""
+        jobs = self._due_jobs.claim(waiting, now)
+        context = self._context(max(now, self._clock_watch.now()))  # what was asked for meanwhile is among them
         unseen = [job.job_id for job in jobs if job.job_id > 0 and not job.has_state]
         if unseen:  # asked for in the transaction that defined them, and read before its other messages
             self._define(unseen, context)
         decisions = decide(jobs, active, context, lambda: worker_request.new_id(self._spi))
         self._due_jobs.take(waiting, decisions.postponed)
-        self._prepare_logins(decisions, now)
+        self._prepare_logins(decisions, context.now)
         self._have_due_again(decisions)
         if decisions.changed:
             self._define(decisions.changed, context)
@@ -207,14 +233,11 @@ class Starter:
         if decisions.quarantined:
             self._due_jobs.quarantine(decisions.quarantined)
         if decisions.runs or decisions.ended:
-            self._drop_known(decisions, job_log.begin(self._spi, [*decisions.runs, *decisions.ended]), now)
+            self._drop_known(decisions, job_log.begin(self._spi, [*decisions.runs, *decisions.ended]), context.now)
         if requested := [run.jl_id for run in decisions.runs if run.cause != "schedule"]:
             worker_state.lower_lowest_open_run(self._spi, min(requested))
         if decisions.ended:
-            self._completion.log(decisions.ended, now)
-        regular = [run.job_id for run in decisions.runs if run.cause == "schedule"]
-        if regular:
-            self._completion.drop_retries(regular, now)
+            self._completion.log(decisions.ended, context.now)
         return decisions.runs
 
     def _define(self, job_ids: Sequence[int], context: DispatchContext) -> None:
