@@ -90,8 +90,9 @@ class State(Enum):
     CLOSED = "closed"
 
 
-# In these states the server has answered all that was sent; in the others, it is about to.
+# In these states the server has answered all that was sent.
 NOTHING_TO_COME = (State.IDLE, State.USED, State.READY)
+# In these it is about to answer, and executes no command.
 ANSWER_TO_COME = (State.CONNECTING, State.PREPARING, State.RESETTING)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 from .job import Job, Place
 from .run_queue import QueuedRun
@@ -16,12 +16,16 @@ LONGEST_DEFINITION = 2000  # characters, of a job that is kept
 SPECIAL_VERSIONS = ("0", "1", "2")
 
 
+# A place, and which role and database of these names it was.
+OidPlace = tuple[Place, Optional[int], Optional[int]]
+
+
 class KnownPlace(NamedTuple):
     """A job whose place was free of obstacles, the version of its row, and which role and database it was."""
 
     job_id: int
     row_version: str
-    role_oid: int
+    role_oid: int | None
     database_oid: int | None
 
 
@@ -32,7 +36,7 @@ class KnownJobs:
     """
 
     def __init__(self) -> None:
-        self._jobs: dict[int, tuple[Job, tuple[Place, int, int | None]]] = {}
+        self._jobs: dict[int, tuple[Job, OidPlace]] = {}
         self._forget_at = 0.0  # a moment of the steady clock
 
     def find(self, due: Iterable[QueuedRun], steady: float) -> list[Job]:
@@ -52,7 +56,6 @@ class KnownJobs:
         """Keep jobs that have just been read, as far as there is room and nothing is in their way."""
         for job in jobs:
             if self._may_keep(job):
-                assert job.role_oid is not None
                 self._jobs[job.job_id] = job, (job.place, job.role_oid, job.database_oid)
             else:
                 self._jobs.pop(job.job_id, None)
@@ -69,7 +72,7 @@ class KnownJobs:
 
     def places(self, job_ids: Sequence[int]) -> tuple[list[int], list[KnownPlace]]:
         """For each of these known jobs, one that is in the same place, perhaps itself; and these."""
-        first: dict[tuple[Place, int, int | None], int] = {}
+        first: dict[OidPlace, int] = {}
         representatives = [first.setdefault(self._jobs[job_id][1], job_id) for job_id in job_ids]
         return representatives, [
             KnownPlace(job_id, self._jobs[job_id][0].row_version, role_oid, database_oid)

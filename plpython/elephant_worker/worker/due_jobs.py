@@ -185,8 +185,8 @@ class DueJobs:
     def known(self, waiting: Sequence[QueuedRun], steady: float, now: float) -> list[Job]:
         """What is known already of the jobs of what is due: those for which nothing else has been asked."""
         requested = {entry.job_id for entry in waiting if entry.request_id}
-        due = [entry for entry in waiting if not entry.request_id and entry.due <= now]
-        return self._known.find((entry for entry in due if entry.job_id not in requested), steady)
+        due = (entry for entry in waiting if entry.due <= now and entry.job_id not in requested)
+        return self._known.find(due, steady)
 
     def begin_known(
         self, runs: Sequence[Run], next_run_at: Mapping[int, float | None], waiting: Sequence[QueuedRun]
