@@ -157,6 +157,15 @@ class Scheduler:
         row = self.admin.execute(query, parameters or None).fetchone()
         return None if row is None else row[0]
 
+    def worker_code(self, name: str, parameters: str, body: str) -> None:
+        """Create a function of a schema and these parameters that runs the worker's own code and returns bigint[]."""
+        # The functions of the extension begin with what loads its package.
+        source = self.value("SELECT prosrc FROM pg_proc WHERE proname = 'run_worker_loop'")
+        self.admin.execute(
+            f"CREATE FUNCTION {name}(schema text, {parameters}) RETURNS bigint[] "
+            f"LANGUAGE plpython3u AS $body${source.partition('return elephant(')[0]}{body}$body$"
+        )
+
     def log(self, job_id: int | None = None) -> list[Any]:
         """The log, as the superuser sees it."""
         return self.admin.execute(

@@ -6,7 +6,6 @@ import pytest
 
 from harness.scheduler import SCHEMA, Scheduler
 
-# The functions of the extension begin with what loads its package.
 READ = """
 from collections import Counter
 module = elephant("worker.due_jobs")
@@ -27,13 +26,7 @@ return [*taken, len(due_jobs.queue)]
 @pytest.fixture
 def jobs(scheduler: Scheduler) -> list[int]:
     """Jobs that are due at 100, 200, 200, 200 and 300."""
-    loader = scheduler.value("SELECT prosrc FROM pg_proc WHERE proname = 'run_worker_loop'").partition(
-        "return elephant("
-    )[0]
-    scheduler.admin.execute(
-        "CREATE FUNCTION read_due_jobs(schema text, lookahead int, moments float8[]) RETURNS bigint[] "
-        f"LANGUAGE plpython3u AS $body${loader}{READ}$body$"
-    )
+    scheduler.worker_code("read_due_jobs", "lookahead int, moments float8[]", READ)
     numbers = [scheduler.insert("SELECT 1") for _ in range(5)]
     scheduler.admin.execute(
         """INSERT INTO job_state (job_id, schedule_set_at, next_run_at)
@@ -76,22 +69,11 @@ return [*(entry.job_id for entry in due), first[1] if first else 0]
 """
 
 
-def make(scheduler: Scheduler, name: str, parameters: str, body: str) -> None:
-    """A function that runs the worker's own code."""
-    loader = scheduler.value("SELECT prosrc FROM pg_proc WHERE proname = 'run_worker_loop'").partition(
-        "return elephant("
-    )[0]
-    scheduler.admin.execute(
-        f"CREATE FUNCTION {name}(schema text, {parameters}) RETURNS bigint[] "
-        f"LANGUAGE plpython3u AS $body${loader}{body}$body$"
-    )
-
-
 def test_definitions_are_followed_from_role_to_role(scheduler: Scheduler) -> None:
     mallory, victim = scheduler.role("mallory"), scheduler.role("victim")
     many = [scheduler.insert("SELECT 1", rolname=mallory) for _ in range(20)]
     one = scheduler.insert("SELECT 1", rolname=victim)
-    make(scheduler, "take_messages", "size int", READ_MESSAGES)
+    scheduler.worker_code("take_messages", "size int", READ_MESSAGES)
     scheduler.execute("UPDATE worker_state SET pid = pg_backend_pid()")
     taken = scheduler.value("SELECT take_messages(%s, 5)", f'"{SCHEMA}"')
     assert sorted(taken) == [*many[:4], one]
@@ -107,7 +89,7 @@ def test_what_is_due_is_read_from_role_to_role(scheduler: Scheduler) -> None:
            SELECT j.job_id, now(), to_timestamp(100 + j.job_id - %s), j.rolname FROM job j""",
         (jobs[0],),
     )
-    make(scheduler, "read_by_role", '"full" text[]', READ_BY_ROLE)
+    scheduler.worker_code("read_by_role", '"full" text[]', READ_BY_ROLE)
     read = "SELECT read_by_role(%s, %s)"
     assert scheduler.value(read, f'"{SCHEMA}"', []) == [*jobs[:2], jobs[20], *jobs[21:23], 0]
     assert scheduler.value(read, f'"{SCHEMA}"', roles[:1]) == [jobs[20], *jobs[21:23], jobs[20]]

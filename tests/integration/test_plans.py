@@ -32,8 +32,9 @@ MODULES = (
     *(alert, finished_dependency, job, job_log, job_state, job_statistic, once_job, pending_run),
     *(worker_request, worker_state),
 )
-# How many jobs there are, how many each statement is asked about, and how many rows it may read: it joins some tables.
-MANY, ASKED, MOST = 2000, 10, 200
+# How many jobs there are, how many each statement is asked about, and how many rows it may read or compare: it joins
+# some tables, but not each row with each.
+MANY, ASKED, MOST = 2000, 30, 600
 JOBS = [*range(1, MANY, MANY // ASKED)]
 TABLES = (
     *("job", "once_job", "job_state", "job_statistic", "job_log", "worker_request", "pending_run"),
@@ -89,6 +90,7 @@ PARAMETERS: dict[str, tuple[Any, ...]] = {
     "worker_request.TAKE": (REQUESTS,),
     "worker_request.WITHDRAW": (REQUESTS,),
     "worker_request.QUEUED_RUNS": (0, ASKED, ROLES, NONE, NONE, ASKED),
+    "alert.EPISODES": (JOBS, ["failed"], ["failed"], "failed"),
     "job_log.BEGIN_KNOWN": (
         *(JOBS, VERSIONS, JOBS, sql.SQL("pg_temp.due_times({})").format(JOBS), [None] * ASKED),
         *(JOBS, VERSIONS, [10] * ASKED, [1] * ASKED),
@@ -129,11 +131,11 @@ def value_of(type_name: str, jobs: list[int]) -> Any:
 
 
 def rows_read(node: dict[str, Any]) -> float:
-    """The rows that the scans of tables below a node have read."""
-    own = 0.0
+    """The rows that the scans of tables below a node have read, and those that joins have compared in vain."""
+    own = node.get("Rows Removed by Join Filter", 0) * node["Actual Loops"]
     if "Relation Name" in node and node["Node Type"] not in ("ModifyTable", "Bitmap Index Scan"):
         removed = node.get("Rows Removed by Filter", 0) + node.get("Rows Removed by Index Recheck", 0)
-        own = (node["Actual Rows"] + removed) * node["Actual Loops"]
+        own += (node["Actual Rows"] + removed) * node["Actual Loops"]
     return own + sum(rows_read(child) for child in node.get("Plans", ()))
 
 

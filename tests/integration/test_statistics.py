@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import random
+from datetime import datetime, timezone
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg import sql
 
-from harness.scheduler import Scheduler
+from harness.scheduler import SCHEMA, Scheduler
 from harness.waiting import until
 
 
@@ -62,6 +64,59 @@ def test_runs_are_counted_by_how_they_ended(scheduler: Scheduler) -> None:
     row = stats(scheduler.admin, job)
     assert (row.runs, row.failures, row.cancelled, row.skipped) == (5, 2, 1, 1)
     assert row.last_states[:2] == ["cancelled", "skipped"]
+
+
+# Complete runs that have succeeded in the one way and in the other.
+COMPLETE = """
+spi = elephant("database.spi").Spi(plpy, schema)
+log, statistic, run = elephant("database.job_log"), elephant("database.job_statistic"), elephant("jobs.run")
+runs = []
+for number, job_id in enumerate(jobs):
+    outcome = run.Outcome(run.RunState.SUCCEEDED, "00000", command_tag="SELECT 7", row_count=7, notices="NOTICE:  it")
+    target = run.Target(10, "app", "shop")
+    runs.append(run.Run(job_id, job_id, target, "request", "SELECT 1", 1800000000.0, 60.0))
+    runs[-1].started = 1800000000.25 + number // 2
+    runs[-1].end(outcome, 1800000000.5 + number // 2 * 2)
+overfull = log.succeed(spi, runs[::2])
+log.complete(spi, runs[1::2])
+return [*overfull, 0, *statistic.count(spi, runs[1::2])]
+"""
+
+
+def test_a_success_is_counted_the_same_however_it_is_logged(scheduler: Scheduler) -> None:
+    """By the statement for most runs, and by those for runs that may end in any way."""
+    scheduler.worker_code("complete", "jobs bigint[]", COMPLETE)
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    chance = random.Random(seed)
+    jobs = [*range(1, 101)]
+    for job in jobs[::2]:
+        states = chance.choices(["succeeded", "failed", "skipped", "missed"], k=chance.choice([0, 1, 5, 9, 10]))
+        samples = [chance.choices([0.25, 1.5, 300.0], k=chance.choice([0, 1, 98, 99, 100])) for _ in range(2)]
+        last = chance.choice([None, datetime.fromtimestamp(1800000000 + chance.randrange(200), timezone.utc)])
+        irregular, rows = chance.choice([True, False, None]), chance.choice([0, 2000])
+        for copy in (job, job + 1):
+            scheduler.admin.execute(
+                """INSERT INTO job_statistic (job_id, last_executed, last_success, success_count, failure_count,
+                       last_states, durations, delays, log_rows, irregular)
+                   VALUES (%s, %s, %s, 5, %s, %s, %s, %s, %s, %s)""",
+                (copy, last, last, len(states), states, *samples, rows, irregular),
+            )
+            scheduler.admin.execute(
+                """INSERT INTO job_log (jl_id, job_id, rolname, datname, cause, scheduled_at, state, job_command)
+                   VALUES (%s, %s, 'app', 'shop', 'request', to_timestamp(1800000000), 'running', 'SELECT 1')""",
+                (copy, copy),
+            )
+    overfull = scheduler.value("SELECT complete(%s, %s)", f'"{SCHEMA}"', jobs)
+    end = overfull.index(0)
+    assert sorted(overfull[:end]) == [job - 1 for job in sorted(overfull[end + 1 :])]
+    assert 0 < end < 50
+    for query in (
+        "SELECT to_jsonb(t) - 'job_id' FROM job_statistic t",
+        "SELECT to_jsonb(t) - '{job_id, jl_id}'::text[] FROM job_log t",
+    ):
+        rows = [row for (row,) in scheduler.execute(f"{query} ORDER BY job_id")]
+        assert rows[::2] == rows[1::2]
 
 
 def test_what_is_irregular_is_found_by_index(scheduler: Scheduler) -> None:

@@ -57,6 +57,15 @@ def test_a_job_is_known_by_the_version_of_its_row() -> None:
     assert jobs.versions([7]) == ["901"]
 
 
+def test_a_job_that_is_deleted_leaves_its_room() -> None:
+    jobs = known(*(replace(JOB, job_id=number) for number in range(MOST_JOBS)))
+    jobs.add([replace(JOB, job_id=MOST_JOBS)])
+    assert not jobs.find(due(MOST_JOBS), 1.0)
+    jobs.drop([1, -1])
+    jobs.add([replace(JOB, job_id=MOST_JOBS)])
+    assert [job.job_id for job in jobs.find(due(1, MOST_JOBS), 1.0)] == [MOST_JOBS]
+
+
 def test_jobs_are_known_for_some_time() -> None:
     jobs = known(JOB)
     assert jobs.find(due(7), KEPT_TIME - 1)

@@ -27,11 +27,10 @@ ADD = Statement(
                     a.repetition, a.since, a.told,
                     coalesce(a.rolname, j.rolname) AS rolname, coalesce(a.datname, j.datname) AS datname,
                     CASE WHEN a.rolname IS NULL THEN j.server ELSE a.server END AS server
-             FROM unnest({", ".join(f"${number}" for number in range(2, len(TYPES) + 2))})
+             FROM unnest({", ".join(f"${number}" for number in range(1, len(TYPES) + 1))})
                       WITH ORDINALITY a ({FIELDS}, ordinality)
-             LEFT JOIN ONLY @extschema@.job j ON j.job_id = a.job_id AND j.job_id = ANY ($1)
+             LEFT JOIN {lookup("ONLY @extschema@.job", "a.job_id")} j ON true
              ORDER BY a.ordinality) n""",  # noqa: S608 - names of columns
-    "int8[]",
     *(f"{name}[]" for name in TYPES),
 )
 
@@ -40,7 +39,7 @@ def add(spi: Spi, alerts: Sequence[Alert]) -> None:
     """Write alerts; a job that they are about without a role or database says which."""
     columns = columns_of(map(values_of, alerts))
     try:
-        spi.execute(ADD, [alert.job_id for alert in alerts], *columns)
+        spi.execute(ADD, *columns)
     except spi.exceptions.UniqueViolation:
         # That is not undone by the rollback: the next transaction has new numbers.
         worker_request.advance_sequences(spi)

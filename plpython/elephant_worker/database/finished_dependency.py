@@ -205,8 +205,10 @@ def forget_others(spi: Spi, job_ids: Sequence[int]) -> None:
 
 FORGET_ENDED = Statement(
     f"""DELETE FROM @extschema@.finished_dependency d USING unnest($1, $2) b (job_id, moment)
-       WHERE d.job_id = b.job_id AND d.job_id = ANY ($1)
-         AND NOT EXISTS (SELECT FROM {numbered("@extschema@.job_log", "jl_id", "d.jl_id")} l
+       CROSS JOIN LATERAL (SELECT x.*, x.ctid FROM @extschema@.finished_dependency x
+                           WHERE x.job_id = b.job_id ORDER BY x.job_id, x.after_job_id OFFSET 0) t
+       WHERE d.ctid = t.ctid
+         AND NOT EXISTS (SELECT FROM {numbered("@extschema@.job_log", "jl_id", "t.jl_id")} l
                          WHERE l.job_finished > to_timestamp(b.moment) OFFSET 0)""",  # noqa: S608 - names in this package
     *("int8[]", "float8[]"),
 )

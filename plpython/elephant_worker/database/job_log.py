@@ -8,9 +8,10 @@ from typing import Any
 from ..jobs.job import Job
 from ..jobs.known_jobs import KnownJobs
 from ..jobs.run import EndedRun, Run, RunState
-from ..jobs.run_counts import LAST_STATES
+from ..jobs.run_counts import LAST_STATES, SAMPLES
 from . import worker_request
 from .job import DEFINITION, read_jobs
+from .job_statistic import OVERFULL
 from .spi import Spi, Statement, columns_of, lookup, microseconds, numbered
 
 INSERT = """INSERT INTO @extschema@.job_log
@@ -154,6 +155,59 @@ def _ended_run(run: Run) -> tuple[Any, ...]:
     )
 
 
+# Completes the log of runs and counts each as the only one of its job, as COMPLETE and job_statistic.COUNT do: one more
+# success cannot make a job irregular.
+SUCCEED = Statement(
+    f"""WITH ended AS (
+           UPDATE @extschema@.job_log l
+           SET state = 'succeeded', job_started = to_timestamp(r.started / 1e6),
+               job_finished = to_timestamp(r.finished / 1e6), job_sqlstate = '00000', command_tag = r.command_tag,
+               row_count = r.row_count, notices = r.notices
+           FROM unnest($1, $2, $3, $4, $5, $6) r (jl_id, started, finished, command_tag, row_count, notices)
+           CROSS JOIN {numbered("@extschema@.job_log", "jl_id", "r.jl_id")} n
+           WHERE l.ctid = n.ctid
+           RETURNING l.job_id, l.job_started, l.job_finished, ((r.finished - r.started) / 1e6)::real AS duration,
+               date_part('epoch', l.job_started - l.scheduled_at)::real AS delay),
+       counted AS (
+           UPDATE @extschema@.job_statistic s
+           SET last_executed = greatest(s.last_executed, r.job_started),
+               last_success = greatest(s.last_success, r.job_finished),
+               success_count = s.success_count + 1,
+               failure_count = 0,
+               last_states = ('succeeded'::text || s.last_states)[:$7],
+               durations = s.durations[cardinality(s.durations) - $8 + 2:] || r.duration,
+               delays = s.delays[cardinality(s.delays) - $8 + 2:] || r.delay,
+               log_rows = s.log_rows + 1,
+               irregular = s.irregular IS NOT FALSE
+                   AND cardinality(array_positions(('succeeded'::text || s.last_states)[:$7], 'skipped')) >= 5
+           FROM ended r
+           CROSS JOIN {numbered("@extschema@.job_statistic", "job_id", "r.job_id")} t
+           WHERE s.ctid = t.ctid
+           RETURNING s.job_id, s.log_rows)
+       {OVERFULL}""",  # noqa: S608 - names in this package
+    *("int8[]", "int8[]", "int8[]", "text[]", "int8[]", "text[]", "int4", "int4"),
+)
+
+
+def succeed(spi: Spi, runs: Sequence[Run]) -> list[int]:
+    """Complete the log of runs that have succeeded, and count them; each is the only one of its job, and what it has
+    cost is not known. Returns the jobs that have more rows in the log than they may keep."""
+    outcomes = [run.outcome for run in runs]
+    rows = spi.execute(
+        SUCCEED,
+        [run.jl_id for run in runs],
+        [microseconds(run.started) for run in runs],
+        [microseconds(run.finished) for run in runs],
+        [outcome and outcome.command_tag for outcome in outcomes],
+        [outcome and outcome.row_count for outcome in outcomes],
+        [outcome and outcome.notices for outcome in outcomes],
+        LAST_STATES,
+        SAMPLES,
+    )
+    spi.count_writes("job_statistic", len(runs))
+    return [row["job_id"] for row in rows]
+
+
 END_LOST = """UPDATE @extschema@.job_log l
            SET state = 'lost', job_finished = clock_timestamp(), job_sqlstate = '57P02',
                exception_message = 'the worker or the server ended during the run',
@@ -274,7 +328,7 @@ def prune_by_age(spi: Spi, lowest: int, before: float, limit: int) -> tuple[int,
 
 PRUNE_BY_COUNT = Statement(
     """WITH job AS MATERIALIZED (
-           SELECT s.job_id, s.oldest_run,
+           SELECT s.job_id, s.ctid, s.oldest_run,
                (SELECT l.jl_id FROM @extschema@.job_log l
                 WHERE l.job_id = s.job_id AND l.state IN ('succeeded', 'skipped')
                 ORDER BY l.jl_id DESC OFFSET $2 LIMIT 1) AS newest
@@ -292,12 +346,12 @@ PRUNE_BY_COUNT = Statement(
        UPDATE @extschema@.job_statistic s
        SET log_rows = CASE WHEN r.rows < $3 AND r.first_left IS NULL THEN $2 ELSE s.log_rows END,
            oldest_run = greatest(s.oldest_run, least(w.lowest_open_run, coalesce(r.first_left, r.last + 1, 0)))
-       FROM (SELECT j.job_id, count(f.jl_id) AS rows, max(o.jl_id) AS last,
+       FROM (SELECT j.ctid, count(f.jl_id) AS rows, max(o.jl_id) AS last,
                  min(o.jl_id) FILTER (WHERE f.jl_id IS NULL) AS first_left
              FROM job j LEFT JOIN surplus o ON o.job_id = j.job_id LEFT JOIN free f ON f.jl_id = o.jl_id
-             GROUP BY j.job_id) r,
+             GROUP BY j.ctid) r,
             @extschema@.worker_state w
-       WHERE s.job_id = r.job_id AND s.job_id = ANY ($1)
+       WHERE s.ctid = r.ctid
        RETURNING s.job_id, r.rows AS gone""",
     *("int8[]", "int4", "int4"),
 )

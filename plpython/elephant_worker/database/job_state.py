@@ -8,7 +8,7 @@ from ..jobs.job import Job
 from ..jobs.run import Run, Target
 from ..jobs.run_queue import Held, QueuedRun
 from .job import DEFINITION, read_jobs
-from .spi import Spi, Statement, lookup
+from .spi import Spi, Statement, lookup, numbered
 
 # A due time and a job: from there on the index is read.
 Position = tuple[float, int]
@@ -288,8 +288,9 @@ def forget(spi: Spi, job_ids: Sequence[int]) -> None:
 
 
 ADVANCE = Statement(
-    """UPDATE @extschema@.job_state s SET next_run_at = to_timestamp(n.due), resume_at = NULL
-       FROM unnest($1, $2) n (job_id, due) WHERE s.job_id = n.job_id AND s.job_id = ANY ($1)""",
+    f"""UPDATE @extschema@.job_state s SET next_run_at = to_timestamp(n.due), resume_at = NULL
+       FROM unnest($1, $2) n (job_id, due) CROSS JOIN {numbered("@extschema@.job_state", "job_id", "n.job_id")} t
+       WHERE s.ctid = t.ctid""",  # noqa: S608 - names in this package
     *("int8[]", "float8[]"),
 )
 
@@ -301,8 +302,9 @@ def advance(spi: Spi, next_run_at: dict[int, float | None]) -> None:
 
 
 WAIT_FOR_RUN = Statement(
-    """UPDATE @extschema@.job_state s SET next_run_at = NULL, resume_at = to_timestamp(n.due)
-       FROM unnest($1, $2) n (job_id, due) WHERE s.job_id = n.job_id AND s.job_id = ANY ($1)""",
+    f"""UPDATE @extschema@.job_state s SET next_run_at = NULL, resume_at = to_timestamp(n.due)
+       FROM unnest($1, $2) n (job_id, due) CROSS JOIN {numbered("@extschema@.job_state", "job_id", "n.job_id")} t
+       WHERE s.ctid = t.ctid""",  # noqa: S608 - names in this package
     *("int8[]", "float8[]"),
 )
 
@@ -325,13 +327,14 @@ def resume(spi: Spi) -> None:
 
 RUN_AGAIN = Statement(
     # A job also waits for a run that began under an earlier schedule, which says nothing of when it is due.
-    """UPDATE @extschema@.job_state s
+    f"""UPDATE @extschema@.job_state s
        SET next_run_at = least(s.next_run_at, s.resume_at,
                                CASE WHEN s.schedule_set_at = to_timestamp(r.schedule_set_at)
                                     THEN to_timestamp(r.due) END),
            resume_at = NULL
        FROM unnest($1, $2, $3) r (job_id, due, schedule_set_at)
-       WHERE s.job_id = r.job_id AND s.job_id = ANY ($1) AND s.disabled_at IS NULL""",
+       CROSS JOIN {numbered("@extschema@.job_state", "job_id", "r.job_id")} t
+       WHERE s.ctid = t.ctid AND t.disabled_at IS NULL""",  # noqa: S608 - names in this package
     *("int8[]", "float8[]", "float8[]"),
 )
 
@@ -344,10 +347,11 @@ def run_again(spi: Spi, runs: Sequence[Run]) -> None:
 
 
 QUARANTINE = Statement(
-    """UPDATE @extschema@.job_state s
+    f"""UPDATE @extschema@.job_state s
        SET quarantined_reason = q.reason,
            quarantined_since = CASE WHEN q.reason IS NOT NULL THEN coalesce(s.quarantined_since, now()) END
-       FROM unnest($1, $2) q (job_id, reason) WHERE s.job_id = q.job_id AND s.job_id = ANY ($1)""",
+       FROM unnest($1, $2) q (job_id, reason) CROSS JOIN {numbered("@extschema@.job_state", "job_id", "q.job_id")} t
+       WHERE s.ctid = t.ctid""",  # noqa: S608 - names in this package
     *("int8[]", "text[]"),
 )
 

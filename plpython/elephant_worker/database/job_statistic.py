@@ -7,7 +7,7 @@ from typing import Any
 
 from ..jobs.run import Run
 from ..jobs.run_counts import LAST_STATES, SAMPLES, Tally, tally
-from .spi import Spi, Statement, microseconds
+from .spi import Spi, Statement, microseconds, numbered
 
 BEGIN = Statement(
     """INSERT INTO @extschema@.job_statistic (job_id, irregular)
@@ -22,9 +22,14 @@ def begin(spi: Spi, job_ids: Sequence[int]) -> None:
     spi.count_writes("job_statistic", len(job_ids))
 
 
+# Of the jobs that were counted, those that have more rows in the log than they may keep, by so many that it is worth
+# while to delete them.
+OVERFULL = """SELECT c.job_id FROM counted c
+       WHERE c.log_rows > (SELECT w.log_max_rows + greatest(10, w.log_max_rows / 10)
+                           FROM @extschema@.worker_setting w)"""
 # Arrays in the row get shorter in front before they get longer at the end.
 COUNT = Statement(
-    """WITH counted AS (
+    f"""WITH counted AS (
            UPDATE @extschema@.job_statistic s
            SET last_executed = greatest(s.last_executed, to_timestamp(r.executed / 1e6)),
                last_success = greatest(s.last_success, to_timestamp(r.succeeded / 1e6)),
@@ -34,20 +39,19 @@ COUNT = Statement(
                cancelled_count = s.cancelled_count + r.cancelled,
                skipped_count = s.skipped_count + r.skipped,
                missed_count = s.missed_count + r.missed,
-               last_states = (r.states || s.last_states)[:$3],
-               durations = s.durations[cardinality(s.durations) + cardinality(r.durations) - $4 + 1:] || r.durations,
-               delays = s.delays[cardinality(s.delays) + cardinality(r.delays) - $4 + 1:] || r.delays,
+               last_states = (r.states || s.last_states)[:$2],
+               durations = s.durations[cardinality(s.durations) + cardinality(r.durations) - $3 + 1:] || r.durations,
+               delays = s.delays[cardinality(s.delays) + cardinality(r.delays) - $3 + 1:] || r.delays,
                log_rows = s.log_rows + r.rows,
                irregular = CASE WHEN s.irregular OR s.irregular IS NULL OR r.skipped > 0 OR r.missed > 0
                                 THEN (r.states || s.last_states)[1] = 'missed'
-                                    OR cardinality(array_positions((r.states || s.last_states)[:$3], 'skipped')) >= 5
+                                    OR cardinality(array_positions((r.states || s.last_states)[:$2], 'skipped')) >= 5
                                 ELSE false END
-           FROM unnest($2) r
-           WHERE s.job_id = r.job_id AND s.job_id = ANY ($1)
+           FROM unnest($1) r CROSS JOIN {numbered("@extschema@.job_statistic", "job_id", "r.job_id")} t
+           WHERE s.ctid = t.ctid
            RETURNING s.job_id, s.log_rows)
-       SELECT c.job_id FROM counted c, @extschema@.worker_setting w
-       WHERE c.log_rows > w.log_max_rows + greatest(10, w.log_max_rows / 10)""",
-    *("int8[]", "@extschema@.counted_runs[]", "int4", "int4"),
+       {OVERFULL}""",  # noqa: S608 - a part of this module
+    *("@extschema@.counted_runs[]", "int4", "int4"),
 )
 
 
@@ -55,7 +59,7 @@ def count(spi: Spi, runs: Sequence[Run]) -> list[int]:
     """Count runs that have ended; returns the jobs that have more rows in the log than they may keep."""
     tallies = tally(runs)
     counted = [counted_runs(job_id, counts) for job_id, counts in tallies.items()]
-    rows = spi.execute(COUNT, list(tallies), counted, LAST_STATES, SAMPLES)
+    rows = spi.execute(COUNT, counted, LAST_STATES, SAMPLES)
     spi.count_writes("job_statistic", len(tallies))
     return [row["job_id"] for row in rows]
 

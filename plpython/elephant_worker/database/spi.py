@@ -23,8 +23,8 @@ class Statement:
     `@extschema@` stands for the schema of the extension and `@internal@` for that of its internals, as in its script.
 
     A statement is to read by index whatever PostgreSQL believes of the tables, which may have been empty when it was
-    planned: what it looks up for each row is a subquery (see lookup() and numbered()), or it also takes the keys as an
-    array; and coalesce() hides conditions of other indexes.
+    planned: what it looks up for each row is a subquery (see lookup() and numbered()), and coalesce() hides conditions
+    of other indexes.
     """
 
     __slots__ = ("text", "types")

@@ -60,6 +60,11 @@ class KnownJobs:
             else:
                 self._jobs.pop(job.job_id, None)
 
+    def drop(self, job_ids: Iterable[int]) -> None:
+        """Make room: these jobs have been changed or deleted."""
+        for job_id in job_ids:
+            self._jobs.pop(job_id, None)
+
     def _may_keep(self, job: Job) -> bool:
         has_room = len(self._jobs) < MOST_JOBS or job.job_id in self._jobs
         is_fit = job.row_version not in SPECIAL_VERSIONS and job.length <= LONGEST_DEFINITION

@@ -213,10 +213,17 @@ class Run:
     @property
     def again_at(self) -> float | None:
         """When the job is due because this run has ended."""
+        if self.resume_at is None and self.after_end is None:
+            return None
         moments = [self.resume_at]
         if self.after_end is not None and self.finished is not None:
             moments.append(self.finished + self.after_end)
         return min((moment for moment in moments if moment is not None), default=None)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether all that is to be logged of its end is that it has succeeded, with which tag, rows and notices."""
+        return self.outcome is not None and self.outcome.state is RunState.SUCCEEDED and self.cost is None
 
     def is_late(self, now: float) -> bool:
         """Whether it has not started, and must not start any more."""

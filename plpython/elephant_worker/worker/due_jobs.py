@@ -53,6 +53,7 @@ class DueJobs:
         """Follow what has been defined, changed or deleted, and could not be seen before these moments. Returns what is
         to be logged: the due times that waited under a schedule which is no more."""
         job_ids = list(committed)
+        self._known.drop(job_ids)
         replaced = job_state.replaced(self._spi, committed)
         missed = [missed_by_change(job, at, now, worker_request.new_id(self._spi)) for job, at in replaced]
         due_times = job_state.define(self._spi, job_ids)
