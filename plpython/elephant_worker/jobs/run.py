@@ -21,6 +21,9 @@ class RunState(str, Enum):
     SKIPPED = "skipped"
     MISSED = "missed"
 
+    # It equals its text, and is looked up for each run several times.
+    __hash__ = str.__hash__
+
 
 # The states of runs that failed; a run that somebody cancelled did not.
 FAILURES = {RunState.FAILED, RunState.TIMED_OUT, RunState.LOST}
