@@ -224,7 +224,7 @@ class Run:
         return min((moment for moment in moments if moment is not None), default=None)
 
     @property
-    def is_plain(self) -> bool:
+    def is_unmeasured_success(self) -> bool:
         """Whether all that is to be logged of its end is that it has succeeded, with which tag, rows and notices."""
         return self.outcome is not None and self.outcome.state is RunState.SUCCEEDED and self.cost is None
 

@@ -108,11 +108,11 @@ class Completion:
         """Complete the log of the runs and count them; returns the jobs that have more rows in the log than they may
         keep. For most runs there is a statement that does all of that, and takes less to be handed over."""
         number = Counter(run.job_id for run in runs)
-        plain: list[Run] = []
+        successes: list[Run] = []
         others: list[Run] = []
         for run in runs:
-            (plain if run.is_plain and number[run.job_id] == 1 else others).append(run)
-        overfull = job_log.succeed(self._spi, plain) if plain else []
+            (successes if run.is_unmeasured_success and number[run.job_id] == 1 else others).append(run)
+        overfull = job_log.succeed(self._spi, successes) if successes else []
         if others:
             job_log.complete(self._spi, others)
             overfull += job_statistic.count(self._spi, others)
