@@ -122,6 +122,7 @@ DROP FUNCTION @extschema@.check_share();
 DROP FUNCTION @extschema@.due_times(text, text, text, float8, float8, float8, float8, integer, text);
 DROP FUNCTION @extschema@.host_worker(boolean);
 DROP FUNCTION @extschema@.no_such_job(bigint);
+DROP FUNCTION @extschema@.prepare_runner(oid, text);
 DROP FUNCTION @extschema@.server_login(name, oid);
 DROP FUNCTION @extschema@.schedule_in_words(text, text, text, float8, text);
 -- They take all attributes of a job.
@@ -296,7 +297,7 @@ BEGIN
             'check_settings', 'check_timezones', 'check_values', 'check_worker',
             'check_worker_setting', 'copy_role_settings', 'delete_shown_job', 'due_times',
             'host_worker', 'is_armed', 'is_superuser', 'loopback_address',
-            'may_act_as', 'percentiles', 'permitted_roles', 'prepare_runner', 'refuse_cycle',
+            'may_act_as', 'percentiles', 'permitted_roles', 'refuse_cycle',
             'replace_worker_setting', 'report_definition', 'report_setting', 'runner_name',
             'runner_settings', 'schedule_in_words', 'server_login', 'server_obstacle',
             'server_zone_offsets', 'set_schedule', 'try_now', 'wake_worker', 'warn_of_orphans', 'worker_activity', 'worker_pid', 'zone_offsets')
@@ -315,7 +316,9 @@ BEGIN
         CREATE FUNCTION @extschema@.prepare_runner(role oid, verifier text) RETURNS name
         LANGUAGE sql VOLATILE STRICT SECURITY INVOKER
         SET search_path = pg_catalog, pg_temp
-        AS 'SELECT @internal@.prepare_runner(role, verifier)';
+        AS 'SELECT @internal@.prepare_runner(
+                       role, verifier, coalesce(s.max_running_jobs_per_role, s.max_running_jobs) + s.max_idle_sessions + 5)
+            FROM @extschema@.worker_setting s';
         CREATE FUNCTION @extschema@.server_login(server name, role oid, OUT obstacle text, OUT parameters jsonb,
                                                  OUT password_required boolean, OUT version text)
         LANGUAGE sql STABLE STRICT SECURITY INVOKER

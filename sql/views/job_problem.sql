@@ -77,16 +77,15 @@ SELECT c.job_id, c.rolname, c.datname,
            ELSE l.scheduled_at END AS since,
        @extschema@.in_one_line(CASE p.problem
            WHEN 'quarantined' THEN c.quarantined_reason
-           WHEN 'disabled' THEN format('its schedule is not followed since it failed %s times in a row, the last time with: %s',
-                                       c.failures, l.exception_message)
+           WHEN 'disabled' THEN format('its schedule is not followed since it failed %s%s', n.times, e.cause)
            WHEN 'overdue' THEN format('no success since %s, where one is expected within %s',
                                       date_trunc('second', c.expected_since), c.expect_success_within)
-           WHEN 'failing' THEN CASE c.failures WHEN 1 THEN l.exception_message
-                               ELSE format('failed %s times in a row, the last time with: %s', c.failures, l.exception_message)
-                               END
+           WHEN 'failing' THEN CASE WHEN c.failures = 1 AND l.jl_id IS NOT NULL THEN l.exception_message
+                               ELSE format('failed %s%s', n.times, e.cause) END
            WHEN 'late' THEN 'its due time has passed, and it waits for a free slot'
-           WHEN 'missed' THEN format('%s missed: %s', CASE coalesce(l.missed_count, 1) WHEN 1 THEN 'a due time was'
-                                                      ELSE format('%s due times were', l.missed_count) END, l.exception_message)
+           WHEN 'missed' THEN format('%s missed%s', CASE coalesce(l.missed_count, 1) WHEN 1 THEN 'a due time was'
+                                                    ELSE format('%s due times were', l.missed_count) END,
+                                     coalesce(': ' || l.exception_message, e.cause))
            WHEN 'overrun' THEN format('run %s takes longer than usual: 95 of 100 runs end within %s', c.active_run,
                                       make_interval(secs => round(c.usual::numeric, 3)::float8))
            ELSE format('%s of its last %s runs were skipped, since an earlier run was still active',
@@ -95,7 +94,8 @@ SELECT c.job_id, c.rolname, c.datname,
            -- Not what the log has: a run can say the same, with a hint of its own.
            WHEN 'quarantined' THEN coalesce(o.hint, format('SELECT @extschema@.run_job(%s);', c.job_id))
            WHEN 'disabled' THEN format('SELECT @extschema@.update_job(%s, enabled := true);', c.job_id)
-           WHEN 'failing' THEN format('SELECT * FROM @extschema@.%s WHERE jl_id = %s;', v.log, l.jl_id)
+           WHEN 'failing' THEN CASE WHEN l.jl_id IS NULL THEN format('SELECT @extschema@.run_job(%s);', c.job_id)
+                               ELSE format('SELECT * FROM @extschema@.%s WHERE jl_id = %s;', v.log, l.jl_id) END
            WHEN 'late' THEN 'SELECT running_jobs, due_jobs, queued_runs FROM @extschema@.worker_status; -- max_running_jobs, max_running_jobs_per_role'
            WHEN 'overrun' THEN format(E'SELECT * FROM @extschema@.%s WHERE jl_id = %s;\n-- to end it: SELECT @extschema@.cancel_run(%2$s);', v.log, c.active_run)
            WHEN 'skipping' THEN format(E'SELECT * FROM @extschema@.%s WHERE job_id = %s ORDER BY jl_id DESC LIMIT 20;\n-- it needs a longer interval\n'
@@ -116,6 +116,10 @@ LEFT JOIN LATERAL (
                          WHEN 'disabled' THEN r.state IN ('failed', 'timed out', 'lost')
                          ELSE false END
     ORDER BY r.jl_id DESC LIMIT 1) l ON true
+-- The log may have kept none.
+CROSS JOIN LATERAL (SELECT CASE WHEN l.jl_id IS NULL THEN '; the log has not kept why'
+                                ELSE format(', the last time with: %s', l.exception_message) END AS cause) e
+CROSS JOIN LATERAL (SELECT CASE c.failures WHEN 1 THEN 'once' ELSE format('%s times in a row', c.failures) END AS times) n
 -- Whatever the log has kept.
 LEFT JOIN LATERAL (
     SELECT (d.error).hint FROM @extschema@.describe_obstacles(c.rolname, c.datname, c.server, c.defined_by) d

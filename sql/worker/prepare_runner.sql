@@ -10,7 +10,9 @@ $$;
 COMMENT ON FUNCTION @extschema@.runner_name(oid) IS 'the login role through which runs become this role';
 REVOKE ALL ON FUNCTION @extschema@.runner_name(oid) FROM PUBLIC;
 
-CREATE FUNCTION @internal@.prepare_runner(role oid, verifier text) RETURNS name
+-- `most`: how many sessions the role may have, as many as the worker has of it: a run could change the password of its
+-- runner, through which the role could hold all connections.
+CREATE FUNCTION @internal@.prepare_runner(role oid, verifier text, most integer) RETURNS name
 LANGUAGE plpgsql VOLATILE STRICT SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 SET lock_timeout = '50ms' -- a run may hold a lock on its own runner, for which others must not wait
@@ -22,10 +24,6 @@ DECLARE
     -- are valid for longer there, and close_idle_runners() ends that.
     validity CONSTANT interval := interval '10 minutes'
                                   + coalesce(current_setting('password_expiration_warning_threshold', true), '0')::interval;
-    -- As many sessions as the worker has at most of one role, and some that are just ending: a run could change the
-    -- password of its runner, through which the role could hold all connections.
-    most CONSTANT integer := (SELECT coalesce(s.max_running_jobs_per_role, s.max_running_jobs) + s.max_idle_sessions + 5
-                              FROM @extschema@.worker_setting s);
     known pg_authid;
 BEGIN
     SELECT * INTO known FROM pg_authid r WHERE r.rolname = runner;
@@ -56,6 +54,6 @@ BEGIN
     RETURN runner;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.prepare_runner(oid, text) IS
+COMMENT ON FUNCTION @extschema@.prepare_runner(oid, text, integer) IS
     'makes the login role through which runs become this role, for ten minutes (PostgreSQL 19: see close_idle_runners()) and with the worker''s secret, of which it gets the SCRAM verifier; returns its name';
-REVOKE ALL ON FUNCTION @extschema@.prepare_runner(oid, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.prepare_runner(oid, text, integer) FROM PUBLIC;

@@ -129,7 +129,7 @@ STATEMENTS = {
     "a worker": "SELECT start_worker()",
     "no worker": "SELECT stop_worker()",
     "a host": "SELECT host_worker(true, 'now')",
-    "a runner": "SELECT prepare_runner(10, 'SCRAM-SHA-256$1:x')",
+    "a runner": "SELECT prepare_runner(10, 'SCRAM-SHA-256$1:x', 9)",
     "the runners": "SELECT close_idle_runners()",
     "the defaults of a runner": "SELECT copy_role_settings(10, 10)",
     "a trigger of one's own": "CREATE TRIGGER t AFTER INSERT ON job FOR EACH ROW EXECUTE FUNCTION delete_shown_job()",

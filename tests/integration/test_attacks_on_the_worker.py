@@ -129,7 +129,7 @@ def test_runners_that_are_being_used_hold_up_no_stop(arena: Scheduler) -> None:
     session.execute("CREATE TEMP TABLE bait (i int)")
     for _ in range(25):
         arena.execute(
-            "SELECT prepare_runner({}::regrole, 'SCRAM-SHA-256$1:eA==$x:x')", sql.Literal(f'"{arena.role()}"')
+            "SELECT prepare_runner({}::regrole, 'SCRAM-SHA-256$1:eA==$x:x', 9)", sql.Literal(f'"{arena.role()}"')
         )
     runners = arena.execute("SELECT rolname FROM pg_roles WHERE rolname ~ '^elephant_worker_[0-9]+_[0-9]+$'").fetchall()
     for runner in runners:
@@ -183,6 +183,26 @@ def test_defaults_of_a_role_that_are_too_long(arena: Scheduler) -> None:
     mend(arena, run.exception_hint.partition(": ")[2].partition(";")[0])
     until(lambda: arena.run("SELECT 1", rolname=mallory).state == "succeeded", "the runner to be mended")
     goes_on(arena)
+
+
+def test_a_lock_on_the_settings_fails_no_run(arena: Scheduler) -> None:
+    """Whoever maintains the tables may lock them: what is due waits then, as with any lock on them."""
+    arena.configure("max_idle_sessions = 0")
+    victim = arena.role("victim")
+    job = arena.insert("SELECT 1", rolname=victim, schedule="1 second")
+    until(lambda: arena.successes(job), "a run")
+    for _ in range(5):
+        with arena.connect() as maintainer:
+            maintainer.execute("BEGIN; LOCK TABLE worker_setting")
+            until(
+                lambda: arena.value(
+                    """SELECT count(*) FROM pg_locks WHERE relation = 'worker_setting'::regclass
+                       AND waitstart < clock_timestamp() - interval '200 ms'"""
+                ),
+                "the worker to wait for it",
+            )
+        goes_on(arena)
+    assert {row.state for row in arena.log(job)} <= {"succeeded", "running"}
 
 
 # What is said of roles in a transaction that stays open: it locks their rows.

@@ -259,7 +259,7 @@ def test_problems_of_jobs_and_their_remedies(worker: Scheduler) -> None:
     def run(name: str) -> Any:
         return worker.ended(worker.value("SELECT run_job(%s)", name))
 
-    define("failing")
+    failing = define("failing")
     define("disabled", disable_after=2, schedule="@yearly")
     for name in ("failing", "failing", "disabled", "disabled"):
         run(name)
@@ -274,6 +274,19 @@ def test_problems_of_jobs_and_their_remedies(worker: Scheduler) -> None:
     assert since == first.replace(microsecond=0)
     assert what == "failed 2 times in a row, the last time with: division by zero"
     remedy(app, "failing")
+    # When these runs have been pruned.
+    with worker.admin.transaction(force_rollback=True):
+        worker.execute("DELETE FROM job_log")
+        worker.execute(
+            "UPDATE job_statistic SET failure_count = 1 WHERE failure_count = 2 AND job_id = {}", sql.Literal(failing)
+        )
+        told = worker.execute("SELECT problem, what, remedy FROM problem ORDER BY problem").fetchall()
+    run_it = f'SELECT "{SCHEMA}".run_job({failing});'
+    assert [row[:2] for row in told] == [
+        ("disabled", "its schedule is not followed since it failed 2 times in a row; the log has not kept why"),
+        ("failing", "failed once; the log has not kept why"),
+    ]
+    assert told[1].remedy == run_it
     remedy(app, "disabled")
     worker.execute("UPDATE t SET command = 'SELECT 1'")
     for name in ("failing", "disabled"):
@@ -315,6 +328,9 @@ def test_problems_of_jobs_and_their_remedies(worker: Scheduler) -> None:
     for states, kind in (("{succeeded,skipped,skipped,skipped,skipped,skipped}", "skipping"), ("{missed}", "missed")):
         worker.execute(f"UPDATE job_statistic SET last_states = '{states}', irregular = true WHERE job_id = {job}")
         assert problems(app) == [(kind, "overrun")]
+        if kind == "missed":
+            missed = app.execute("SELECT what FROM problem").fetchone()
+            assert missed == ("a due time was missed; the log has not kept why",)
         remedy(app, kind)
         if kind == "skipping":
             assert app.execute("SELECT parallel FROM my_job WHERE job_id = %s", (job,)).fetchone() == (False,)

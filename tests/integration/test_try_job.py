@@ -77,6 +77,20 @@ def test_quotes(worker: Scheduler, command: str) -> None:
     assert tried(worker, command).state == "succeeded"
 
 
+@pytest.mark.parametrize(
+    ("command", "rows"),
+    [
+        ("UPDATE t SET i = 1 WHERE false", 0),
+        ("CREATE TABLE other ()", 0),
+        ("DO $$BEGIN PERFORM 1; END$$", 0),
+        ("SELECT i FROM generate_series(1, 3) i", 3),
+        ("SELECT 1; SET work_mem = '1MB'", 0),
+    ],
+)
+def test_rows_of_the_last_statement(worker: Scheduler, command: str, rows: int) -> None:
+    assert tried(worker, command).row_count == rows
+
+
 def test_parameters_and_settings(worker: Scheduler) -> None:
     row = tried(worker, "INSERT INTO t SELECT $1 + i FROM generate_series(1, $2) i", parameters="[5, 3]")
     assert (row.state, row.row_count) == ("succeeded", 3), row

@@ -385,7 +385,8 @@ class Session:
         else:
             self.state = State.USED
         if run.is_dry_run and outcome.state is RunState.SUCCEEDED:
-            outcome = outcome._replace(command_tag=None, row_count=_number(answer.value or b"") or outcome.row_count)
+            rows = outcome.row_count if answer.value is None else _number(answer.value)
+            outcome = outcome._replace(command_tag=None, row_count=rows)
         elif not answer.idle and outcome.state is RunState.SUCCEEDED:
             outcome = Outcome(
                 RunState.FAILED,

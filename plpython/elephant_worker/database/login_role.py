@@ -9,12 +9,12 @@ from dataclasses import field
 from ..records import record
 from .spi import Spi, Statement
 
-PREPARE_RUNNER = Statement("SELECT @internal@.prepare_runner($1, $2) AS runner", *("oid", "text"))
+PREPARE_RUNNER = Statement("SELECT @internal@.prepare_runner($1, $2, $3) AS runner", *("oid", "text", "int4"))
 
 
-def prepare_runner(spi: Spi, role_oid: int, verifier: str) -> str:
-    """Have a login role that can only become this role; its name."""
-    runner: str = spi.execute(PREPARE_RUNNER, role_oid, verifier)[0]["runner"]
+def prepare_runner(spi: Spi, role_oid: int, verifier: str, most: int) -> str:
+    """Have a login role that can only become this role, in so many sessions; its name."""
+    runner: str = spi.execute(PREPARE_RUNNER, role_oid, verifier, most)[0]["runner"]
     return runner
 
 

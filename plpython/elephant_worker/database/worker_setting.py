@@ -49,6 +49,12 @@ class Settings:
     version: str
     inbox: bool
 
+    @property
+    def most_sessions_of_a_role(self) -> int:
+        """Those of its runs, those that wait for one, and some that are just ending."""
+        runs = self.max_running_jobs if self.max_running_jobs_per_role is None else self.max_running_jobs_per_role
+        return runs + self.max_idle_sessions + 5
+
 
 def read(spi: Spi) -> Settings:
     """The settings; the defaults, if somebody has deleted the row."""

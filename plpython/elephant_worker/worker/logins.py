@@ -84,7 +84,8 @@ class Logins:
             own_address()
         if self._settings.connect_as == "runner":
             keys = self._keys.setdefault(target.role_oid, random_keys())
-            self._runners[target.role_oid] = login_role.prepare_runner(self._spi, target.role_oid, keys.verifier)
+            most = self._settings.most_sessions_of_a_role
+            self._runners[target.role_oid] = login_role.prepare_runner(self._spi, target.role_oid, keys.verifier, most)
         self._versions |= self.versions({target.role_oid})
         for name in (target.rolname, target.datname):
             self._names[name] = server.catalog_name(self._spi, name)

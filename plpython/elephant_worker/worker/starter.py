@@ -12,7 +12,7 @@ from ..database.spi import Spi
 from ..database.worker_setting import Settings
 from ..errors import UserError
 from ..jobs.dispatch import Decisions, DispatchContext, decide
-from ..jobs.run import Outcome, Run, Target
+from ..jobs.run import Outcome, Run, RunState, Target
 from ..jobs.run_queue import Capacity, QueuedRun
 from ..system.clock import Clock
 from .clock_watch import ClockWatch
@@ -333,7 +333,19 @@ class Starter:
         except self._spi.Error as error:
             reason = Outcome.of(UserError.of(error))
             if isinstance(error, self._spi.exceptions.LockNotAvailable):
+                reason = _locked(target.rolname)
                 self._locked_roles[target.role_oid] = steady + LOCKED_ROLE_WAIT, reason
             return reason
         self._locked_roles.pop(target.role_oid, None)
         return None
+
+
+def _locked(rolname: str) -> Outcome:
+    """How a run ends whose role cannot be given a login."""
+    return Outcome(
+        RunState.FAILED,
+        "55P03",
+        f'role "{rolname}" could not be given a login',
+        "Another transaction is changing it, or holds a lock on its login role or on a catalog of roles.",
+        "The runs that begin when that transaction has ended can connect; pg_locks shows who holds the lock.",
+    )
