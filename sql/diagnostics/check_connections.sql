@@ -30,7 +30,7 @@ BEGIN
     SELECT 'connections', 'error',
            format('database "%s" has CONNECTION LIMIT %s, of which the worker takes up to %s: runs there wait for ever',
                   d.datname, d.datconnlimit, own),
-           format('ALTER DATABASE %s CONNECTION LIMIT %s;', @extschema@.quote_ident_in_one_line(d.datname), d.datconnlimit + own + setting.max_running_jobs)
+           format('ALTER DATABASE %s CONNECTION LIMIT %s;', @extschema@.quote_ident_in_one_line(d.datname::text), d.datconnlimit + own + setting.max_running_jobs)
     FROM pg_database d
     WHERE d.datname = current_database() AND d.datconnlimit BETWEEN 1 AND own; -- 0: see check_jobs()
     is_well := is_well AND NOT FOUND;
@@ -39,7 +39,7 @@ BEGIN
            format('database "%s" has CONNECTION LIMIT %s, and there are %s sessions of no runs: runs wait until some of these have ended',
                   d.datname, d.datconnlimit, o.sessions),
            format(E'SELECT pid, usename, application_name, state, state_change FROM pg_stat_activity WHERE datname = %s;\n-- to allow more: ALTER DATABASE %s CONNECTION LIMIT %s;',
-                  @extschema@.quote_literal_in_one_line(d.datname), @extschema@.quote_ident_in_one_line(d.datname),
+                  @extschema@.quote_literal_in_one_line(d.datname::text), @extschema@.quote_ident_in_one_line(d.datname::text),
                   o.sessions + setting.max_running_jobs)
     FROM pg_database d
     CROSS JOIN LATERAL (

@@ -24,12 +24,12 @@ AS $$
     FROM (SELECT rolname::text, datname::text, coalesce(server, '')::text, coalesce(defined_by, '')::text)
              a (rolname, datname, server, defined_by)
     CROSS JOIN LATERAL (
-        SELECT @extschema@.quote_ident_in_one_line(a.rolname), @extschema@.quote_ident_in_one_line(a.datname),
-               @extschema@.quote_ident_in_one_line(a.server), @extschema@.quote_ident_in_one_line(a.defined_by)
+        SELECT @extschema@.quote_ident_in_one_line(a.rolname::text), @extschema@.quote_ident_in_one_line(a.datname::text),
+               @extschema@.quote_ident_in_one_line(a.server::text), @extschema@.quote_ident_in_one_line(a.defined_by::text)
     ) i (rolname, datname, server, defined_by)
     CROSS JOIN LATERAL (
-        SELECT @extschema@.quote_literal_in_one_line(a.rolname), @extschema@.quote_literal_in_one_line(a.datname),
-               @extschema@.quote_literal_in_one_line(a.server), @extschema@.quote_literal_in_one_line(a.defined_by)
+        SELECT @extschema@.quote_literal_in_one_line(a.rolname::text), @extschema@.quote_literal_in_one_line(a.datname::text),
+               @extschema@.quote_literal_in_one_line(a.server::text), @extschema@.quote_literal_in_one_line(a.defined_by::text)
     ) l (rolname, datname, server, defined_by)
     -- The error is for the log and for whoever defines the job; the remedies, one a line, are SQL for a superuser.
     -- %1$s to %4$s: role, database, server and definer, in hints and remedies quoted as names; %5$s to %8$s: as literals.

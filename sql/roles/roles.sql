@@ -18,6 +18,18 @@ BEGIN
                   DETAIL = 'Its functions could be called in place of the extension''s, by superusers too.',
                   HINT = 'Use a schema of its own: CREATE SCHEMA scheduler; CREATE EXTENSION elephant_worker SCHEMA scheduler CASCADE;';
     END IF;
+    -- Or own it: an owner can take the right to create from themselves, and give it back when this is over.
+    SELECT r.rolname INTO wanted
+    FROM pg_namespace n
+    JOIN pg_database d ON d.datname = current_database()
+    JOIN pg_roles r ON r.oid = CASE WHEN n.nspowner = 'pg_database_owner'::regrole THEN d.datdba ELSE n.nspowner END
+    WHERE n.oid = '@extschema@'::regnamespace AND NOT r.rolsuper;
+    IF FOUND THEN
+        RAISE EXCEPTION 'role "%" owns the schema for elephant_worker', wanted
+            USING ERRCODE = 'invalid_schema_definition',
+                  DETAIL = 'It can create functions there, which could be called in place of the extension''s, by superusers too.',
+                  HINT = 'Use a schema of its own: CREATE SCHEMA scheduler; CREATE EXTENSION elephant_worker SCHEMA scheduler CASCADE;';
+    END IF;
     -- Or have left something there, which would be preferred where its arguments suit better. Who else than the
     -- first superuser owns something is a dependency of it.
     SELECT format('%s of role "%s"', pg_describe_object(d.classid, d.objid, 0), r.rolname) INTO offence

@@ -15,7 +15,7 @@ AS $$
          (SELECT format(E'SELECT rolname, rolsuper FROM pg_roles WHERE rolname = %2$s;\n'
                         || E'-- to own it yourself, and all else that this role owns in this database: REASSIGN OWNED BY %1$s TO current_user;\n'
                         || '-- to let this role own it: ALTER ROLE %1$s SUPERUSER;',
-                        @extschema@.quote_ident_in_one_line(r.rolname), @extschema@.quote_literal_in_one_line(r.rolname))
+                        @extschema@.quote_ident_in_one_line(r.rolname::text), @extschema@.quote_literal_in_one_line(r.rolname::text))
           FROM pg_roles r JOIN pg_extension e ON e.extowner = r.oid WHERE e.extname = 'elephant_worker')),
         ('files', 'error', E'# in a clone of elephant_worker @VERSION@\nmake && sudo make install'),
         ('leaving', CASE WHEN s.armed THEN 'ok' ELSE 'warning' END,

@@ -391,6 +391,39 @@ def test_a_schema_in_which_others_have_left_something(fresh: Any, name: str) -> 
     admin.execute(CREATE)
 
 
+@pytest.mark.parametrize("schema", ["scheduler", "public"])
+def test_a_schema_that_somebody_owns(fresh: Any, schema: str) -> None:
+    """The right to create something there is the owner's to take and to give back; so it is with public."""
+    cluster, admin = fresh
+    create = f"CREATE EXTENSION elephant_worker SCHEMA {schema}"
+    if schema == "public":
+        admin.execute("ALTER DATABASE postgres OWNER TO mallory")
+    else:
+        admin.execute("ALTER SCHEMA scheduler OWNER TO mallory")
+    owner = "pg_database_owner" if schema == "public" else "mallory"
+    impostor = f"""CREATE FUNCTION {schema}.run_job(integer) RETURNS bigint LANGUAGE plpgsql
+        AS $$BEGIN ALTER ROLE mallory SUPERUSER; RETURN 7; END$$"""
+    with cluster.connect_as("mallory") as mallory:
+        mallory.execute(f"REVOKE CREATE ON SCHEMA {schema} FROM {owner}")
+        with pytest.raises(psycopg.errors.InvalidSchemaDefinition, match='role "mallory" owns') as raised:
+            admin.execute(create)
+        assert (raised.value.diag.message_hint or "").startswith("Use a schema of its own")
+        # Whoever is given it later is found by check_setup(), whose remedies leave them nothing.
+        admin.execute(f"ALTER SCHEMA {schema} OWNER TO CURRENT_USER; {create}")
+        checked = (
+            f"SELECT state, found, remedy FROM {schema}.check_setup() WHERE check_name = 'roles' AND state = 'error'"
+        )
+        assert admin.execute(checked).fetchall() == []
+        admin.execute(f"ALTER SCHEMA {schema} OWNER TO {owner}; GRANT CREATE ON SCHEMA {schema} TO {owner}, PUBLIC")
+        found = admin.execute(checked).fetchall()
+        assert ['role "mallory" owns' in row[1] for row in found] == [True, False]
+        for row in found:
+            admin.execute(row[2])
+        assert admin.execute(checked).fetchall() == []
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            mallory.execute(impostor)
+
+
 def test_a_database_that_is_dumped_and_restored_with_its_roles(fresh: Any, tmp_path: Path) -> None:
     """What has been granted in the first cluster does not keep the extension out of the second."""
     cluster, admin = fresh

@@ -103,7 +103,12 @@ def test_a_runner_that_is_being_changed_holds_up_nobody(arena: Scheduler) -> Non
     other = arena.insert("SELECT 1", rolname=mallory, schedule="1 second")
     until(lambda: arena.log(other), "the worker to try")
     goes_on(arena)
-    assert next(run.job_sqlstate for run in arena.log(other) if run.state != "running") == "55P03"
+    refused = next(run for run in arena.log(other) if run.state != "running")
+    assert (refused.job_sqlstate, refused.exception_message) == (
+        "55P03",
+        f'role "{mallory}" could not be given a login',
+    )
+    assert refused.exception_hint.startswith("The runs that begin when that transaction has ended can connect")
     arena.value("SELECT cancel_job(%s)", job_id)
     until(lambda: arena.log(other)[-1].state == "succeeded", "the runner to be mended")
 

@@ -1106,6 +1106,8 @@ TESTED = {
         'jobs in database "%s" wait': "test_what_is_due_waits_for_a_database_that_is_closed",
         'role "%s" has been dropped': "test_a_role_of_the_extension_that_was_dropped",
         'role "%s" was %s: views': "test_a_role_of_the_extension_that_was_renamed",
+        'role "%s" owns the schema': "test_a_schema_that_somebody_owns",
+        "%s may create functions in": "test_a_schema_that_somebody_owns",
         "%s: the next number": "test_sequences_that_were_left_behind",
         "the system''s time zone database does not know": "test_time_zones",
         "the system''s time zone database and the server": "test_time_zones",

@@ -68,6 +68,7 @@ FOLLOWED_ELSEWHERE_IN_PYTHON = {
     "run_job() starts it again.": "test_the_hint_of_a_run_that_was_cancelled",
     "Did you mean ": "test_zones_by_their_abbreviations",
     "Try again when sessions have ended.": "test_without_a_free_connection",
+    "The runs that begin when that transaction": "test_a_runner_that_is_being_changed_holds_up_nobody",
     "Try again when that has ended.": "test_a_database_that_lets_nobody_in",
     "Try again when some have ended.": "test_a_database_that_lets_nobody_in",
     "A superuser starts it": "test_without_a_worker",
