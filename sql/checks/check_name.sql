@@ -14,7 +14,7 @@ BEGIN
                               WHEN definition.job_name ~ '^[0-9]+$'
                               THEN format('Functions accept the number or the name of a job. Put a letter into it: %L.',
                                           'job ' || definition.job_name)
-                              WHEN definition.job_name = '' THEN 'Leave job_name out for a job without a name.'
+                              WHEN definition.job_name !~ '[^[:space:][:cntrl:]]' THEN 'Leave job_name out for a job without a name.'
                               ELSE format('Write %L.', btrim(regexp_replace(definition.job_name, '[[:space:][:cntrl:]]+', ' ', 'g'))) END;
     END IF;
 END

@@ -168,6 +168,7 @@ def test_names_in_another_case(scheduler: Scheduler) -> None:
         ("x" * 101, "It has 101 characters. Shorten it, and put the rest into job_description."),
         ("12", "Functions accept the number or the name of a job. Put a letter into it: 'job 12'."),
         ("", "Leave job_name out for a job without a name."),
+        (" \n", "Leave job_name out for a job without a name."),
         (" blank ", "Write 'blank'."),
         ("two\nlines", "Write 'two lines'."),
         ("a\x1b[31m\ttab", "Write 'a [31m tab'."),

@@ -513,6 +513,9 @@ SHOWN_ELSEWHERE: dict[str, list[str]] = {
         "reference.md: | `catch_up_limit integer` |",
         "reference.md: | `start_grace` |",
     ],
+    "test_reasons.py::test_a_worker_that_stood_still": [
+        "reference.md: | `pause_after_stall` |",
+    ],
     "test_time.py::test_changes_of_the_clock_and_time_zones": [
         "reference.md: | `dst text` |",
     ],
