@@ -111,7 +111,18 @@ DECLARE
 BEGIN
     SELECT * INTO setting FROM @extschema@.worker_setting;
     IF setting.connect_as = 'role' OR (@extschema@.conninfo_address(setting.conninfo)).address IS NOT NULL THEN
-        RETURN QUERY VALUES ('authentication', 'ok', 'worker_setting.connect_as or conninfo says how to connect: not looked at', NULL);
+        -- Whether that is possible is for the other end to say: the runs do.
+        RETURN QUERY
+        SELECT 'authentication', 'warning',
+               format('run %s, the last one on this server, got no connection: %s', l.jl_id, @extschema@.in_one_line(l.exception_message)),
+               format('SELECT * FROM @extschema@.all_job_log WHERE jl_id = %s; -- worker_setting.connect_as and conninfo say how to connect', l.jl_id)
+        FROM (SELECT * FROM (SELECT * FROM @extschema@.all_job_log g ORDER BY g.jl_id DESC LIMIT 1000) r
+              WHERE r.server IS NULL AND (r.job_started IS NOT NULL OR r.job_sqlstate ~ '^(08|28)')
+              ORDER BY r.jl_id DESC LIMIT 1) l
+        WHERE l.job_started IS NULL;
+        IF NOT FOUND THEN
+            RETURN QUERY VALUES ('authentication', 'ok', 'worker_setting.connect_as or conninfo says how to connect: as far as the log tells, runs can', NULL);
+        END IF;
         RETURN;
     ELSIF NOT has_function_privilege('pg_hba_file_rules()', 'EXECUTE') THEN
         RETURN QUERY VALUES ('authentication', 'warning', 'this role may not see pg_hba.conf: not looked at',

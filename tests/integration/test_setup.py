@@ -322,7 +322,26 @@ def test_conninfo_says_where_the_server_is(scheduler: Scheduler) -> None:
         scheduler.execute("UPDATE worker_setting SET conninfo = {}", sql.Literal(conninfo))
         row = finding(scheduler, "listen_addresses")
         assert (row.state, row.found) == ("ok", found)
-        assert ("not looked at" in finding(scheduler, "authentication").found) == ("runs connect" not in found)
+        assert ("conninfo says how" in finding(scheduler, "authentication").found) == ("runs connect" not in found)
+
+
+def test_conninfo_by_which_nothing_can_connect(scheduler: Scheduler) -> None:
+    """Only the runs can tell."""
+    scheduler.start()
+    job_id = scheduler.insert("SELECT 1")
+    monitor = scheduler.connect_as(scheduler.role("monitor", "LOGIN IN ROLE job_monitor", scheduler=False))
+    for conninfo, state in (("port=1", "failed"), ("host=127.0.0.1", "succeeded"), ("host=nosuchhost", "failed")):
+        scheduler.configure(f"conninfo = '{conninfo}'")
+        run = scheduler.ended(scheduler.value("SELECT run_job(%s)", job_id))
+        assert run.state == state
+        row = finding(scheduler, "authentication")
+        assert row.state == ("ok" if state == "succeeded" else "warning")
+        if state == "failed":
+            assert (
+                row.found == f"run {run.jl_id}, the last one on this server, got no connection: {run.exception_message}"
+            )
+            (shown,) = monitor.execute(row.remedy.encode()).fetchall()
+            assert shown.exception_message == run.exception_message
 
 
 def test_too_few_connections(own: Scheduler) -> None:
@@ -1089,6 +1108,7 @@ TESTED = {
         "this role may not see pg_hba.conf": "test_who_may_check_the_setup",
         "no line of pg_hba.conf lets the sessions": "test_pg_hba_is_read_as_the_server_reads_it",
         "%s asks the sessions": "test_pg_hba_is_read_as_the_server_reads_it",
+        "run %s, the last one on this server": "test_conninfo_by_which_nothing_can_connect",
         "unix_socket_directories is empty": "test_where_the_socket_is",
         "no line of pg_hba.conf lets role": "test_the_socket_lets_the_server_s_own_user_in",
         "%s asks role": "test_the_socket_lets_the_server_s_own_user_in",
