@@ -54,6 +54,12 @@ def test_no_reason_shows_a_secret(url: Callable[[int], str], mail: MailServer, w
         assert SECRET not in reason
 
 
+def test_the_name_of_a_receiver_is_none() -> None:
+    """As of one that is called like the mailbox that it writes to."""
+    configuration = Configuration("", (Receiver("ops", "mailto://u:pw1@example.org?to=ops@example.org"),))
+    assert configuration.redactor()("receivers.ops: u, pw1 at example.org") == "receivers.ops: ***, *** at ***"
+
+
 def test_an_exception_of_a_library(monkeypatch: pytest.MonkeyPatch) -> None:
     url = f"json://{SECRET}@localhost/{SECRET}-path"
 

@@ -83,9 +83,11 @@ class Configuration:
     take_over_after: float = 15.0
 
     def redactor(self) -> Redactor:
-        """Hides every secret that the configuration has."""
+        """Hides every secret that the configuration has, but no name of a receiver: messages are about them."""
         urls = [receiver.url for receiver in self.receivers] + ([self.heartbeat.url] if self.heartbeat else [])
-        secrets = {part for url in urls for part in parts_of_url(url)}
+        secrets = {part for url in urls for part in parts_of_url(url)}.difference(
+            receiver.name for receiver in self.receivers
+        )
         return Redactor(secrets | {str(conninfo_to_dict(self.conninfo).get("password") or ""), self.conninfo})
 
 
