@@ -270,3 +270,24 @@ def test_a_plan_of_few_jobs_looks_at_no_others_than_it_is_asked_for(scheduler: S
     reads = {name: catalog_reads(explain(session, call)) for name, call in calls.items()}
     assert {name: count for name, count in reads.items() if count > MOST} == {}
     assert any(reads.values())
+
+
+def test_what_is_not_committed_is_walked_over_once(scheduler: Scheduler) -> None:
+    """Nobody can see it, and the index has it."""
+    many = 3000
+    with connect(scheduler) as session, scheduler.connect() as mallory:
+        mallory.execute("BEGIN")
+        for kind in ("define", "run"):
+            mallory.execute(
+                "INSERT INTO worker_request (kind, job_id) SELECT %s, n FROM generate_series(1, %s) n", (kind, many)
+            )
+        for number, name in enumerate(("TAKE_MESSAGES", "QUEUED_RUNS")):
+            call = prepare(session, number, f"worker_request.{name}", getattr(worker_request, name))
+            with session.transaction(force_rollback=True):
+                be_the_worker = sql.SQL("UPDATE {}.worker_state SET pid = pg_backend_pid()")
+                session.execute(be_the_worker.format(sql.Identifier(SCHEMA)))
+                row = session.execute(sql.SQL("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {}").format(call)).fetchone()
+            assert row is not None
+            pages = scheduler.value("SELECT pg_relation_size('worker_request') / 8192")
+            assert row[0][0]["Plan"]["Shared Hit Blocks"] < 2 * pages, name
+        mallory.execute("ROLLBACK")

@@ -28,20 +28,20 @@ LAST = Message(2**63 - 1, math.inf)
 Messages = dict[str, dict[int, Message]]
 
 TAKE_MESSAGES = Statement(
-    # Of each kind and role in turn, so that none waits for all that others have to say; see QUEUED_RUNS.
+    # Of each kind and role in turn, so that none waits for all that others have to say; see QUEUED_RUNS. What is not
+    # committed is in the index too, and is walked over: of one kind at most.
     # A worker that has been replaced but has not noticed leaves the messages to its successor.
     """DELETE FROM @extschema@.worker_request i
        WHERE i.ctid = ANY (ARRAY(
                WITH RECURSIVE sender AS (
-                   SELECT k.kind, (SELECT CASE WHEN m.kind = k.kind THEN m.rolname END
-                                   FROM @extschema@.worker_request m
-                                   WHERE (m.kind, m.rolname, m.request_id) > (k.kind, '', 0)
+                   SELECT k.kind, (SELECT m.rolname FROM @extschema@.worker_request m
+                                   WHERE (m.kind, m.rolname, m.request_id) > (k.kind, '', 0) AND m.kind <= k.kind
                                    ORDER BY m.kind, m.rolname, m.request_id LIMIT 1) AS rolname
                    FROM unnest('{cancel,cancel run,define,disable,set,stop}'::text[]) k (kind)
                    UNION ALL
-                   SELECT s.kind, (SELECT CASE WHEN m.kind = s.kind THEN m.rolname END
-                                   FROM @extschema@.worker_request m
+                   SELECT s.kind, (SELECT m.rolname FROM @extschema@.worker_request m
                                    WHERE (m.kind, m.rolname, m.request_id) > (s.kind, s.rolname, 9223372036854775807)
+                                       AND m.kind <= s.kind
                                    ORDER BY m.kind, m.rolname, m.request_id LIMIT 1)
                    FROM sender s WHERE s.rolname IS NOT NULL)
                SELECT t.ctid FROM sender s CROSS JOIN LATERAL (
@@ -112,12 +112,12 @@ QUEUED_RUNS = Statement(
     # From role to role: what full roles have asked for is not even looked at. Rows are compared as the index of
     # these columns has them, so that no other will do. A job may have been given to another role since.
     f"""WITH RECURSIVE role AS (
-           SELECT (SELECT CASE WHEN i.kind = 'run' THEN i.rolname END FROM @extschema@.worker_request i
-                   WHERE (i.kind, i.rolname, i.request_id) > ('run', '', 0)
+           SELECT (SELECT i.rolname FROM @extschema@.worker_request i
+                   WHERE (i.kind, i.rolname, i.request_id) > ('run', '', 0) AND i.kind <= 'run'
                    ORDER BY i.kind, i.rolname, i.request_id LIMIT 1) AS rolname
            UNION ALL
-           SELECT (SELECT CASE WHEN i.kind = 'run' THEN i.rolname END FROM @extschema@.worker_request i
-                   WHERE (i.kind, i.rolname, i.request_id) > ('run', r.rolname, 9223372036854775807)
+           SELECT (SELECT i.rolname FROM @extschema@.worker_request i
+                   WHERE (i.kind, i.rolname, i.request_id) > ('run', r.rolname, 9223372036854775807) AND i.kind <= 'run'
                    ORDER BY i.kind, i.rolname, i.request_id LIMIT 1)
            FROM role r WHERE r.rolname IS NOT NULL)
        SELECT q.* FROM role r CROSS JOIN LATERAL (

@@ -2,25 +2,53 @@
 
 from __future__ import annotations
 
+import math
+
 from ..database import worker_request
 from ..database.spi import Spi
 from ..database.worker_request import Messages
+from ..system.clock import Clock
+
+# Messages that are not committed cannot be seen, but are walked over, however many there are. If it takes longer than
+# this to take messages, the next are taken so many times later.
+LONG = 0.05  # seconds
+REST = 9.0  # times
 
 
 class Inbox:
     """Is read only if something may have been put in."""
 
-    def __init__(self, spi: Spi) -> None:
+    def __init__(self, spi: Spi, clock: Clock) -> None:
         self._spi = spi
-        self.has_news = True
+        self._clock = clock
+        self._is_noted = True
+        # Whether there may be messages that have not been taken, and when the next are.
+        self._has_messages = False
+        self._next = 0.0  # a moment of the steady clock
+
+    @property
+    def has_news(self) -> bool:
+        """Whether to look for requests to run, or for messages."""
+        return self._is_noted or self.seconds_until_news <= 0
+
+    @property
+    def seconds_until_news(self) -> float:
+        """How long to wait before messages are taken that may be there."""
+        return self._next - self._clock.steady() if self._has_messages else math.inf
 
     def note(self) -> None:
         """Note that something has been put in."""
-        self.has_news = True
+        self._is_noted = True
 
     def take_messages(self, limit: int) -> Messages:
         """Take so many of the messages; requests to run stay until they are claimed."""
-        if not self.has_news:
+        self._has_messages |= self._is_noted
+        self._is_noted = False
+        if self.seconds_until_news > 0:
             return {}
-        messages, self.has_news = worker_request.take_messages(self._spi, limit)
+        began = self._clock.steady()
+        messages, self._has_messages = worker_request.take_messages(self._spi, limit)
+        now = self._clock.steady()
+        if now - began > LONG:
+            self._next = now + REST * (now - began)
         return messages
