@@ -1,5 +1,8 @@
-CREATE FUNCTION @internal@.check_locks(older_than interval DEFAULT '5 seconds', in_catalogs boolean DEFAULT false)
-RETURNS SETOF @extschema@.setup_finding
+CREATE FUNCTION @internal@.locks_in_the_way(
+    older_than interval, in_catalogs boolean,
+    -- Who has it, or waits for it, and which tables that concerns; whom one that waits for it waits for; whether reading waits too.
+    OUT found text, OUT before_it text, OUT since timestamptz, OUT keeps_readers_out boolean, OUT remedy text
+) RETURNS SETOF record
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -19,39 +22,58 @@ BEGIN
                           WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e'))
           AND l.pid IS DISTINCT FROM pg_backend_pid()),
     described AS (
-        SELECT o.pid, o.granted, o.relname, o.is_strong, o.waitstart, a.xact_start, p.gid,
+        SELECT o.pid, o.granted, o.mode, o.relname, o.is_strong, o.waitstart, a.xact_start, p.gid,
                CASE WHEN o.pid IS NULL THEN format('the prepared transaction %L', p.gid)
-                    ELSE format('process %s (role "%s", %s)', o.pid, a.usename, a.state) END AS holder
+                    WHEN a.usename IS NULL AND pg_is_in_recovery() THEN 'the primary'
+                    -- The state, and times, of others' sessions are hidden from ordinary roles.
+                    ELSE format('process %s (role "%s"%s)', o.pid, a.usename, ', ' || a.state) END AS holder,
+               a.usename IS NULL AND o.pid IS NOT NULL AND pg_is_in_recovery() AS is_of_primary
         FROM own o
         LEFT JOIN pg_stat_activity a ON a.pid = o.pid
         -- A prepared transaction has no process; it keeps its own number locked.
         LEFT JOIN pg_locks n ON o.pid IS NULL AND n.pid IS NULL AND n.locktype = 'transactionid'
                                 AND n.virtualtransaction = o.virtualtransaction
         LEFT JOIN pg_prepared_xacts p ON p.transaction = n.transactionid)
-    SELECT 'locks', 'error',
-           format('%s keeps %s locked since %s, for which the worker waits again and again',
-                  h.holder, string_agg(DISTINCT h.relname, ', '), h.xact_start),
-           CASE WHEN h.gid IS NULL THEN @extschema@.terminate_statement(h.pid)
+    SELECT format('%s keeps %s locked%s', h.holder, string_agg(DISTINCT h.relname, ', '), ' since ' || h.xact_start), NULL, h.xact_start,
+           bool_or(h.mode = 'AccessExclusiveLock'),
+           CASE WHEN h.is_of_primary THEN 'SELECT * FROM @extschema@.check_setup(); -- on the primary'
+                WHEN h.gid IS NULL THEN @extschema@.terminate_statement(h.pid)
                 ELSE format(E'SELECT * FROM pg_prepared_xacts WHERE gid = %1$s;\n-- its application knows which: COMMIT PREPARED %1$s;\n-- or: ROLLBACK PREPARED %1$s;',
                             @extschema@.quote_literal_in_one_line(h.gid)) END
     FROM described h
     WHERE h.granted AND h.is_strong AND coalesce(h.xact_start < clock_timestamp() - older_than, true)
-    GROUP BY h.holder, h.pid, h.gid, h.xact_start
+    GROUP BY h.holder, h.pid, h.gid, h.is_of_primary, h.xact_start
     UNION ALL
     -- Whoever waits for a strong lock has everybody wait who comes later, readers too.
-    SELECT 'locks', 'error',
-           format('%s waits since %s for a lock on %s, and the worker behind it: %s', w.holder, w.waitstart,
-                  string_agg(DISTINCT w.relname, ', '), string_agg(DISTINCT h.holder || ' has read or changed that table', ', ')),
+    SELECT format('%s waits%s for a lock on %s', w.holder, ' since ' || w.waitstart, string_agg(DISTINCT w.relname, ', ')),
+           string_agg(DISTINCT h.holder || ' has read or changed that table', ', '), w.waitstart,
+           bool_or(w.mode = 'AccessExclusiveLock'),
            format('SELECT pg_cancel_backend(%s); -- or end whoever it waits for', w.pid)
     FROM described w JOIN described h ON h.relname = w.relname AND h.granted AND h.pid IS DISTINCT FROM w.pid
     WHERE NOT w.granted AND w.is_strong AND coalesce(w.waitstart < clock_timestamp() - older_than, true)
     GROUP BY w.holder, w.pid, w.waitstart;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.locks_in_the_way(interval, boolean) IS
+    'for check_locks() and problem: who keeps tables, views or sequences locked that the worker reads or writes, also those of the system if that is asked for, or waits for such a lock, for longer than this';
+REVOKE ALL ON FUNCTION @extschema@.locks_in_the_way(interval, boolean) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.locks_in_the_way(interval, boolean) TO job_scheduler, job_monitor;
+
+CREATE FUNCTION @internal@.check_locks(older_than interval DEFAULT '5 seconds', in_catalogs boolean DEFAULT false)
+RETURNS SETOF @extschema@.setup_finding
+LANGUAGE plpgsql VOLATILE SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN QUERY
+    SELECT 'locks', 'error',
+           l.found || coalesce(', and the worker behind it: ' || l.before_it, ', for which the worker waits again and again'), l.remedy
+    FROM @extschema@.locks_in_the_way(older_than, in_catalogs) l;
     IF NOT FOUND THEN
         RETURN QUERY VALUES ('locks', 'ok', 'nobody keeps a table of the worker locked', NULL);
     END IF;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.check_locks(interval, boolean) IS
-    'for check_setup(): whether somebody keeps tables, views or sequences locked that the worker reads or writes, also those of the system if that is asked for, or waits for such a lock, for longer than this';
+COMMENT ON FUNCTION @extschema@.check_locks(interval, boolean) IS 'for check_setup(): see locks_in_the_way()';
 REVOKE ALL ON FUNCTION @extschema@.check_locks(interval, boolean) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.check_locks(interval, boolean) TO job_monitor;

@@ -1,5 +1,21 @@
+CREATE FUNCTION @internal@.keep_lock_timeout(session_lock_timeout text) RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    -- 0 is none. It is forgotten when the function ends that has called this one, as what that has set itself.
+    IF session_lock_timeout <> '0' AND session_lock_timeout::interval < current_setting('lock_timeout')::interval THEN
+        PERFORM set_config('lock_timeout', session_lock_timeout, true);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.keep_lock_timeout(text) IS
+    'for functions that set lock_timeout: gives it the value that it had before, where that is shorter';
+REVOKE ALL ON FUNCTION @extschema@.keep_lock_timeout(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.keep_lock_timeout(text) TO job_scheduler, job_monitor;
+
 CREATE FUNCTION @internal@.count_work(
-    lowest_open_run bigint, OUT running_jobs bigint, OUT due_jobs bigint, OUT queued_runs bigint,
+    lowest_open_run bigint, session_lock_timeout text, OUT running_jobs bigint, OUT due_jobs bigint, OUT queued_runs bigint,
     OUT first timestamptz, OUT quarantined_jobs bigint
 )
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
@@ -9,6 +25,7 @@ SET lock_timeout = '200ms'
 SET jit = off -- takes longer than all of this
 AS $$
 BEGIN
+    PERFORM @extschema@.keep_lock_timeout(session_lock_timeout);
     SELECT (SELECT count(*) FROM @extschema@.job_log l WHERE l.jl_id >= lowest_open_run AND l.state = 'running'),
            due.jobs, queued.runs, least(due.first, queued.first),
            (SELECT count(*) FROM @extschema@.job_state q WHERE q.quarantined_reason IS NOT NULL)
@@ -22,9 +39,9 @@ EXCEPTION
         NULL; -- it is then that somebody wants to know what the worker waits for
 END
 $$;
-COMMENT ON FUNCTION @extschema@.count_work(bigint) IS
+COMMENT ON FUNCTION @extschema@.count_work(bigint, text) IS
     'for worker_activity(): what there is to do; all NULL: a lock on one of the tables is held';
-REVOKE ALL ON FUNCTION @extschema@.count_work(bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.count_work(bigint, text) FROM PUBLIC;
 
 CREATE FUNCTION @internal@.worker_activity(
     OUT pid integer, OUT host text, OUT armed boolean, OUT started_at timestamptz, OUT last_tick timestamptz,
@@ -45,7 +62,7 @@ AS $$
            c.paused_since, s.launcher_seen
     FROM @extschema@.worker_state s
     CROSS JOIN @extschema@.worker_setting c
-    CROSS JOIN LATERAL @extschema@.count_work(s.lowest_open_run) w
+    CROSS JOIN LATERAL @extschema@.count_work(s.lowest_open_run, current_setting('lock_timeout')) w
     LEFT JOIN LATERAL (
         SELECT * FROM pg_stat_get_activity(s.pid) a WHERE a.backend_start = s.backend_start) a ON true;
 $$;

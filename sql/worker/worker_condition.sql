@@ -31,7 +31,7 @@ COMMENT ON FUNCTION @extschema@.package_file() IS
 REVOKE ALL ON FUNCTION @extschema@.package_file() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.package_file() TO job_scheduler, job_monitor;
 
-CREATE FUNCTION @internal@.why_absent(OUT code text, OUT reason text)
+CREATE FUNCTION @internal@.why_absent(OUT code text, OUT reason text, OUT since timestamptz)
 LANGUAGE plpgsql STABLE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -69,6 +69,7 @@ BEGIN
     ELSIF NOT state.armed THEN
         code := 'stopped';
         reason := format('the worker was stopped by role "%s" at %s', state.stopped_by, state.stopped_at);
+        since := state.stopped_at;
     ELSIF @extschema@.armed_elsewhere() IS NOT NULL THEN
         code := 'elsewhere';
         reason := format('no worker runs: %s', @extschema@.armed_elsewhere());
@@ -130,7 +131,7 @@ $$;
 COMMENT ON FUNCTION @extschema@.failure_in_words(text) IS 'for worker_condition(): why the transactions of the worker fail';
 REVOKE ALL ON FUNCTION @extschema@.failure_in_words(text) FROM PUBLIC;
 
-CREATE FUNCTION @internal@.why_idle(OUT code text, OUT reason text, OUT blockers integer[])
+CREATE FUNCTION @internal@.why_idle(OUT code text, OUT reason text, OUT blockers integer[], OUT since timestamptz)
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -140,7 +141,7 @@ DECLARE
 BEGIN
     -- A commit, or a lock, that takes a moment is no news.
     SELECT s.*, (SELECT c.paused_since FROM @extschema@.worker_setting c), a.wait_event, a.wait_event_type, a.xact_start,
-           clock_timestamp() - a.xact_start AS since, a.application_name INTO worker
+           clock_timestamp() - a.xact_start AS looked_around, a.application_name INTO worker
     FROM @extschema@.worker_state s, pg_stat_get_activity(s.pid) a
     WHERE a.backend_start = s.backend_start; -- as worker_pid()
     IF NOT FOUND THEN
@@ -153,15 +154,16 @@ BEGIN
         reason := format('the worker (process %s) was told to stop by role "%s" at %s, and waits for its runs to end%s',
                          worker.pid, worker.stopped_by, worker.stopped_at,
                          CASE WHEN worker.armed THEN '; another one follows it' END);
+        since := worker.stopped_at;
     ELSIF worker.version IS DISTINCT FROM (SELECT e.extversion FROM pg_extension e WHERE e.extname = 'elephant_worker') THEN
         code := 'earlier version';
         reason := format('the worker (process %s) is of an earlier version and starts nothing: it waits for its runs to end, and a new one follows it',
                          worker.pid);
-    ELSIF worker.wait_event = 'SyncRep' AND worker.since > interval '3 seconds' THEN
+    ELSIF worker.wait_event = 'SyncRep' AND worker.looked_around > interval '3 seconds' THEN
         code := 'synchronous standby';
         reason := format('the worker (process %s) waits since %s for a synchronous standby to confirm a commit (synchronous_standby_names = ''%s'')',
                          worker.pid, worker.xact_start, current_setting('synchronous_standby_names'));
-    ELSIF failure = '55P03' OR worker.wait_event_type = 'Lock' AND worker.since > interval '3 seconds' THEN
+    ELSIF failure = '55P03' OR worker.wait_event_type = 'Lock' AND worker.looked_around > interval '3 seconds' THEN
         code := 'lock';
         blockers := @extschema@.lock_holders(worker.pid);
         reason := format('the worker (process %s) waits for a lock%s', worker.pid,
@@ -171,23 +173,24 @@ BEGIN
         code := CASE failure WHEN '53100' THEN 'disk full' ELSE 'failing' END;
         reason := format('the transactions of the worker (process %s) fail: %s; it tries again, and the server''s log says more',
                          worker.pid, @extschema@.failure_in_words(failure));
-    ELSIF worker.since > interval '10 seconds' AND @extschema@.is_halted(worker.pid) THEN
+    ELSIF worker.looked_around > interval '10 seconds' AND @extschema@.is_halted(worker.pid) THEN
         code := 'halted';
         reason := format('the worker (process %s) was halted by a signal (SIGSTOP), and has not looked around since %s',
                          worker.pid, worker.xact_start);
-    ELSIF worker.since > interval '10 seconds' THEN
+    ELSIF worker.looked_around > interval '10 seconds' THEN
         code := 'stalled';
         reason := format('the worker (process %s) has not looked around since %s', worker.pid, worker.xact_start);
     ELSIF worker.paused_since IS NOT NULL THEN
         code := 'paused';
         reason := format('paused since %s', worker.paused_since);
+        since := worker.paused_since;
     END IF;
 END
 $$;
 COMMENT ON FUNCTION @extschema@.why_idle() IS 'for worker_condition(): why a worker that runs starts nothing; absent: none runs';
 REVOKE ALL ON FUNCTION @extschema@.why_idle() FROM PUBLIC;
 
-CREATE FUNCTION @internal@.worker_condition(OUT code text, OUT reason text, OUT blockers integer[])
+CREATE FUNCTION @internal@.worker_condition(OUT code text, OUT reason text, OUT blockers integer[], OUT since timestamptz)
 LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER -- looks at the worker's backend and state, which are hidden from ordinary roles
 SET search_path = pg_catalog, pg_temp
@@ -202,14 +205,14 @@ BEGIN
         code := 'standby';
         reason := @extschema@.standby_reason();
     ELSE
-        SELECT i.* INTO code, reason, blockers FROM @extschema@.why_idle() i;
+        SELECT i.* INTO code, reason, blockers, since FROM @extschema@.why_idle() i;
         IF code = 'absent' THEN
-            SELECT a.code, a.reason INTO code, reason FROM @extschema@.why_absent() a;
+            SELECT a.* INTO code, reason, since FROM @extschema@.why_absent() a;
         END IF;
     END IF;
 END
 $$;
 COMMENT ON FUNCTION @extschema@.worker_condition() IS
-    'why no worker runs, or why the one that runs starts nothing: a code, one sentence, and the processes that it waits for; all NULL: all is well';
+    'why no worker runs, or why the one that runs starts nothing: a code, one sentence, the processes that it waits for, and since when where that is known; all NULL: all is well';
 REVOKE ALL ON FUNCTION @extschema@.worker_condition() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.worker_condition() TO job_scheduler, job_monitor;

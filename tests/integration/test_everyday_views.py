@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import closing
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -337,6 +338,56 @@ def test_problems_of_jobs_and_their_remedies(worker: Scheduler) -> None:
             remedy(app, kind, "if its runs may overlap")
     assert app.execute("SELECT parallel FROM my_job WHERE job_id = %s", (job,)).fetchone() == (True,)
     assert problems(worker.connect_as(worker.role("stranger"))) == []
+
+
+@pytest.mark.parametrize("who", ["a superuser", "a user"])
+def test_a_table_that_is_locked_is_a_problem(scheduler: Scheduler, who: str) -> None:
+    """Whichever it is, the view answers: with what it has to tell anyway, or the lock by name."""
+    scheduler.start()
+    session = scheduler.connect() if who == "a superuser" else scheduler.connect_as(scheduler.role())
+    tables = scheduler.execute(
+        """SELECT c.oid::regclass::text AS name, c.relname FROM pg_class c
+           WHERE c.relkind = 'r' AND c.relnamespace IN ((SELECT relnamespace FROM pg_class WHERE oid = 'job'::regclass),
+                                                        'elephant_worker_internal'::regnamespace)"""
+    ).fetchall()
+    session.execute("SET statement_timeout = '20s'")  # a busy machine is slow, but the lock would last for ever
+    found = set()
+    for table in tables:
+        with closing(scheduler.connect()) as holder:
+            holder.execute("BEGIN")
+            holder.execute(f"LOCK TABLE ONLY {table.name} IN ACCESS EXCLUSIVE MODE")
+            rows = session.execute("SELECT * FROM problem").fetchall()
+            assert {(row.problem, row.job_id) for row in rows} <= {("worker stuck", None)}, (table, rows)
+            for row in (row for row in rows if "cannot be looked at" in row.what):
+                assert re.fullmatch(
+                    r"(the worker|the jobs|the worker and the jobs) cannot be looked at: "
+                    rf'process {holder.info.backend_pid} \(role "[^"]+"(, idle in transaction)?\) '
+                    rf"keeps {table.relname} locked( since 2.*)?",
+                    row.what,
+                )
+                found.add(table.relname)
+                if who == "a superuser":
+                    scheduler.execute(row.remedy)
+                    with pytest.raises(psycopg.OperationalError):  # it has been ended
+                        holder.execute("SELECT 1")
+    assert found >= {"job", "job_state", "job_statistic", "job_log", "pending_run", "worker_request", "worker_state"}
+    assert found >= {"worker_setting"}
+    until(lambda: session.execute("SELECT FROM problem").fetchall() == [], "all to be well")
+    assert session.execute("SHOW lock_timeout").fetchone() == ("0",)
+
+
+def test_a_shorter_lock_timeout_holds(scheduler: Scheduler) -> None:
+    function = "SELECT lock_timeout_within({})"
+    scheduler.execute(
+        """CREATE FUNCTION lock_timeout_within(text) RETURNS text LANGUAGE plpgsql SET lock_timeout = '400ms' AS
+           $$BEGIN
+               PERFORM elephant_worker_internal.keep_lock_timeout($1);
+               RETURN current_setting('lock_timeout');
+           END$$"""
+    )
+    for given, expected in (("0", "400ms"), ("1s", "400ms"), ("1min", "400ms"), ("50ms", "50ms")):
+        assert scheduler.value(function.format("%s"), given) == expected
+        assert scheduler.value("SHOW lock_timeout") == "0"
 
 
 def test_late(worker: Scheduler) -> None:

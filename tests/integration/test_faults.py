@@ -344,6 +344,11 @@ def test_a_standby_is_quiet_and_takes_over_when_promoted(
         scheduler.execute(row.remedy)
         until(lambda: there.value("SELECT state FROM check_worker()") == "ok", "the standby to know of it")
         assert there.value(UNATTENDED) is None
+        with scheduler.admin.transaction():
+            scheduler.execute("LOCK TABLE job_log IN ACCESS EXCLUSIVE MODE")
+            locked = "the jobs cannot be looked at: the primary keeps job_log locked"
+            until(lambda: there.value("SELECT what FROM problem") == locked, "the lock to be there")
+            assert there.value("SELECT remedy FROM problem").endswith("-- on the primary")
         with pytest.raises(psycopg.errors.ReadOnlySqlTransaction) as raised:
             there.start()
         assert raised.value.diag.message_primary == "the worker cannot be started on a standby"

@@ -126,6 +126,13 @@ def test_the_check_of_nagios(scheduler: Scheduler, monitor: str) -> None:
     assert check()[0] == 0
     scheduler.execute("UPDATE job SET schedule_set_at = now() - interval '2 days' WHERE job_name = 'nightly'")
     assert check()[1].startswith("ELEPHANT_WORKER CRITICAL: 1 jobs overdue |")
+    scheduler.execute("UPDATE job SET schedule_set_at = now() WHERE job_name = 'nightly'")
+    with scheduler.admin.transaction():
+        scheduler.execute("LOCK TABLE job_state IN ACCESS EXCLUSIVE MODE")
+        status, text = check()
+        assert status == 2
+        assert text.startswith("ELEPHANT_WORKER CRITICAL: the jobs cannot be looked at: process ")
+        assert " keeps job_state locked\n" in text
     scheduler.stop()
     status, text = check()
     assert (status, text.partition(" at ")[0]) == (

@@ -341,6 +341,9 @@ def test_an_open_reader_and_a_change_that_waits_behind_it(scheduler: Scheduler) 
             rf'process {pids[1]} \(role ".*", idle in transaction\) has read or changed that table',
             found.found,
         )
+        (told,) = scheduler.execute("SELECT problem, what, remedy FROM problem").fetchall()
+        words = found.found.replace(", and the worker behind it: ", ": ")
+        assert told == ("worker stuck", f"the jobs cannot be looked at: {words}", found.remedy)
         assert f"process {pids[0]} holds or waits for too" in until(lambda: reason(scheduler), "the reason")
         scheduler.execute(found.remedy.split(";")[0])
     until(lambda: reason(scheduler) is None, "all to be well")

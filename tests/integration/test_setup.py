@@ -1100,7 +1100,7 @@ TESTED = {
         "%s keeps %s locked": "test_a_table_that_is_locked",
         "the prepared transaction": "test_a_prepared_transaction_that_keeps_a_table_locked",
         "process %s (role": "test_a_table_that_is_locked",
-        "%s waits since": "test_a_lock_that_somebody_waits_for",
+        "%s waits%s for a lock": "test_a_lock_that_somebody_waits_for",
         "no launcher is there": "test_no_launcher",
         "the launcher was last seen": "test_no_launcher",
     },
