@@ -149,7 +149,12 @@ BEGIN
         RETURN;
     END IF;
     failure := substring(worker.application_name FROM '^elephant_worker failing (.*)');
-    IF worker.stopped_worker = worker.backend_start THEN
+    -- Whatever else it is to do, it does not until it goes on.
+    IF worker.looked_around > interval '10 seconds' AND @extschema@.is_halted(worker.pid) THEN
+        code := 'halted';
+        reason := format('the worker (process %s) was halted by a signal (SIGSTOP), and has not looked around since %s',
+                         worker.pid, worker.xact_start);
+    ELSIF worker.stopped_worker = worker.backend_start THEN
         code := 'leaving';
         reason := format('the worker (process %s) was told to stop by role "%s" at %s, and waits for its runs to end%s',
                          worker.pid, worker.stopped_by, worker.stopped_at,
@@ -173,10 +178,6 @@ BEGIN
         code := CASE failure WHEN '53100' THEN 'disk full' ELSE 'failing' END;
         reason := format('the transactions of the worker (process %s) fail: %s; it tries again, and the server''s log says more',
                          worker.pid, @extschema@.failure_in_words(failure));
-    ELSIF worker.looked_around > interval '10 seconds' AND @extschema@.is_halted(worker.pid) THEN
-        code := 'halted';
-        reason := format('the worker (process %s) was halted by a signal (SIGSTOP), and has not looked around since %s',
-                         worker.pid, worker.xact_start);
     ELSIF worker.looked_around > interval '10 seconds' THEN
         code := 'stalled';
         reason := format('the worker (process %s) has not looked around since %s', worker.pid, worker.xact_start);

@@ -260,7 +260,8 @@ def halted(scheduler: Scheduler) -> Iterator[int]:
     until(lambda: scheduler.log(job), "the job to run")
     pid = scheduler.halt()
     yield pid
-    os.kill(pid, signal.SIGCONT)
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGCONT)
 
 
 @pytest.mark.slow
@@ -296,6 +297,23 @@ def test_a_worker_that_stood_still(scheduler: Scheduler, halted: int) -> None:
     until(lambda: scheduler.value(query, thaw, thaw) >= 10, "what was due")
     skipped = "SELECT count(*) FROM job_log WHERE state = 'skipped' AND scheduled_at BETWEEN %s AND %s"
     assert not scheduler.value(skipped, halted_at, thaw)
+
+
+@pytest.mark.parametrize("call", ["stop_worker", "restart_worker"])
+def test_a_halted_worker_that_is_told_to_stop(scheduler: Scheduler, halted: int, call: str) -> None:
+    """It cannot, and is not said to wait for anything else."""
+    session = scheduler.connect()
+    session.execute("SET statement_timeout = '10s'")
+    with suppress(psycopg.errors.QueryCanceled):
+        session.execute(f"SELECT {call}()")
+    halt = f"the worker (process {halted}) was halted by a signal (SIGSTOP)"
+    until(lambda: (reason(scheduler) or "").startswith(halt), "the reason")
+    found = finding(scheduler)
+    assert (found.state, found.found, found.remedy) == ("error", reason(scheduler), f"sudo kill -CONT {halted}")
+    told = scheduler.execute("SELECT problem, remedy FROM problem WHERE job_id IS NULL").fetchall()
+    assert told == [("worker stuck", found.remedy)]
+    subprocess.run(["sh", "-c", found.remedy.removeprefix("sudo ")], check=True)
+    until(lambda: reason(scheduler) != found.found, "it to go on")
 
 
 def test_who_defines_something_is_told(scheduler: Scheduler) -> None:
