@@ -23,6 +23,7 @@ BEGIN
           AND l.pid IS DISTINCT FROM pg_backend_pid()),
     described AS (
         SELECT o.pid, o.granted, o.mode, o.relname, o.is_strong, o.waitstart, a.xact_start, p.gid,
+               coalesce(a.xact_start, p.prepared) AS since,
                CASE WHEN o.pid IS NULL THEN format('the prepared transaction %L', p.gid)
                     WHEN a.usename IS NULL AND pg_is_in_recovery() THEN 'the primary'
                     -- The state, and times, of others' sessions are hidden from ordinary roles.
@@ -34,15 +35,14 @@ BEGIN
         LEFT JOIN pg_locks n ON o.pid IS NULL AND n.pid IS NULL AND n.locktype = 'transactionid'
                                 AND n.virtualtransaction = o.virtualtransaction
         LEFT JOIN pg_prepared_xacts p ON p.transaction = n.transactionid)
-    SELECT format('%s keeps %s locked%s', h.holder, string_agg(DISTINCT h.relname, ', '), ' since ' || h.xact_start), NULL, h.xact_start,
+    SELECT format('%s keeps %s locked%s', h.holder, string_agg(DISTINCT h.relname, ', '), ' since ' || h.since), NULL, h.since,
            bool_or(h.mode = 'AccessExclusiveLock'),
            CASE WHEN h.is_of_primary THEN 'SELECT * FROM @extschema@.check_setup(); -- on the primary'
                 WHEN h.gid IS NULL THEN @extschema@.terminate_statement(h.pid)
-                ELSE format(E'SELECT * FROM pg_prepared_xacts WHERE gid = %1$s;\n-- its application knows which: COMMIT PREPARED %1$s;\n-- or: ROLLBACK PREPARED %1$s;',
-                            @extschema@.quote_literal_in_one_line(h.gid)) END
+                ELSE @extschema@.end_prepared_statement(h.gid) END
     FROM described h
     WHERE h.granted AND h.is_strong AND coalesce(h.xact_start < clock_timestamp() - older_than, true)
-    GROUP BY h.holder, h.pid, h.gid, h.is_of_primary, h.xact_start
+    GROUP BY h.holder, h.pid, h.gid, h.is_of_primary, h.since
     UNION ALL
     -- Whoever waits for a strong lock has everybody wait who comes later, readers too.
     SELECT format('%s waits%s for a lock on %s', w.holder, ' since ' || w.waitstart, string_agg(DISTINCT w.relname, ', ')),

@@ -13,3 +13,15 @@ COMMENT ON FUNCTION @extschema@.terminate_statement(integer) IS
     'for remedies: a statement that terminates this process, and no later one of its number, and waits up to 10 seconds for its end';
 REVOKE ALL ON FUNCTION @extschema@.terminate_statement(integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.terminate_statement(integer) TO job_scheduler, job_monitor;
+
+CREATE FUNCTION @internal@.end_prepared_statement(gid text) RETURNS text
+LANGUAGE sql STABLE STRICT SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT format(E'SELECT * FROM pg_prepared_xacts WHERE gid = %1$s;\n-- its application knows which: COMMIT PREPARED %1$s;\n-- or: ROLLBACK PREPARED %1$s;',
+                  @extschema@.quote_literal_in_one_line(gid));
+$$;
+COMMENT ON FUNCTION @extschema@.end_prepared_statement(text) IS
+    'for remedies: a statement that shows this prepared transaction, and in comments those that end it';
+REVOKE ALL ON FUNCTION @extschema@.end_prepared_statement(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.end_prepared_statement(text) TO job_scheduler, job_monitor;

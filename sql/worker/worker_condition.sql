@@ -101,6 +101,26 @@ COMMENT ON FUNCTION @extschema@.is_halted(integer) IS
     'whether a process was halted by a signal (SIGSTOP); false where the system does not tell';
 REVOKE ALL ON FUNCTION @extschema@.is_halted(integer) FROM PUBLIC;
 
+CREATE FUNCTION @internal@.prepared_holders(OUT gid text, OUT prepared timestamptz) RETURNS SETOF record
+LANGUAGE sql VOLATILE SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+    -- They have no process; each keeps its own number locked.
+    SELECT DISTINCT p.gid, p.prepared
+    FROM pg_locks l
+    JOIN pg_database d ON d.oid = l.database AND d.datname = current_database()
+    JOIN pg_depend e ON e.classid = 'pg_class'::regclass AND e.objid = l.relation AND e.deptype = 'e'
+    JOIN pg_extension x ON x.oid = e.refobjid AND x.extname = 'elephant_worker'
+    JOIN pg_locks n ON n.pid IS NULL AND n.locktype = 'transactionid' AND n.virtualtransaction = l.virtualtransaction
+    JOIN pg_prepared_xacts p ON p.transaction = n.transactionid
+    WHERE l.pid IS NULL AND l.mode <> 'AccessShareLock'
+    ORDER BY p.prepared, p.gid;
+$$;
+COMMENT ON FUNCTION @extschema@.prepared_holders() IS
+    'the prepared transactions that have more than read tables of the extension, and since when they are prepared';
+REVOKE ALL ON FUNCTION @extschema@.prepared_holders() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.prepared_holders() TO job_scheduler, job_monitor;
+
 CREATE FUNCTION @internal@.lock_holders(waiting integer) RETURNS integer[]
 LANGUAGE sql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
@@ -114,10 +134,12 @@ AS $$
                           JOIN pg_extension x ON x.oid = e.refobjid AND x.extname = 'elephant_worker'
                           JOIN pg_stat_get_activity(l.pid) a ON a.xact_start < clock_timestamp() - interval '1 second'
                           WHERE l.mode <> 'AccessShareLock' AND l.pid NOT IN (waiting, pg_backend_pid())
-                          ORDER BY l.pid));
+                          ORDER BY l.pid)
+                    || ARRAY(SELECT 0 WHERE EXISTS (SELECT FROM @extschema@.prepared_holders() p
+                                                    WHERE p.prepared < clock_timestamp() - interval '1 second')));
 $$;
 COMMENT ON FUNCTION @extschema@.lock_holders(integer) IS
-    'the processes that a process waits for which fails since it gets no lock on a table of the extension';
+    'the processes that a process waits for which fails since it gets no lock on a table of the extension; 0: those of prepared_holders()';
 REVOKE ALL ON FUNCTION @extschema@.lock_holders(integer) FROM PUBLIC;
 
 CREATE FUNCTION @internal@.failure_in_words(sqlstate text) RETURNS text
@@ -171,9 +193,13 @@ BEGIN
     ELSIF failure = '55P03' OR worker.wait_event_type = 'Lock' AND worker.looked_around > interval '3 seconds' THEN
         code := 'lock';
         blockers := @extschema@.lock_holders(worker.pid);
-        reason := format('the worker (process %s) waits for a lock%s', worker.pid,
-                         CASE WHEN blockers <> '{}'
-                              THEN format(', which process %s holds or waits for too', array_to_string(blockers, ', ')) END);
+        reason := format('the worker (process %s) waits for a lock', worker.pid)
+                  || coalesce(', ' || nullif(concat_ws(', and ',
+                         (SELECT format('which process %s holds or waits for too', string_agg(b.pid::text, ', '))
+                          FROM unnest(array_remove(blockers, 0)) b (pid) HAVING count(*) > 0),
+                         (SELECT string_agg(format('which the prepared transaction %s, prepared at %s, holds',
+                                                   @extschema@.quote_literal_in_one_line(p.gid), p.prepared), ', and ')
+                          FROM @extschema@.prepared_holders() p WHERE 0 = ANY (blockers))), ''), '');
     ELSIF failure IS NOT NULL THEN
         code := CASE failure WHEN '53100' THEN 'disk full' ELSE 'failing' END;
         reason := format('the transactions of the worker (process %s) fail: %s; it tries again, and the server''s log says more',

@@ -25,7 +25,12 @@ AS $$
          E'SELECT application_name, state, sync_state FROM pg_stat_replication;\n-- have a synchronous standby connect\n'
          '-- to do without: ALTER SYSTEM SET synchronous_standby_names = ''''; SELECT pg_reload_conf();'),
         ('lock', 'error',
-         coalesce((SELECT string_agg(@extschema@.terminate_statement(b.pid), E'\n') FROM unnest(blockers) b (pid)),
+         coalesce((SELECT string_agg(b.statement, E'\n' ORDER BY b.number)
+                   FROM (SELECT t.number, @extschema@.terminate_statement(t.pid)
+                         FROM unnest(blockers) WITH ORDINALITY t (pid, number) WHERE t.pid <> 0
+                         UNION ALL
+                         SELECT NULL, @extschema@.end_prepared_statement(p.gid)
+                         FROM @extschema@.prepared_holders() p WHERE 0 = ANY (blockers)) b (number, statement)),
                   'SELECT * FROM pg_locks WHERE NOT granted OR pid IS NULL; -- who waits, and prepared transactions')),
         ('disk full', 'error',
          E'SHOW data_directory;\n'

@@ -992,6 +992,8 @@ def refused(session: psycopg.Connection[Any], statement: str) -> None:
 def test_a_prepared_transaction_that_keeps_a_table_locked(own_cluster: Callable[..., Cluster]) -> None:
     scheduler = new_scheduler(own_cluster(max_prepared_transactions="2"))
     scheduler.start()
+    job = scheduler.insert("SELECT 1", schedule="1 second")
+    until(lambda: scheduler.successes(job), "a run")
 
     def prepare() -> None:
         with closing(scheduler.connect()) as session:
@@ -1000,7 +1002,25 @@ def test_a_prepared_transaction_that_keeps_a_table_locked(own_cluster: Callable[
     prepare()
     for way in ("or", "its application knows which"):
         row = finding(scheduler, "locks")
-        assert (row.state, row.found[:39]) == ("error", "the prepared transaction 'it''s open' k")
+        prepared = scheduler.value("SELECT prepared::text FROM pg_prepared_xacts")
+        assert row.state == "error"
+        holder = "the prepared transaction 'it''s open'"
+        assert (
+            row.found == f"{holder} keeps job_log locked since {prepared}, for which the worker waits again and again"
+        )
+        told = scheduler.execute("SELECT problem, since, what, remedy FROM problem").fetchall()
+        assert [(row.problem, row.what) for row in told] == [
+            ("worker stuck", f"the jobs cannot be looked at: {holder} keeps job_log locked since {prepared}")
+        ]
+        assert (str(told[0].since)[:19], told[0].remedy) == (prepared[:19], row.remedy)
+        expected = (
+            rf"the worker \(process \d+\) waits for a lock, which {holder}, prepared at {re.escape(prepared)}, holds"
+        )
+        until(lambda: re.fullmatch(expected, scheduler.value("SELECT reason FROM worker_status") or ""), "the reason")  # noqa: B023
+        (worker,) = scheduler.execute(
+            "SELECT r.remedy FROM worker_condition() c, worker_remedy(c.code, c.blockers) r"
+        ).fetchall()
+        assert worker.remedy == row.remedy
         mend(scheduler, row.remedy)
         assert finding(scheduler, "locks").state == "error"
         mend(scheduler, alternatives(row.remedy)[way])
@@ -1098,6 +1118,8 @@ TESTED = {
         "launchers will not start it here": "test_a_standby_is_quiet_and_takes_over_when_promoted",
         "it was stopped, or never started": "test_a_standby_is_quiet_and_takes_over_when_promoted",
         "%s keeps %s locked": "test_a_table_that_is_locked",
+        "which process %s holds": "test_a_lock",
+        "which the prepared transaction": "test_a_prepared_transaction_that_keeps_a_table_locked",
         "the prepared transaction": "test_a_prepared_transaction_that_keeps_a_table_locked",
         "process %s (role": "test_a_table_that_is_locked",
         "%s waits%s for a lock": "test_a_lock_that_somebody_waits_for",
