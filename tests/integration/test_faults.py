@@ -206,6 +206,26 @@ LEFT_BEHIND = {
 }
 
 
+def test_a_job_that_was_disabled_without_triggers_is_let_alone(worker: Scheduler) -> None:
+    """Nobody tells the worker of it, and the job stays due: it is not read again and again."""
+    job = worker.insert("SELECT 1", schedule="1 second")
+    until(lambda: worker.successes(job), "a run")
+    with worker.admin.transaction():
+        worker.execute("SET LOCAL session_replication_role = replica")
+        worker.execute(f"SELECT update_job({job}, enabled => false)")
+    later = "SELECT next_run_at > clock_timestamp() + interval '30 minutes' FROM job_state WHERE job_id = %s"
+    until(lambda: worker.value(later, job), "it to be looked at")
+    numbers = "SELECT last_value FROM worker_inbox_request_id_seq"
+    before = worker.value(numbers)
+    worker.tick()
+    worker.tick()
+    assert worker.value(numbers) == before
+    # Its schedule is followed again as soon as that is told.
+    seen = worker.successes(job)
+    worker.execute(f"SELECT update_job({job}, schedule => '1 second', enabled => true)")
+    until(lambda: worker.successes(job) > seen, "the job to go on")
+
+
 @pytest.mark.parametrize("kind", LEFT_BEHIND)
 def test_the_next_run_finds_a_clean_session(worker: Scheduler, kind: str) -> None:
     leave, look = LEFT_BEHIND[kind]

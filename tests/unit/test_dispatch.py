@@ -256,13 +256,17 @@ def test_a_request_that_was_withdrawn_ends_cancelled() -> None:
 def test_a_job_that_was_changed_meanwhile_waits() -> None:
     for job in (
         replace(JOB, state_set_at=NOON - 9000),
-        replace(JOB, enabled=False),
+        replace(JOB, state_set_at=NOON - 9000, enabled=False),
         replace(JOB, schedule_set_at=None),
     ):
         decisions = decided(job)
         assert decisions.changed == [7]
         assert not decisions.runs
         assert not decisions.ended
+
+
+def test_a_job_that_was_disabled_without_a_word_is_looked_at_later() -> None:
+    assert decided(replace(JOB, enabled=False)) == Decisions(next_run_at={7: NOON + 3600})
 
 
 def test_a_request_for_a_job_that_was_deleted_is_dropped() -> None:

@@ -13,7 +13,7 @@ from .job import Job
 from .obstacles import obstacle_of
 from .run import STOPPED_HINTS, TOO_LATE, Outcome, Run, RunState, Target
 
-# How often a job is looked at whose schedule cannot be read any more.
+# How often a job is looked at whose schedule cannot be read any more, or that is disabled without a word of it.
 UNREADABLE_INTERVAL = 3600.0  # seconds
 # Due times of one job are at least this far apart.
 LEAST_INTERVAL = 0.001  # seconds
@@ -91,8 +91,13 @@ def _due(
     job: Job, active: Counter[int], context: DispatchContext, decisions: Decisions, new_id: Callable[[], int]
 ) -> Run | None:
     """The run of a job that is due, unless it is passed over; notes when the job is due next, and what is missed."""
-    if job.schedule_set_at is None or job.schedule_set_at != job.state_set_at or not job.enabled:
+    if job.schedule_set_at is None or job.schedule_set_at != job.state_set_at:
         decisions.changed.append(job.job_id)
+        return None
+    if not job.enabled:
+        # No trigger has told that, which session_replication_role can do: there is no change to follow, and unless it
+        # is due later it is read again at once.
+        decisions.next_run_at[job.job_id] = context.now + UNREADABLE_INTERVAL
         return None
     obstacle = obstacle_of(job)
     try:
