@@ -22,10 +22,10 @@ COMMENT ON COLUMN @extschema@.job_change.rolname IS
     'the role of the job; a change of the role has a row for the old one, with the old values, and a row for the new one, with the new values';
 COMMENT ON COLUMN @extschema@.job_change.job_name IS 'the name of the job then';
 COMMENT ON COLUMN @extschema@.job_change.changed_at IS 'when it was changed';
-COMMENT ON COLUMN @extschema@.job_change.changed_by IS 'who changed it: the role that the session had taken on by SET ROLE, else session_role';
+COMMENT ON COLUMN @extschema@.job_change.changed_by IS 'who changed it: the role with whose rights that was done, in a function that is SECURITY DEFINER its owner';
 COMMENT ON COLUMN @extschema@.job_change.session_role IS 'the role that the session had logged in as';
 COMMENT ON COLUMN @extschema@.job_change.call IS
-    'what it was changed with: a function of the extension, or INSERT, UPDATE or DELETE; a function of one''s own can give another name, by setting elephant_worker.call';
+    'what the session says it was changed with, a function of the extension, or INSERT, UPDATE or DELETE; whoever changes the job can say anything, by setting elephant_worker.call';
 COMMENT ON COLUMN @extschema@.job_change.action IS
     'create; change; delete; give: rolname has given the job to another role; receive: rolname has got it from another role';
 COMMENT ON COLUMN @extschema@.job_change.old_values IS

@@ -1,6 +1,6 @@
 CREATE FUNCTION @internal@.record_change() RETURNS trigger
 LANGUAGE plpgsql VOLATILE
-SECURITY DEFINER -- nobody may write to the history but this; who changes a job is taken from the session
+SECURITY DEFINER -- nobody may write to the history but this; whose rights are used is noted right before, see below
 SET search_path = pg_catalog, pg_temp
 SET IntervalStyle = postgres
 AS $$
@@ -13,8 +13,9 @@ DECLARE
     -- More than the last one in the history, also if that has been restored without its job.
     version CONSTANT integer := 1 + coalesce(greatest(
         OLD.version, (SELECT max(c.version) FROM @extschema@.job_change c WHERE c.job_id = coalesce(NEW.job_id, OLD.job_id))), 0);
-    -- The owner of this function is the current role here.
-    changed_by CONSTANT name := coalesce(nullif(current_setting('role'), 'none'), session_user);
+    -- The owner of this function is the current role here, and what SET ROLE says is not whose rights are used in a
+    -- function with the rights of its owner.
+    changed_by CONSTANT name := current_setting('elephant_worker.changed_by');
     call CONSTANT text := coalesce(substring(current_setting('elephant_worker.call', true) FROM '^[a-z_]{1,63}$'), TG_OP);
     old_values jsonb;
     new_values CONSTANT jsonb := (SELECT jsonb_object_agg(a.key, a.value) FROM jsonb_each(after) a
@@ -51,11 +52,18 @@ REVOKE ALL ON FUNCTION @extschema@.record_change() FROM PUBLIC;
 
 -- After what checks and completes the attributes, since triggers fire in the order of their names; before
 -- set_schedule, which tells a new job from one that a dump brings, with its history.
+-- A condition is evaluated as the role that changes the job, and right before the function: whatever the setting was,
+-- nothing of a user's comes in between. That of a trigger AFTER would be evaluated earlier. What is deleted through a view
+-- is deleted by the owner of delete_shown_job(), which names whoever it does that for.
 CREATE TRIGGER record_change BEFORE INSERT ON @extschema@.job
-    FOR EACH ROW WHEN (NOT @extschema@.is_restored(NEW)) EXECUTE FUNCTION @extschema@.record_change();
+    FOR EACH ROW WHEN (NOT @extschema@.is_restored(NEW)
+                       AND set_config('elephant_worker.changed_by', current_user, true) IS NOT NULL)
+    EXECUTE FUNCTION @extschema@.record_change();
 CREATE TRIGGER record_change_of_job BEFORE UPDATE ON @extschema@.job
     FOR EACH ROW WHEN ((@attributes: NEW.{name},@ NEW.defined_by)
-                       IS DISTINCT FROM (@attributes: OLD.{name},@ OLD.defined_by))
+                       IS DISTINCT FROM (@attributes: OLD.{name},@ OLD.defined_by)
+                       AND set_config('elephant_worker.changed_by', current_user, true) IS NOT NULL)
     EXECUTE FUNCTION @extschema@.record_change();
-CREATE TRIGGER record_deletion AFTER DELETE ON @extschema@.job
-    FOR EACH ROW EXECUTE FUNCTION @extschema@.record_change();
+CREATE TRIGGER record_deletion BEFORE DELETE ON @extschema@.job
+    FOR EACH ROW WHEN (set_config('elephant_worker.changed_by', current_user, true) IS NOT NULL)
+    EXECUTE FUNCTION @extschema@.record_change();

@@ -17,10 +17,18 @@ SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 SET enable_indexscan = off
 AS $$
+DECLARE
+    -- As check_shown_job() has just noted it; the triggers of the table will note the owner of this function.
+    deleted_by CONSTANT name := current_setting('elephant_worker.changed_by');
 BEGIN
     DELETE FROM ONLY @extschema@.job j WHERE j.job_id = OLD.job_id;
     IF NOT FOUND THEN
         RETURN NULL;
+    END IF;
+    IF deleted_by <> current_user THEN
+        UPDATE ONLY @extschema@.job_change c SET changed_by = deleted_by
+        WHERE c.job_id = OLD.job_id AND c.action = 'delete'
+          AND c.version = (SELECT max(l.version) FROM ONLY @extschema@.job_change l WHERE l.job_id = OLD.job_id);
     END IF;
     PERFORM FROM ONLY @extschema@.job j WHERE j.run_after @> ARRAY[OLD.job_id];
     IF FOUND THEN -- warn_of_orphans() sees to it when the statement ends
@@ -44,11 +52,13 @@ BEGIN
     -- The statement may have waited since it began: what has been given to another role meanwhile is left alone,
     -- as it is by a DELETE of a table.
     SELECT j.rolname INTO role_now FROM @extschema@.member_job j WHERE j.job_id = OLD.job_id FOR UPDATE;
+    -- The last that is done before delete_shown_job(), as the role that deletes.
+    PERFORM set_config('elephant_worker.changed_by', current_user, true);
     RETURN CASE WHEN role_now = OLD.rolname THEN OLD END;
 END
 $$;
 COMMENT ON FUNCTION @extschema@.check_shown_job() IS
-    'trigger: locks a job that is to be deleted, unless it is not that of the role any more for which it was shown';
+    'trigger: locks a job that is to be deleted, unless it is not that of the role any more for which it was shown, and notes who deletes it';
 REVOKE ALL ON FUNCTION @extschema@.check_shown_job() FROM PUBLIC;
 
 -- They fire in the order of their names.

@@ -254,6 +254,55 @@ def test_a_view_of_somebody_else(arena: Arena) -> None:
     mallory.execute("DROP VIEW lure")
 
 
+def test_the_history_names_whose_rights_were_used(arena: Arena) -> None:
+    """Not who is made to call a function, nor whom the session names."""
+    mallory, scheduler = arena.sessions[arena.mallory], arena.scheduler
+    changes = {
+        "create": "PERFORM insert_job('SELECT 1', current_catalog, job_name := 'lure')",
+        "change": "UPDATE my_job SET job_description = 'x' WHERE job_name = 'lure'",
+        "delete": "DELETE FROM my_job WHERE job_name = 'lure'",
+    }
+    lie = f"PERFORM set_config('elephant_worker.changed_by', '{arena.victim}', false)"
+    for rights in ("definer", "invoker"):
+        for action, change in changes.items():
+            mallory.execute(
+                f"""CREATE FUNCTION public.{rights}_{action}() RETURNS integer LANGUAGE plpgsql SECURITY {rights}
+                    SET search_path = "{SCHEMA}" AS $$BEGIN {lie}; {change}; RETURN 1; END$$;
+                    CREATE VIEW public.{rights}_{action}_view AS SELECT public.{rights}_{action}() AS n;
+                    GRANT SELECT ON public.{rights}_{action}_view TO PUBLIC""".encode()
+            )
+    said = """SELECT action, changed_by, session_role FROM member_job_change
+              WHERE job_id > {} ORDER BY job_id, version"""
+    try:
+        for reader in (arena.victim, USER):
+            session = scheduler.connect() if reader == USER else scheduler.connect_as(reader)
+            with session:
+                for rights, changed_by in (("definer", arena.mallory), ("invoker", reader)):
+                    last = sql.Literal(scheduler.value("SELECT max(job_id) FROM member_job_change"))
+                    for action in changes:
+                        session.execute(f"SELECT n FROM public.{rights}_{action}_view".encode())
+                    rows = scheduler.execute(said, last).fetchall()
+                    assert rows == [(action, changed_by, reader) for action in changes]
+    finally:
+        for rights in ("definer", "invoker"):
+            for action in changes:
+                mallory.execute(
+                    f"DROP VIEW public.{rights}_{action}_view; DROP FUNCTION public.{rights}_{action}()".encode()
+                )
+
+
+def test_what_is_deleted_from_the_table_is_not_noted_by_whom_the_session_names(arena: Arena) -> None:
+    """Through no view, by who may write all data."""
+    scheduler, role = arena.scheduler, arena.scheduler.role("writer")
+    scheduler.execute("GRANT pg_write_all_data, pg_read_all_data TO {}", sql.Identifier(role))
+    session = scheduler.connect_as(role)
+    job = session.execute("SELECT job_id FROM insert_job('SELECT 1', current_catalog)").fetchone().job_id
+    session.execute("SELECT set_config('elephant_worker.changed_by', %s, false)", (arena.victim,))
+    session.execute("DELETE FROM job WHERE job_id = %s", (job,))
+    said = "SELECT changed_by FROM job_change WHERE job_id = %s AND action = 'delete'"
+    assert scheduler.value(said, job) == role
+
+
 NAMINGS = (
     "SELECT run_job({name})", "SELECT cancel_job({name})", "SELECT delete_job({name})", "SELECT try_job({name})",
     "SELECT update_job({name}, enabled => false)", "SELECT define_job({name}, 'SELECT 1', rolname => {victim})",
