@@ -49,6 +49,32 @@ BEGIN
     LEFT JOIN pg_roles b ON b.oid = m.grantor
     ORDER BY r.rolname, g.rolname;
     is_well := is_well AND NOT FOUND;
+    -- A run can SET ROLE NONE, and so leave behind what is its runner's. Who has come by the name of a runner is told of
+    -- above, and gets nothing of a role by this. What is owned may be in a database whose owner has set its search_path:
+    -- so all names and operators are qualified. REASSIGN OWNED leaves default privileges and user mappings.
+    RETURN QUERY
+    SELECT 'runners', 'warning',
+           format('role "%s" owns %s %s%s: functions with the rights of their owner go on having those of role "%s", whoever has lost them since',
+                  r.rolname, s.objects, CASE WHEN s.objects = 1 THEN 'object' ELSE 'objects' END,
+                  CASE WHEN s.dbid <> 0 THEN format(' in database "%s"', d.datname) END, o.rolname),
+           CASE WHEN d.datname <> current_database()
+                THEN format(E'-- in database %s:\n', @extschema@.quote_ident_in_one_line(d.datname)) ELSE '' END
+           || format('SELECT pg_catalog.pg_describe_object(classid, objid, objsubid) FROM pg_catalog.pg_shdepend '
+                     'WHERE refclassid OPERATOR(pg_catalog.=) %s AND refobjid OPERATOR(pg_catalog.=) %s '
+                     'AND dbid OPERATOR(pg_catalog.=) %s AND deptype OPERATOR(pg_catalog.=) ''o'';',
+                     'pg_authid'::regclass::oid, r.oid, s.dbid)
+           || format(E'\n-- to give all that to the role of its jobs: REASSIGN OWNED BY %1$I TO %2$s; DROP OWNED BY %1$I;',
+                     r.rolname, @extschema@.quote_ident_in_one_line(o.rolname))
+           || CASE WHEN s.dbid <> 0 THEN format(E'\n-- to drop it, with all data: DROP OWNED BY %I;', r.rolname) ELSE '' END
+    FROM pg_roles o
+    JOIN pg_roles r ON r.rolname = prefix || o.oid
+    JOIN (SELECT p.refobjid, p.dbid, count(*) AS objects FROM pg_shdepend p
+          WHERE p.refclassid = 'pg_authid'::regclass AND p.deptype = 'o' GROUP BY p.refobjid, p.dbid) s ON s.refobjid = r.oid
+    LEFT JOIN pg_database d ON d.oid = s.dbid
+    WHERE NOT EXISTS (SELECT FROM pg_auth_members m WHERE m.roleid = r.oid)
+      AND EXISTS (SELECT FROM pg_auth_members m WHERE m.member = r.oid AND m.roleid = o.oid)
+    ORDER BY r.rolname, d.datname;
+    is_well := is_well AND NOT FOUND;
     RETURN QUERY
     SELECT 'runners', 'warning',
            format('role "%s" was made by a worker of a database that is not in this cluster', r.rolname),
@@ -58,11 +84,11 @@ BEGIN
       AND split_part(r.rolname, '_', 3) NOT IN (SELECT d.oid::text FROM pg_database d)
     ORDER BY r.rolname;
     IF NOT FOUND AND is_well THEN
-        RETURN QUERY VALUES ('runners', 'ok', format('none of the roles %s... has been tampered with', prefix), NULL);
+        RETURN QUERY VALUES ('runners', 'ok', format('none of the roles %s... has been tampered with, and none owns anything', prefix), NULL);
     END IF;
 END
 $$;
 COMMENT ON FUNCTION @extschema@.check_runners() IS
-    'for check_setup(): whether the login roles of the worker are what it has made them, and none is left over';
+    'for check_setup(): whether the login roles of the worker are what it has made them, own nothing, and none is left over';
 REVOKE ALL ON FUNCTION @extschema@.check_runners() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.check_runners() TO job_monitor;

@@ -14,6 +14,7 @@ import pytest
 from psycopg import sql
 
 from harness.cluster import USER, Cluster
+from harness.remedies import alternatives, mend
 from harness.scheduler import INTERNAL, SCHEMA, Scheduler, new_scheduler
 
 CANARY = "pwned"
@@ -181,3 +182,78 @@ def test_a_run_gives_no_remedies(scheduler: Scheduler, is_obstacle: bool) -> Non
     assert row.what == reason
     assert "SUPERUSER" not in row.remedy
     assert row.remedy
+
+
+# What the owner of a database can set for whoever connects to it: nothing that is said there is PostgreSQL's own.
+TRAPS = """CREATE SCHEMA trap;
+    CREATE FUNCTION trap.pg_describe_object(oid, oid, integer) RETURNS text LANGUAGE plpgsql AS
+        $$BEGIN CREATE ROLE pwned; RETURN ''; END$$;
+    CREATE FUNCTION trap.equals(oid, integer) RETURNS boolean LANGUAGE plpgsql AS
+        $$BEGIN CREATE ROLE pwned; RETURN true; END$$;
+    CREATE OPERATOR trap.= (LEFTARG = oid, RIGHTARG = integer, FUNCTION = trap.equals);
+    GRANT ALL ON SCHEMA trap TO PUBLIC"""
+LEFT = """SET ROLE NONE;
+    CREATE FUNCTION trap.lure() RETURNS text LANGUAGE sql SECURITY DEFINER AS 'SELECT current_user::text';
+    CREATE TABLE trap.left_behind (); ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO PUBLIC"""
+
+
+@pytest.mark.parametrize("choice", ["to give all that to the role of its jobs", "to drop it, with all data"])
+def test_what_a_run_has_left_to_its_runner(scheduler: Scheduler, tmp_path: Path, choice: str) -> None:
+    """It keeps the rights of the role, whoever loses them; check_setup() tells of it, in whatever database it is."""
+    shell = Shell(tmp_path, scheduler.cluster)
+    team, mallory = scheduler.role('te"am: DROP ROLE x;\nCREATE ROLE pwned;'), scheduler.role("mallory")
+    elsewhere = scheduler.database("x\nCREATE ROLE pwned; --" if scheduler.admin.info.server_version < 190000 else "x")
+    scheduler.execute("GRANT {} TO {}", sql.Identifier(team), sql.Identifier(mallory))
+    scheduler.execute("ALTER DATABASE {} SET search_path = trap, pg_catalog", sql.Identifier(elsewhere))
+    scheduler.start()
+    for dbname in (scheduler.dbname, elsewhere):
+        with scheduler.cluster.connect(dbname) as admin:
+            admin.execute(TRAPS.encode())
+    session = scheduler.connect_as(mallory)
+    for dbname in (scheduler.dbname, elsewhere):
+        run = session.execute("SELECT run_once(%s, %s, %s)", (LEFT, dbname, team)).fetchone()
+        assert scheduler.ended(run[0]).state == "succeeded"
+    scheduler.execute("REVOKE {} FROM {}", sql.Identifier(team), sql.Identifier(mallory))
+    runner = scheduler.value("SELECT runner_name(oid) FROM pg_roles WHERE rolname = %s", team)
+    lured = "SELECT trap.lure()"
+    assert session.execute(lured).fetchone() == (runner,)
+    rows = scheduler.execute("SELECT * FROM check_runners()").fetchall()
+    assert [row.state for row in rows] == ["warning"] * 2
+    for row in rows:
+        dbname = scheduler.dbname if f'in database "{scheduler.dbname}"' in row.found else elsewhere
+        assert f'role "{runner}" owns 3 objects in database "{dbname}"' in row.found
+        assert row.found.endswith(f'those of role "{team}", whoever has lost them since')
+        assert (row.remedy.count("\n") == 2) == (dbname == scheduler.dbname)
+        shell.psql(dbname, row.remedy)  # shows it, and changes nothing
+    assert scheduler.execute("SELECT * FROM check_runners()").fetchall() == rows
+    for row in rows:
+        remedy = alternatives(row.remedy)[choice]
+        if f'in database "{scheduler.dbname}"' in row.found:
+            mend(scheduler, remedy)
+        else:
+            shell.psql(elsewhere, remedy)
+    assert scheduler.value("SELECT state FROM check_runners()") == "ok"
+    if "drop" in choice:
+        with pytest.raises(psycopg.errors.UndefinedFunction):
+            session.execute(lured)
+    else:  # as if the role had made it itself
+        assert session.execute(lured).fetchone() == (team,)
+    assert shell.is_clean()
+
+
+def test_a_shared_object_of_a_runner(scheduler: Scheduler) -> None:
+    team = scheduler.role("team")
+    owned = scheduler.database("owned", owner=team)
+    scheduler.start()
+    assert scheduler.run("SELECT 1", rolname=team).state == "succeeded"
+    runner = scheduler.value("SELECT runner_name(oid) FROM pg_roles WHERE rolname = %s", team)
+    # As a superuser can, or a run of a role that may create subscriptions (PostgreSQL 16 and later).
+    scheduler.execute("ALTER DATABASE {} OWNER TO {}", *map(sql.Identifier, (owned, runner)))
+    (row,) = scheduler.execute("SELECT * FROM check_runners()").fetchall()
+    assert row.found.partition(":")[0].endswith("owns 1 object")
+    (remedy,) = alternatives(row.remedy).values()
+    mend(scheduler, row.remedy)
+    mend(scheduler, remedy)
+    assert scheduler.value("SELECT state FROM check_runners()") == "ok"
+    owner = "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = %s"
+    assert scheduler.value(owner, owned) == team

@@ -1137,6 +1137,7 @@ TESTED = {
         "%s does not let the operating system": "test_a_superuser_of_another_name",
         'role "%s" is not what it should be': "test_runners",
         'role "%s" has been made a member': "test_runners",
+        'role "%s" owns %s %s%s': "test_what_a_run_has_left_to_its_runner",
         'role "%s" was made by a worker': "test_runners_out_of_a_dump_of_roles",
     },
     "the rest": {
