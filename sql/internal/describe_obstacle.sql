@@ -8,7 +8,7 @@ CREATE FUNCTION @internal@.describe_obstacles(
     OUT remedy text
 )
 RETURNS SETOF record
-LANGUAGE sql IMMUTABLE SECURITY INVOKER PARALLEL SAFE
+LANGUAGE sql STABLE SECURITY INVOKER PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT o.code,
@@ -20,7 +20,9 @@ AS $$
            format(E'SELECT job_id, job_name, rolname, datname, defined_by, job_command FROM @extschema@.member_job WHERE enabled AND '
                   || o.jobs || E';\n-- ' || replace(o.remedies, E'\n', E'\n-- ')
                   || E'\n-- to disable them: UPDATE @extschema@.member_job SET enabled = false WHERE ' || o.jobs || ';',
-                  i.rolname, i.datname, i.server, i.defined_by, l.rolname, l.datname, l.server, l.defined_by)
+                  i.rolname, i.datname, i.server, i.defined_by, l.rolname, l.datname, l.server, l.defined_by,
+                  -- Where a membership has options, one that exists keeps them unless they are given.
+                  CASE WHEN v.has_options THEN ' WITH SET TRUE' END, CASE WHEN v.has_options THEN ' WITH INHERIT TRUE, SET TRUE' END)
     FROM (SELECT rolname::text, datname::text, coalesce(server, '')::text, coalesce(defined_by, '')::text)
              a (rolname, datname, server, defined_by)
     CROSS JOIN LATERAL (
@@ -31,8 +33,10 @@ AS $$
         SELECT @extschema@.quote_literal_in_one_line(a.rolname::text), @extschema@.quote_literal_in_one_line(a.datname::text),
                @extschema@.quote_literal_in_one_line(a.server::text), @extschema@.quote_literal_in_one_line(a.defined_by::text)
     ) l (rolname, datname, server, defined_by)
+    CROSS JOIN (SELECT current_setting('server_version_num')::integer >= 160000) v (has_options)
     -- The error is for the log and for whoever defines the job; the remedies, one a line, are SQL for a superuser.
-    -- %1$s to %4$s: role, database, server and definer, in hints and remedies quoted as names; %5$s to %8$s: as literals.
+    -- %1$s to %4$s: role, database, server and definer, in hints and remedies quoted as names; %5$s to %8$s: as literals;
+    -- %9$s and %10$s in remedies: what makes a membership one by which a role can act, or has the rights of another.
     JOIN (VALUES
         ('role', '42704', 'role "%1$s" does not exist',
          'The role of the job has been dropped or renamed.',
@@ -139,18 +143,18 @@ AS $$
          'Create the role again; or take the job over, as a role that may define it: UPDATE member_job SET defined_by = current_user WHERE job_id = ...;',
          'defined_by = %8$s',
          'to answer for them yourself: UPDATE @extschema@.member_job SET defined_by = current_user WHERE defined_by = %8$s;'),
-        ('scheduler', '42501', 'role "%4$s", which defined the job, is not a member of job_scheduler',
+        ('scheduler', '42501', 'role "%4$s", which defined the job, does not have the rights of job_scheduler',
          'A job runs only while the role that defined it is permitted to define it.',
          'Make it a member; or take the job over, as a role that may define it: UPDATE member_job SET defined_by = current_user WHERE job_id = ...;',
          'defined_by = %8$s',
          E'to answer for them yourself: UPDATE @extschema@.member_job SET defined_by = current_user WHERE defined_by = %8$s;\n'
-         'to let it define jobs again: GRANT job_scheduler TO %4$s;'),
+         'to let it define jobs again: GRANT job_scheduler TO %4$s%10$s;'),
         ('member', '42501', 'role "%4$s", which defined the job, may not act as role "%1$s"',
          'A job runs only while the role that defined it is permitted to define it.',
          'Make it a member of that role; or take the job over, as a role that may define it: UPDATE member_job SET defined_by = current_user WHERE job_id = ...;',
          'defined_by = %8$s AND rolname = %5$s',
          E'to answer for them yourself: UPDATE @extschema@.member_job SET defined_by = current_user WHERE defined_by = %8$s AND rolname = %5$s;\n'
-         'to let it act as that role: GRANT %1$s TO %4$s;')
+         'to let it act as that role: GRANT %1$s TO %4$s%9$s;')
     ) o (code, sqlstate, message, detail, hint, jobs, remedies) ON true;
 $$;
 COMMENT ON FUNCTION @extschema@.describe_obstacles(name, name, name, name) IS
@@ -167,7 +171,7 @@ CREATE FUNCTION @internal@.describe_obstacle(
     OUT error @extschema@.user_error,
     OUT remedy text
 )
-LANGUAGE sql IMMUTABLE SECURITY INVOKER PARALLEL SAFE
+LANGUAGE sql STABLE SECURITY INVOKER PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT d.error, d.remedy FROM @extschema@.describe_obstacles(rolname, datname, server, defined_by) d

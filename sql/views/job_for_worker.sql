@@ -67,8 +67,10 @@ CROSS JOIN LATERAL (
                 WHEN EXISTS (SELECT FROM @extschema@.known_role k WHERE k.rolname = j.defined_by AND k.role_oid <> u.oid)
                     THEN 'other definer'
                 WHEN u.rolsuper THEN NULL
-                WHEN pg_has_role(u.oid, (SELECT @extschema@.group_role('job_scheduler')), 'MEMBER')
-                     IS NOT TRUE THEN 'scheduler'
+                -- A membership can give none of its rights, neither by itself nor by SET ROLE.
+                WHEN pg_has_role(u.oid, (SELECT @extschema@.group_role('job_scheduler')),
+                                 CASE WHEN current_setting('server_version_num')::integer >= 160000
+                                      THEN 'SET, USAGE' ELSE 'MEMBER' END) IS NOT TRUE THEN 'scheduler'
                 WHEN u.oid <> r.oid
                      AND NOT pg_has_role(u.oid, r.oid, CASE WHEN current_setting('server_version_num')::integer >= 160000
                                                             THEN 'SET' ELSE 'MEMBER' END) THEN 'member'

@@ -12,6 +12,7 @@ import pytest
 from psycopg import sql
 
 from harness.cluster import USER
+from harness.remedies import alternatives, mend
 from harness.scheduler import INTERNAL, SCHEMA, Scheduler, new_scheduler
 from harness.waiting import until
 
@@ -155,6 +156,54 @@ def test_a_membership_that_gives_nothing_is_none(stage: Stage) -> None:
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 session.execute(statement)
     assert stage.contents() == before
+
+
+def test_a_membership_in_job_scheduler_that_gives_nothing_is_none(scheduler: Scheduler) -> None:
+    """A job goes on while its definer has the rights of job_scheduler, or can take them by SET ROLE."""
+    has_options = scheduler.admin.info.server_version >= 160000
+    definer = scheduler.role("definer", "LOGIN NOINHERIT", scheduler=False)
+    names = {"definer": sql.Identifier(definer)}
+
+    def grant(options: str) -> None:
+        statement = "REVOKE job_scheduler FROM {definer}; GRANT job_scheduler TO {definer} " + options
+        scheduler.admin.execute(sql.SQL(statement).format(**names))
+
+    grant("")
+    scheduler.insert("SELECT 1", rolname=definer)
+    scheduler.execute("UPDATE member_job SET defined_by = {}", sql.Literal(definer))
+    scheduler.start()
+
+    def run() -> Any:
+        return scheduler.ended(scheduler.value("SELECT run_job((SELECT job_id FROM member_job))"))
+
+    for options in ("WITH INHERIT FALSE, SET TRUE", "WITH INHERIT TRUE, SET FALSE") if has_options else ("",):
+        grant(options)
+        assert run().state == "succeeded", options
+    if has_options:
+        grant("WITH INHERIT FALSE, SET FALSE")
+        assert scheduler.value("SELECT pg_has_role(%s, 'job_scheduler', 'MEMBER')", definer)
+    else:
+        scheduler.execute("REVOKE job_scheduler FROM {}", sql.Identifier(definer))
+    refused = run()
+    assert (refused.state, refused.job_sqlstate) == ("failed", "42501")
+    assert refused.exception_message.endswith("does not have the rights of job_scheduler")
+    (row,) = scheduler.execute("SELECT * FROM check_jobs()").fetchall()
+    mend(scheduler, alternatives(row.remedy)["to let it define jobs again"])
+    assert run().state == "succeeded"
+
+
+def test_a_membership_by_which_a_role_cannot_act_is_mended(scheduler: Scheduler) -> None:
+    team, definer = scheduler.role("team", scheduler=False), scheduler.role("definer")
+    scheduler.execute("GRANT {} TO {}", sql.Identifier(team), sql.Identifier(definer))
+    with scheduler.connect_as(definer) as session:
+        session.execute("SELECT insert_job('SELECT 1', current_catalog, rolname := %s)", (team,))
+    scheduler.execute("REVOKE {} FROM {}", sql.Identifier(team), sql.Identifier(definer))
+    if scheduler.admin.info.server_version >= 160000:
+        scheduler.execute("GRANT {} TO {} WITH SET FALSE", sql.Identifier(team), sql.Identifier(definer))
+    (row,) = scheduler.execute("SELECT * FROM check_jobs()").fetchall()
+    assert row.found.endswith(f'may not act as role "{team}"')
+    mend(scheduler, alternatives(row.remedy)["to let it act as that role"])
+    assert scheduler.value("SELECT state FROM check_jobs()") == "ok"
 
 
 def test_nor_as_a_subscription_would(stage: Stage) -> None:

@@ -54,7 +54,7 @@ REASONS = {
         "REVOKE job_scheduler FROM {definer}",
         "GRANT job_scheduler TO {definer}",
         "42501",
-        "is not a member of job_scheduler",
+        "does not have the rights of job_scheduler",
     ),
     "no membership": ("REVOKE {role} FROM {definer}", "GRANT {role} TO {definer}", "42501", "may not act as role"),
     "definer renamed": (

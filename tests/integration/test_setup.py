@@ -406,7 +406,7 @@ def test_what_is_in_the_way_of_jobs(scheduler: Scheduler) -> None:
             f'database "{closed}" does not accept connections',
             f'database "{full}" has CONNECTION LIMIT 0',
             f'role "{kept}" may not connect to database "{private}"',
-            f'role "{definer}", which defined the job, is not a member of job_scheduler',
+            f'role "{definer}", which defined the job, does not have the rights of job_scheduler',
             f'role "{boss}", which defined the job, may not act as role "{team}"',
         ]
     )
