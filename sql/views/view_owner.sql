@@ -1,6 +1,6 @@
 -- DELETE on a view comes with the right to LOCK it, and LOCK goes on to what lies below it with the
 -- rights of the view's owner. So the views that jobs are deleted through belong to a role that may
--- lock nothing: no other role's session can then keep the worker from its tables.
+-- lock in no mode but those of readers and writers: no other role's session can then keep the worker from its tables.
 DO $$
 BEGIN
     EXECUTE (SELECT 'GRANT SELECT, INSERT, UPDATE (' || string_agg(quote_ident(c.attname), ', ')
