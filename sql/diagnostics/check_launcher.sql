@@ -3,19 +3,29 @@ LANGUAGE sql STABLE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
     -- No word while the server is down: cron would mail it. Its PATH may lack the server's programs.
-    SELECT replace(format($command$* * * * * %s %spg_isready -q %s && psql -qAtX %s %s-d %s -c 'SELECT @extschema@.start_worker(unattended := true)' >/dev/null$command$,
+    SELECT replace(format($command$* * * * * %s %sexport %s; pg_isready -q && PGOPTIONS=%s psql -qAtX -v SHOW_CONTEXT=never %s-d %s -c %s >/dev/null$command$,
                           l.system_user_name, 'PATH=$PATH:' || @extschema@.quote_for_shell(l.program_directory) || '; ',
-                          s.address, s.address,
+                          s.address, @extschema@.quote_for_shell(o.options),
                           CASE WHEN l.rolname <> l.system_user_name THEN format('-U %s ', @extschema@.quote_for_shell(l.rolname)) END,
-                          @extschema@.quote_for_shell(n.name)),
+                          @extschema@.quote_for_shell(n.name), @extschema@.quote_for_shell(o.statement)),
                    '%', E'\\%')
     FROM @extschema@.own_login() l,
-         (SELECT format('-h %s -p %s', @extschema@.quote_for_shell(coalesce(@extschema@.socket_directory(), 'localhost')),
+         (SELECT format('PGHOST=%s PGPORT=%s', @extschema@.quote_for_shell(coalesce(@extschema@.socket_directory(), 'localhost')),
                         current_setting('port'))) s (address),
          -- Some names psql would take for parameters of a connection.
          (SELECT CASE WHEN current_database() ~ '=|://'
                       THEN format('dbname=''%s''', regexp_replace(current_database()::text, E'([\\\\''])', E'\\\\\\1', 'g'))
-                      ELSE current_database()::text END) n (name);
+                      ELSE current_database()::text END) n (name),
+         -- As in launcher/: it comes in as a superuser, and the database may by now be another one of that name, with a
+         -- function of that name, or have settings of its owner's. No quotes inside: the shell is to keep it as it is.
+         (SELECT '-c role=none -c search_path=pg_catalog,pg_temp -c statement_timeout=0 -c lock_timeout=0 -c exit_on_error=off ' ||
+                 E'-c default_transaction_isolation=read\\ committed -c default_transaction_read_only=off -c local_preload_libraries=',
+                 'DO $do$BEGIN IF NOT EXISTS (SELECT FROM pg_depend JOIN pg_extension e ON e.oid = refobjid JOIN pg_roles r ON r.oid = extowner '
+                 'WHERE rolsuper AND (extname, deptype, classid, objid) = '
+                 '($q$elephant_worker$q$, $q$e$q$, $q$pg_proc$q$::regclass, to_regprocedure($q$@extschema@.start_worker(boolean)$q$))) '
+                 'THEN RAISE EXCEPTION '
+                 '$q$start_worker() was not called: it is not of an extension elephant_worker of a superuser$q$; END IF; '
+                 'PERFORM @extschema@.start_worker(unattended := true); END$do$') o (options, statement);
 $$;
 COMMENT ON FUNCTION @extschema@.launcher_line() IS 'the line for /etc/cron.d that has a launcher for this database';
 REVOKE ALL ON FUNCTION @extschema@.launcher_line() FROM PUBLIC;

@@ -45,7 +45,7 @@ READY = re.compile(r"^(\S+ \S+) UTC .*database system is ready to accept connect
 def launcher_command(socket: Path) -> str:
     """What cron runs each minute, on a server whose socket is here."""
     (line,) = re.findall(r"^\* \* \* \* \* postgres (.*)$", LAUNCHER.read_text(), re.MULTILINE)
-    return line.replace("-h /var/run/postgresql -p 5432", f"-h {socket} -p {PORT}")
+    return line.replace("PGHOST=/var/run/postgresql PGPORT=5432", f"PGHOST={socket} PGPORT={PORT}")
 
 
 class Node(Machine):

@@ -158,10 +158,9 @@ def test_the_owner_of_a_database_writes_no_line_of_a_file(own_cluster: Callable[
             (line,) = (tmp_path / "tee").read_text().splitlines()
             assert line.startswith(f"* * * * * {USER} ")
             # What cron makes of it, executed: it asks for the name where it would start the worker.
-            command = line.split(" ", 6)[6].replace(r"\%", "%").replace(">/dev/null", "")
-            assert f'"{SCHEMA}".start_worker(unattended := true)' in command
-            command = command.replace(f'"{SCHEMA}".start_worker(unattended := true)', "current_database()")
-            assert shell(command).rstrip("\n") == name
+            command, statement = line.split(" ", 6)[6].replace(r"\%", "%").removesuffix(" >/dev/null").split(" -c 'DO ")
+            assert f'"{SCHEMA}".start_worker(unattended := true)' in statement
+            assert shell(f"{command} -c 'SELECT current_database()'").rstrip("\n") == name
         assert shell.is_clean(), name
 
 

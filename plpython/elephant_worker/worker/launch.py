@@ -201,7 +201,7 @@ def _session(plpy: Any) -> dict[str, str]:
         "-c statement_timeout=0 -c client_connection_check_interval=0 -c datestyle=ISO -c intervalstyle=postgres "
         "-c standard_conforming_strings=on -c exit_on_error=off -c session_replication_role=origin "
         "-c default_transaction_read_only=off -c default_transaction_deferrable=off "
-        "-c default_transaction_isolation=read\\ committed"
+        "-c default_transaction_isolation=read\\ committed -c local_preload_libraries="
         + "".join(f" -c {name}={NEWER_SETTINGS[name]}" for name in row["known"]),
     }
 
