@@ -35,6 +35,8 @@ FILL_INTERVAL = 5.0  # seconds
 NO_CONNECTION_WAIT = 0.05  # seconds
 # How long after a role could not be given a login, because somebody kept it locked, that is tried again.
 LOCKED_ROLE_WAIT = 5.0  # seconds
+# All such waits together take one of so many seconds, but for those by which roles are first found to be locked.
+LOCKED_ROLES_SHARE = 10.0
 # A session whose run began less than this ago may be free again in a moment.
 RECENT_START = 0.05  # seconds
 # How often it is looked at whether logins have changed, at least; and whenever something is asked for, so that what is
@@ -81,6 +83,8 @@ class Starter:
         self._paused_until = 0.0
         # Roles whose login somebody keeps locked, until when that is not tried again, and why.
         self._locked_roles: dict[int, tuple[float, Outcome]] = {}
+        # Until when none of them is tried.
+        self._locked_until = 0.0
         self.use(settings)
 
     def use(self, settings: Settings) -> None:
@@ -323,7 +327,7 @@ class Starter:
         """Give a role a login; returns why that is impossible. A role that somebody keeps locked delays no other."""
         steady = self._clock.steady()
         until, reason = self._locked_roles.get(target.role_oid, (0.0, None))
-        if reason is not None and steady < until and target.server is None:
+        if reason is not None and steady < max(until, self._locked_until) and target.server is None:
             return reason
         try:
             if self._logins.prepare(target):
@@ -334,7 +338,9 @@ class Starter:
             reason = Outcome.of(UserError.of(error))
             if isinstance(error, self._spi.exceptions.LockNotAvailable):
                 reason = _locked(target.rolname)
-                self._locked_roles[target.role_oid] = steady + LOCKED_ROLE_WAIT, reason
+                now = self._clock.steady()
+                self._locked_roles[target.role_oid] = now + LOCKED_ROLE_WAIT, reason
+                self._locked_until = now + (now - steady) * (LOCKED_ROLES_SHARE - 1)
             return reason
         self._locked_roles.pop(target.role_oid, None)
         return None
