@@ -29,6 +29,7 @@ BEGIN
     RETURN QUERY SELECT * FROM @extschema@.check_connections();
     RETURN QUERY SELECT * FROM @extschema@.check_jobs();
     RETURN QUERY SELECT * FROM @extschema@.check_runners();
+    RETURN QUERY SELECT * FROM @extschema@.check_schema();
     RETURN QUERY SELECT * FROM @extschema@.check_sequences();
     RETURN QUERY SELECT * FROM @extschema@.check_replication();
 END

@@ -411,7 +411,7 @@ def test_a_schema_that_somebody_owns(fresh: Any, schema: str) -> None:
         # Whoever is given it later is found by check_setup(), whose remedies leave them nothing.
         admin.execute(f"ALTER SCHEMA {schema} OWNER TO CURRENT_USER; {create}")
         checked = (
-            f"SELECT state, found, remedy FROM {schema}.check_setup() WHERE check_name = 'roles' AND state = 'error'"
+            f"SELECT state, found, remedy FROM {schema}.check_setup() WHERE check_name = 'schema' AND state = 'error'"
         )
         assert admin.execute(checked).fetchall() == []
         admin.execute(f"ALTER SCHEMA {schema} OWNER TO {owner}; GRANT CREATE ON SCHEMA {schema} TO {owner}, PUBLIC")

@@ -26,6 +26,7 @@ from tests.fake_server import certificate
 CHECKS = {
     "locks",
     "roles",
+    "schema",
     "worker",
     "launcher",
     "files",
