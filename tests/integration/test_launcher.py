@@ -272,6 +272,9 @@ def test_an_extension_of_who_is_no_superuser(scheduler: Scheduler) -> None:
     scheduler.stop()
     printed, owner = scheduler.value("SELECT launcher_line()"), scheduler.role("owner")
     own = "UPDATE pg_catalog.pg_extension SET extowner = {}::regrole WHERE extname = 'elephant_worker'"
+    # The spare, which is not waited for, would follow the worker if it saw that.
+    left = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'elephant_worker%'"
+    until(lambda: scheduler.value(left) == 0, "the spare to leave")
     scheduler.execute("SELECT arm_worker()")
     scheduler.execute(own, sql.Literal(sql.Identifier(owner).as_string(scheduler.admin)))
     try:
