@@ -9,9 +9,9 @@ from ..database.spi import Spi
 from ..database.worker_request import Messages
 from ..system.clock import Clock
 
-# Messages that are not committed cannot be seen, but are walked over, however many there are. If it takes longer than
-# this to take messages, the next are taken so many times later.
-LONG = 0.05  # seconds
+# Messages that are not committed cannot be seen, but are walked over, however many there are. If more than this is used
+# to take messages, the next are taken so many times later.
+LONG = 0.05  # seconds of CPU time
 REST = 9.0  # times
 
 
@@ -46,9 +46,9 @@ class Inbox:
         self._is_noted = False
         if self.seconds_until_news > 0:
             return {}
-        began = self._clock.steady()
+        before = self._clock.used()
         messages, self._has_messages = worker_request.take_messages(self._spi, limit)
-        now = self._clock.steady()
-        if now - began > LONG:
-            self._next = now + REST * (now - began)
+        taken = self._clock.used() - before
+        if taken > LONG:
+            self._next = self._clock.steady() + REST * taken
         return messages
