@@ -36,7 +36,7 @@ NO_CONNECTION_WAIT = 0.05  # seconds
 # How long after a role could not be given a login, because somebody kept it locked, that is tried again.
 LOCKED_ROLE_WAIT = 5.0  # seconds
 # All such waits together take one of so many seconds, but for those by which roles are first found to be locked.
-LOCKED_ROLES_SHARE = 10.0
+LOCKED_ROLES_SHARE = 10.0  # seconds for each second
 # A session whose run began less than this ago may be free again in a moment.
 RECENT_START = 0.05  # seconds
 # How often it is looked at whether logins have changed, at least; and whenever something is asked for, so that what is
