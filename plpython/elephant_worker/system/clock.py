@@ -23,10 +23,6 @@ class Clock:
             # from one of the wall clock.
             select.select([], [], [], seconds)
 
-    def used(self) -> float:
-        """Seconds of CPU time that this process has used, whatever else the machine does."""
-        return time.process_time()
-
     def steady(self) -> float:
         """Seconds that only pass."""
         return time.monotonic()

@@ -71,7 +71,7 @@ class Worker:
         self._poller = Poller(clock)
         self._pool = Pool(self._poller, clock, self._logins.login)
         self._timeouts = Timeouts(spi, clock, self._poller, self._pool, self._logins)
-        self._inbox = Inbox(spi, clock)
+        self._inbox = Inbox(spi)
         self._due_jobs = DueJobs(spi)
         self._retention = LogRetention(spi)
         self._completion = Completion(spi, clock, self._inbox, self._due_jobs, self._retention, random.random)
@@ -470,7 +470,6 @@ class Worker:
             self._next_heartbeat - steady,
             self._pool.close_idle(),
             self._timeouts.seconds_until_next(),
-            self._inbox.seconds_until_news,
         ]
         if not self._backoff.is_over(steady):
             waits.append(self._backoff.next - steady)
