@@ -225,6 +225,9 @@ UPDATE @extschema@.worker_request r
 SET rolname = CASE WHEN r.kind <> 'run' THEN r.requested_by
                    ELSE coalesce((SELECT j.rolname FROM @extschema@.job j WHERE j.job_id = r.job_id), '') END;
 ALTER TABLE @extschema@.worker_request ADD COLUMN disabled boolean NOT NULL DEFAULT false;
+-- What waits counts as made by this transaction.
+ALTER TABLE @extschema@.worker_request ADD COLUMN transaction_id xid8 NOT NULL DEFAULT pg_current_xact_id();
+CREATE INDEX worker_request_transaction ON @extschema@.worker_request (transaction_id, kind, rolname, request_id);
 CREATE INDEX worker_request_role ON @extschema@.worker_request (kind, rolname, request_id);
 CREATE INDEX worker_request_job ON @extschema@.worker_request (job_id, request_id) WHERE kind IN ('run', 'define');
 

@@ -14,10 +14,11 @@ CREATE TABLE @extschema@.worker_request (
     requested_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     rolname name NOT NULL DEFAULT current_user,
     disabled boolean NOT NULL DEFAULT false,
+    transaction_id xid8 NOT NULL DEFAULT pg_current_xact_id(),
     CONSTRAINT worker_request_jl_id_check CHECK (jl_id IS NULL OR kind = 'cancel run')
 );
 
-CREATE INDEX worker_request_message ON @extschema@.worker_request (request_id) WHERE kind <> 'run';
+CREATE INDEX worker_request_transaction ON @extschema@.worker_request (transaction_id, kind, rolname, request_id);
 CREATE INDEX worker_request_role ON @extschema@.worker_request (kind, rolname, request_id);
 CREATE INDEX worker_request_job ON @extschema@.worker_request (job_id, request_id) WHERE kind IN ('run', 'define');
 CREATE INDEX worker_request_retry ON @extschema@.worker_request (job_id) WHERE cause = 'retry';
@@ -40,6 +41,8 @@ COMMENT ON COLUMN @extschema@.worker_request.requested_at IS 'when it was made';
 COMMENT ON COLUMN @extschema@.worker_request.rolname IS
     'for ''run'' the role that it will run as, for ''define'' and ''disable'' the role of the job, else the role that made the request';
 COMMENT ON COLUMN @extschema@.worker_request.disabled IS 'for ''run'' whether the job has been disabled since';
+COMMENT ON COLUMN @extschema@.worker_request.transaction_id IS
+    'who has made the request: the worker reads what transactions have put in that have ended since it has looked last';
 
 -- The numbers of runs must continue after a restore. The requests need not: restored jobs make their own.
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.worker_inbox_request_id_seq', '');

@@ -33,6 +33,7 @@ BEGIN
     NEW.attempt := 1;
     NEW.caused_by := NULL;
     NEW.withdrawn := false;
+    NEW.transaction_id := pg_current_xact_id();
     RETURN NEW;
 END
 $$;

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import random
+from collections import Counter
+from contextlib import ExitStack, nullcontext
+from typing import Any
+
+import psycopg
 import pytest
 
 from harness.scheduler import SCHEMA, Scheduler
@@ -10,7 +16,8 @@ READ = """
 from collections import Counter
 module = elephant("worker.due_jobs")
 module.LOOKAHEAD = lookahead
-due_jobs = module.DueJobs(elephant("database.spi").Spi(plpy, schema))
+spi = elephant("database.spi").Spi(plpy, schema)
+due_jobs = module.DueJobs(spi, elephant("worker.inbox").Inbox(spi))
 Capacity = elephant("jobs.run_queue").Capacity
 taken = []
 for now in moments:
@@ -55,9 +62,10 @@ def test_of_one_due_time_a_part_may_have_been_read(scheduler: Scheduler, jobs: l
 
 
 READ_MESSAGES = """
-request = elephant("database.worker_request")
-messages, more = request.take_messages(elephant("database.spi").Spi(plpy, schema), size)
-return [number for kind in messages.values() for number in kind]
+inbox = SD.setdefault("inbox", elephant("worker.inbox").Inbox(elephant("database.spi").Spi(plpy, schema)))
+inbox.note()
+messages = inbox.take_messages(size)
+return [*(number for kind in messages.values() for number in kind), int(inbox.has_news)]
 """
 READ_BY_ROLE = """
 spi = elephant("database.spi").Spi(plpy, schema)
@@ -69,16 +77,65 @@ return [*(entry.job_id for entry in due), first[1] if first else 0]
 """
 
 
-def test_definitions_are_followed_from_role_to_role(scheduler: Scheduler) -> None:
+@pytest.mark.parametrize("at_once", [False, True])
+def test_definitions_are_followed_from_role_to_role(scheduler: Scheduler, at_once: bool) -> None:
+    """Whether a role has defined its jobs one by one, or all in one transaction."""
     mallory, victim = scheduler.role("mallory"), scheduler.role("victim")
-    many = [scheduler.insert("SELECT 1", rolname=mallory) for _ in range(20)]
+    with scheduler.admin.transaction() if at_once else nullcontext():
+        many = [scheduler.insert("SELECT 1", rolname=mallory) for _ in range(20)]
     one = scheduler.insert("SELECT 1", rolname=victim)
     scheduler.worker_code("take_messages", "size int", READ_MESSAGES)
     scheduler.execute("UPDATE worker_state SET pid = pg_backend_pid()")
-    taken = scheduler.value("SELECT take_messages(%s, 5)", f'"{SCHEMA}"')
-    assert sorted(taken) == [*many[:4], one]
-    taken = scheduler.value("SELECT take_messages(%s, 100)", f'"{SCHEMA}"')
-    assert sorted(taken) == many[4:]
+    *taken, more = scheduler.value("SELECT take_messages(%s, 5)", f'"{SCHEMA}"')
+    first = 3 if at_once else 4
+    assert (sorted(taken), more) == ([*many[:first], one], 1)
+    *taken, more = scheduler.value("SELECT take_messages(%s, 100)", f'"{SCHEMA}"')
+    assert (sorted(taken), more) == (many[first:], 0)
+
+
+def test_what_comes_is_read_once(scheduler: Scheduler) -> None:
+    """In whatever order transactions commit what they have put in, and also if they began before."""
+    scheduler.worker_code("take_messages", "size int", READ_MESSAGES)
+    scheduler.execute("UPDATE worker_state SET pid = pg_backend_pid()")
+    take = "SELECT take_messages(%s, 100)"
+    seed = random.randrange(10**6)
+    print(f"seed {seed}")
+    chance, job_id = random.Random(seed), 0
+    with ExitStack() as sessions:
+        free = [sessions.enter_context(scheduler.connect()) for _ in range(6)]
+        open_: list[tuple[psycopg.Connection[Any], list[int]]] = []
+        expected, found = Counter[int](), Counter[int]()
+        for _ in range(300):
+            step = chance.random()
+            if step < 0.5 and free:
+                session = free.pop(chance.randrange(len(free)))
+                session.execute("BEGIN")
+                open_.append((session, []))
+            elif step < 0.7 and open_:
+                session, sent = open_.pop(chance.randrange(len(open_)))
+                is_kept = chance.random() < 0.7
+                session.execute("COMMIT" if is_kept else "ROLLBACK")
+                expected.update(sent if is_kept else ())
+                free.append(session)
+            elif step < 0.9 and open_:
+                session, sent = chance.choice(open_)
+                for _ in range(chance.randrange(1, 4)):
+                    job_id += 1
+                    kind = chance.choice(["define", "cancel"])
+                    is_kept = chance.random() < 0.7
+                    session.execute("SAVEPOINT s")
+                    session.execute("INSERT INTO worker_request (kind, job_id) VALUES (%s, %s)", (kind, job_id))
+                    session.execute("RELEASE s" if is_kept else "ROLLBACK TO s")
+                    sent.extend([job_id] if is_kept else ())
+            else:
+                found.update(scheduler.value(take, f'"{SCHEMA}"')[:-1])
+                assert found == expected
+        for session, sent in open_:
+            session.execute("COMMIT")
+            expected.update(sent)
+    found.update(scheduler.value(take, f'"{SCHEMA}"')[:-1])
+    assert found == expected
+    assert len(found) > 20
 
 
 def test_what_is_due_is_read_from_role_to_role(scheduler: Scheduler) -> None:

@@ -3,18 +3,39 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
+from typing import NamedTuple
 
 from ..jobs.job import Job
 from ..jobs.run_queue import Held, QueuedRun
-from ..records import record
+from ..snapshot import Snapshot
 from .job import DEFINITION, read_jobs
-from .spi import Spi, Statement, lookup, numbered
+from .spi import Spi, Statement, columns_of, lookup, numbered
 
 
-@record(frozen=True)
-class Message:
+class Batch(NamedTuple):
+    """What one transaction has put in, of one kind and by one role: for runs, the role that they are for."""
+
+    transaction: int
+    kind: str
+    rolname: str
+
+
+class Unread(NamedTuple):
+    """Transactions whose batches have not been read; of the first one those after a kind and role."""
+
+    first: int
+    last: int
+    kind: str = ""
+    rolname: str = ""
+
+    def after(self, batch: Batch) -> Unread:
+        """What is unread when this batch of them has been read."""
+        return Unread(batch.transaction, self.last, batch.kind, batch.rolname)
+
+
+class Message(NamedTuple):
     """The last of its kind about a job or run: its number, and when it was sent, shortly before its transaction
     committed in case of a definition that took long."""
 
@@ -27,46 +48,81 @@ LAST = Message(2**63 - 1, math.inf)
 # By kind of message: the jobs or runs it is about.
 Messages = dict[str, dict[int, Message]]
 
-TAKE_MESSAGES = Statement(
-    # Of each kind and role in turn, so that none waits for all that others have to say; see QUEUED_RUNS. What is not
-    # committed is in the index too, and is walked over: of one kind at most.
-    # A worker that has been replaced but has not noticed leaves the messages to its successor.
-    """DELETE FROM @extschema@.worker_request i
-       WHERE i.ctid = ANY (ARRAY(
-               WITH RECURSIVE sender AS (
-                   SELECT k.kind, (SELECT m.rolname FROM @extschema@.worker_request m
-                                   WHERE (m.kind, m.rolname, m.request_id) > (k.kind, '', 0) AND m.kind <= k.kind
-                                   ORDER BY m.kind, m.rolname, m.request_id LIMIT 1) AS rolname
-                   FROM unnest('{cancel,cancel run,define,disable,set,stop}'::text[]) k (kind)
-                   UNION ALL
-                   SELECT s.kind, (SELECT m.rolname FROM @extschema@.worker_request m
-                                   WHERE (m.kind, m.rolname, m.request_id) > (s.kind, s.rolname, 9223372036854775807)
-                                       AND m.kind <= s.kind
-                                   ORDER BY m.kind, m.rolname, m.request_id LIMIT 1)
-                   FROM sender s WHERE s.rolname IS NOT NULL)
-               SELECT t.ctid FROM sender s CROSS JOIN LATERAL (
-                   SELECT m.request_id, m.ctid, row_number() OVER (ORDER BY m.kind, m.rolname, m.request_id) AS turn
-                   FROM @extschema@.worker_request m
-                   WHERE (m.kind, m.rolname, m.request_id) > (s.kind, s.rolname, 0)
-                       AND (m.kind, m.rolname, m.request_id) < (s.kind, s.rolname, 9223372036854775807)
-                   ORDER BY m.kind, m.rolname, m.request_id LIMIT $1) t
-               WHERE s.rolname IS NOT NULL ORDER BY t.turn, t.request_id LIMIT $1))
-           AND EXISTS (SELECT FROM @extschema@.worker_state w WHERE w.pid = pg_backend_pid())
-       RETURNING i.kind, coalesce(i.jl_id, i.job_id) AS number, i.request_id,
-           date_part('epoch', i.requested_at) AS sent_at""",
-    "int4",
+SNAPSHOT = Statement("SELECT pg_current_snapshot()::text AS snapshot, pg_current_xact_id_if_assigned()::text AS own")
+
+
+def snapshot(spi: Spi) -> tuple[Snapshot, int | None]:
+    """Which transactions have ended, and which is the own one, if it has written."""
+    row = spi.execute(SNAPSHOT)[0]
+    return Snapshot.parse(row["snapshot"]), None if row["own"] is None else int(row["own"])
+
+
+BATCHES = Statement(
+    """SELECT u.place, b.transaction_id::text AS transaction_id, b.kind, b.rolname, b.request_id
+       FROM unnest($1, $2, $3, $4) WITH ORDINALITY u (first, last, kind, rolname, place)
+       CROSS JOIN LATERAL (
+           WITH RECURSIVE batch AS (
+               (SELECT m.transaction_id, m.kind, m.rolname, m.request_id FROM @extschema@.worker_request m
+                WHERE (m.transaction_id, m.kind, m.rolname, m.request_id)
+                        > (u.first, u.kind, u.rolname, 9223372036854775807)
+                    AND m.transaction_id <= u.last
+                ORDER BY m.transaction_id, m.kind, m.rolname, m.request_id LIMIT 1)
+               UNION ALL
+               SELECT n.* FROM batch p CROSS JOIN LATERAL (
+                   SELECT m.transaction_id, m.kind, m.rolname, m.request_id FROM @extschema@.worker_request m
+                   WHERE (m.transaction_id, m.kind, m.rolname, m.request_id)
+                           > (p.transaction_id, p.kind, p.rolname, 9223372036854775807)
+                       AND m.transaction_id <= u.last
+                   ORDER BY m.transaction_id, m.kind, m.rolname, m.request_id LIMIT 1) n)
+           SELECT * FROM batch) b
+       -- What was rolled back is still in the index.
+       WHERE CASE WHEN u.first = u.last AND u.kind = '' THEN pg_xact_status(u.first) IS DISTINCT FROM 'aborted'
+                  ELSE true END
+       LIMIT $5""",
+    *("xid8[]", "xid8[]", "text[]", "name[]", "int4"),
 )
 
 
-def take_messages(spi: Spi, limit: int) -> tuple[Messages, bool]:
-    """Take what is in the inbox, except for requests to run; and whether there may be more than the limit. A run
-    with a lower number than a message came before it."""
-    messages: Messages = defaultdict(dict)
-    rows = spi.execute(TAKE_MESSAGES, limit)
-    for row in sorted(rows, key=lambda row: row["request_id"]):
-        messages[row["kind"]][row["number"]] = Message(row["request_id"], row["sent_at"])
+def batches(spi: Spi, unread: Sequence[Unread], limit: int) -> list[tuple[int, Batch, int]]:
+    """So many of what is unread, in its order: where in that, the batch, and the number of its first request."""
+    return [
+        (row["place"] - 1, Batch(int(row["transaction_id"]), row["kind"], row["rolname"]), row["request_id"])
+        for row in spi.execute(BATCHES, *columns_of(unread), limit)
+    ]
+
+
+TAKE_MESSAGES = Statement(
+    # A worker that has been replaced but has not noticed leaves the messages to its successor.
+    """DELETE FROM @extschema@.worker_request i
+       WHERE i.ctid = ANY (ARRAY(
+               SELECT t.ctid FROM unnest($1, $2, $3, $4) b (transaction_id, kind, rolname, request_id)
+               CROSS JOIN LATERAL (
+                   SELECT m.ctid FROM @extschema@.worker_request m
+                   WHERE (m.transaction_id, m.kind, m.rolname, m.request_id)
+                           >= (b.transaction_id, b.kind, b.rolname, b.request_id)
+                       AND (m.transaction_id, m.kind, m.rolname, m.request_id)
+                           <= (b.transaction_id, b.kind, b.rolname, 9223372036854775807)
+                   ORDER BY m.transaction_id, m.kind, m.rolname, m.request_id LIMIT $5) t))
+           AND EXISTS (SELECT FROM @extschema@.worker_state w WHERE w.pid = pg_backend_pid())
+       RETURNING i.transaction_id::text AS transaction_id, i.kind, i.rolname, coalesce(i.jl_id, i.job_id) AS number,
+           i.request_id, date_part('epoch', i.requested_at) AS sent_at""",
+    *("xid8[]", "text[]", "name[]", "int8[]", "int4"),
+)
+
+
+def take_messages(spi: Spi, first: Mapping[Batch, int], each: int) -> list[tuple[Batch, int, Message]]:
+    """Take so many messages of each of these batches, from a number on: the batch, the job or run that the message is
+    about, and the message, in the order of their numbers. A run with a lower number than a message came before it."""
+    rows = spi.execute(TAKE_MESSAGES, *columns_of((*batch, number) for batch, number in first.items()), each)
     spi.count_writes("worker_request", len(rows))
-    return messages, len(rows) == limit
+    return [
+        (
+            Batch(int(row["transaction_id"]), row["kind"], row["rolname"]),
+            row["number"],
+            Message(row["request_id"], row["sent_at"]),
+        )
+        for row in sorted(rows, key=itemgetter("request_id"))
+    ]
 
 
 # Rows are compared and ordered as the index of jobs has them, so that none of all requests will do.
@@ -88,16 +144,18 @@ def definitions(spi: Spi, job_ids: Sequence[int]) -> dict[int, float]:
     return {job_id: sent_at.get(job_id, 0.0) for job_id in job_ids}
 
 
-DROP_FIRST_MESSAGE = Statement(
-    """DELETE FROM @extschema@.worker_request i
-       WHERE i.ctid = (SELECT m.ctid FROM @extschema@.worker_request m WHERE m.kind <> 'run'
-                       ORDER BY m.request_id LIMIT 1)"""
+DROP = Statement(
+    f"""DELETE FROM @extschema@.worker_request i
+       USING unnest($1) n (request_id)
+       CROSS JOIN {numbered("@extschema@.worker_request", "request_id", "n.request_id")} m
+       WHERE i.ctid = m.ctid""",  # noqa: S608 - names in this package
+    "int8[]",
 )
 
 
-def drop_first_message(spi: Spi) -> None:
-    """Delete the message that would be taken next."""
-    spi.execute(DROP_FIRST_MESSAGE)
+def drop(spi: Spi, request_ids: Sequence[int]) -> None:
+    """Delete these messages."""
+    spi.execute(DROP, request_ids)
 
 
 FORGET_STOP = Statement("DELETE FROM @extschema@.worker_request i WHERE i.kind = 'stop'")
@@ -108,37 +166,49 @@ def forget_stop(spi: Spi) -> None:
     spi.execute(FORGET_STOP)
 
 
+FIRST_REQUESTS = Statement(
+    """SELECT r.rolname, f.request_id FROM unnest($1, $2) r (rolname, request_id)
+       CROSS JOIN LATERAL (
+           SELECT i.request_id FROM @extschema@.worker_request i
+           WHERE (i.kind, i.rolname, i.request_id) >= ('run', r.rolname, r.request_id)
+               AND (i.kind, i.rolname, i.request_id) <= ('run', r.rolname, 9223372036854775807)
+           ORDER BY i.kind, i.rolname, i.request_id LIMIT 1) f""",
+    *("name[]", "int8[]"),
+)
+
+
+def first_requests(spi: Spi, first: Mapping[str, int]) -> dict[str, int]:
+    """Of these roles, from a number on, the first request to run; without those that have none."""
+    rows = spi.execute(FIRST_REQUESTS, *columns_of(first.items()))
+    return {row["rolname"]: row["request_id"] for row in rows}
+
+
 QUEUED_RUNS = Statement(
-    # From role to role: what full roles have asked for is not even looked at. Rows are compared as the index of
-    # these columns has them, so that no other will do. A job may have been given to another role since.
-    f"""WITH RECURSIVE role AS (
-           SELECT (SELECT i.rolname FROM @extschema@.worker_request i
-                   WHERE (i.kind, i.rolname, i.request_id) > ('run', '', 0) AND i.kind <= 'run'
-                   ORDER BY i.kind, i.rolname, i.request_id LIMIT 1) AS rolname
-           UNION ALL
-           SELECT (SELECT i.rolname FROM @extschema@.worker_request i
-                   WHERE (i.kind, i.rolname, i.request_id) > ('run', r.rolname, 9223372036854775807) AND i.kind <= 'run'
-                   ORDER BY i.kind, i.rolname, i.request_id LIMIT 1)
-           FROM role r WHERE r.rolname IS NOT NULL)
-       SELECT q.* FROM role r CROSS JOIN LATERAL (
+    # Rows are compared as the index of these columns has them, so that no other will do. A job may have been given to
+    # another role since.
+    f"""SELECT q.* FROM unnest($1, $2) r (rolname, request_id) CROSS JOIN LATERAL (
            SELECT i.request_id, i.job_id, date_part('epoch', i.requested_at) AS due,
                coalesce(j.rolname, '') AS rolname, coalesce(j.datname, '') AS datname, j.server
            FROM @extschema@.worker_request i
            LEFT JOIN {lookup("@extschema@.job", "i.job_id")} j ON true
-           WHERE (i.kind, i.rolname, i.request_id) > ('run', r.rolname, $1)
-               AND (i.kind, i.rolname, i.request_id) < ('run', r.rolname, 9223372036854775807)
-               AND coalesce(j.rolname, '') <> ALL ($3)
-               AND (j.server IS NOT NULL OR coalesce(j.datname, '') <> ALL ($4) AND coalesce(j.rolname, '') <> ALL ($5))
-           ORDER BY i.kind, i.rolname, i.request_id LIMIT $2) q
-       WHERE r.rolname <> ALL ($3) ORDER BY q.request_id LIMIT $6""",  # noqa: S608 - names in this package
-    *("int8", "int4", "name[]", "name[]", "name[]", "int4"),
+           WHERE (i.kind, i.rolname, i.request_id) >= ('run', r.rolname, r.request_id)
+               AND (i.kind, i.rolname, i.request_id) <= ('run', r.rolname, 9223372036854775807)
+               AND coalesce(j.rolname, '') <> ALL ($4)
+               AND (j.server IS NOT NULL OR coalesce(j.datname, '') <> ALL ($5) AND coalesce(j.rolname, '') <> ALL ($6))
+           ORDER BY i.kind, i.rolname, i.request_id LIMIT $3) q
+       ORDER BY q.request_id LIMIT $7""",  # noqa: S608 - names in this package
+    *("name[]", "int8[]", "int4", "name[]", "name[]", "name[]", "int4"),
 )
 
 
-def queued_runs(spi: Spi, after: int, limit: int, held: Held, by_role: bool = False) -> list[QueuedRun]:
-    """The requests to run after this one, except for what is held; or so many of each role."""
+def queued_runs(spi: Spi, first: Mapping[str, int], limit: int, held: Held, by_role: bool = False) -> list[QueuedRun]:
+    """The requests to run for these roles, from a number on, except for what is held; or so many of each role."""
     in_all = None if by_role else limit
-    rows = spi.execute(QUEUED_RUNS, after, limit, *held.names(), in_all)
+    # What full roles have asked for is not even looked at.
+    free = [(rolname, number) for rolname, number in first.items() if rolname not in held.roles]
+    if not free:
+        return []
+    rows = spi.execute(QUEUED_RUNS, *columns_of(free), limit, *held.names(), in_all)
     return [QueuedRun(**row) for row in rows]
 
 
@@ -147,14 +217,15 @@ FOLLOW_ROLES = Statement(
        FROM unnest($1) n (job_id)
        CROSS JOIN {lookup("ONLY @extschema@.job", "n.job_id")} j
        CROSS JOIN {OF_JOB} m
-       WHERE i.ctid = m.ctid AND m.kind = 'run' AND m.rolname <> j.rolname""",  # noqa: S608 - names in this package
+       WHERE i.ctid = m.ctid AND m.kind = 'run' AND m.rolname <> j.rolname
+       RETURNING i.rolname, i.request_id""",  # noqa: S608 - names in this package
     "int8[]",
 )
 
 
-def follow_roles(spi: Spi, job_ids: Sequence[int]) -> None:
-    """Have what was asked for be the roles' to which these jobs have been given."""
-    spi.execute(FOLLOW_ROLES, job_ids)
+def follow_roles(spi: Spi, job_ids: Sequence[int]) -> list[tuple[str, int]]:
+    """Have what was asked for be the roles' to which these jobs have been given: the roles, and the requests."""
+    return [(row["rolname"], row["request_id"]) for row in spi.execute(FOLLOW_ROLES, job_ids)]
 
 
 CLAIM = Statement(

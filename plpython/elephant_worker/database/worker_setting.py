@@ -16,8 +16,7 @@ READ = Statement(
            s.paused_since IS NOT NULL AS paused, s.overrun_factor,
            date_part('epoch', s.log_max_age) AS log_max_age, s.log_max_rows,
            s.measure_cost,
-           e.extversion AS version,
-           EXISTS (SELECT FROM @extschema@.worker_request) AS inbox
+           e.extversion AS version
        FROM @extschema@.worker_setting s, pg_extension e WHERE e.extname = 'elephant_worker'"""
 )
 INSERT_DEFAULTS = Statement("INSERT INTO @extschema@.worker_setting DEFAULT VALUES")
@@ -25,7 +24,7 @@ INSERT_DEFAULTS = Statement("INSERT INTO @extschema@.worker_setting DEFAULT VALU
 
 @record(frozen=True)
 class Settings:
-    """The settings, the version of the extension, and whether there is something in the inbox.
+    """The settings, and the version of the extension.
 
     Durations are seconds.
     """
@@ -47,7 +46,6 @@ class Settings:
     log_max_rows: int | None
     measure_cost: bool
     version: str
-    inbox: bool
 
     @property
     def most_sessions_of_a_role(self) -> int:

@@ -13,6 +13,7 @@ from ..jobs.known_jobs import KnownJobs
 from ..jobs.obstacles import obstacle_of
 from ..jobs.run import Names, Run, Target
 from ..jobs.run_queue import NOTHING_READ, Held, QueuedRun, RunQueue
+from .inbox import Inbox
 
 LONG_AGO: Position = float("-inf"), 0
 # Above all numbers of jobs.
@@ -36,8 +37,9 @@ class DueJobs:
     begins too late.
     """
 
-    def __init__(self, spi: Spi) -> None:
+    def __init__(self, spi: Spi, inbox: Inbox) -> None:
         self._spi = spi
+        self._inbox = inbox
         self.queue = RunQueue()
         self._scan_start = LONG_AGO
         self._known = KnownJobs()
@@ -60,7 +62,7 @@ class DueJobs:
         due_times |= self._first_due_times(due_times, committed, now, available_since)
         self._due_at(due_times.values())
         self._end_quarantines(job_ids)
-        worker_request.follow_roles(self._spi, job_ids)
+        self._inbox.note_requests(worker_request.follow_roles(self._spi, job_ids))
         job_state.follow_roles(self._spi, job_ids)
         job_statistic.begin(self._spi, job_ids)
         job_state.forget(self._spi, job_ids)
@@ -146,7 +148,7 @@ class DueJobs:
         due, until = ([], NOTHING_READ) if held.roles else self._read_due(now, limit, self._scan_start, held)
         if held.roles or (by_role and len(due) == limit):
             due, until = job_state.due(self._spi, now, limit, self._scan_start, held, by_role=True), (now, NO_JOB)
-        requests = worker_request.queued_runs(self._spi, 0, limit, held, by_role)
+        requests = self._read_requests(limit, held, by_role)
         known = {(entry.job_id, entry.request_id) for entry in taken}
         waiting = (entry for entry in [*due, *requests] if (entry.job_id, entry.request_id) not in known)
         self.queue.fill(waiting, held, until)
@@ -163,9 +165,10 @@ class DueJobs:
 
         A request that a later one has overtaken on its way here is found when the queue is filled again.
         """
-        if len(self.queue) < LOOKAHEAD:
-            queue = self.queue
-            queue.add(worker_request.queued_runs(self._spi, queue.last_request, LOOKAHEAD, queue.held))
+        queue = self.queue
+        if len(queue) < LOOKAHEAD:
+            later = {role: max(first, queue.last_request + 1) for role, first in self._inbox.requested.items()}
+            queue.add(worker_request.queued_runs(self._spi, later, LOOKAHEAD, queue.held))
 
     def take(self, waiting: Sequence[QueuedRun], postponed: Sequence[int]) -> None:
         """Take what was asked for out of the inbox, but for the requests that are postponed."""
@@ -214,6 +217,13 @@ class DueJobs:
     def targets(self, until: float, limit: int) -> list[Target]:
         """The targets of the jobs that are due by then."""
         return job_state.targets_due(self._spi, until, limit, self._scan_start)
+
+    def _read_requests(self, limit: int, held: Held, by_role: bool) -> list[QueuedRun]:
+        """What has been asked for, from the first request of each role on."""
+        inbox = self._inbox
+        if inbox.requested:
+            inbox.requested = worker_request.first_requests(self._spi, inbox.requested)
+        return worker_request.queued_runs(self._spi, inbox.requested, limit, held, by_role)
 
     def _read_due(self, now: float, limit: int, first: Position, held: Held) -> tuple[list[QueuedRun], Position]:
         """What is due, from one due time and job on; and up to which it has been read."""

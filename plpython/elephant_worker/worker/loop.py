@@ -72,7 +72,7 @@ class Worker:
         self._pool = Pool(self._poller, clock, self._logins.login)
         self._timeouts = Timeouts(spi, clock, self._poller, self._pool, self._logins)
         self._inbox = Inbox(spi)
-        self._due_jobs = DueJobs(spi)
+        self._due_jobs = DueJobs(spi, self._inbox)
         self._retention = LogRetention(spi)
         self._completion = Completion(spi, clock, self._inbox, self._due_jobs, self._retention, random.random)
         self._clock_watch = ClockWatch(spi, clock, self._inbox, self._due_jobs, self._completion.retries)
@@ -273,7 +273,7 @@ class Worker:
         self._spi.rollback()
         self._due_jobs.forget()
         self._completion.forget()
-        self._inbox.note()
+        self._inbox.forget()
 
     def _fail(self, sqlstate: str, error: Exception) -> None:
         """Try again later what has failed; obey stop_worker() all the same, whose message has not been taken."""
@@ -308,7 +308,7 @@ class Worker:
         seconds = self._backoff.fail(self._clock.steady())
         self._spi.warning(f"elephant_worker: {error!r}; trying again in {seconds} seconds")
         retries, told = self._completion.retries.taken, self._completion.dependencies.told
-        if self._suspicion.of(sqlstate, self._unlogged, retries, told, self._starter.picked, error):
+        if self._suspicion.of(sqlstate, self._unlogged, retries, self._inbox.taken, told, self._starter.picked, error):
             self._backoff.end()
 
     # --- the loop ---------------------------------------------------------------------------
@@ -504,8 +504,7 @@ class Worker:
 
     def _look_at_settings(self) -> None:
         self._use(worker_setting.read(self._spi))
-        if self._settings.inbox:
-            self._inbox.note()
+        self._inbox.note()
         if self._settings.version != self._version and self._life is Life.SERVING:
             self._farewell = f"version {self._settings.version} follows"
             self._life = Life.RESTARTING

@@ -72,6 +72,7 @@ class Suspicion:
         sqlstate: str,
         unlogged: list[Run],
         retries: Sequence[int],
+        messages: Sequence[int],
         told: Mark | None,
         picked: Sequence[QueuedRun],
         error: object,
@@ -90,7 +91,7 @@ class Suspicion:
         elif self.stage is Stage.RETRY:
             pending_run.put_off(self._spi, retries, SET_ASIDE_TIME)
         elif self.stage is Stage.FOLLOW:
-            worker_request.drop_first_message(self._spi)
+            worker_request.drop(self._spi, messages)
         elif self.stage is Stage.DEPEND and told is not None:
             finished_dependency.move(self._spi, told)
         elif self.stage is Stage.CLAIM:
