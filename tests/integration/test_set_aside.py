@@ -44,3 +44,21 @@ def test_others_go_on(scheduler: Scheduler) -> None:
     put_off = "SELECT due_at > now() + interval '50 minutes' FROM pending_run WHERE job_id = %s"
     assert scheduler.value(put_off, bad["ask for a retry"])
     until(lambda: scheduler.value("SELECT reason IS NULL FROM worker_status"), "the worker to be well")
+
+
+def test_what_led_to_a_failure_is_not_undone_with_it(scheduler: Scheduler) -> None:
+    """The end of a run has its job be due again at a moment at which it cannot be claimed: to do both in one
+    transaction, and set aside what cannot be claimed after it was undone, would go on for ever."""
+    other = scheduler.insert("SELECT 1", schedule="1 second")
+    job_id = scheduler.insert("SELECT 1", schedule="1 second")
+    scheduler.admin.execute(
+        """INSERT INTO job_state (job_id, schedule_set_at, next_run_at, rolname)
+           SELECT j.job_id, j.schedule_set_at, '-infinity', j.rolname FROM job j WHERE j.job_id = %s""",
+        (job_id,),
+    )
+    scheduler.execute("SELECT run_job({})", sql.Literal(job_id))
+    pid = scheduler.start()
+    until(lambda: scheduler.successes(other) >= 3, "others to go on")
+    line = f"[{pid}] WARNING:  elephant_worker: set aside, since the worker could not claim a run"
+    assert scheduler.cluster.log.count(line) == 1
+    assert scheduler.successes(job_id) == 1

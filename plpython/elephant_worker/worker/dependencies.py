@@ -56,20 +56,23 @@ class Dependencies:
             self.has_more |= more
             self._enqueue_ready(waiting)
 
-    def go_on(self, limit: int | None) -> None:
-        """Tell some more of the jobs that wait for one for which many wait, in turn; at most so many."""
+    def go_on(self, limit: int | None) -> int:
+        """Tell some more of the jobs that wait for one for which many wait, in turn; at most so many. Returns how
+        many."""
         self.told = None
         if not self.has_more:
-            return
+            return 0
         began = self._clock.steady()
         self.told = mark = finished_dependency.next_mark(self._spi, self._last)
         self.has_more = mark is not None
-        if mark is not None:
-            self._last = mark.after_job_id
-            self.told = mark = finished_dependency.tell(self._spi, mark, limit or self._portion.size)
-            finished_dependency.move(self._spi, mark)
-            self._enqueue_ready(mark.job_ids)
-            self._portion.took(len(mark.job_ids), self._clock.steady() - began)
+        if mark is None:
+            return 0
+        self._last = mark.after_job_id
+        self.told = mark = finished_dependency.tell(self._spi, mark, limit or self._portion.size)
+        finished_dependency.move(self._spi, mark)
+        self._enqueue_ready(mark.job_ids)
+        self._portion.took(len(mark.job_ids), self._clock.steady() - began)
+        return len(mark.job_ids)
 
     def _enqueue_ready(self, job_ids: Sequence[int]) -> None:
         if job_ids and finished_dependency.enqueue_ready(self._spi, job_ids):

@@ -360,27 +360,31 @@ class Worker:
         begun = now
         steady, now = self._starter.moment(steady, now)
         suspicion = self._suspicion
-        limit = suspicion.limit
-        suspicion.stage = Stage.LOG
-        ended = self._unlogged[:limit]
+        suspicion.begin()
+        suspicion.enter(Stage.LOG)
+        ended = self._unlogged[: suspicion.left]
         if ended:
             self._log_ended(ended, now)
-        suspicion.stage = Stage.RETRY
-        self._completion.retries.enqueue_due(now, limit)
-        suspicion.stage = Stage.FOLLOW
+            suspicion.take(len(ended))
+        if suspicion.enter(Stage.RETRY):
+            self._completion.retries.enqueue_due(now, suspicion.left)
+            suspicion.take(len(self._completion.retries.taken))
         has_news = self._inbox.has_news
-        since = self._clock.steady()
-        messages = self._inbox.take_messages(limit or self._messages.size)
-        active = [*self._pool.runs()] if messages else []
-        now = max(now, self._clock_watch.now())  # they may have come since this turn began
-        self._follow(messages, begun, now)
-        self._messages.took(sum(map(len, messages.values())), self._clock.steady() - since)
-        suspicion.stage = Stage.DEPEND
-        self._completion.dependencies.go_on(limit)
-        suspicion.stage = Stage.CLAIM
+        messages: Messages = {}
+        active: list[Run] = []
+        if suspicion.enter(Stage.FOLLOW):
+            since = self._clock.steady()
+            messages = self._inbox.take_messages(suspicion.left or self._messages.size)
+            active = [*self._pool.runs()] if messages else []
+            now = max(now, self._clock_watch.now())  # they may have come since this turn began
+            self._follow(messages, begun, now)
+            self._messages.took(len(self._inbox.taken), self._clock.steady() - since)
+            suspicion.take(len(self._inbox.taken))
+        if suspicion.enter(Stage.DEPEND):
+            suspicion.take(self._completion.dependencies.go_on(suspicion.left))
         runs: list[Run] = []
-        if self._may_start:
-            runs = self._starter.claim(now, has_news, limit)
+        if suspicion.enter(Stage.CLAIM) and self._may_start:
+            runs = self._starter.claim(now, has_news, suspicion.left)
         elif has_news:
             self._due_jobs.add_requests()
         suspicion.stage = Stage.REST

@@ -2,7 +2,8 @@
 
 After a failure that would come again, the worker takes fewer things at a time, down to one; the one thing at which it
 fails is set aside. When it has taken as many as it failed with, it takes twice as many each time. So one bad thing
-among many costs a few transactions.
+among many costs a few transactions. Things of all kinds count: what is set aside after a failure must not have been
+prepared by something else that was undone with it, and comes again.
 """
 
 from __future__ import annotations
@@ -53,11 +54,33 @@ class Suspicion:
 
     def __init__(self, spi: Spi) -> None:
         self._spi = spi
-        # None: as many as there are.
+        # None: as many as there are. So many are left of them in this transaction.
         self.limit: int | None = None
+        self.left: int | None = None
         # Among how many more the bad one is.
         self._scope = 0
         self.stage = Stage.REST
+
+    def begin(self) -> None:
+        """Begin a transaction."""
+        self.left = self.limit
+
+    def enter(self, stage: Stage) -> bool:
+        """Note what the transaction is about to do; returns whether it may take anything more."""
+        self.stage = stage
+        return self.left != 0
+
+    def take(self, count: int) -> None:
+        """Note that the transaction has taken so many things.
+
+        >>> suspicion = Suspicion(None)
+        >>> suspicion.reduce(), suspicion.begin(), suspicion.take(15), suspicion.enter(Stage.CLAIM), suspicion.left
+        (True, None, None, True, 1)
+        >>> suspicion.take(1), suspicion.enter(Stage.CLAIM)
+        (None, False)
+        """
+        if self.left is not None:
+            self.left = max(0, self.left - count)
 
     def reduce(self) -> bool:
         """Take fewer things at a time; returns whether that was possible."""
