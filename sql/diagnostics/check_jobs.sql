@@ -16,18 +16,21 @@ BEGIN
     CROSS JOIN LATERAL @extschema@.describe_obstacle(j.obstacle, j.rolname, j.datname, j.server, j.defined_by) o
     ORDER BY j.rolname, j.datname, j.defined_by;
     is_well := NOT FOUND;
-    -- Whoever drops, renames or copies a database is done in seconds, unless a transaction is left open.
+    -- Whoever drops, renames or copies a database is done in seconds, unless a transaction is left open. Anybody can
+    -- wait for the right to, and keep all others out meanwhile.
     RETURN QUERY
     SELECT 'jobs', 'warning',
-           format('jobs in database "%s" wait since %s: process %s (role "%s", %s) drops, renames or copies it',
-                  d.datname, a.xact_start, l.pid, a.usename, a.state),
+           format('jobs in database "%s" wait since %s: process %s (role "%s", %s) %s',
+                  d.datname, coalesce(l.waitstart, a.xact_start), l.pid, a.usename, a.state,
+                  CASE WHEN l.granted THEN 'drops, renames or copies it'
+                       ELSE 'waits for a lock on it, and nobody can connect meanwhile' END),
            -- A large database may take long to copy.
            format(E'SELECT pid, state, state_change, query FROM pg_stat_activity WHERE pid = %s;\n-- to end that: %s',
                   l.pid, @extschema@.terminate_statement(l.pid))
     FROM pg_locks l JOIN pg_database d ON d.oid = l.objid JOIN pg_stat_activity a ON a.pid = l.pid
-    WHERE l.locktype = 'object' AND l.classid = 'pg_database'::regclass AND l.granted
+    WHERE l.locktype = 'object' AND l.classid = 'pg_database'::regclass
       AND l.mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
-      AND a.xact_start < clock_timestamp() - interval '5 seconds' AND d.datname <> current_database()
+      AND coalesce(l.waitstart, a.xact_start) < clock_timestamp() - interval '5 seconds'
       AND EXISTS (SELECT FROM @extschema@.all_job j WHERE j.datname = d.datname AND j.server IS NULL AND j.enabled);
     IF NOT FOUND AND is_well THEN
         RETURN QUERY VALUES ('jobs', 'ok', 'nothing is in the way of any job that is enabled', NULL);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 
@@ -9,7 +10,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from harness.remedies import mend
+from harness.remedies import alternatives, mend
 from harness.scheduler import SCHEMA, Scheduler
 from harness.waiting import until
 
@@ -242,6 +243,49 @@ def test_roles_that_are_being_changed_hold_up_nobody(arena: Scheduler) -> None:
     for number in range(len(ROLE_CHANGES)):
         session.execute(f"DROP ROLE victim{number}")
     session.commit()
+
+
+@pytest.mark.parametrize("place", ["the control database", "another database"])
+def test_a_lock_on_a_database_that_is_waited_for(arena: Scheduler, place: str) -> None:
+    """PostgreSQL asks for it before it looks at privileges, and whoever logs in waits behind it. So who can log in
+    anywhere can keep sessions out of any database, and the runs there must not take the place of others."""
+    mallory, victim = arena.role("outsider", scheduler=False), arena.role("victim")
+    locked, elsewhere = arena.dbname, arena.database()
+    if place == "another database":
+        locked, elsewhere = elsewhere, locked
+    arena.configure("max_running_jobs = 3, max_idle_sessions = 0")
+    shut_out = [arena.insert("SELECT 1", locked, rolname=victim) for _ in range(6)]
+    free = arena.insert("SELECT 1", elsewhere, schedule="1 second")
+    found = "SELECT * FROM check_jobs() WHERE state <> 'ok'"
+    with arena.cluster.connect_as(mallory) as first, arena.cluster.connect_as(mallory) as second:
+        first.execute("BEGIN")
+        first.execute(
+            sql.SQL("ALTER ROLE {} IN DATABASE {} SET work_mem = '1MB'").format(
+                sql.Identifier(mallory), sql.Identifier(locked)
+            )
+        )
+        with ThreadPoolExecutor() as threads:
+            rename = sql.SQL("ALTER DATABASE {} RENAME TO gone").format(sql.Identifier(locked))
+            waiting = threads.submit(second.execute, rename)
+            try:
+                is_waiting = "SELECT count(*) FROM pg_locks WHERE pid = %s AND NOT granted"
+                until(lambda: arena.value(is_waiting, second.info.backend_pid), "the lock to be waited for")
+                arena.execute("SELECT pg_sleep(0.5)")  # the worker looks for locks five times a second
+                runs = [arena.value("SELECT run_job(%s)", job) for job in shut_out]
+                before = arena.successes(free)
+                until(lambda: arena.successes(free) > before + 2, "the other job to go on")
+                assert not [run for run in arena.log() if run.jl_id in runs]
+                row = until(lambda: arena.execute(found).fetchone(), "it to be told")
+                assert f'database "{locked}" wait since ' in row.found
+                waiter = f'process {second.info.backend_pid} (role "{mallory}", active)'
+                assert f"{waiter} waits for a lock on it" in row.found
+                arena.execute(alternatives(row.remedy)["to end that"])
+            finally:  # or the thread is waited for
+                arena.execute("SELECT pg_terminate_backend({})", sql.Literal(second.info.backend_pid))
+            with pytest.raises(psycopg.OperationalError):
+                waiting.result()
+    assert [arena.ended(run).state for run in runs] == ["succeeded"] * 6
+    assert arena.execute(found).fetchall() == []
 
 
 def test_runs_that_end_their_own_sessions(arena: Scheduler) -> None:

@@ -1148,6 +1148,8 @@ TESTED = {
         'database "%s" has CONNECTION LIMIT %s, and': "test_what_others_leave_of_a_connection_limit",
         '%s %s of role "%s" in database': "test_each_way_out_of_an_obstacle",
         'jobs in database "%s" wait': "test_what_is_due_waits_for_a_database_that_is_closed",
+        "drops, renames or copies it": "test_what_is_due_waits_for_a_database_that_is_closed",
+        "waits for a lock on it": "test_a_lock_on_a_database_that_is_waited_for",
         'role "%s" has been dropped': "test_a_role_of_the_extension_that_was_dropped",
         'role "%s" was %s: views': "test_a_role_of_the_extension_that_was_renamed",
         'role "%s" owns the schema': "test_a_schema_that_somebody_owns",

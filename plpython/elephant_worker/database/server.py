@@ -140,18 +140,23 @@ def _gate(spi: Spi, catalog: str, oid: int) -> Gate | None:
 
 
 # What drops, renames or copies a database, or moves it to another tablespace, locks it so that nobody can connect, and
-# then waits for those who are; all but this one, in which the worker itself always is.
+# then waits for those who are; in vain for this one, in which the worker itself always is. PostgreSQL asks for the lock
+# before it looks at privileges: so anybody can wait for it, behind a lock that anybody can hold
+# (ALTER ROLE ... IN DATABASE), and nobody can connect meanwhile either.
 LOCKED_DATABASES = Statement(
-    """SELECT DISTINCT d.oid FROM pg_locks l JOIN pg_database d ON d.oid = l.objid
-       WHERE l.locktype = 'object' AND l.classid = 'pg_database'::regclass AND d.datname <> current_database()
-           AND l.mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')"""
+    """SELECT d.oid, bool_or(l.granted AND d.datname <> current_database()) AS is_to_be_left
+       FROM pg_locks l JOIN pg_database d ON d.oid = l.objid
+       WHERE l.locktype = 'object' AND l.classid = 'pg_database'::regclass
+           AND l.mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
+       GROUP BY d.oid"""
 )
 
 
-def locked_databases(spi: Spi) -> set[Gate]:
-    """The other databases to which nobody can connect until somebody is done with them."""
-    gates = (_gate(spi, "pg_database", row["oid"]) for row in spi.execute(LOCKED_DATABASES))
-    return {gate for gate in gates if gate is not None}
+def locked_databases(spi: Spi) -> dict[Gate, bool]:
+    """The databases to which nobody can connect until somebody is done with them, and whether that one waits for those
+    who are connected."""
+    rows = ((_gate(spi, "pg_database", row["oid"]), row["is_to_be_left"]) for row in spi.execute(LOCKED_DATABASES))
+    return {gate: is_to_be_left for gate, is_to_be_left in rows if gate is not None}
 
 
 # A limit of 0 is an obstacle: no run waits for that to end. Superusers pass all limits; runners are none. Neither

@@ -22,7 +22,9 @@ IDLE_LOOK_INTERVAL = 1.0  # seconds
 class ClosedGates:
     """Databases that somebody drops, renames or copies, and databases and roles whose CONNECTION LIMIT is reached.
 
-    Runs that are due there wait, and no session is kept there: it would be in the way.
+    Runs that are due there wait, and no session is kept there: it would be in the way. Where somebody only waits for
+    the lock of a database, or has that of the worker's own, in vain, no session is in the way of anything: those that
+    are kept are used, and no further one is opened.
     """
 
     def __init__(self, spi: Spi, clock: Clock, pool: Pool) -> None:
@@ -33,14 +35,18 @@ class ClosedGates:
         # Whether sessions count for the limits of the roles of jobs: they are theirs, not those of runners.
         self.limits_roles = False
         self.closed: frozenset[Gate] = frozenset()
+        # Databases in which no session can be opened, and those that are there are in nobody's way.
+        self._shut: frozenset[Gate] = frozenset()
 
     def look(self) -> bool:
         """See which there are, unless that has just been done; returns whether others are open than before."""
         if not self._look.begin_if_due(self._clock.steady()):
             return False
         before, locked = self.closed, server.locked_databases(self._spi)
+        left = {gate for gate, is_to_be_left in locked.items() if is_to_be_left}
+        self._shut = frozenset(locked.keys() - left)
         full = {gate for gate, room in self.room().items() if room <= 0 and not self._pool.idle_behind(gate)}
-        self._close(frozenset(locked | full))
+        self._close(frozenset(left | full))
         return self.closed != before
 
     def close(self, gates: set[Gate]) -> None:
@@ -49,7 +55,7 @@ class ClosedGates:
 
     def _close(self, gates: frozenset[Gate]) -> None:
         self.closed = gates
-        self._pool.leave(gates)
+        self._pool.leave(gates - self._shut)
 
     def seconds_until_look(self) -> float:
         """How long to wait for the next look, if there is anything to look for."""
@@ -74,4 +80,5 @@ class ClosedGates:
         """How many more sessions may be opened where there is a CONNECTION LIMIT; the server does not yet count those
         that are being opened."""
         rooms = server.room(self._spi, self.limits_roles)
-        return {gate: room - self._pool.connecting_through(gate) for gate, room in rooms.items()}
+        free = {gate: room - self._pool.connecting_through(gate) for gate, room in rooms.items()}
+        return free | dict.fromkeys(self._shut, 0)
