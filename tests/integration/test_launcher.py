@@ -214,6 +214,7 @@ def hinder(scheduler: Scheduler) -> None:
             "search_path = before, pg_catalog",
             "statement_timeout = 1",
             "lock_timeout = 1",
+            "idle_session_timeout = 1",
             "default_transaction_isolation = serializable",
             "default_transaction_read_only = on",
             "exit_on_error = on",

@@ -198,11 +198,11 @@ def _session(plpy: Any) -> dict[str, str]:
         "client_encoding": "UTF8",
         # Whatever the server, the database and the role are set to; moments are read in sessions of any DateStyle.
         "options": "-c role=none -c search_path=pg_catalog,pg_temp -c client_min_messages=error "
-        "-c statement_timeout=0 -c client_connection_check_interval=0 -c datestyle=ISO -c intervalstyle=postgres "
-        "-c standard_conforming_strings=on -c exit_on_error=off -c session_replication_role=origin "
-        "-c default_transaction_read_only=off -c default_transaction_deferrable=off "
-        "-c default_transaction_isolation=read\\ committed -c local_preload_libraries="
-        + "".join(f" -c {name}={NEWER_SETTINGS[name]}" for name in row["known"]),
+        "-c statement_timeout=0 -c idle_session_timeout=0 -c client_connection_check_interval=0 "
+        "-c datestyle=ISO -c intervalstyle=postgres -c standard_conforming_strings=on "
+        "-c exit_on_error=off -c session_replication_role=origin -c default_transaction_read_only=off "
+        "-c default_transaction_deferrable=off -c default_transaction_isolation=read\\ committed "
+        "-c local_preload_libraries=" + "".join(f" -c {name}={NEWER_SETTINGS[name]}" for name in row["known"]),
     }
 
 
