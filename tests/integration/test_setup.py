@@ -1154,6 +1154,7 @@ TESTED = {
         'role "%s" was %s: views': "test_a_role_of_the_extension_that_was_renamed",
         'role "%s" owns the schema': "test_a_schema_that_somebody_owns",
         "%s may create functions in": "test_a_schema_that_somebody_owns",
+        "the schema of the extension holds": "test_a_schema_that_somebody_owns",
         "%s: the next number": "test_sequences_that_were_left_behind",
         "the system''s time zone database does not know": "test_time_zones",
         "the system''s time zone database and the server": "test_time_zones",
