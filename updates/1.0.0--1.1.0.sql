@@ -292,6 +292,9 @@ BEGIN
     FOR command IN
         SELECT format('ALTER FUNCTION %s SET SCHEMA @internal@', p.oid::regprocedure)
         FROM pg_proc p
+        -- Somebody may have left others of these names there, with other arguments.
+        JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
+        JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'elephant_worker'
         WHERE p.pronamespace = (SELECT c.relnamespace FROM pg_class c WHERE c.oid = '@extschema@.job'::regclass)
           AND p.proname IN (
             'abbreviate', 'acting_privilege', 'check_authentication', 'check_connections',
