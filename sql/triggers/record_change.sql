@@ -3,6 +3,7 @@ LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER -- nobody may write to the history but this; whose rights are used is noted right before, see below
 SET search_path = pg_catalog, pg_temp
 SET IntervalStyle = postgres
+SET enable_seqscan = off -- the plan that a session keeps may be of a time when there were few jobs
 AS $$
 #variable_conflict use_variable
 DECLARE
@@ -21,7 +22,14 @@ DECLARE
     new_values CONSTANT jsonb := (SELECT jsonb_object_agg(a.key, a.value) FROM jsonb_each(after) a
                                   WHERE a.value <> coalesce(before -> a.key, 'null'));
 BEGIN
-    IF TG_OP <> 'INSERT' THEN
+    IF TG_OP = 'INSERT' THEN
+        -- Where the name is taken no job comes of it, and a statement with ON CONFLICT goes on without one.
+        PERFORM FROM ONLY @extschema@.job j
+        WHERE j.rolname = NEW.rolname AND j.job_name OPERATOR(@extschema@.===) NEW.job_name;
+        IF FOUND THEN
+            RETURN NEW;
+        END IF;
+    ELSE
         old_values := (SELECT jsonb_object_agg(b.key, b.value) FROM jsonb_each(before) b
                        WHERE b.value <> coalesce(after -> b.key, 'null'));
     END IF;

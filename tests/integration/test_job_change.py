@@ -88,9 +88,17 @@ def test_what_changes_nothing_leaves_no_trace(scheduler: Scheduler) -> None:
         "SELECT define_job('a', 'SELECT 1', schedule := '@daily')",
         "SELECT update_job('a')",
         "BEGIN; SELECT update_job('a', enabled := false); ROLLBACK",
+        "INSERT INTO my_job (job_command, job_name) VALUES ('SELECT 2', 'a') ON CONFLICT DO NOTHING",
+        """INSERT INTO my_job (job_command, job_name) VALUES ('SELECT 1', 'a')
+           ON CONFLICT (rolname, job_name) DO UPDATE SET job_command = excluded.job_command""",
     ):
         scheduler.execute(statement)
     assert len(history(scheduler, job)) == scheduler.value("SELECT version FROM member_job") == 1
+    assert scheduler.value("SELECT count(*) FROM job_change") == 1  # nor of a job that there has never been
+    scheduler.execute(
+        "INSERT INTO my_job (job_command, job_name) VALUES ('SELECT 1', 'b'), ('SELECT 2', 'b') ON CONFLICT DO NOTHING"
+    )
+    assert scheduler.value("SELECT count(*) FROM job_change") == 2
 
 
 def test_who(scheduler: Scheduler) -> None:
