@@ -125,18 +125,20 @@ CREATE FUNCTION @internal@.lock_holders(waiting integer) RETURNS integer[]
 LANGUAGE sql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $$
-    -- It gives up after a second and tries again later, so it need not be waiting now.
-    SELECT coalesce(nullif(pg_blocking_pids(waiting), '{}'),
-                    ARRAY(SELECT DISTINCT l.pid
-                          FROM pg_locks l
-                          JOIN pg_database d ON d.oid = l.database AND d.datname = current_database()
-                          JOIN pg_depend e ON e.classid = 'pg_class'::regclass AND e.objid = l.relation AND e.deptype = 'e'
-                          JOIN pg_extension x ON x.oid = e.refobjid AND x.extname = 'elephant_worker'
-                          JOIN pg_stat_get_activity(l.pid) a ON a.xact_start < clock_timestamp() - interval '1 second'
-                          WHERE l.mode <> 'AccessShareLock' AND l.pid NOT IN (waiting, pg_backend_pid())
-                          ORDER BY l.pid)
+    -- It gives up after a second and tries again later, so it need not be waiting now. Who has, or waits for, a lock that
+    -- keeps writers out is in its way; others only if there is none, since they may have rows of a table.
+    SELECT coalesce(nullif(pg_blocking_pids(waiting), '{}'), coalesce(h.of_tables, h.others, '{}')
                     || ARRAY(SELECT 0 WHERE EXISTS (SELECT FROM @extschema@.prepared_holders() p
-                                                    WHERE p.prepared < clock_timestamp() - interval '1 second')));
+                                                    WHERE p.prepared < clock_timestamp() - interval '1 second')))
+    FROM (SELECT array_agg(DISTINCT l.pid ORDER BY l.pid) FILTER (WHERE l.mode NOT IN (
+                     'RowShareLock', 'RowExclusiveLock', 'ShareUpdateExclusiveLock')),
+                 array_agg(DISTINCT l.pid ORDER BY l.pid)
+          FROM pg_locks l
+          JOIN pg_database d ON d.oid = l.database AND d.datname = current_database()
+          JOIN pg_depend e ON e.classid = 'pg_class'::regclass AND e.objid = l.relation AND e.deptype = 'e'
+          JOIN pg_extension x ON x.oid = e.refobjid AND x.extname = 'elephant_worker'
+          JOIN pg_stat_get_activity(l.pid) a ON a.xact_start < clock_timestamp() - interval '1 second'
+          WHERE l.mode <> 'AccessShareLock' AND l.pid NOT IN (waiting, pg_backend_pid())) h (of_tables, others);
 $$;
 COMMENT ON FUNCTION @extschema@.lock_holders(integer) IS
     'the processes that a process waits for which fails since it gets no lock on a table of the extension; 0: those of prepared_holders()';
