@@ -24,7 +24,7 @@ def load():
         plpy.error(
             "the Python package of elephant_worker @VERSION@ is not installed",
             detail=f"There is no {files[-1]}.",
-            hint="An administrator can install it, or update the extension: SELECT * FROM check_setup(); says how.",
+            hint='An administrator can install it, or update the extension: SELECT * FROM @extschema@.check_setup(); says how.',
             sqlstate="58P01",
         )
     spec = spec_from_file_location("@PACKAGE@", file)

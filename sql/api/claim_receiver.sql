@@ -12,7 +12,7 @@ BEGIN
         RAISE EXCEPTION 'invalid claim of a receiver of alerts'
             USING ERRCODE = 'invalid_parameter_value',
                   DETAIL = 'The names of receiver and forwarder have 1 to 100 characters, and the lease is at most one hour.',
-                  HINT = 'SELECT claim_receiver(''mail'', ''forwarder 1'', ''15 seconds'');';
+                  HINT = 'SELECT @extschema@.claim_receiver(''mail'', ''forwarder 1'', ''15 seconds'');';
     END IF;
     DELETE FROM @extschema@.alert_receiver r
     WHERE r.receiver = claim_receiver.receiver AND r.forwarder = claim_receiver.forwarder AND lease = '0'

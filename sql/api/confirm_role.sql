@@ -10,7 +10,7 @@ BEGIN
         RAISE EXCEPTION 'role "%" does not exist', confirm_role.rolname
             USING ERRCODE = 'undefined_object',
                   DETAIL = 'Jobs of a role that is gone cannot be given to it.',
-                  HINT = format('Create it first; or give its jobs another role: UPDATE member_job SET rolname = ... WHERE rolname = %L;',
+                  HINT = format('Create it first; or give its jobs another role: UPDATE @extschema@.member_job SET rolname = ... WHERE rolname = %L;',
                                 confirm_role.rolname);
     END IF;
     DELETE FROM @extschema@.known_role k WHERE k.rolname = confirm_role.rolname;

@@ -11,7 +11,7 @@ BEGIN
         RAISE EXCEPTION 'invalid receiver of alerts'
             USING ERRCODE = 'invalid_parameter_value',
                   DETAIL = 'The name of a receiver has 1 to 100 characters, and the numbers of alerts must be given.',
-                  HINT = 'SELECT mark_delivered(ARRAY[4711], ''mail'');';
+                  HINT = 'SELECT @extschema@.mark_delivered(ARRAY[4711], ''mail'');';
     END IF;
     UPDATE @extschema@.alert a
     SET delivered_at = CASE WHEN error IS NULL THEN clock_timestamp() ELSE a.delivered_at END,

@@ -34,7 +34,7 @@ BEGIN
         RAISE EXCEPTION 'the worker cannot be started on a standby'
             USING ERRCODE = 'read_only_sql_transaction',
                   DETAIL = 'It writes down what it does.',
-                  HINT = 'It runs on the primary; after a promotion the launcher, or SELECT start_worker(), starts it here.';
+                  HINT = 'It runs on the primary; after a promotion the launcher, or SELECT @extschema@.start_worker(), starts it here.';
     END IF;
 END
 $$;
@@ -61,7 +61,7 @@ BEGIN
         waiting := (SELECT c.reason FROM @extschema@.worker_condition() c WHERE c.code = 'synchronous standby');
         IF waiting IS NOT NULL THEN
             RAISE EXCEPTION '%', waiting
-                USING ERRCODE = 'system_error', HINT = 'SELECT * FROM check_setup(); says how to do without.';
+                USING ERRCODE = 'system_error', HINT = 'SELECT * FROM @extschema@.check_setup(); says how to do without.';
         END IF;
         PERFORM @extschema@.raise_error(answer.user_error);
     ELSIF how = 'committed' THEN

@@ -28,7 +28,7 @@ BEGIN
         @attributes: update_job.{name}{,}@) = 0 THEN
         RAISE NOTICE 'update_job() has changed nothing of job %', update_job.job_id
             USING DETAIL = 'NULL leaves an attribute as it is.',
-                  HINT = format('To set one to NULL: UPDATE member_job SET schedule = NULL WHERE job_id = %s;',
+                  HINT = format('To set one to NULL: UPDATE @extschema@.member_job SET schedule = NULL WHERE job_id = %s;',
                                 update_job.job_id);
     END IF;
     PERFORM @extschema@.report_reason();

@@ -18,7 +18,7 @@ BEGIN
         RAISE EXCEPTION 'wait_for_run() cannot run inside a transaction block, nor be called by a function'
             USING ERRCODE = 'active_sql_transaction',
                   DETAIL = 'The worker sees a request when its transaction has committed, and the end of a run is seen by a new transaction.',
-                  HINT = 'Commit first, then call it in a statement of its own, by a session in autocommit mode: CALL wait_for_run(...);';
+                  HINT = 'Commit first, then call it in a statement of its own, by a session in autocommit mode: CALL @extschema@.wait_for_run(...);';
     END IF;
     LOOP
         SELECT * INTO look FROM @extschema@.look_for_run(jl_id, until);

@@ -17,7 +17,7 @@ BEGIN
         RAISE EXCEPTION 'defined_by of a job can only be set to yourself, "%"', current_user
             USING ERRCODE = 'insufficient_privilege',
                   DETAIL = 'It names the role that answers for the job, which runs only while this role is permitted to define it.',
-                  HINT = 'To take a job over: UPDATE member_job SET defined_by = current_user WHERE job_id = ...;';
+                  HINT = 'To take a job over: UPDATE @extschema@.member_job SET defined_by = current_user WHERE job_id = ...;';
     END IF;
 END
 $$;

@@ -29,7 +29,7 @@ BEGIN
             RAISE EXCEPTION 'role "%" is not the role that it was', definition.rolname
                 USING ERRCODE = 'object_not_in_prerequisite_state',
                       DETAIL = 'An earlier role of this name has left jobs or runs.',
-                      HINT = format('If they may be this role''s, a superuser can say so: SELECT confirm_role(%L);',
+                      HINT = format('If they may be this role''s, a superuser can say so: SELECT @extschema@.confirm_role(%L);',
                                     definition.rolname);
         ELSIF definition.rolname = 'pg_database_owner' THEN
             RAISE EXCEPTION 'jobs cannot run as "pg_database_owner"'

@@ -31,7 +31,7 @@ BEGIN
         detail := CASE state WHEN 'running' THEN 'It is still running.'
                   ELSE 'It has not started'
                        || coalesce(': ' || (SELECT c.reason FROM @extschema@.worker_condition() c), '') || '.' END;
-        hint := format('Wait longer (timeout => ''10 minutes''; NULL: without limit), or stop it: SELECT cancel_run(%s);',
+        hint := format('Wait longer (timeout => ''10 minutes''; NULL: without limit), or stop it: SELECT @extschema@.cancel_run(%s);',
                        look_for_run.jl_id);
     END IF;
 END

@@ -28,7 +28,7 @@ BEGIN
         RAISE EXCEPTION 'schedule "%" is never due', left(NEW.schedule, 60)
             USING ERRCODE = 'invalid_parameter_value',
                   DETAIL = answer.never,
-                  HINT = 'Try SELECT * FROM next_runs(...); use NULL for a job that runs only when run_job() asks for it, run_once() for one run now.';
+                  HINT = 'Try SELECT * FROM @extschema@.next_runs(...); use NULL for a job that runs only when run_job() asks for it, run_once() for one run now.';
     END IF;
     -- Steps and lines of six fields are what is read differently elsewhere.
     IF (TG_OP = 'INSERT' OR NEW.schedule IS DISTINCT FROM OLD.schedule)

@@ -60,7 +60,7 @@ def test_a_role_that_is_created_anew_inherits_nothing(scheduler: Scheduler) -> N
         row for row in scheduler.log(job_id) if row.exception_message == state(scheduler, job_id).quarantined_reason
     ]
     assert (row.job_sqlstate, row.state) == ("55000", "failed")
-    assert f"SELECT confirm_role('{role}');" in row.exception_hint
+    assert f"""SELECT "{SCHEMA}".confirm_role('{role}');""" in row.exception_hint
 
     scheduler.value("SELECT confirm_role(%s)", role)
     until(lambda: scheduler.log(job_id)[-1].state == "succeeded", "the job to run")

@@ -309,7 +309,7 @@ def test_problems_of_jobs_and_their_remedies(worker: Scheduler) -> None:
     worker.insert("SELECT 1", gone, rolname=role, job_name="quarantined", schedule="1 second")
     worker.execute("DROP DATABASE {} WITH (FORCE)", sql.Identifier(gone))
     until(lambda: problems(app) == [("quarantined", "quarantined")], "quarantine")
-    hint = "If it was renamed, give the job its new name: update_job(..., datname := ...)."
+    hint = f"""If it was renamed, give the job its new name: SELECT "{SCHEMA}".update_job(..., datname := '...');"""
     assert app.execute("SELECT remedy FROM problem").fetchone() == (hint,)
     worker.execute("DELETE FROM job_log WHERE job_name = 'quarantined'")  # as it may be pruned
     assert app.execute("SELECT remedy FROM problem").fetchone() == (hint,)

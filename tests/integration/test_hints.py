@@ -13,7 +13,7 @@ import pytest
 from psycopg import sql
 
 from harness.cluster import Cluster, pg_config
-from harness.scheduler import Scheduler, new_scheduler
+from harness.scheduler import SCHEMA, Scheduler, new_scheduler
 from harness.waiting import until
 from tests.fake_server import fake_server, relay
 
@@ -53,8 +53,8 @@ HINTS = {
     "a definer who is somebody else": Case(
         JOB,
         "UPDATE member_job SET defined_by = '<other>'",
-        "To take a job over: UPDATE member_job SET defined_by = current_user WHERE job_id = ...;",
-        f"UPDATE member_job SET defined_by = current_user WHERE job_id = {NUMBER}",
+        "To take a job over: UPDATE <schema>.member_job SET defined_by = current_user WHERE job_id = ...;",
+        f"UPDATE <schema>.member_job SET defined_by = current_user WHERE job_id = {NUMBER}",
     ),
     "settings that are no object": Case(
         JOB,
@@ -122,8 +122,8 @@ HINTS = {
         'superuser: ALTER ROLE "<other>" RENAME TO "another name"; DELETE FROM known_role; '
         "SELECT confirm_role('<other>')",
         "Create it first; or give its jobs another role: "
-        "UPDATE member_job SET rolname = ... WHERE rolname = '<other>';",
-        "superuser: UPDATE member_job SET rolname = '<role>' WHERE rolname = '<other>'",
+        "UPDATE <schema>.member_job SET rolname = ... WHERE rolname = '<other>';",
+        "superuser: UPDATE <schema>.member_job SET rolname = '<role>' WHERE rolname = '<other>'",
     ),
     "a job to define without a name": Case(
         "",
@@ -202,10 +202,10 @@ HINTS = {
     "a schedule that is never due": Case(
         JOB,
         "SELECT update_job('kept', schedule => '0 0 30 2 *')",
-        "Try SELECT * FROM next_runs(...); use NULL for a job that runs only when run_job() asks for it, "
+        "Try SELECT * FROM <schema>.next_runs(...); use NULL for a job that runs only when run_job() asks for it, "
         "run_once() for one run now.",
         following(
-            "SELECT * FROM next_runs('0 0 28 2 *')",
+            "SELECT * FROM <schema>.next_runs('0 0 28 2 *')",
             "UPDATE member_job SET schedule = NULL; SELECT run_once('SELECT 1')",
         ),
     ),
@@ -339,8 +339,8 @@ HINTS = {
     "a job without a name to export": Case(
         JOB.replace("job_name => 'kept', ", ""),
         "SELECT export_jobs()",
-        "To name one: SELECT update_job(<number>, job_name => '...');",
-        "SELECT update_job(<number>, job_name => 'named'); SELECT export_jobs()",
+        "To name one: SELECT <schema>.update_job(<number>, job_name => '...');",
+        "SELECT <schema>.update_job(<number>, job_name => 'named'); SELECT export_jobs()",
     ),
     "a job that others run after": Case(
         following(JOB, JOB.replace("'kept'", "'next'").replace(", rolname", ", run_after => 'kept', rolname")),
@@ -361,8 +361,8 @@ HINTS = {
     "no change": Case(
         JOB,
         "SELECT update_job('kept', schedule => NULL)",
-        "To set one to NULL: UPDATE member_job SET schedule = NULL WHERE job_id = <number>;",
-        "UPDATE member_job SET schedule = NULL WHERE job_id = <number>",
+        "To set one to NULL: UPDATE <schema>.member_job SET schedule = NULL WHERE job_id = <number>;",
+        "UPDATE <schema>.member_job SET schedule = NULL WHERE job_id = <number>",
     ),
     "a number of seconds": Case(
         "",
@@ -511,7 +511,12 @@ def control(cluster: Cluster) -> Iterator[Scheduler]:
 @pytest.fixture(scope="module")
 def names(control: Scheduler) -> dict[str, str]:
     """What stands for the names in angle brackets."""
-    return {"<role>": control.role("app"), "<other>": control.role("other"), "<database>": f'"{control.dbname}"'}
+    return {
+        "<role>": control.role("app"),
+        "<other>": control.role("other"),
+        "<database>": f'"{control.dbname}"',
+        "<schema>": f'"{SCHEMA}"',
+    }
 
 
 def execute(session: psycopg.Connection[Any], statements: str, role: str) -> None:
@@ -670,12 +675,12 @@ def test_the_hints_of_run_worker(scheduler: Scheduler) -> None:
         until(lambda: scheduler.value("SELECT running FROM worker_status"), "the worker")
         assert scheduler.run("SELECT 1").state == "succeeded"
         hint = refusal(second, "CALL run_worker()")
-        assert hint == "SELECT stop_worker(); ends it."
+        assert hint == f'SELECT "{SCHEMA}".stop_worker(); ends it.'
         second.execute(hint.partition(";")[0].encode())
     scheduler.start()
     spare = until(lambda: scheduler.value("SELECT spare_pid FROM worker_state"), "the spare")
     hint = refusal(second, "CALL run_worker('session')")
-    assert hint == "SELECT stop_worker(); ends both."
+    assert hint == f'SELECT "{SCHEMA}".stop_worker(); ends both.'
     second.execute(hint.partition(";")[0].encode())
     there = "SELECT count(*) FROM pg_stat_activity WHERE pid = %s"
     until(lambda: not scheduler.value(there, spare), "the spare to end")

@@ -8,7 +8,7 @@ import threading
 import psycopg
 import pytest
 
-from harness.scheduler import Scheduler
+from harness.scheduler import SCHEMA, Scheduler
 from harness.waiting import until
 
 WAIT = "CALL wait_for_run(%s)"
@@ -64,7 +64,7 @@ def test_it_can_be_cancelled(worker: Scheduler) -> None:
     with pytest.raises(psycopg.errors.QueryCanceled) as late:
         app.execute("CALL wait_for_run(%s, '0')", run)
     # Its hint ends the run.
-    (remedy,) = re.findall("SELECT cancel_run[(].*[)];", late.value.diag.message_hint or "")
+    (remedy,) = re.findall(f'SELECT "{SCHEMA}".cancel_run[(].*[)];', late.value.diag.message_hint or "")
     app.execute(remedy)
     assert app.execute("CALL wait_for_run(%s, NULL)", run).fetchone()[0] == "cancelled"  # type: ignore[index]
 

@@ -13,7 +13,7 @@ import pytest
 from psycopg import sql
 
 from harness.cluster import Cluster, pg_config
-from harness.scheduler import Scheduler, new_scheduler
+from harness.scheduler import SCHEMA, Scheduler, new_scheduler
 from harness.waiting import until
 
 ALIVE = "SELECT count(*) FROM pg_stat_activity WHERE pid = %s"
@@ -48,7 +48,7 @@ def test_a_second_worker_is_refused(scheduler: Scheduler) -> None:
     diag = raised.value.diag
     assert diag.message_primary == "a worker is running already"
     assert diag.message_detail == f"Its process id is {pid}."
-    assert diag.message_hint == "SELECT stop_worker(); ends it."
+    assert diag.message_hint == f'SELECT "{SCHEMA}".stop_worker(); ends it.'
 
 
 def test_stop(scheduler: Scheduler) -> None:

@@ -29,15 +29,15 @@ FOLLOWED_ELSEWHERE = {
     "Functions accept the number or the name": "test_names_that_are_refused",
     "Leave job_name out": "test_names_that_are_refused",
     "It runs on the primary; after a promotion": "test_a_standby_is_quiet_and_takes_over_when_promoted",
-    "SELECT * FROM check_setup(); says how": "test_a_synchronous_standby_that_is_missing",
+    "SELECT * FROM <schema>.check_setup(); says how": "test_a_synchronous_standby_that_is_missing",
     "Commit first, then call it": "test_it_says_why_it_cannot_wait",
     "Repeat the transaction.": "test_two_sessions_at_once",
     "Give timezone and match_dom_and_dow": "test_settings_of_pg_cron",
-    "SELECT mark_delivered(ARRAY[4711]": "test_the_answers_are_the_same",
-    "SELECT claim_receiver('mail'": "test_the_answers_are_the_same",
+    "SELECT <schema>.mark_delivered(ARRAY[4711]": "test_the_answers_are_the_same",
+    "SELECT <schema>.claim_receiver('mail'": "test_the_answers_are_the_same",
     "If they may be this role's": "test_a_role_that_is_created_anew_inherits_nothing",
     "To change that: update_job()": "test_intervals_that_were_accepted_once_do_not_keep_a_dump_from_being_restored",
-    "SELECT @extschema@.start_worker(); starts it here": "test_a_copy_of_the_database",
+    "SELECT <schema>.start_worker(); starts it here": "test_a_copy_of_the_database",
     "To run them here all the same": "test_a_copy_of_the_database",
     "Drop it, the worker makes it again": "test_runners",
     "To remove them: ALTER ROLE": "test_defaults_of_a_role_that_are_too_long",
@@ -78,7 +78,7 @@ FOLLOWED_ELSEWHERE_IN_PYTHON = {
     # Where the state needs another system than Linux, this is the server as the hint wants it.
     "Set listen_addresses to localhost": "test_listen_addresses",
     "Call it by itself": "test_the_hints_of_run_worker",
-    "SELECT stop_worker(); ends": "test_the_hints_of_run_worker",
+    "SELECT <schema>.stop_worker(); ends": "test_the_hints_of_run_worker",
     "Turn it off for the session first": "test_a_timeout_that_would_end_the_worker",
     "Give one or more SQL statements": "test_the_hint_can_be_followed",
     ", or NULL to run nothing": "test_a_command_without_a_statement",
@@ -94,7 +94,7 @@ EXPLANATIONS = (
     # Of what no call of a user's leads to: an import without a source, an error without a hint, a race.
     "Give both.",
     "Try again.",
-    "SELECT start_worker(); does.",
+    "SELECT <schema>.start_worker(); does.",
     "catch_up says whether such runs are made up for",
 )
 FOLDERS = tuple(f"sql/{name}" for name in ("api", "checks", "internal", "roles", "triggers", "views", "worker"))
@@ -104,7 +104,7 @@ def hints_of(script: str) -> Iterator[str]:
     """What the hints of a script begin with, up to what is put in."""
     for clause in re.findall(r"\bHINT = (.*?);\n", script, re.DOTALL):
         for literal in re.findall(r"'((?:[^'\n]|'')+[.:;%)])'", clause):
-            begin = literal.replace("''", "'").partition("%")[0]
+            begin = literal.replace("''", "'").replace("@extschema@", "<schema>").partition("%")[0]
             if " " in begin.strip():
                 yield begin
 
@@ -140,12 +140,22 @@ class Module:
                 yield from self._begins(node.args[place : place + 1])
                 yield from self._begins(keyword.value for keyword in node.keywords if keyword.arg == "hint")
 
+    @staticmethod
+    def _with_schema(part: ast.expr) -> str:
+        """What a part of an f-string says; nothing of values, but which one is the schema of the extension."""
+        if isinstance(part, ast.Constant):
+            return str(part.value)
+        value = getattr(part, "value", None)
+        return "<schema>" if isinstance(value, ast.Attribute) and value.attr == "schema" else ""
+
     def _begins(self, expressions: Iterable[ast.expr], followed: frozenset[str] = frozenset()) -> Iterator[str]:
         for one in expressions:
             if isinstance(one, ast.Constant) and " " in str(one.value).strip():
                 yield str(one.value)
             elif isinstance(one, ast.JoinedStr):
-                yield from [begin for part in one.values for begin in self._begins([part])][:1]
+                parts = [self._with_schema(part) for part in one.values]
+                said = "".join(part or "%" for part in parts)
+                yield from [begin for begin in said.split("%") if " " in begin.strip()][:1]
             elif isinstance(one, ast.Name) and one.id not in followed:
                 yield from self._begins(self._assigned[one.id] or self._constants.get(one.id, ()), followed | {one.id})
             elif isinstance(one, (ast.BinOp, ast.BoolOp, ast.IfExp, ast.Dict, ast.Subscript)):
@@ -201,6 +211,18 @@ def test_each_hint_is_followed() -> None:
     tests = "".join(path.read_text() for path in (ROOT / "tests/integration").glob("test_*.py"))
     followed = [*FOLLOWED_ELSEWHERE.values(), *FOLLOWED_ELSEWHERE_IN_PYTHON.values()]
     assert [test for test in followed if f"\ndef {test}(" not in tests] == []
+
+
+def test_statements_in_hints_name_the_schema() -> None:
+    """They can be pasted by who has not set search_path."""
+    scripts = [path.read_text() for folder in FOLDERS for path in (ROOT / folder).glob("*.sql")]
+    said = [*hints_in_python(), *(begin for script in scripts for begin in hints_of(script))]
+    obstacles = (ROOT / "sql/internal/describe_obstacle.sql").read_text()
+    said += re.findall(r"'((?:[^'\n]|'')*)'", obstacles)
+    ours = {path.stem for folder in ("api", "views") for path in (ROOT / "sql" / folder).glob("*.sql")}
+    named = [name for hint in said for name in re.findall(r"\b(?:SELECT|FROM|UPDATE|CALL) (\w+)", hint)]
+    assert "pg_database" in named  # nobody's but PostgreSQL's
+    assert ours & set(named) == set()
 
 
 def not_followed(found: set[str], here: list[str], elsewhere: Collection[str]) -> list[str]:

@@ -43,7 +43,7 @@ def _write(plpy: Any, spi: Spi, form: str, part: str | None) -> str:
         listed = ", ".join(map(str, nameless[:10])) + (" ..." if nameless[10:] else "")
         plpy.warning(
             f"jobs without a name are left out: {listed}",
-            hint=f"To name one: SELECT update_job({nameless[0]}, job_name => '...');",
+            hint=f"To name one: SELECT {spi.schema}.update_job({nameless[0]}, job_name => '...');",
         )
     lists = [attributes["run_after"][0] for attributes in jobs.values() if "run_after" in attributes]
     references = References(spi, lists)

@@ -196,14 +196,14 @@ def _look_for_worker(spi: Spi) -> None:
         raise UserError(
             "no worker runs",
             "It is the worker that tries a job.",
-            "A superuser starts it: SELECT start_worker();",
+            f"A superuser starts it: SELECT {spi.schema}.start_worker();",
             "55000",
         )
     if worker_setting.read(spi).paused:
         raise UserError(
             "the scheduler is paused",
             "It starts nothing.",
-            "A superuser ends the pause: SELECT resume_jobs();",
+            f"A superuser ends the pause: SELECT {spi.schema}.resume_jobs();",
             "55000",
         )
 

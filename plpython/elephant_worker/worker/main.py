@@ -146,14 +146,14 @@ def _register(spi: Spi, host: str, attended: bool) -> None:
         raise UserError(
             "a worker is running already",
             f"Its process id is {other}.",
-            "SELECT stop_worker(); ends it.",
+            f"SELECT {spi.schema}.stop_worker(); ends it.",
             "55006",
         )
     if not worker_state.is_registered(spi):
         raise UserError(
             "the worker has been stopped",
             "Nobody has started it again since, or nobody has in this cluster.",
-            "SELECT start_worker(); does.",
+            f"SELECT {spi.schema}.start_worker(); does.",
             "55000",
         )
 

@@ -59,7 +59,7 @@ class Spare:
             raise UserError(
                 "a worker is running already, and a spare",
                 f"Their process ids are {worker} and {other}.",
-                "SELECT stop_worker(); ends both.",
+                f"SELECT {self._spi.schema}.stop_worker(); ends both.",
                 "55006",
             )
         announce(successor)
