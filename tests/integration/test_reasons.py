@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from elephant_worker.system.clock import STALL
 from harness.cluster import Cluster
 from harness.remedies import alternatives, mend
 from harness.scheduler import SCHEMA, Scheduler, new_scheduler
@@ -243,6 +244,21 @@ def test_the_log_cannot_be_written(scheduler: Scheduler, code: str, words: str) 
     assert scheduler.ended(run).state == "lost"
     assert reason(scheduler) is None
     assert scheduler.run("SELECT 1").state == "succeeded"
+
+
+@pytest.mark.slow
+def test_a_lock_that_keeps_a_worker_from_beginning_is_no_stall(scheduler: Scheduler) -> None:
+    """It tries again and again: nobody has taken over meanwhile, for whom it would have to wait."""
+    before = len(scheduler.cluster.log)
+    with scheduler.connect() as other, other.transaction():
+        other.execute("LOCK TABLE job_log IN SHARE MODE")
+        pid = scheduler.start()
+        tried = f"SELECT clock_timestamp() > backend_start + interval '{STALL + 1} seconds' FROM worker_state"
+        until(lambda: scheduler.value(tried), "a while")
+    assert scheduler.run("SELECT 1").state == "succeeded"
+    said = scheduler.cluster.log[before:]
+    assert f"process {pid}) has started" in said
+    assert "stood still" not in said
 
 
 def test_it_goes_on_when_the_log_can_be_written_again(scheduler: Scheduler) -> None:

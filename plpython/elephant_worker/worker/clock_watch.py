@@ -52,6 +52,12 @@ class ClockWatch:
         )
         return True
 
+    def stay_awake(self) -> None:
+        """Note that the worker goes on, where it does not compare the clocks: it tries in vain to begin."""
+        steady = self._clock.steady()
+        if steady - self._last < STALL:
+            self._last = steady
+
     def now(self) -> float:
         """The moment by the wall clock, unless that was set since it was compared, which is yet to be noticed."""
         return self._clock.steady() + self._difference

@@ -113,6 +113,7 @@ class Worker:
         while self._life is Life.SERVING and not self._has_begun():
             self._pool.turn(min(max(0.0, self._backoff.next - self._clock.steady()), LONGEST_WAIT))
             exit_if_dead()
+            self._clock_watch.stay_awake()
         if self._life is Life.SERVING:
             # What became due while it began is missed time too, also of jobs that were defined meanwhile.
             self._clock_watch.available_since = self._clock.now()
