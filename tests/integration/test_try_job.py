@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from harness.scheduler import Scheduler
+from harness.scheduler import SCHEMA, Scheduler
 from harness.waiting import until
 
 
@@ -47,6 +47,17 @@ def test_it_is_executed_as_its_role_in_its_database_and_rolled_back(worker: Sche
     (run,) = worker.log()
     assert (run.cause, run.rolname, run.state) == ("trial", role, "succeeded")
     assert worker.value("SELECT success_count + failure_count FROM member_job") == 0
+
+
+def test_its_session_takes_leave_of_the_server(worker: Scheduler) -> None:
+    """Who reads the log of the server would take a client that it has lost for a fault."""
+    before = len(worker.cluster.log)
+    assert tried(worker, "SELECT 1").state == "succeeded"
+    assert tried(worker, "SELECT $1", parameters="[1]").state == "succeeded"
+    assert worker.run("BEGIN; SELECT 1").job_sqlstate == "25000"
+    there = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in trans%'"
+    until(lambda: not worker.value(there), "the sessions to end")
+    assert "unexpected EOF" not in worker.cluster.log[before:]
 
 
 def test_an_error_has_all_its_parts(worker: Scheduler) -> None:
@@ -172,13 +183,13 @@ def test_without_a_worker(scheduler: Scheduler) -> None:
     job = scheduler.insert("SELECT 1")
     with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="no worker runs") as raised:
         scheduler.value("SELECT try_job(%s)", job)
-    assert raised.value.diag.message_hint == "A superuser starts it: SELECT start_worker();"
+    assert raised.value.diag.message_hint == f'A superuser starts it: SELECT "{SCHEMA}".start_worker();'
     assert "Traceback" not in (raised.value.diag.context or "")
     scheduler.start()
     scheduler.value("SELECT pause_jobs()")
     with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="paused") as raised:
         scheduler.value("SELECT try_job(%s)", job)
-    assert raised.value.diag.message_hint == "A superuser ends the pause: SELECT resume_jobs();"
+    assert raised.value.diag.message_hint == f'A superuser ends the pause: SELECT "{SCHEMA}".resume_jobs();'
     scheduler.execute("SELECT resume_jobs()")
     scheduler.seen()
     assert scheduler.value("SELECT state FROM try_job(%s)", job) == "succeeded"

@@ -380,10 +380,10 @@ class Session:
             run.cost = after.since(self._before) if after is not None else None
         # A cancellation on another server comes on its own connection, and so may come late.
         late = run.stopping is not None and self.target.server is not None
+        # It has answered, and waits: where a transaction is open, it would log that its client was lost without a word.
+        self.state = State.USED
         if run.is_dry_run or self._wire.spent or late or not answer.idle:
             self.close()
-        else:
-            self.state = State.USED
         if run.is_dry_run and outcome.state is RunState.SUCCEEDED:
             rows = outcome.row_count if answer.value is None else _number(answer.value)
             outcome = outcome._replace(command_tag=None, row_count=rows)
