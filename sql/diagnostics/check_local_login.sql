@@ -46,15 +46,10 @@ DECLARE
     own record;
     rule record;
     is_namesake boolean;
+    peer_address inet; -- NULL: it comes over the socket
 BEGIN
     IF EXISTS (SELECT FROM pg_extension e WHERE e.extname = 'pg_background') THEN
         RETURN QUERY VALUES ('local login', 'ok', 'pg_background starts the worker', NULL);
-        RETURN;
-    ELSIF @extschema@.socket_directory() IS NULL THEN
-        RETURN QUERY VALUES ('local login', 'error',
-                     'unix_socket_directories is empty: start_worker() opens a session over a socket',
-                     format('ALTER SYSTEM SET unix_socket_directories = %L; -- takes effect when the server is restarted; or CREATE EXTENSION pg_background;',
-                            (SELECT s.boot_val FROM pg_settings s WHERE s.name = 'unix_socket_directories')));
         RETURN;
     ELSIF NOT has_function_privilege('pg_hba_file_rules()', 'EXECUTE') THEN
         RETURN QUERY VALUES ('local login', 'ok', 'this role may not see pg_hba.conf: not looked at', NULL);
@@ -62,14 +57,26 @@ BEGIN
     END IF;
     SELECT * INTO own FROM @extschema@.own_login();
     is_namesake := own.system_user_name = own.rolname;
+    IF @extschema@.socket_directory() IS NULL THEN
+        peer_address := @extschema@.loopback_address();
+    END IF;
     SELECT h.*, @extschema@.hba_place(h.number) AS place, substring(array_to_string(h.options, ' ') FROM 'map=([^ ]+)') AS map INTO rule
     FROM @extschema@.hba_rules() h
-    WHERE h.number = @extschema@.deciding_hba_rule(own.rolname, own.rolname, current_database(), NULL);
+    -- Over TCP it takes TLS where it is not let in without.
+    WHERE h.number = coalesce(@extschema@.deciding_hba_rule(own.rolname, own.rolname, current_database(), peer_address),
+                              @extschema@.deciding_hba_rule(own.rolname, own.rolname, current_database(), peer_address, current_setting('ssl')::boolean));
     IF rule.auth_method = 'trust'
        OR rule.auth_method = 'peer' AND @extschema@.peer_may_be(own.system_user_name, own.rolname, rule.map)
        OR rule.auth_method IN ('scram-sha-256', 'md5', 'password') AND own.has_password THEN
-        RETURN QUERY VALUES ('local login', 'ok', format('%s lets role "%s" in over the socket (%s)', rule.place, own.rolname, rule.auth_method),
+        RETURN QUERY VALUES ('local login', 'ok',
+                     format('%s lets role "%s" in %s (%s)', rule.place, own.rolname, coalesce('from ' || host(peer_address), 'over the socket'), rule.auth_method),
                      NULL);
+    ELSIF @extschema@.socket_directory() IS NULL THEN
+        RETURN QUERY VALUES ('local login', 'error',
+                     format('unix_socket_directories is empty, and over TCP no password file of the server''s own user lets role "%s" in: start_worker() opens a session',
+                            own.rolname),
+                     format('ALTER SYSTEM SET unix_socket_directories = %L; -- takes effect when the server is restarted; or CREATE EXTENSION pg_background;',
+                            (SELECT s.boot_val FROM pg_settings s WHERE s.name = 'unix_socket_directories')));
     ELSE
         RETURN QUERY VALUES ('local login', 'error',
                      CASE WHEN rule.number IS NULL THEN format('no line of pg_hba.conf lets role "%s" in over the socket', own.rolname)

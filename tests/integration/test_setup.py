@@ -836,8 +836,10 @@ class OverTcp(Cluster):
 
 
 @pytest.mark.parametrize("place", ["", ".."])
-def test_where_the_socket_is(installation: Installation, shell: Callable[..., None], place: str) -> None:
-    cluster = with_template(OverTcp(installation, {"unix_socket_directories": place}))
+def test_where_the_socket_is(
+    installation: Installation, shell: Callable[..., None], place: str, tmp_path: Path
+) -> None:
+    cluster = with_template(OverTcp(installation, {"unix_socket_directories": place}, {"HOME": str(tmp_path)}))
     try:
         scheduler = new_scheduler(cluster)
         if place:
@@ -851,8 +853,26 @@ def test_where_the_socket_is(installation: Installation, shell: Callable[..., No
                 conf.write("unix_socket_directories = ''\n")
             restart(cluster)
             reconnect(scheduler)
+            # Over TCP it comes in as the tests do, or by the password that a file of the server's own user has.
+            assert check(scheduler, "local login").state == "ok"
+            scheduler.start()
+            scheduler.stop()
+            set_rules(scheduler, f"local all all peer\n{PASSWORDS}")
+            scheduler.execute("ALTER ROLE {} PASSWORD {}", sql.Identifier(USER), sql.Literal(USER))
             row = check(scheduler, "local login")
             assert (row.state, row.found[:32]) == ("error", "unix_socket_directories is empty")
+            with pytest.raises(psycopg.OperationalError) as refused:
+                scheduler.start()
+            hint = "in from 127.0.0.1 by a password, which .pgpass of the server's own user must have"
+            assert hint in (refused.value.diag.message_hint or "")
+            passwords = tmp_path / ".pgpass"
+            passwords.write_text(f"127.0.0.1:*:*:{USER}:{USER}\n")
+            passwords.chmod(0o600)
+            assert check(scheduler, "local login").state == "ok"
+            scheduler.start()
+            scheduler.stop()
+            passwords.unlink()
+            row = check(scheduler, "local login")
             scheduler.execute(row.remedy)
             restart(cluster)
             reconnect(scheduler)

@@ -132,7 +132,7 @@ def _detached(plpy: Any, schema: str, statement: str, wait: bool) -> tuple[int, 
         pid = connection.backend_pid
         pid, waits = _await_worker(plpy, schema, pid, connection) if wait else (pid, False)
     except OperationalError as error:
-        raise _no_session(connection.user.decode(), error) from None
+        raise _no_session(_session(plpy), error) from None
     connection.finish()
     return pid, waits
 
@@ -147,7 +147,7 @@ def own_session(plpy: Any, **parameters: str) -> Connection:
             _see_that_it_leads_here(parameters)
         return connect(parameters)
     except (OperationalError, OSError) as error:
-        raise _no_session(parameters["user"], error) from None
+        raise _no_session(parameters, error) from None
 
 
 def _see_that_it_leads_here(parameters: dict[str, str]) -> None:
@@ -171,13 +171,20 @@ def own_login(plpy: Any) -> dict[str, object]:
     }
 
 
-def _no_session(user: str, error: Exception) -> UserError:
+def _no_session(parameters: dict[str, str], error: Exception) -> UserError:
+    user = parameters["user"]
+    if "hostaddr" in parameters:
+        way = (
+            f"from {parameters['hostaddr']} by a password, which .pgpass of the server's own user must have; or give "
+            "the server a socket (unix_socket_directories)"
+        )
+    else:
+        way = "over the local socket as the server's own user (peer, as it is by default)"
     return UserError(
         "the worker could not be given a session",
         str(error).strip(),
-        f'A connection must be free, and pg_hba.conf must let the role "{user}" in over the local socket as the '
-        "server's own user (peer, as it is by default); or run CALL run_worker() in a session of yours, or install "
-        "pg_background.",
+        f'A connection must be free, and pg_hba.conf must let the role "{user}" in {way}; or call run_worker() in a '
+        "session of yours, or install pg_background.",
         "08001",
     )
 
