@@ -40,6 +40,10 @@ BEGIN
     SELECT * INTO answer FROM @extschema@.schedule_in_words(
         schedule, timezone, dst, extract(epoch FROM now())::float8, '');
     PERFORM @extschema@.raise_error(answer.user_error);
+    -- As where a job gets it.
+    IF timezone ~ '[0-9]' AND timezone <> current_setting('TimeZone') THEN
+        PERFORM @extschema@.doubt_time_zone(timezone);
+    END IF;
     RETURN answer.words;
 @one line of context@
 END

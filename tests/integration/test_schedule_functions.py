@@ -121,10 +121,12 @@ def test_a_zone_that_reads_like_another_is_told(scheduler: Scheduler) -> None:
         assert told("UPDATE my_job SET timezone = 'UTC+2' WHERE timezone <> 'UTC+2'") == [behind, behind]
         assert told("DELETE FROM my_job") == told(insert, None, "UTC+2") == []
         assert told("UPDATE my_job SET schedule = '@hourly'") == [behind]
+        assert told("SELECT describe_schedule('@daily', 'UTC+2')") == [behind]
+        assert told("SELECT describe_schedule(schedule, timezone, dst) FROM my_job WHERE schedule IS NULL") == []
         # All times that such a session shows are of its zone; those that drivers give it are not mistaken.
         session.execute("SET TimeZone = 'UTC+2'")
         assert told("SELECT insert_job('SELECT 1', current_catalog, '@daily')") == []
-        assert told(insert, "@daily", "UTC+2") == []
+        assert told(insert, "@daily", "UTC+2") == told("SELECT describe_schedule('@daily')") == []
         assert told(insert, "@daily", "GMT-03:00") == ['time zone "GMT-03:00" is 3 hours ahead of UTC']
 
 
