@@ -82,8 +82,8 @@ BEGIN
                   || CASE WHEN state.launcher_seen > greatest(started, clock_timestamp() - interval '15 minutes')
                           THEN format('a launcher, last seen at %s, should start it within a minute', state.launcher_seen)
                           WHEN state.launcher_seen > started
-                          THEN format('no launcher has been seen since %s', state.launcher_seen)
-                          ELSE format('no launcher has been seen since the server was started at %s', started) END;
+                          THEN format('no launcher has been seen since %s (one whose call fails is not noted)', state.launcher_seen)
+                          ELSE format('no launcher has been seen since the server was started at %s (one whose call fails is not noted)', started) END;
     END IF;
 END
 $$;
