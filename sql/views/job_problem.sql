@@ -98,7 +98,10 @@ SELECT c.job_id, c.rolname, c.datname,
                                ELSE format('SELECT * FROM @extschema@.%s WHERE jl_id = %s;', v.log, l.jl_id) END
            WHEN 'late' THEN 'SELECT running_jobs, due_jobs, queued_runs FROM @extschema@.worker_status; -- max_running_jobs, max_running_jobs_per_role'
            WHEN 'overrun' THEN format(E'SELECT * FROM @extschema@.%s WHERE jl_id = %s;\n-- to end it: SELECT @extschema@.cancel_run(%2$s);', v.log, c.active_run)
-           WHEN 'skipping' THEN format(E'SELECT * FROM @extschema@.%s WHERE job_id = %s ORDER BY jl_id DESC LIMIT 20;\n-- it needs a longer interval\n'
+           -- A run that waits for somebody else needs no longer interval.
+           WHEN 'skipping' THEN CASE WHEN c.active_run IS NOT NULL AND c.server IS NULL
+               THEN format(E'SELECT pid, query_start, wait_event_type, pg_blocking_pids(pid) AS waits_for FROM pg_stat_activity WHERE application_name = ''elephant_worker job %s'';\n-- to end that run: SELECT @extschema@.cancel_run(%s);\n', c.job_id, c.active_run) ELSE '' END
+               || format(E'SELECT * FROM @extschema@.%s WHERE job_id = %s ORDER BY jl_id DESC LIMIT 20;\n-- it needs a longer interval\n'
                                   '-- if its runs may overlap: SELECT @extschema@.update_job(%2$s, parallel := true);', v.log, c.job_id)
            WHEN 'missed' THEN format('SELECT @extschema@.run_job(%s); -- catch_up = ''once'' does that by itself', c.job_id)
            ELSE format('SELECT @extschema@.run_job(%s);', c.job_id) END AS remedy

@@ -340,6 +340,29 @@ def test_problems_of_jobs_and_their_remedies(worker: Scheduler) -> None:
     assert problems(worker.connect_as(worker.role("stranger"))) == []
 
 
+def test_a_job_that_skips_while_its_run_waits_for_somebody(scheduler: Scheduler) -> None:
+    """What is in its way is shown first; a longer interval would not help."""
+    scheduler.start()
+    app = scheduler.connect_as(scheduler.role())
+    with scheduler.gate() as command:
+        app.execute("SELECT insert_job(%s, current_catalog, '1 second', job_name => 'waits')", (command,))
+        found: Any = until(
+            lambda: app.execute("SELECT * FROM problem WHERE problem = 'skipping'").fetchone(), "some to be skipped"
+        )
+        shows, _, _ = found.remedy.partition("\n")
+        session: Any = app.execute(shows.encode()).fetchone()
+        (holder,) = scheduler.execute(
+            "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND database ="
+            " (SELECT oid FROM pg_database WHERE datname = current_database())"
+        ).fetchall()
+        assert session.waits_for == [holder.pid]
+        remedy(app, "skipping", "to end that run")
+        cancelled = "SELECT count(*) FROM my_job_log WHERE state = 'cancelled'"
+        until(lambda: app.execute(cancelled).fetchone() == (1,), "it to be cancelled")
+        app.execute("DELETE FROM my_job")
+        app.execute("SELECT cancel_run(jl_id) FROM my_job_log WHERE state = 'running'")
+
+
 @pytest.mark.parametrize("who", ["a superuser", "a user"])
 def test_a_table_that_is_locked_is_a_problem(scheduler: Scheduler, who: str) -> None:
     """Whichever it is, the view answers: with what it has to tell anyway, or the lock by name."""
