@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from harness.cluster import Cluster
+from harness.cluster import LOST_CLIENT, Cluster
 from harness.scheduler import Scheduler
 from harness.waiting import until
 
@@ -104,6 +104,7 @@ def test_the_later_stop_wins(scheduler: Scheduler, calls: list[str], before: str
 
 def test_what_is_rolled_back_changes_nothing(scheduler: Scheduler) -> None:
     pid = scheduler.start()
+    before = len(scheduler.cluster.log)
     for calls in (
         "SELECT stop_worker()",
         "SELECT stop_worker(), start_worker()",
@@ -119,6 +120,7 @@ def test_what_is_rolled_back_changes_nothing(scheduler: Scheduler) -> None:
         works(scheduler, pid)
     waiting = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'elephant_worker starting'"
     until(lambda: scheduler.value(waiting) == 0, "the sessions that waited to leave")
+    assert not LOST_CLIENT.search(scheduler.cluster.log[before:])
 
 
 def test_a_run_that_resists(scheduler: Scheduler) -> None:
