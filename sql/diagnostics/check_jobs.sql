@@ -6,15 +6,17 @@ DECLARE
     is_well boolean;
 BEGIN
     RETURN QUERY
-    SELECT 'jobs', 'error', format('%s %s of role "%s" in database "%s"%s cannot run: %s', j.jobs,
-                                   CASE WHEN j.jobs = 1 THEN 'job' ELSE 'jobs' END, j.rolname, j.datname,
+    SELECT 'jobs', 'error', format('%s %s of role "%s" in database "%s"%s cannot run: %s', sum(j.jobs),
+                                   CASE WHEN sum(j.jobs) = 1 THEN 'job' ELSE 'jobs' END, j.rolname, j.datname,
                                    coalesce(' on server "' || j.server || '"', ''), (o.error).message), o.remedy
     FROM (SELECT w.obstacle, w.rolname, w.datname, w.server, w.defined_by, count(*) AS jobs
           FROM @extschema@.job_for_worker w
           WHERE w.enabled AND w.obstacle IS NOT NULL
           GROUP BY w.obstacle, w.rolname, w.datname, w.server, w.defined_by) j
     CROSS JOIN LATERAL @extschema@.describe_obstacle(j.obstacle, j.rolname, j.datname, j.server, j.defined_by) o
-    ORDER BY j.rolname, j.datname, j.defined_by;
+    -- Who defined them makes a difference only where the words, or the remedy, name that role.
+    GROUP BY j.rolname, j.datname, j.server, (o.error).message, o.remedy
+    ORDER BY j.rolname, j.datname, o.remedy;
     is_well := NOT FOUND;
     -- Whoever drops, renames or copies a database is done in seconds, unless a transaction is left open. Anybody can
     -- wait for the right to, and keep all others out meanwhile.

@@ -361,6 +361,15 @@ def test_too_few_connections(own: Scheduler) -> None:
     assert finding(own, "connections").state == "ok"
 
 
+def test_jobs_of_several_definers_with_the_same_in_their_way(scheduler: Scheduler) -> None:
+    """They are told as one, unless it is about who defined them."""
+    app, gone = scheduler.role(), scheduler.database("gone")
+    scheduler.insert("SELECT 1", gone, rolname=app)
+    scheduler.connect_as(app).execute("SELECT insert_job('SELECT 1', %s)", (gone,))
+    scheduler.execute("DROP DATABASE {}", sql.Identifier(gone))
+    assert finding(scheduler, "jobs").found.startswith(f'2 jobs of role "{app}" in database "{gone}" cannot run: ')
+
+
 def test_what_is_in_the_way_of_jobs(scheduler: Scheduler) -> None:
     """Whoever pastes a remedy whole changes nothing."""
 
