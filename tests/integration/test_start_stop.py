@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from typing import Any
 
 import psycopg
@@ -165,6 +165,28 @@ def test_a_run_that_resists(scheduler: Scheduler) -> None:
     assert first not in found
     assert len(set(found)) == 1
     works(scheduler, found[0])
+
+
+def test_restarts_at_the_same_time(scheduler: Scheduler) -> None:
+    """Each is answered by a worker that has been started since, whoever has started it."""
+    first = scheduler.start()
+    found: list[int] = []
+
+    def restart(session: psycopg.Connection[Any]) -> None:
+        found.extend(session.execute("SELECT restart_worker()").fetchone() or ())
+
+    with ExitStack() as sessions:
+        connected = [sessions.enter_context(closing(scheduler.connect())) for _ in range(6)]
+        callers = [threading.Thread(target=restart, args=(session,)) for session in connected]
+        for caller in callers:
+            caller.start()
+        for caller in callers:
+            caller.join()
+    assert len(found) == 6
+    assert first not in found
+    pid = until(lambda: scheduler.value("SELECT pid FROM worker_status WHERE reason IS NULL"), "the worker")
+    assert pid in found
+    works(scheduler, pid)
 
 
 def test_what_takes_very_long_is_waited_for_by_the_next_worker(

@@ -28,6 +28,9 @@ LOOK_EVERY = 0.01  # seconds
 # What a session is to have of the settings that not every version of PostgreSQL knows.
 NEWER_SETTINGS = {"transaction_timeout": "0", "restrict_nonsystem_relation_kind": ""}
 
+# What run_worker() says where there are a worker and a spare.
+IN_USE = b"55006"  # object_in_use
+
 CANCEL_GRACE = "SELECT date_part('epoch', s.cancel_grace) AS grace FROM @extschema@.worker_setting s"
 
 # What the sessions call themselves at first (as elephant_worker_patroni does), and once they are the worker, one whose
@@ -291,6 +294,10 @@ def _await_worker(plpy: Any, schema: str, pid: int, connection: Connection | Non
             if not connection.is_busy():
                 result = connection.get_result()
                 if result is not None and result.status == ExecStatus.FATAL_ERROR:
+                    if result.error_field(DiagnosticField.SQLSTATE) == IN_USE:
+                        connection.finish()
+                        connection = None  # somebody else was quicker: that one is the worker, or will be
+                        continue
                     said = result.error_field(DiagnosticField.MESSAGE_PRIMARY) or b"the connection is gone"
                     raise _did_not_begin(f"Its session (process {pid}) has ended: {said.decode()}.")
         if name is None:
