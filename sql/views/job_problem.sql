@@ -112,12 +112,16 @@ CROSS JOIN (SELECT CASE WHEN @extschema@.is_only_monitor() THEN 'all_job_log' EL
 LEFT JOIN LATERAL (
     SELECT r.* FROM @extschema@.job_log r
     WHERE r.job_id = c.job_id
-      AND CASE p.problem WHEN 'quarantined' THEN r.exception_message = c.quarantined_reason
-                         WHEN 'missed' THEN r.state = 'missed'
-                         WHEN 'skipping' THEN r.state = 'skipped'
-                         WHEN 'failing' THEN r.state IN ('failed', 'timed out', 'lost')
-                         WHEN 'disabled' THEN r.state IN ('failed', 'timed out', 'lost')
-                         ELSE false END
+      AND CASE WHEN p.problem = 'quarantined' THEN r.exception_message = c.quarantined_reason
+               WHEN p.problem = 'missed' THEN r.state = 'missed'
+               WHEN p.problem = 'skipping' THEN r.state = 'skipped'
+               -- A quarantine is no failure, though its row in the log has failed.
+               WHEN p.problem IN ('failing', 'disabled')
+               THEN r.state IN ('failed', 'timed out', 'lost')
+                    AND (r.job_started IS NOT NULL
+                         OR NOT EXISTS (SELECT FROM @extschema@.alert q
+                                        WHERE q.job_id = r.job_id AND q.jl_id = r.jl_id AND q.event = 'quarantined'))
+               ELSE false END
     ORDER BY r.jl_id DESC LIMIT 1) l ON true
 -- The log may have kept none.
 CROSS JOIN LATERAL (SELECT CASE WHEN l.jl_id IS NULL THEN '; the log has not kept why'

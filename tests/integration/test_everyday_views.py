@@ -340,6 +340,17 @@ def test_problems_of_jobs_and_their_remedies(worker: Scheduler) -> None:
     assert problems(worker.connect_as(worker.role("stranger"))) == []
 
 
+def test_a_quarantine_is_not_told_as_the_failure(scheduler: Scheduler) -> None:
+    scheduler.start()
+    gone = scheduler.database("gone")
+    job = scheduler.insert("SELECT 1/0", gone)
+    assert scheduler.ended(scheduler.value("SELECT run_job(%s)", job)).state == "failed"
+    scheduler.execute("DROP DATABASE {} WITH (FORCE)", sql.Identifier(gone))
+    assert scheduler.ended(scheduler.value("SELECT run_job(%s)", job)).state == "failed"
+    told = {row.problem: row.what for row in scheduler.execute("SELECT * FROM problem").fetchall()}
+    assert told == {"quarantined": f'database "{gone}" does not exist', "failing": "division by zero"}
+
+
 def test_a_job_that_skips_while_its_run_waits_for_somebody(scheduler: Scheduler) -> None:
     """What is in its way is shown first; a longer interval would not help."""
     scheduler.start()
