@@ -49,7 +49,7 @@ BEGIN
                      NULL);
     ELSE
         RETURN QUERY VALUES ('launcher', 'warning',
-                     CASE WHEN seen IS NULL THEN 'no launcher is there: nothing will start the worker again after a restart'
+                     CASE WHEN seen IS NULL THEN 'no launcher has been seen yet: without one nothing starts the worker again after a restart'
                           ELSE format('the launcher was last seen %s', seen) END,
                      coalesce(@extschema@.rename_database(),
                               format(E'sudo tee %s <<''END''\n%s\nEND', file, @extschema@.launcher_line())));

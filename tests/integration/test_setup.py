@@ -196,7 +196,7 @@ def test_what_the_server_does_not_track_is_no_fault(own: Scheduler) -> None:
 def test_no_launcher(scheduler: Scheduler, shell: Callable[..., None], tmp_path: Path) -> None:
     scheduler.start()
     row = finding(scheduler, "launcher")
-    assert (row.state, row.found[:20]) == ("warning", "no launcher is there")
+    assert (row.state, row.found[:25]) == ("warning", "no launcher has been seen")
     # What cron would execute every minute.
     _, line, _ = row.remedy.splitlines()
     oid = scheduler.value("SELECT oid FROM pg_database WHERE datname = current_database()")
@@ -636,6 +636,7 @@ def test_pg_hba_is_read_as_the_server_reads_it(own: Scheduler, shell: Callable[.
         rows = own.execute("SELECT * FROM check_authentication()").fetchall()
         if not expected:
             assert all(row.state == "error" for row in rows), lines
+            assert "check_setup()" in run.exception_hint, lines
         for row in rows:
             if row.state == "error":
                 shell(row.remedy, own.cluster)
@@ -1153,7 +1154,7 @@ TESTED = {
         "the prepared transaction": "test_a_prepared_transaction_that_keeps_a_table_locked",
         "process %s (role": "test_a_table_that_is_locked",
         "%s waits%s for a lock": "test_a_lock_that_somebody_waits_for",
-        "no launcher is there": "test_no_launcher",
+        "no launcher has been seen yet": "test_no_launcher",
         "the launcher was last seen": "test_no_launcher",
     },
     "logins": {

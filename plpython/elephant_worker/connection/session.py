@@ -19,6 +19,7 @@ from .socket_transport import SocketTransport
 from .transport import Answer, Lost, Statement, Transport
 
 CONNECTION_HINT = "The server's log may say more."
+LOGIN_HINT = "The server's log may say more, and check_setup() how to let the sessions of runs in."
 # If no connection is left, others may have taken what was free when a run was claimed, so it tries again for a while.
 CONNECT_AGAIN_AFTER = 0.2  # seconds
 CONNECT_AGAIN_FOR = 5.0  # seconds
@@ -417,12 +418,13 @@ class Session:
         if answer.error is not None:
             outcome = self._outcome()
         else:
+            is_login_here = state is State.CONNECTING and self.target.server is None
             outcome = Outcome(
                 RunState.FAILED,
                 lost.sqlstate or ("08006" if state is State.RUNNING else "08001"),
                 message=str(lost).strip(),
                 detail=f"The session was for {run.target}.",
-                hint=lost.hint or CONNECTION_HINT,
+                hint=lost.hint or (LOGIN_HINT if is_login_here else CONNECTION_HINT),
                 notices=_notices(answer),
             )
         self.run = None
