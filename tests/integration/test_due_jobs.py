@@ -71,8 +71,9 @@ READ_BY_ROLE = """
 spi = elephant("database.spi").Spi(plpy, schema)
 state = elephant("database.job_state")
 held = elephant("jobs.run_queue").Held(roles=frozenset(full))
-first = state.next_due(spi, (float("-inf"), 0), held) if full else None
-due = state.due(spi, 300.0, 2, (float("-inf"), 0), held, by_role=True)
+others = {role: first for role, first in state.first_of_roles(spi).items() if role not in full}
+first = state.next_due_by_role(spi, others, held) if full else None
+due = state.due_by_role(spi, 300.0, 2, others, held)
 return [*(entry.job_id for entry in due), first[1] if first else 0]
 """
 

@@ -80,12 +80,14 @@ FIRST_COLUMNS = """SELECT i.relname, a.attname FROM pg_index x JOIN pg_class i O
 # Values of those parameters that cannot be told by their type.
 ROLES, NONE = ["mallory"], list[str]()
 FIRST = (float("-inf"), 0)
+BY_ROLE = (["mallory", "victim"], [0.0, time.time() - MANY / 2], [0, 0])
 VERSIONS = sql.SQL("pg_temp.versions({})").format(JOBS)
 PARAMETERS: dict[str, tuple[Any, ...]] = {
     "job_state.DUE": (time.time(), ASKED, *FIRST, NONE, NONE, NONE),
-    "job_state.DUE_BY_ROLE": (time.time(), ASKED, *FIRST, ROLES, NONE, NONE),
+    "job_state.DUE_BY_ROLE": (time.time(), ASKED, *BY_ROLE, NONE, NONE),
+    "job_state.FIRST_DUE": BY_ROLE,
     "job_state.NEXT_DUE": FIRST,
-    "job_state.NEXT_DUE_OF_OTHERS": (*FIRST, ROLES, NONE, NONE),
+    "job_state.NEXT_DUE_BY_ROLE": (*BY_ROLE, NONE, NONE),
     "job_state.TARGETS_DUE": (time.time(), ASKED, *FIRST),
     "worker_request.CLAIM": (REQUESTS,),
     "worker_request.TAKE": (REQUESTS,),
@@ -328,3 +330,54 @@ def test_nothing_is_read_that_is_not_committed_or_was_taken(scheduler: Scheduler
         pages_read()
         assert pages_read() < usual + 20
         other.execute("ROLLBACK")
+
+
+LOOK_FOR_DUE = """
+Held = elephant("jobs.run_queue").Held
+elephant_spi = elephant("database.spi").Spi(plpy, schema)
+inbox = elephant("worker.inbox").Inbox(elephant_spi)
+due_jobs = SD.setdefault("due_jobs", elephant("worker.due_jobs").DueJobs(elephant_spi, inbox))
+for number in range(times):
+    due_jobs.advance({job_id: 100.0 + number for job_id in job_ids})
+found = []
+for held in (Held(), Held(roles=frozenset(full))):
+    due_jobs.fill(1e6, held, (), 10, True)
+    found.append(len(due_jobs.queue))
+    due_jobs.next_due(1e6)
+return found
+"""
+
+
+def test_what_was_due_is_not_read_again(scheduler: Scheduler) -> None:
+    """Neither of all, nor of each role, while somebody's snapshot keeps it from being vacuumed."""
+    roles = [scheduler.role(name) for name in ("mallory", "victim")]
+    jobs = [scheduler.insert("SELECT 1", rolname=role) for role in roles for _ in range(15)]
+    scheduler.admin.execute(
+        """INSERT INTO job_state (job_id, schedule_set_at, next_run_at, rolname)
+           SELECT j.job_id, now(), to_timestamp(0), j.rolname FROM job j"""
+    )
+    scheduler.worker_code("look", 'times int, job_ids int8[], "full" name[]', LOOK_FOR_DUE)
+    with connect(scheduler) as session, scheduler.connect() as dump:
+        session.execute("SELECT set_config('search_path', %s, false)", (scheduler.value("SHOW search_path"),))
+
+        def look(times: int, explain: str = "") -> Any:
+            """How many jobs are found of both roles, and while one of them is full; or how that is done."""
+            call = "{} SELECT look({}, {}, {}::int8[], {})"
+            row = session.execute(
+                sql.SQL(call).format(sql.SQL(explain), f'"{SCHEMA}"', times, jobs, roles[:1])
+            ).fetchone()
+            assert row is not None
+            return row[0]
+
+        def pages_read() -> int:
+            plan = look(0, "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON)")[0]["Plan"]
+            read: int = plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
+            return read
+
+        usual = [pages_read() for _ in range(20)][-1]  # until plans are kept
+        dump.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        dump.execute("SELECT count(*) FROM job_state")
+        assert look(100) == [30, 15]
+        assert look(0) == [30, 15]
+        assert pages_read() < usual + 60
+        dump.execute("ROLLBACK")

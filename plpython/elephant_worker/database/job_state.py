@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ..jobs.job import Job
 from ..jobs.run import Run, Target
 from ..jobs.run_queue import Held, QueuedRun
 from .job import DEFINITION, read_jobs
-from .spi import Spi, Statement, lookup, numbered
+from .spi import Spi, Statement, columns_of, lookup, numbered
 
 # A due time and a job: from there on the index is read.
 Position = tuple[float, int]
@@ -25,37 +26,74 @@ DUE = Statement(
     *("float8", "int4", "float8", "int8", "name[]", "name[]", "name[]"),
 )
 # From role to role. Rows are compared as the index of these columns has them, so that no other will do.
-ROLES = """WITH RECURSIVE role AS (
-           SELECT (SELECT s.rolname FROM @extschema@.job_state s
-                   WHERE s.next_run_at IS NOT NULL AND (s.rolname, s.next_run_at, s.job_id) >= ('', '-infinity', 0)
-                   ORDER BY s.rolname, s.next_run_at, s.job_id LIMIT 1) AS rolname
+FIRST_OF_ROLES = Statement(
+    """WITH RECURSIVE first AS (
+           (SELECT s.rolname, s.next_run_at, s.job_id FROM @extschema@.job_state s
+            WHERE s.next_run_at IS NOT NULL AND (s.rolname, s.next_run_at, s.job_id) >= ('', '-infinity', 0)
+            ORDER BY s.rolname, s.next_run_at, s.job_id LIMIT 1)
            UNION ALL
-           SELECT (SELECT s.rolname FROM @extschema@.job_state s
-                   WHERE s.next_run_at IS NOT NULL
-                       AND (s.rolname, s.next_run_at, s.job_id) > (r.rolname, 'infinity', 9223372036854775807)
-                   ORDER BY s.rolname, s.next_run_at, s.job_id LIMIT 1)
-           FROM role r WHERE r.rolname IS NOT NULL)"""
+           SELECT n.* FROM first f CROSS JOIN LATERAL (
+               SELECT s.rolname, s.next_run_at, s.job_id FROM @extschema@.job_state s
+               WHERE s.next_run_at IS NOT NULL
+                   AND (s.rolname, s.next_run_at, s.job_id) > (f.rolname, 'infinity', 9223372036854775807)
+               ORDER BY s.rolname, s.next_run_at, s.job_id LIMIT 1) n)
+       SELECT f.rolname, date_part('epoch', f.next_run_at) AS due, f.job_id FROM first f"""
+)
+FIRST_DUE = Statement(
+    """SELECT r.rolname, date_part('epoch', f.next_run_at) AS due, f.job_id
+       FROM unnest($1, $2, $3) r (rolname, due, job_id) CROSS JOIN LATERAL (
+           SELECT s.next_run_at, s.job_id FROM @extschema@.job_state s
+           WHERE s.next_run_at IS NOT NULL
+               AND (s.rolname, s.next_run_at, s.job_id) >= (r.rolname, to_timestamp(r.due), r.job_id)
+               AND (s.rolname, s.next_run_at) <= (r.rolname, 'infinity')
+           ORDER BY s.rolname, s.next_run_at, s.job_id LIMIT 1) f""",
+    *("name[]", "float8[]", "int8[]"),
+)
 DUE_BY_ROLE = Statement(
-    f"""{ROLES}
-       SELECT q.* FROM role r CROSS JOIN LATERAL (
+    f"""SELECT q.* FROM unnest($3, $4, $5) r (rolname, due, job_id) CROSS JOIN LATERAL (
            SELECT s.job_id, date_part('epoch', s.next_run_at) AS due,
                coalesce(j.rolname, '') AS rolname, coalesce(j.datname, '') AS datname, j.server
            FROM @extschema@.job_state s LEFT JOIN {lookup("ONLY @extschema@.job", "s.job_id")} j ON true
            WHERE s.next_run_at IS NOT NULL
-               AND (s.rolname, s.next_run_at, s.job_id) >= (r.rolname, to_timestamp($3), $4)
+               AND (s.rolname, s.next_run_at, s.job_id) >= (r.rolname, to_timestamp(r.due), r.job_id)
                AND (s.rolname, s.next_run_at) <= (r.rolname, to_timestamp($1))
                AND (j.server IS NOT NULL OR coalesce(j.datname, '') <> ALL ($6) AND coalesce(j.rolname, '') <> ALL ($7))
-           ORDER BY s.rolname, s.next_run_at, s.job_id LIMIT $2) q
-       WHERE r.rolname <> ALL ($5)""",  # noqa: S608 - a part of this module
-    *("float8", "int4", "float8", "int8", "name[]", "name[]", "name[]"),
+           ORDER BY s.rolname, s.next_run_at, s.job_id LIMIT $2) q""",  # noqa: S608 - a part of this module
+    *("float8", "int4", "name[]", "float8[]", "int8[]", "name[]", "name[]"),
 )
+# Of each role, from where on.
+Positions = dict[str, Position]
+# A role, and when a job of it is due.
+DueTime = tuple[str, "float | None"]
 
 
-def due(spi: Spi, until: float, limit: int, first: Position, held: Held, by_role: bool = False) -> list[QueuedRun]:
-    """What is due by then, in order, except for what is held; or so much of each role."""
-    statement = DUE_BY_ROLE if by_role else DUE
-    rows = spi.execute(statement, until, limit, *first, *held.names())
+def due(spi: Spi, until: float, limit: int, first: Position, held: Held) -> list[QueuedRun]:
+    """What is due by then, in order, except for what is held."""
+    return [QueuedRun(**row) for row in spi.execute(DUE, until, limit, *first, *held.names())]
+
+
+def due_by_role(spi: Spi, until: float, limit: int, first: Positions, held: Held) -> list[QueuedRun]:
+    """Of each of these roles so much of what is due by then, except for what is held."""
+    rows = spi.execute(DUE_BY_ROLE, until, limit, *_columns(first), *held.names()[1:])
     return [QueuedRun(**row) for row in rows]
+
+
+def first_of_roles(spi: Spi) -> Positions:
+    """All roles that have jobs which are due at some time, and when the first one is."""
+    return _positions(spi.execute(FIRST_OF_ROLES))
+
+
+def first_due(spi: Spi, first: Positions) -> Positions:
+    """When the first job of each of these roles is due, from somewhere on; without the roles that have none."""
+    return _positions(spi.execute(FIRST_DUE, *_columns(first)))
+
+
+def _positions(rows: Any) -> Positions:
+    return {row["rolname"]: (row["due"], row["job_id"]) for row in rows}
+
+
+def _columns(first: Positions) -> list[list[Any]]:
+    return columns_of((rolname, *position) for rolname, position in first.items()) or [[], [], []]
 
 
 TARGETS_DUE = Statement(
@@ -81,24 +119,29 @@ NEXT_DUE = Statement(
        ORDER BY s.next_run_at, s.job_id LIMIT 1""",
     *("float8", "int8"),
 )
-NEXT_DUE_OF_OTHERS = Statement(
-    f"""{ROLES}
-       SELECT q.* FROM role r CROSS JOIN LATERAL (
+NEXT_DUE_BY_ROLE = Statement(
+    f"""SELECT q.* FROM unnest($1, $2, $3) r (rolname, due, job_id) CROSS JOIN LATERAL (
            SELECT date_part('epoch', s.next_run_at) AS due, s.job_id
            FROM @extschema@.job_state s LEFT JOIN {lookup("ONLY @extschema@.job", "s.job_id")} j ON true
            WHERE s.next_run_at IS NOT NULL
-               AND (s.rolname, s.next_run_at, s.job_id) >= (r.rolname, to_timestamp($1), $2)
+               AND (s.rolname, s.next_run_at, s.job_id) >= (r.rolname, to_timestamp(r.due), r.job_id)
                AND (s.rolname, s.next_run_at) <= (r.rolname, 'infinity')
                AND (j.server IS NOT NULL OR coalesce(j.datname, '') <> ALL ($4) AND coalesce(j.rolname, '') <> ALL ($5))
            ORDER BY s.rolname, s.next_run_at, s.job_id LIMIT 1) q
-       WHERE r.rolname <> ALL ($3) ORDER BY q.due, q.job_id LIMIT 1""",  # noqa: S608 - a part of this module
-    *("float8", "int8", "name[]", "name[]", "name[]"),
+       ORDER BY q.due, q.job_id LIMIT 1""",  # noqa: S608 - a part of this module
+    *("name[]", "float8[]", "int8[]", "name[]", "name[]"),
 )
 
 
-def next_due(spi: Spi, first: Position, held: Held) -> Position | None:
-    """The job that is due first, except for what is held."""
-    rows = spi.execute(NEXT_DUE_OF_OTHERS, *first, *held.names()) if held else spi.execute(NEXT_DUE, *first)
+def next_due(spi: Spi, first: Position) -> Position | None:
+    """The job that is due first."""
+    rows = spi.execute(NEXT_DUE, *first)
+    return (rows[0]["due"], rows[0]["job_id"]) if rows else None
+
+
+def next_due_by_role(spi: Spi, first: Positions, held: Held) -> Position | None:
+    """The job of these roles that is due first, except for what is held."""
+    rows = spi.execute(NEXT_DUE_BY_ROLE, *_columns(first), *held.names()[1:])
     return (rows[0]["due"], rows[0]["job_id"]) if rows else None
 
 
@@ -160,7 +203,7 @@ DEFINE = Statement(
                schedule = excluded.schedule, timezone = excluded.timezone, dst = excluded.dst,
                starts_at = excluded.starts_at, ends_at = excluded.ends_at
            WHERE job_state.schedule_set_at <> excluded.schedule_set_at
-       RETURNING job_id, date_part('epoch', next_run_at) AS due""",
+       RETURNING job_id, rolname, date_part('epoch', next_run_at) AS due""",
     "int8[]",
 )
 # The job as it is now, with the schedule that has been followed until now. Each job is looked up for itself: a join
@@ -214,11 +257,15 @@ FORGET = Statement(
 )
 
 
-def define(spi: Spi, job_ids: Sequence[int]) -> dict[int, float | None]:
+def define(spi: Spi, job_ids: Sequence[int]) -> dict[int, DueTime]:
     """Follow the definition of jobs that are new, or have another schedule; returns when these are due."""
-    due_times = {row["job_id"]: row["due"] for row in spi.execute(DEFINE, job_ids)}
+    due_times = _due_times(spi.execute(DEFINE, job_ids))
     spi.count_writes("job_state", len(due_times))
     return due_times
+
+
+def _due_times(rows: Any) -> dict[int, DueTime]:
+    return {row["job_id"]: (row["rolname"], row["due"]) for row in rows}
 
 
 def replaced(spi: Spi, committed: Mapping[int, float]) -> list[tuple[Job, float]]:
@@ -257,7 +304,8 @@ FOLLOW_ROLES = Statement(
     """UPDATE @extschema@.job_state s
        SET rolname = (SELECT j.rolname FROM ONLY @extschema@.job j WHERE j.job_id = s.job_id)
        WHERE s.job_id = ANY ($1)
-           AND s.rolname <> (SELECT j.rolname FROM ONLY @extschema@.job j WHERE j.job_id = s.job_id)""",
+           AND s.rolname <> (SELECT j.rolname FROM ONLY @extschema@.job j WHERE j.job_id = s.job_id)
+       RETURNING s.job_id, s.rolname, date_part('epoch', s.next_run_at) AS due""",
     "int8[]",
 )
 LEARN_ROLES = Statement(
@@ -267,9 +315,9 @@ LEARN_ROLES = Statement(
 )
 
 
-def follow_roles(spi: Spi, job_ids: Sequence[int]) -> None:
-    """Note to which roles these jobs have been given."""
-    spi.execute(FOLLOW_ROLES, job_ids)
+def follow_roles(spi: Spi, job_ids: Sequence[int]) -> dict[int, DueTime]:
+    """Note to which roles these jobs have been given; returns those that have been, and when they are due."""
+    return _due_times(spi.execute(FOLLOW_ROLES, job_ids))
 
 
 def learn_roles(spi: Spi) -> None:
@@ -290,15 +338,17 @@ def forget(spi: Spi, job_ids: Sequence[int]) -> None:
 ADVANCE = Statement(
     f"""UPDATE @extschema@.job_state s SET next_run_at = to_timestamp(n.due), resume_at = NULL
        FROM unnest($1, $2) n (job_id, due) CROSS JOIN {numbered("@extschema@.job_state", "job_id", "n.job_id")} t
-       WHERE s.ctid = t.ctid""",  # noqa: S608 - names in this package
+       WHERE s.ctid = t.ctid
+       RETURNING s.job_id, s.rolname, date_part('epoch', s.next_run_at) AS due""",  # noqa: S608 - names in this package
     *("int8[]", "float8[]"),
 )
 
 
-def advance(spi: Spi, next_run_at: dict[int, float | None]) -> None:
+def advance(spi: Spi, next_run_at: dict[int, float | None]) -> dict[int, DueTime]:
     """Have jobs be due at other times."""
-    spi.execute(ADVANCE, list(next_run_at), list(next_run_at.values()))
+    due_times = _due_times(spi.execute(ADVANCE, list(next_run_at), list(next_run_at.values())))
     spi.count_writes("job_state", len(next_run_at))
+    return due_times
 
 
 WAIT_FOR_RUN = Statement(
@@ -334,16 +384,17 @@ RUN_AGAIN = Statement(
            resume_at = NULL
        FROM unnest($1, $2, $3) r (job_id, due, schedule_set_at)
        CROSS JOIN {numbered("@extschema@.job_state", "job_id", "r.job_id")} t
-       WHERE s.ctid = t.ctid AND t.disabled_at IS NULL""",  # noqa: S608 - names in this package
+       WHERE s.ctid = t.ctid AND t.disabled_at IS NULL
+       RETURNING s.job_id, s.rolname, date_part('epoch', s.next_run_at) AS due""",  # noqa: S608 - names in this package
     *("int8[]", "float8[]", "float8[]"),
 )
 
 
-def run_again(spi: Spi, runs: Sequence[Run]) -> None:
+def run_again(spi: Spi, runs: Sequence[Run]) -> dict[int, DueTime]:
     """Have jobs be due that waited for these runs to end; each of the runs says when."""
     columns = [run.job_id for run in runs], [run.again_at for run in runs], [run.schedule_set_at for run in runs]
-    spi.execute(RUN_AGAIN, *columns)
     spi.count_writes("job_state", len(runs))
+    return _due_times(spi.execute(RUN_AGAIN, *columns))
 
 
 QUARANTINE = Statement(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from ..database import job_log, job_state, job_statistic, worker_request
-from ..database.job_state import Position
+from ..database.job_state import DueTime, Position, Positions
 from ..database.spi import Spi
 from ..jobs.dispatch import first_due_time, missed_by_change
 from ..jobs.job import Job
@@ -30,11 +30,12 @@ EXTEND_INTERVAL = 0.1  # seconds
 
 
 class DueJobs:
-    """The queue of waiting runs, and the position from which on the index of due times is read.
+    """The queue of waiting runs, and the position from which on the index of due times is read: of all, and of each
+    role.
 
-    What has been due leaves dead entries at the front of the index, which VACUUM removes at its leisure; so the
-    search begins where the first job was found last time. All changes of due times are made here, so that it never
-    begins too late.
+    What has been due leaves dead entries at the front of the index, which VACUUM removes at its leisure, or not at all
+    while somebody's snapshot is older; so the search begins where the first job was found last time. All changes of due
+    times are made here, so that it never begins too late.
     """
 
     def __init__(self, spi: Spi, inbox: Inbox) -> None:
@@ -42,11 +43,13 @@ class DueJobs:
         self._inbox = inbox
         self.queue = RunQueue()
         self._scan_start = LONG_AGO
+        # The same of each role that has jobs; None: it is yet to be seen which roles there are.
+        self._first: Positions | None = None
         self._known = KnownJobs()
 
     def forget(self) -> None:
         """Read everything anew: a transaction has failed, or due times may have changed elsewhere."""
-        self._scan_start = LONG_AGO
+        self._scan_start, self._first = LONG_AGO, None
         self.queue.forget()
 
     # --- changes ----------------------------------------------------------------------------
@@ -59,11 +62,11 @@ class DueJobs:
         replaced = job_state.replaced(self._spi, committed)
         missed = [missed_by_change(job, at, now, worker_request.new_id(self._spi)) for job, at in replaced]
         due_times = job_state.define(self._spi, job_ids)
-        due_times |= self._first_due_times(due_times, committed, now, available_since)
+        self._set_first_due_times(due_times, committed, now, available_since)
         self._due_at(due_times.values())
         self._end_quarantines(job_ids)
         self._inbox.note_requests(worker_request.follow_roles(self._spi, job_ids))
-        job_state.follow_roles(self._spi, job_ids)
+        self._due_at(job_state.follow_roles(self._spi, job_ids).values())
         job_statistic.begin(self._spi, job_ids)
         job_state.forget(self._spi, job_ids)
         return missed
@@ -77,17 +80,15 @@ class DueJobs:
         ]
         return job_state.disable(self._spi, job_ids), missed
 
-    def _first_due_times(
-        self, due_times: dict[int, float | None], committed: Mapping[int, float], now: float, available_since: float
-    ) -> dict[int, float | None]:
-        """When those of the new schedules are due that have been so before they were seen."""
-        early = [job_id for job_id, due in due_times.items() if due is not None and due < now]
-        if not early:
-            return {}
-        jobs = job_state.defined(self._spi, early)
-        later = {job.job_id: first_due_time(job, committed[job.job_id], now, available_since) for job in jobs}
-        job_state.advance(self._spi, later)
-        return later
+    def _set_first_due_times(
+        self, due_times: dict[int, DueTime], committed: Mapping[int, float], now: float, available_since: float
+    ) -> None:
+        """Correct when those of the new schedules are due that have been so before they were seen."""
+        early = [job_id for job_id, (_, due) in due_times.items() if due is not None and due < now]
+        if early:
+            jobs = job_state.defined(self._spi, early)
+            later = {job.job_id: first_due_time(job, committed[job.job_id], now, available_since) for job in jobs}
+            due_times |= job_state.advance(self._spi, later)
 
     def _end_quarantines(self, job_ids: Sequence[int]) -> None:
         """Let jobs out of quarantine whose change has removed the reason."""
@@ -105,35 +106,45 @@ class DueJobs:
 
     def advance(self, next_run_at: dict[int, float | None], claimed: Sequence[QueuedRun] = ()) -> None:
         """Have jobs be due at other times: some that have been claimed, or any."""
-        job_state.advance(self._spi, next_run_at)
-        self._follow(next_run_at, claimed)
+        due_times = job_state.advance(self._spi, next_run_at)
+        for job_id in self._follow(next_run_at, claimed):
+            due_times.pop(job_id, None)
+        self._due_at(due_times.values())
 
-    def _follow(self, next_run_at: Mapping[int, float | None], claimed: Sequence[QueuedRun]) -> None:
-        """Know of these due times."""
-        again = {entry.job_id: entry for entry in claimed if not entry.request_id}
-        self._due_at(due for job_id, due in next_run_at.items() if job_id not in again)
-        for job_id, due in next_run_at.items():
-            if due is not None and (entry := again.get(job_id)) is not None:
+    def _follow(self, next_run_at: Mapping[int, float | None], claimed: Sequence[QueuedRun]) -> list[int]:
+        """Know when those of these jobs are due again that have been claimed; returns which these are."""
+        again = {entry.job_id: entry for entry in claimed if not entry.request_id and entry.job_id in next_run_at}
+        for job_id, entry in again.items():
+            if (due := next_run_at[job_id]) is not None:
                 self._due_again(job_id, due, entry.target)
+        return list(again)
 
     def run_again(self, runs: Sequence[Run]) -> None:
         """Have the jobs be due again that waited for these runs to end."""
         again = [run for run in runs if run.again_at is not None]
         if again:
-            job_state.run_again(self._spi, again)
+            for job_id, (rolname, due) in job_state.run_again(self._spi, again).items():
+                self._begin_at(rolname, due, job_id)
             for run in again:
                 self._due_again(run.job_id, run.again_at or 0.0, run.target.names)
 
     def _due_again(self, job_id: int, due: float, target: Names) -> None:
-        self._scan_start = min(self._scan_start, (due, job_id))
+        self._begin_at(target[0], due, job_id)
         self.queue.due_again(job_id, due, target)
 
-    def _due_at(self, due_times: Iterable[float | None]) -> None:
-        first = min((due for due in due_times if due is not None), default=None)
-        if first is not None:
-            self._scan_start = min(self._scan_start, (first, 0))
-            if first <= self.queue.until[0]:
+    def _due_at(self, due_times: Iterable[DueTime]) -> None:
+        for rolname, due in due_times:
+            self._begin_at(rolname, due)
+            if due is not None and due <= self.queue.until[0]:
                 self.queue.forget()
+
+    def _begin_at(self, rolname: str, due: float | None, job_id: int = 0) -> None:
+        """Read from this due time of a role on, if not from an earlier one."""
+        if due is not None:
+            first = due, job_id
+            self._scan_start = min(self._scan_start, first)
+            if self._first is not None:
+                self._first[rolname] = min(first, self._first.get(rolname, first))
 
     # --- reading ----------------------------------------------------------------------------
 
@@ -147,7 +158,8 @@ class DueJobs:
             limit = max(ROLE_LOOKAHEAD, 2 * slots)
         due, until = ([], NOTHING_READ) if held.roles else self._read_due(now, limit, self._scan_start, held)
         if held.roles or (by_role and len(due) == limit):
-            due, until = job_state.due(self._spi, now, limit, self._scan_start, held, by_role=True), (now, NO_JOB)
+            first = {rolname: first for rolname, first in self._first_of_others(now, held).items() if first[0] <= now}
+            due, until = job_state.due_by_role(self._spi, now, limit, first, held), (now, NO_JOB)
         requests = self._read_requests(limit, held, by_role)
         known = {(entry.job_id, entry.request_id) for entry in taken}
         waiting = (entry for entry in [*due, *requests] if (entry.job_id, entry.request_id) not in known)
@@ -204,15 +216,27 @@ class DueJobs:
         self._follow({job_id: next_run_at[job_id] for job_id in numbers}, waiting)
         return begun
 
-    def next_due(self) -> float | None:
+    def next_due(self, now: float) -> float | None:
         """When the next job is due, except for those that are held."""
         held = self.queue.held
-        first = job_state.next_due(self._spi, self._scan_start, held)
-        if first is None:
-            return None
-        if not held:
-            self._scan_start = first
-        return first[0]
+        if held:
+            first = job_state.next_due_by_role(self._spi, self._first_of_others(now, held), held)
+        else:
+            first = job_state.next_due(self._spi, self._scan_start)
+            self._scan_start = first or self._scan_start
+        return None if first is None else first[0]
+
+    def _first_of_others(self, now: float, held: Held) -> Positions:
+        """From where on the due times of each role are read that is not held everywhere."""
+        if self._first is None:
+            self._first = job_state.first_of_roles(self._spi)
+        elif passed := {
+            rolname: first for rolname, first in self._first.items() if first[0] <= now and rolname not in held.roles
+        }:
+            found = job_state.first_due(self._spi, passed)
+            self._first = {rolname: first for rolname, first in self._first.items() if rolname not in passed} | found
+        self._scan_start = max(self._scan_start, min(self._first.values(), default=LONG_AGO))
+        return {rolname: first for rolname, first in self._first.items() if rolname not in held.roles}
 
     def targets(self, until: float, limit: int) -> list[Target]:
         """The targets of the jobs that are due by then."""

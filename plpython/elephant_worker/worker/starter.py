@@ -155,7 +155,7 @@ class Starter:
         if len(self._due_jobs.queue):
             self._next_due = now
         else:
-            moments = self._due_jobs.next_due(), self._completion.retries.next_due()
+            moments = self._due_jobs.next_due(now), self._completion.retries.next_due()
             self._next_due = min((moment for moment in moments if moment is not None), default=None)
 
     # --- sessions ahead ---------------------------------------------------------------------
