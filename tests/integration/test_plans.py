@@ -46,8 +46,10 @@ TABLES = (
 ONCE = {
     *("SCHEDULED", "LEARN_ROLES", "RESUME", "RENUMBER", "ENQUEUE_REBOOT_JOBS", "SHIFT", "FAILING_JOBS", "END_ORPHANED"),
     *("END_ORPHANED_AND_COUNT", "STALLED", "LOST_RUNS", "NEWEST_MOMENT", "SUCCESS_DEADLINES", "ADVANCE_SEQUENCES"),
-    *("START_WORKER", "ARM", "FORGET_STOP", "AT_REBOOT", "MOVE_LOWEST_OPEN_RUN"),
+    *("ARM", "FORGET_STOP", "AT_REBOOT", "MOVE_LOWEST_OPEN_RUN"),
 }
+# Reads no table, and starts a worker, which would be in the way.
+NOT_EXPLAINED = {"START_WORKER"}
 FILL = """
 INSERT INTO job (job_id, rolname, schedule, job_command, on_failure_command, defined_by, schedule_set_at, first_run_at,
                  run_after)
@@ -107,7 +109,7 @@ PARAMETERS: dict[str, tuple[Any, ...]] = {
 def statements(once: bool = False) -> Iterator[tuple[str, Statement]]:
     for module in MODULES:
         for name, value in vars(module).items():
-            if isinstance(value, Statement) and (name in ONCE) is once:
+            if isinstance(value, Statement) and name not in NOT_EXPLAINED and (name in ONCE) is once:
                 yield f"{module.__name__.rpartition('.')[2]}.{name}", value
 
 
