@@ -426,7 +426,7 @@ SHOWN_ELSEWHERE: dict[str, list[str]] = {
         "reference.md: | `cancel_grace` |",
     ],
     "test_schedule_functions.py::test_a_zone_that_reads_like_another_is_told": [
-        "schedules.md: A NOTICE says so, also in `describe_schedule()`, where a name reads like a zone on the other side of UTC",
+        "schedules.md: A NOTICE says so, also in `describe_schedule()`, where a name reads like a zone",
     ],
     "test_schedule_functions.py::test_time_zones_of_drivers_and_containers": [
         "schedules.md: or POSIX forms, as drivers, containers and `SET TIME ZONE 2` give them to a session",
