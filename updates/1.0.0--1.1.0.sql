@@ -229,7 +229,8 @@ ALTER TABLE @extschema@.worker_request ADD COLUMN disabled boolean NOT NULL DEFA
 ALTER TABLE @extschema@.worker_request ADD COLUMN transaction_id xid8 NOT NULL DEFAULT pg_current_xact_id();
 CREATE INDEX worker_request_transaction ON @extschema@.worker_request (transaction_id, kind, rolname, request_id);
 CREATE INDEX worker_request_role ON @extschema@.worker_request (kind, rolname, request_id);
-CREATE INDEX worker_request_job ON @extschema@.worker_request (job_id, request_id) WHERE kind IN ('run', 'define');
+CREATE INDEX worker_request_job ON @extschema@.worker_request (job_id, request_id) WHERE kind = 'run';
+CREATE INDEX worker_request_definition ON @extschema@.worker_request (job_id, request_id) WHERE kind = 'define';
 
 -- With a TOAST table, which pg_repack expects.
 ALTER TABLE @extschema@.job_statistic

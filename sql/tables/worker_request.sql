@@ -20,7 +20,8 @@ CREATE TABLE @extschema@.worker_request (
 
 CREATE INDEX worker_request_transaction ON @extschema@.worker_request (transaction_id, kind, rolname, request_id);
 CREATE INDEX worker_request_role ON @extschema@.worker_request (kind, rolname, request_id);
-CREATE INDEX worker_request_job ON @extschema@.worker_request (job_id, request_id) WHERE kind IN ('run', 'define');
+CREATE INDEX worker_request_job ON @extschema@.worker_request (job_id, request_id) WHERE kind = 'run';
+CREATE INDEX worker_request_definition ON @extschema@.worker_request (job_id, request_id) WHERE kind = 'define';
 CREATE INDEX worker_request_retry ON @extschema@.worker_request (job_id) WHERE cause = 'retry';
 
 COMMENT ON TABLE @extschema@.worker_request IS 'requests that the worker has not yet dealt with';

@@ -383,3 +383,50 @@ def test_what_was_due_is_not_read_again(scheduler: Scheduler) -> None:
         assert look(0) == [30, 15]
         assert pages_read() < usual + 60
         dump.execute("ROLLBACK")
+
+
+LOOK_AT_JOB = """
+elephant_spi = elephant("database.spi").Spi(plpy, schema)
+requests = elephant("database.worker_request")
+requests.follow_roles(elephant_spi, [job])
+requests.withdraw_of_jobs(elephant_spi, {job: requests.LAST}, 0.0)
+requests.note_disabled(elephant_spi, {job: requests.LAST})
+elephant("database.finished_dependency").enqueue_ready(elephant_spi, [job])
+return [int(sent_at) for sent_at in requests.definitions(elephant_spi, [job]).values()] if is_changed else []
+"""
+
+
+def test_definitions_of_a_job_are_not_passed_by(scheduler: Scheduler) -> None:
+    """Nobody limits how often a job is changed in a transaction, or while somebody's snapshot is old."""
+    many = 3000
+    before = scheduler.insert("SELECT 1")
+    job_id = scheduler.insert("SELECT 1", run_after=[before])
+    scheduler.admin.execute("INSERT INTO finished_dependency VALUES (%s, %s, 1, true)", (job_id, before))
+    scheduler.worker_code("look_at_job", "job bigint, is_changed boolean", LOOK_AT_JOB)
+    send = "INSERT INTO worker_request (kind, job_id) SELECT 'define', %s FROM generate_series(1, %s)"
+    with connect(scheduler) as session, scheduler.connect() as other:
+        session.execute("SELECT set_config('search_path', %s, false)", (scheduler.value("SHOW search_path"),))
+
+        def pages_read(is_changed: bool) -> int:
+            call = "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT look_at_job(%s, %s, %s)"
+            row = session.execute(call, (f'"{SCHEMA}"', job_id, is_changed)).fetchone()
+            assert row is not None
+            read: int = row[0][0]["Plan"]["Shared Hit Blocks"] + row[0][0]["Plan"]["Shared Read Blocks"]
+            return read
+
+        usual = [pages_read(is_changed=True) for _ in range(20)][-1]  # until plans are kept
+        other.execute("BEGIN")
+        other.execute(send, (job_id, many))
+        # Whoever changes a job has locked it: nobody else has changed it since it was looked at.
+        assert pages_read(is_changed=False) < usual + 20
+        other.execute("ROLLBACK")
+        other.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        other.execute("SELECT count(*) FROM worker_request")
+        scheduler.admin.execute(send, (job_id, many))
+        scheduler.execute("DELETE FROM worker_request WHERE kind = 'define'")
+        scheduler.admin.execute(send, (job_id, 1))
+        assert pages_read(is_changed=True) < usual + 20
+        (sent,) = session.execute("SELECT look_at_job(%s, %s, true)", (f'"{SCHEMA}"', job_id)).fetchone() or ([],)
+        last = "SELECT trunc(extract(epoch FROM requested_at)) FROM worker_request WHERE kind = 'define'"
+        assert sent == [scheduler.value(last)]
+        other.execute("ROLLBACK")

@@ -125,15 +125,21 @@ def take_messages(spi: Spi, first: Mapping[Batch, int], each: int) -> list[tuple
     ]
 
 
-# Rows are compared and ordered as the index of jobs has them, so that none of all requests will do.
+# The requests to run each of the jobs. Rows are compared and ordered as the index of jobs has them, so that none of all
+# requests will do. It has no definitions, of which there can be any number that nobody can see.
 OF_JOB = """LATERAL (SELECT x.*, x.ctid FROM @extschema@.worker_request x
                     WHERE (x.job_id, x.request_id) >= (n.job_id, 0)
                         AND (x.job_id, x.request_id) <= (n.job_id, 9223372036854775807)
-                        AND x.kind IN ('run', 'define') ORDER BY x.job_id, x.request_id OFFSET 0)"""
+                        AND x.kind = 'run' ORDER BY x.job_id, x.request_id OFFSET 0)"""
 DEFINITIONS = Statement(
-    f"""SELECT n.job_id, max(date_part('epoch', m.requested_at)) AS sent_at
-       FROM unnest($1) n (job_id) CROSS JOIN {OF_JOB} m
-       WHERE m.kind = 'define' GROUP BY n.job_id""",  # noqa: S608 - a part of this module
+    # The last one is at the end of the index; before it may be many that have been taken.
+    """SELECT n.job_id, date_part('epoch', m.requested_at) AS sent_at
+       FROM unnest($1) n (job_id)
+       CROSS JOIN LATERAL (
+           SELECT x.requested_at FROM @extschema@.worker_request x
+           WHERE (x.job_id, x.request_id) >= (n.job_id, 0)
+               AND (x.job_id, x.request_id) <= (n.job_id, 9223372036854775807)
+               AND x.kind = 'define' ORDER BY x.job_id DESC, x.request_id DESC LIMIT 1) m""",
     "int8[]",
 )
 
@@ -217,7 +223,7 @@ FOLLOW_ROLES = Statement(
        FROM unnest($1) n (job_id)
        CROSS JOIN {lookup("ONLY @extschema@.job", "n.job_id")} j
        CROSS JOIN {OF_JOB} m
-       WHERE i.ctid = m.ctid AND m.kind = 'run' AND m.rolname <> j.rolname
+       WHERE i.ctid = m.ctid AND m.rolname <> j.rolname
        RETURNING i.rolname, i.request_id""",  # noqa: S608 - names in this package
     "int8[]",
 )
@@ -263,7 +269,7 @@ def take(spi: Spi, request_ids: Sequence[int]) -> None:
 WITHDRAW_OF_JOBS = Statement(
     f"""UPDATE @extschema@.worker_request i SET withdrawn = true
        FROM unnest($1, $2) n (job_id, request_id) CROSS JOIN {OF_JOB} m
-       WHERE i.ctid = m.ctid AND m.kind = 'run' AND m.cause <> 'retry' AND NOT m.withdrawn
+       WHERE i.ctid = m.ctid AND m.cause <> 'retry' AND NOT m.withdrawn
            AND (m.request_id < n.request_id
                 OR m.cause <> 'request' AND m.requested_at < to_timestamp($3))""",  # noqa: S608 - a part of this module
     *("int8[]", "int8[]", "float8"),
@@ -279,7 +285,7 @@ def withdraw_of_jobs(spi: Spi, cancels: Mapping[int, Message], begun: float) -> 
 NOTE_DISABLED = Statement(
     f"""UPDATE @extschema@.worker_request i SET disabled = true
        FROM unnest($1, $2) n (job_id, request_id) CROSS JOIN {OF_JOB} m
-       WHERE i.ctid = m.ctid AND m.kind = 'run' AND m.request_id < n.request_id AND NOT m.disabled""",  # noqa: S608 - a part of this module
+       WHERE i.ctid = m.ctid AND m.request_id < n.request_id AND NOT m.disabled""",  # noqa: S608 - a part of this module
     *("int8[]", "int8[]"),
 )
 
