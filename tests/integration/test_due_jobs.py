@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from harness.scheduler import SCHEMA, Scheduler
 
@@ -64,6 +65,7 @@ def test_of_one_due_time_a_part_may_have_been_read(scheduler: Scheduler, jobs: l
 READ_MESSAGES = """
 inbox = SD.setdefault("inbox", elephant("worker.inbox").Inbox(elephant("database.spi").Spi(plpy, schema)))
 inbox.note()
+inbox.look()
 messages = inbox.take_messages(size)
 return [*(number for kind in messages.values() for number in kind), int(inbox.has_news)]
 """
@@ -92,6 +94,34 @@ def test_definitions_are_followed_from_role_to_role(scheduler: Scheduler, at_onc
     assert (sorted(taken), more) == ([*many[:first], one], 1)
     *taken, more = scheduler.value("SELECT take_messages(%s, 100)", f'"{SCHEMA}"')
     assert (sorted(taken), more) == (many[first:], 0)
+
+
+def test_definitions_of_many_transactions_are_followed_from_role_to_role(scheduler: Scheduler) -> None:
+    """A role has committed more of them than a look reads, while no worker was there."""
+    mallory, victim = scheduler.role("mallory"), scheduler.role("victim")
+    send = "INSERT INTO worker_request (kind, job_id, rolname) VALUES ('define', %s, %s)"
+    with scheduler.connect() as other:
+        other.execute("BEGIN")
+        other.execute(send, (5001, mallory))
+        scheduler.execute(
+            "DO $$BEGIN FOR n IN 1..2500 LOOP INSERT INTO worker_request (kind, job_id, rolname)"
+            " VALUES ('define', n, {}); COMMIT; END LOOP; END$$",
+            sql.Literal(mallory),
+        )
+        scheduler.admin.execute(send, (5002, victim))
+        scheduler.worker_code("take_messages", "size int", READ_MESSAGES)
+        scheduler.execute("UPDATE worker_state SET pid = pg_backend_pid()")
+        take = "SELECT take_messages(%s, %s)"
+        taken = [scheduler.value(take, f'"{SCHEMA}"', 10)[:-1] for _ in range(4)]
+        assert taken[0] == [*range(1, 11)]
+        assert 5002 in taken[2] or 5002 in taken[3]
+        other.execute("COMMIT")
+        found = Counter(number for numbers in taken for number in numbers)
+        more = 1
+        while more:
+            *numbers, more = scheduler.value(take, f'"{SCHEMA}"', 1000)
+            found.update(numbers)
+        assert found == Counter([*range(1, 2501), 5001, 5002])
 
 
 def test_what_comes_is_read_once(scheduler: Scheduler) -> None:

@@ -288,6 +288,7 @@ due_jobs = SD.setdefault("due_jobs", elephant("worker.due_jobs").DueJobs(elephan
 inbox.note()
 taken = []
 while inbox.has_news:
+    inbox.look()
     taken += [number for kind in inbox.take_messages(most).values() for number in kind]
 due_jobs.fill(0.0, elephant("jobs.run_queue").Held())
 capacity = elephant("jobs.run_queue").Capacity(100000, lambda: 100000, Counter(), set(), Counter())

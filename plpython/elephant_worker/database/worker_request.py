@@ -34,6 +34,10 @@ class Unread(NamedTuple):
         """What is unread when this batch of them has been read."""
         return Unread(batch.transaction, self.last, batch.kind, batch.rolname)
 
+    def until(self, last: int) -> Unread:
+        """What is unread of it up to a transaction."""
+        return self._replace(last=min(self.last, last))
+
 
 class Message(NamedTuple):
     """The last of its kind about a job or run: its number, and when it was sent, shortly before its transaction

@@ -11,8 +11,10 @@ from ..database.spi import Spi
 from ..database.worker_request import Batch, Messages, Unread
 from ..snapshot import Snapshot
 
-# How many batches of messages are known before they are taken.
+# How many batches a look reads, and how many of messages are known before they are taken: many, so that those of others
+# are found behind them. For as many as that a role has to commit as many transactions faster than they are read.
 BATCHES_AT_ONCE = 1000  # batches
+MOST_BATCHES = 100_000  # batches
 
 
 class Inbox:
@@ -34,8 +36,9 @@ class Inbox:
         # What had ended when the inbox was looked into last, and what of that has not been read.
         self._seen = Snapshot()
         self._unread: list[Unread] = []
-        # The messages that have not been taken: batches, and the number of the first one of each.
-        self._batches: dict[Batch, int] = {}
+        # The messages that have not been taken, by kind and role: batches, and the number of the first one of each. The
+        # kind and role whose turn is next comes first.
+        self._batches: dict[tuple[str, str], dict[Batch, int]] = {}
         # The roles for which runs may have been asked for, and a number that is not above the first one of each.
         self.requested: dict[str, int] = {}
 
@@ -49,29 +52,38 @@ class Inbox:
             self.requested[rolname] = min(request_id, self.requested.get(rolname, request_id))
 
     def take_messages(self, limit: int) -> Messages:
-        """Take about so many of the messages; requests to run are noted, and stay until they are claimed."""
+        """Take about so many of the messages that have been found; requests to run stay until they are claimed."""
         self.taken = []
         messages: Messages = defaultdict(dict)
-        if not self.has_news:
-            return messages
-        if len(self._batches) < BATCHES_AT_ONCE:
-            self._look()
         if in_turn := self._in_turn(limit):
             each = -(-limit // len(in_turn))  # messages of each batch
             taken = Counter[Batch]()
             for batch, number, message in worker_request.take_messages(self._spi, in_turn, each):
                 messages[batch.kind][number] = message
                 self.taken.append(message.request_id)
-                self._batches[batch] = message.request_id
+                in_turn[batch] = message.request_id
                 taken[batch] += 1
-            for batch in in_turn:
-                if taken[batch] < each:
-                    del self._batches[batch]
+            for batch, number in in_turn.items():
+                self._follow(batch, number if taken[batch] == each else None)
         self.has_news = bool(self._batches or self._unread)
         return messages
 
-    def _look(self) -> None:
-        """See what has been put in by transactions that have ended since."""
+    def _follow(self, batch: Batch, number: int | None) -> None:
+        """Note what has been taken of a batch: up to a number, or all of it. It is the turn of others then."""
+        sender = batch.kind, batch.rolname
+        batches = self._batches.pop(sender)
+        if number is None:
+            del batches[batch]
+        else:
+            batches[batch] = number
+        if batches:
+            self._batches[sender] = batches
+
+    def look(self) -> None:
+        """See what has been put in by transactions that have ended since. Requests to run are noted."""
+        self.taken = []
+        if not self.has_news or sum(map(len, self._batches.values())) >= MOST_BATCHES:
+            return
         snapshot, transaction = worker_request.snapshot(self._spi)
         self._unread += [Unread(first, last) for first, last in snapshot.ended_since(self._seen)]
         self._seen = snapshot.while_running(transaction)
@@ -80,17 +92,18 @@ class Inbox:
             if batch.kind == "run":
                 self.note_requests([(batch.rolname, first)])
             else:
-                self._batches.setdefault(batch, first)
+                self._batches.setdefault((batch.kind, batch.rolname), {}).setdefault(batch, first)
         if len(found) < BATCHES_AT_ONCE:
             self._unread = []
         else:
             place, batch, _ = found[-1]
-            self._unread = [self._unread[place].after(batch), *self._unread[place + 1 :]]
+            unread = [self._unread[place].after(batch), *self._unread[place + 1 :]]
+            # What begins later is among what the next look finds.
+            self._unread = [
+                part for part in (part.until(snapshot.xmax - 1) for part in unread) if part.first <= part.last
+            ]
 
     def _in_turn(self, limit: int) -> dict[Batch, int]:
         """So many of the batches, each kind and role in turn, so that none waits for all that others have to say."""
-        senders: dict[tuple[str, str], list[Batch]] = defaultdict(list)
-        for batch in self._batches:
-            senders[batch.kind, batch.rolname].append(batch)
-        in_turn = (batch for batch in chain.from_iterable(zip_longest(*senders.values())) if batch is not None)
-        return {batch: self._batches[batch] for batch in islice(in_turn, limit)}
+        in_turn = chain.from_iterable(zip_longest(*(batches.items() for batches in self._batches.values())))
+        return dict(islice((item for item in in_turn if item is not None), limit))

@@ -374,6 +374,7 @@ class Worker:
         messages: Messages = {}
         active: list[Run] = []
         if suspicion.enter(Stage.FOLLOW):
+            self._inbox.look()
             since = self._clock.steady()
             messages = self._inbox.take_messages(suspicion.left or self._messages.size)
             active = [*self._pool.runs()] if messages else []
