@@ -121,13 +121,16 @@ def test_each_job_keeps_its_latest_rows(scheduler: Scheduler) -> None:
     )
     counts = "SELECT array_agg(success_count ORDER BY job_id) FROM job_statistic"
     until(lambda: scheduler.value(counts) == [60, 20], "all runs to end")
-    # Those that ended late are gone late.
     until(lambda: 30 <= len(scheduler.log(jobs[0])) <= 40, "surplus rows to go")
+    # A run that ended when later ones had been deleted goes with the next surplus.
+    while (kept := numbers(jobs[0])) != first[-len(kept) :] and len(first) < 80:
+        first.append(scheduler.value("SELECT run_job(%s)", jobs[0]))
+        scheduler.ended(first[-1])
     until(lambda: (kept := numbers(jobs[0])) == first[-len(kept) :], "the rows to be the latest")
     assert len(numbers(jobs[0])) >= 30
     assert numbers(jobs[1]) == second
     # Statistics remember what the log has forgotten.
-    assert scheduler.value("SELECT runs FROM job_stats WHERE job_id = %s", jobs[0]) == 60
+    assert scheduler.value("SELECT runs FROM job_stats WHERE job_id = %s", jobs[0]) == len(first)
 
     scheduler.execute("UPDATE worker_setting SET log_max_rows = 5")
     until(lambda: [len(scheduler.log(job)) for job in jobs] == [5, 5], "more rows to go")
