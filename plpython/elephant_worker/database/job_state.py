@@ -74,6 +74,8 @@ def due(spi: Spi, until: float, limit: int, first: Position, held: Held) -> list
 
 def due_by_role(spi: Spi, until: float, limit: int, first: Positions, held: Held) -> list[QueuedRun]:
     """Of each of these roles so much of what is due by then, except for what is held."""
+    if not first:
+        return []
     rows = spi.execute(DUE_BY_ROLE, until, limit, *_columns(first), *held.names()[1:])
     return [QueuedRun(**row) for row in rows]
 
@@ -85,7 +87,7 @@ def first_of_roles(spi: Spi) -> Positions:
 
 def first_due(spi: Spi, first: Positions) -> Positions:
     """When the first job of each of these roles is due, from somewhere on; without the roles that have none."""
-    return _positions(spi.execute(FIRST_DUE, *_columns(first)))
+    return _positions(spi.execute(FIRST_DUE, *_columns(first))) if first else {}
 
 
 def _positions(rows: Any) -> Positions:
@@ -93,7 +95,7 @@ def _positions(rows: Any) -> Positions:
 
 
 def _columns(first: Positions) -> list[list[Any]]:
-    return columns_of((rolname, *position) for rolname, position in first.items()) or [[], [], []]
+    return columns_of((rolname, *position) for rolname, position in first.items())
 
 
 TARGETS_DUE = Statement(
@@ -141,6 +143,8 @@ def next_due(spi: Spi, first: Position) -> Position | None:
 
 def next_due_by_role(spi: Spi, first: Positions, held: Held) -> Position | None:
     """The job of these roles that is due first, except for what is held."""
+    if not first:
+        return None
     rows = spi.execute(NEXT_DUE_BY_ROLE, *_columns(first), *held.names()[1:])
     return (rows[0]["due"], rows[0]["job_id"]) if rows else None
 

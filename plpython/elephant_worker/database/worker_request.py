@@ -66,11 +66,7 @@ BATCHES = Statement(
        FROM unnest($1, $2, $3, $4) WITH ORDINALITY u (first, last, kind, rolname, place)
        CROSS JOIN LATERAL (
            WITH RECURSIVE batch AS (
-               (SELECT m.transaction_id, m.kind, m.rolname, m.request_id FROM @extschema@.worker_request m
-                WHERE (m.transaction_id, m.kind, m.rolname, m.request_id)
-                        > (u.first, u.kind, u.rolname, 9223372036854775807)
-                    AND m.transaction_id <= u.last
-                ORDER BY m.transaction_id, m.kind, m.rolname, m.request_id LIMIT 1)
+               SELECT u.first AS transaction_id, u.kind, u.rolname, NULL::bigint AS request_id
                UNION ALL
                SELECT n.* FROM batch p CROSS JOIN LATERAL (
                    SELECT m.transaction_id, m.kind, m.rolname, m.request_id FROM @extschema@.worker_request m
@@ -78,7 +74,7 @@ BATCHES = Statement(
                            > (p.transaction_id, p.kind, p.rolname, 9223372036854775807)
                        AND m.transaction_id <= u.last
                    ORDER BY m.transaction_id, m.kind, m.rolname, m.request_id LIMIT 1) n)
-           SELECT * FROM batch) b
+           SELECT * FROM batch WHERE request_id IS NOT NULL) b
        -- What was rolled back is still in the index.
        WHERE CASE WHEN u.first = u.last AND u.kind = '' THEN pg_xact_status(u.first) IS DISTINCT FROM 'aborted'
                   ELSE true END
@@ -189,6 +185,8 @@ FIRST_REQUESTS = Statement(
 
 def first_requests(spi: Spi, first: Mapping[str, int]) -> dict[str, int]:
     """Of these roles, from a number on, the first request to run; without those that have none."""
+    if not first:
+        return {}
     rows = spi.execute(FIRST_REQUESTS, *columns_of(first.items()))
     return {row["rolname"]: row["request_id"] for row in rows}
 

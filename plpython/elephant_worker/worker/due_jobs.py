@@ -11,7 +11,7 @@ from ..jobs.dispatch import first_due_time, missed_by_change
 from ..jobs.job import Job
 from ..jobs.known_jobs import KnownJobs
 from ..jobs.obstacles import obstacle_of
-from ..jobs.run import Names, Run, Target
+from ..jobs.run import Run, Target
 from ..jobs.run_queue import NOTHING_READ, Held, QueuedRun, RunQueue
 from .inbox import Inbox
 
@@ -107,17 +107,16 @@ class DueJobs:
     def advance(self, next_run_at: dict[int, float | None], claimed: Sequence[QueuedRun] = ()) -> None:
         """Have jobs be due at other times: some that have been claimed, or any."""
         due_times = job_state.advance(self._spi, next_run_at)
-        for job_id in self._follow(next_run_at, claimed):
-            due_times.pop(job_id, None)
-        self._due_at(due_times.values())
+        self._follow(next_run_at, claimed)
+        again = {entry.job_id for entry in claimed if not entry.request_id}
+        self._due_at(due_time for job_id, due_time in due_times.items() if job_id not in again)
 
-    def _follow(self, next_run_at: Mapping[int, float | None], claimed: Sequence[QueuedRun]) -> list[int]:
-        """Know when those of these jobs are due again that have been claimed; returns which these are."""
-        again = {entry.job_id: entry for entry in claimed if not entry.request_id and entry.job_id in next_run_at}
-        for job_id, entry in again.items():
-            if (due := next_run_at[job_id]) is not None:
-                self._due_again(job_id, due, entry.target)
-        return list(again)
+    def _follow(self, next_run_at: Mapping[int, float | None], claimed: Sequence[QueuedRun]) -> None:
+        """Know when those of these jobs are due again that have been claimed."""
+        for entry in claimed:
+            if not entry.request_id and (due := next_run_at.get(entry.job_id)) is not None:
+                self._begin_at(entry.rolname, due, entry.job_id)
+                self.queue.due_again(entry.job_id, due, entry.target)
 
     def run_again(self, runs: Sequence[Run]) -> None:
         """Have the jobs be due again that waited for these runs to end."""
@@ -126,11 +125,7 @@ class DueJobs:
             for job_id, (rolname, due) in job_state.run_again(self._spi, again).items():
                 self._begin_at(rolname, due, job_id)
             for run in again:
-                self._due_again(run.job_id, run.again_at or 0.0, run.target.names)
-
-    def _due_again(self, job_id: int, due: float, target: Names) -> None:
-        self._begin_at(target[0], due, job_id)
-        self.queue.due_again(job_id, due, target)
+                self.queue.due_again(run.job_id, run.again_at or 0.0, run.target.names)
 
     def _due_at(self, due_times: Iterable[DueTime]) -> None:
         for rolname, due in due_times:
@@ -230,9 +225,12 @@ class DueJobs:
         """From where on the due times of each role are read that is not held everywhere."""
         if self._first is None:
             self._first = job_state.first_of_roles(self._spi)
-        elif passed := {
-            rolname: first for rolname, first in self._first.items() if first[0] <= now and rolname not in held.roles
-        }:
+        else:
+            passed = {
+                rolname: first
+                for rolname, first in self._first.items()
+                if first[0] <= now and rolname not in held.roles
+            }
             found = job_state.first_due(self._spi, passed)
             self._first = {rolname: first for rolname, first in self._first.items() if rolname not in passed} | found
         self._scan_start = max(self._scan_start, min(self._first.values(), default=LONG_AGO))
@@ -245,8 +243,7 @@ class DueJobs:
     def _read_requests(self, limit: int, held: Held, by_role: bool) -> list[QueuedRun]:
         """What has been asked for, from the first request of each role on."""
         inbox = self._inbox
-        if inbox.requested:
-            inbox.requested = worker_request.first_requests(self._spi, inbox.requested)
+        inbox.requested = worker_request.first_requests(self._spi, inbox.requested)
         return worker_request.queued_runs(self._spi, inbox.requested, limit, held, by_role)
 
     def _read_due(self, now: float, limit: int, first: Position, held: Held) -> tuple[list[QueuedRun], Position]:

@@ -99,9 +99,7 @@ class Inbox:
             place, batch, _ = found[-1]
             unread = [self._unread[place].after(batch), *self._unread[place + 1 :]]
             # What begins later is among what the next look finds.
-            self._unread = [
-                part for part in (part.until(snapshot.xmax - 1) for part in unread) if part.first <= part.last
-            ]
+            self._unread = [part.until(snapshot.xmax - 1) for part in unread if part.first < snapshot.xmax]
 
     def _in_turn(self, limit: int) -> dict[Batch, int]:
         """So many of the batches, each kind and role in turn, so that none waits for all that others have to say."""
