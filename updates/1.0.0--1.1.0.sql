@@ -227,8 +227,9 @@ SET rolname = CASE WHEN r.kind <> 'run' THEN r.requested_by
 ALTER TABLE @extschema@.worker_request ADD COLUMN disabled boolean NOT NULL DEFAULT false;
 -- What waits counts as made by this transaction.
 ALTER TABLE @extschema@.worker_request ADD COLUMN transaction_id xid8 NOT NULL DEFAULT pg_current_xact_id();
-CREATE INDEX worker_request_transaction ON @extschema@.worker_request (transaction_id, kind, rolname, request_id);
-CREATE INDEX worker_request_role ON @extschema@.worker_request (kind, rolname, request_id);
+CREATE INDEX worker_request_transaction ON @extschema@.worker_request (transaction_id, kind, rolname, abs(request_id));
+CREATE INDEX worker_request_role ON @extschema@.worker_request (kind, rolname, abs(request_id))
+    WHERE kind IN ('run', 'cancel', 'cancel run');
 CREATE INDEX worker_request_job ON @extschema@.worker_request (job_id, request_id) WHERE kind = 'run';
 CREATE INDEX worker_request_definition ON @extschema@.worker_request (job_id, request_id) WHERE kind = 'define';
 

@@ -18,8 +18,12 @@ CREATE TABLE @extschema@.worker_request (
     CONSTRAINT worker_request_jl_id_check CHECK (jl_id IS NULL OR kind = 'cancel run')
 );
 
-CREATE INDEX worker_request_transaction ON @extschema@.worker_request (transaction_id, kind, rolname, request_id);
-CREATE INDEX worker_request_role ON @extschema@.worker_request (kind, rolname, request_id);
+-- Numbers are never negative. abs() has what is read in their order be read in one of these indexes and in no other,
+-- whatever PostgreSQL believes of the table; compared as rows, the columns would do so too, but the search would go on to
+-- the end of the first column.
+CREATE INDEX worker_request_transaction ON @extschema@.worker_request (transaction_id, kind, rolname, abs(request_id));
+CREATE INDEX worker_request_role ON @extschema@.worker_request (kind, rolname, abs(request_id))
+    WHERE kind IN ('run', 'cancel', 'cancel run');
 CREATE INDEX worker_request_job ON @extschema@.worker_request (job_id, request_id) WHERE kind = 'run';
 CREATE INDEX worker_request_definition ON @extschema@.worker_request (job_id, request_id) WHERE kind = 'define';
 CREATE INDEX worker_request_retry ON @extschema@.worker_request (job_id) WHERE cause = 'retry';

@@ -9,19 +9,18 @@ DECLARE
     most CONSTANT integer := (SELECT s.max_requests_per_role FROM @extschema@.worker_setting s WHERE s.only_row);
     first bigint;
 BEGIN
-    -- Compared as rows, so that only the index of these columns will do.
     first := (SELECT r.request_id FROM @extschema@.worker_request r
-              WHERE (r.kind, r.rolname, r.request_id) > (NEW.kind, NEW.rolname, 0)
-                AND (r.kind, r.rolname, r.request_id) < (NEW.kind, NEW.rolname, NEW.request_id)
-              ORDER BY r.kind, r.rolname, r.request_id LIMIT 1);
+              WHERE r.kind IN ('run', 'cancel', 'cancel run') AND r.kind = NEW.kind AND r.rolname = NEW.rolname
+                AND abs(r.request_id) < NEW.request_id
+              ORDER BY abs(r.request_id) LIMIT 1);
     -- There are no more of them than numbers since the first, so they are counted only if that were too many.
     IF most IS NULL OR first IS NULL OR NEW.request_id - first < most THEN
         RETURN NEW;
     END IF;
     PERFORM FROM @extschema@.worker_request r
-    WHERE (r.kind, r.rolname, r.request_id) > (NEW.kind, NEW.rolname, 0)
-      AND (r.kind, r.rolname, r.request_id) < (NEW.kind, NEW.rolname, NEW.request_id)
-    ORDER BY r.kind, r.rolname, r.request_id OFFSET most - 1 LIMIT 1;
+    WHERE r.kind IN ('run', 'cancel', 'cancel run') AND r.kind = NEW.kind AND r.rolname = NEW.rolname
+      AND abs(r.request_id) < NEW.request_id
+    ORDER BY abs(r.request_id) OFFSET most - 1 LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'role "%" has reached max_requests_per_role', NEW.rolname
             USING ERRCODE = 'program_limit_exceeded',

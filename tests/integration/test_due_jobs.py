@@ -169,6 +169,103 @@ def test_what_comes_is_read_once(scheduler: Scheduler) -> None:
     assert len(found) > 20
 
 
+READ_REQUESTS = """
+from collections import Counter
+elephant("jobs.number_ranges").NEAR = 2
+module = elephant("worker.due_jobs")
+module.LOOKAHEAD = module.SHORT_LOOKAHEAD = module.ROLE_LOOKAHEAD = most
+elephant("worker.requested_runs").MOST_AT_ONCE = most
+queues = elephant("jobs.run_queue")
+if "due_jobs" not in SD:
+    spi = elephant("database.spi").Spi(plpy, schema)
+    SD["due_jobs"] = module.DueJobs(spi, elephant("worker.inbox").Inbox(spi))
+due_jobs = SD["due_jobs"]
+due_jobs._inbox.note()
+due_jobs._inbox.look()
+Gate = elephant("jobs.run").Gate
+held = queues.Held(roles=frozenset(full), closed=frozenset(Gate.database(name) for name in closed))
+if is_filled:
+    due_jobs.fill(0.0, held, (), 1, by_role)
+else:
+    due_jobs.add_requests()
+capacity = queues.Capacity(10**6, lambda: 10**6, Counter(), set(), Counter())
+found = due_jobs.queue.take(capacity, 0.0)
+due_jobs.queue.add(found)
+return [entry.request_id for entry in found]
+"""
+
+
+def test_what_is_asked_for_is_found(scheduler: Scheduler) -> None:
+    """However it is committed and taken, whoever is full and whatever is closed meanwhile, and however little is read
+    at once."""
+    scheduler.worker_code(
+        "read_requests",
+        'most int, "full" name[], closed name[], is_filled boolean, by_role boolean',
+        READ_REQUESTS,
+    )
+    read = "SELECT read_requests(%s, %s, %s, %s, %s, %s)"
+    roles, databases = [scheduler.role(name) for name in ("abel", "mallory", "zoe")], [scheduler.dbname, "postgres"]
+    jobs = {
+        scheduler.insert("SELECT 1", datname, rolname=role): (role, datname) for role in roles for datname in databases
+    }
+    seed = random.randrange(10**6)
+    print(f"seed {seed}")
+    chance, found_some = random.Random(seed), 0
+
+    def waiting() -> list[tuple[int, int]]:
+        """The requests that can be seen, and their jobs."""
+        query = "SELECT request_id, job_id FROM worker_request WHERE kind = 'run' ORDER BY request_id"
+        return scheduler.admin.execute(query).fetchall()
+
+    def free_requests(full: list[str], closed: list[str]) -> list[tuple[int, str]]:
+        """Those that can start, and their roles."""
+        found = [(number, *jobs[job_id]) for number, job_id in waiting()]
+        return [(number, role) for number, role, datname in found if role not in full and datname not in closed]
+
+    with ExitStack() as sessions:
+        free = [sessions.enter_context(scheduler.connect()) for _ in range(5)]
+        open_: list[psycopg.Connection[Any]] = []
+        for _ in range(250):
+            step = chance.random()
+            if step < 0.4 and free:
+                open_.append(free.pop(chance.randrange(len(free))))
+                open_[-1].execute("BEGIN")
+            elif step < 0.6 and open_:
+                session = open_.pop(chance.randrange(len(open_)))
+                session.execute("COMMIT" if chance.random() < 0.7 else "ROLLBACK")
+                free.append(session)
+            elif step < 0.8 and open_:
+                times = chance.choice([1, 1, 3, 12])
+                chance.choice(open_).execute(
+                    "INSERT INTO worker_request (kind, job_id) SELECT 'run', %s FROM generate_series(1, %s)",
+                    (chance.choice([*jobs]), times),
+                )
+            elif step < 0.85:
+                taken = [number for number, _ in waiting() if chance.random() < 0.7]
+                scheduler.admin.execute("DELETE FROM worker_request WHERE request_id = ANY (%s)", (taken,))
+            else:
+                most, by_role = chance.choice([3, 1000]), chance.random() < 0.5
+                full = chance.choice([[], [], roles[:1], roles[1:]])
+                closed = chance.choice([[], [], databases[1:]])
+                found = scheduler.value(read, f'"{SCHEMA}"', most, full, closed, True, by_role)
+                expected = free_requests(full, closed)
+                assert len({*found}) == len(found)
+                assert {*found} <= {number for number, _ in expected}
+                if by_role:
+                    first = [[number for number, other in expected if other == role][:most] for role in roles]
+                else:
+                    first = [[number for number, _ in expected[:most]]]
+                assert {number for numbers in first for number in numbers} <= {*found}
+                found_some += len(found) > most
+                if most == 1000 and open_:
+                    session = open_.pop()
+                    session.execute("COMMIT")
+                    free.append(session)
+                    found = scheduler.value(read, f'"{SCHEMA}"', most, full, closed, False, by_role)
+                    assert sorted(found) == [number for number, _ in free_requests(full, closed)]
+    assert found_some
+
+
 def test_what_is_due_is_read_from_role_to_role(scheduler: Scheduler) -> None:
     roles = [scheduler.role(name) for name in ("mallory", "monitor", "victim")]
     jobs = [scheduler.insert("SELECT 1", rolname=role) for role in (*[roles[0]] * 20, roles[1], *[roles[2]] * 3)]

@@ -96,8 +96,7 @@ PARAMETERS: dict[str, tuple[Any, ...]] = {
     "worker_request.WITHDRAW": (REQUESTS,),
     "worker_request.BATCHES": (["1", "70"], ["69", str(LAST_TRANSACTION)], [""] * 2, [""] * 2, ASKED),
     "worker_request.TAKE_MESSAGES": ([*map(str, JOBS)], ["define"] * ASKED, ["victim"] * ASKED, [0] * ASKED, 1),
-    "worker_request.FIRST_REQUESTS": (["mallory", "victim"], [0, 10000]),
-    "worker_request.QUEUED_RUNS": (["mallory", "victim"], [0, 10000], ASKED, ROLES, NONE, NONE, ASKED),
+    "worker_request.QUEUED_RUNS": (["mallory", "victim"], [0, 10000], [10**12, 10**12], ASKED, ASKED),
     "alert.EPISODES": (JOBS, ["failed"], ["failed"], "failed"),
     "job_log.BEGIN_KNOWN": (
         *(JOBS, VERSIONS, JOBS, sql.SQL("pg_temp.due_times({})").format(JOBS), [None] * ASKED),
@@ -290,10 +289,10 @@ taken = []
 while inbox.has_news:
     inbox.look()
     taken += [number for kind in inbox.take_messages(most).values() for number in kind]
-due_jobs.fill(0.0, elephant("jobs.run_queue").Held())
+due_jobs.fill(0.0, elephant("jobs.run_queue").Held(roles=frozenset(full)))
 capacity = elephant("jobs.run_queue").Capacity(100000, lambda: 100000, Counter(), set(), Counter())
 runs = due_jobs.queue.take(capacity, 0.0)
-due_jobs.take(runs, [])
+due_jobs.take(runs, kept)
 return [*taken, *(run.request_id for run in runs)]
 """
 
@@ -303,24 +302,30 @@ def test_nothing_is_read_that_is_not_committed_or_was_taken(scheduler: Scheduler
     snapshot is older, as that of a dump."""
     many = 3000
     send = "INSERT INTO worker_request (kind, job_id) SELECT %s, n FROM generate_series(1, %s) n"
-    scheduler.worker_code("look", "most int", LOOK)
+    scheduler.worker_code("look", 'most int, kept int8[], "full" name[]', LOOK)
     with connect(scheduler) as session, scheduler.connect() as other:
         session.execute("SELECT set_config('search_path', %s, false)", (scheduler.value("SHOW search_path"),))
         session.execute("UPDATE worker_state SET pid = pg_backend_pid()")
 
+        scheduler.admin.execute(send, ("run", 1))
+        all_requests = "SELECT array_agg(r.request_id) FROM worker_request r"
+        waits = scheduler.value(all_requests)  # for another run to end, say
+
         def pages_read() -> int:
-            """In a look that finds a message and a request."""
+            """In a look that finds a message and a request, behind one that waits."""
             for kind in ("define", "run"):
                 scheduler.admin.execute(send, (kind, 1))
-            call = "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT look(%s, 500)"
-            row = session.execute(call, (f'"{SCHEMA}"',)).fetchone()
+            call = "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT look(%s, 500, %s, '{}')"
+            row = session.execute(call, (f'"{SCHEMA}"', waits)).fetchone()
             assert row is not None
+            assert scheduler.value(all_requests) == waits
             read: int = row[0][0]["Plan"]["Shared Hit Blocks"] + row[0][0]["Plan"]["Shared Read Blocks"]
             return read
 
         usual = [pages_read() for _ in range(20)][-1]  # until plans are kept
         other.execute("BEGIN")
-        other.execute(send, ("define", many))
+        for kind in ("define", "run"):
+            other.execute(send, (kind, many))
         assert pages_read() < usual + 20
         other.execute("ROLLBACK")
         assert pages_read() < usual + 20
@@ -328,11 +333,36 @@ def test_nothing_is_read_that_is_not_committed_or_was_taken(scheduler: Scheduler
         other.execute("SELECT count(*) FROM worker_request")
         for kind in ("define", "run"):
             scheduler.admin.execute(send, (kind, many))
-        row = session.execute("SELECT cardinality(look(%s, 500))", (f'"{SCHEMA}"',)).fetchone()
-        assert row == (2 * many,)
+        row = session.execute("SELECT cardinality(look(%s, 500, %s, '{}'))", (f'"{SCHEMA}"', waits)).fetchone()
+        assert row == (2 * many + 1,)
         pages_read()
         assert pages_read() < usual + 20
         other.execute("ROLLBACK")
+
+
+def test_what_other_roles_have_asked_for_is_not_passed_by(scheduler: Scheduler) -> None:
+    """Neither by who asks for something, whose requests are counted, nor by the worker while these roles are full."""
+    role, full = sorted(scheduler.role(name) for name in ("app", "mallory"))
+    job_id = scheduler.insert("SELECT 1", rolname=full)
+    scheduler.worker_code("look", 'most int, kept int8[], "full" name[]', LOOK)
+    with connect(scheduler) as session, scheduler.connect_as(role) as app:
+        session.execute("SELECT set_config('search_path', %s, false)", (scheduler.value("SHOW search_path"),))
+        session.execute("UPDATE worker_state SET pid = pg_backend_pid()")
+
+        def pages_read() -> int:
+            read = 0
+            look = f"look('\"{SCHEMA}\"', 500, '{{}}', '{{{full}}}')"
+            for who, call in ((app, "run_once('SELECT 1')"), (session, look)):
+                row = who.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT {call}").fetchone()  # type: ignore[arg-type]
+                assert row is not None
+                read += row[0][0]["Plan"]["Shared Hit Blocks"] + row[0][0]["Plan"]["Shared Read Blocks"]
+            return read
+
+        usual = [pages_read() for _ in range(20)][-1]
+        many = "INSERT INTO worker_request (kind, job_id) SELECT 'run', %s FROM generate_series(1, 20000)"
+        scheduler.admin.execute(many, (job_id,))
+        pages_read()
+        assert pages_read() < usual + 20
 
 
 LOOK_FOR_DUE = """

@@ -114,8 +114,20 @@ def test_a_role_with_all_the_runs_that_it_may_have_does_not_hold_up_others() -> 
 def test_what_has_come_since_is_put_in_order() -> None:
     waiting = queue((1, 1.0, "a"), (2, 3.0, "a"))
     waiting.add([QueuedRun(2.0, 3, "a", "weborder", request_id=8)])
-    assert waiting.last_request == 8
     assert taken(waiting, 3) == [1, 3, 2]
+
+
+def test_a_request_that_is_read_twice_is_there_once() -> None:
+    waiting, request = queue(), QueuedRun(2.0, 3, "a", "weborder", request_id=8)
+    waiting.add([request])
+    waiting.add([request])
+    assert taken(waiting, 3) == [3]
+    waiting.add([request])  # it could not start
+    waiting.hold(Held(roles=frozenset({"a"})))
+    assert taken(waiting, 3) == []
+    waiting.hold(Held())
+    waiting.add([request])
+    assert taken(waiting, 3) == [3]
 
 
 def test_other_servers_take_no_connection_of_this_one() -> None:

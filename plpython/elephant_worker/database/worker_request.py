@@ -8,7 +8,7 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from ..jobs.job import Job
-from ..jobs.run_queue import Held, QueuedRun
+from ..jobs.run_queue import QueuedRun
 from ..snapshot import Snapshot
 from .job import DEFINITION, read_jobs
 from .spi import Spi, Statement, columns_of, lookup, numbered
@@ -62,7 +62,11 @@ def snapshot(spi: Spi) -> tuple[Snapshot, int | None]:
 
 
 BATCHES = Statement(
-    """SELECT u.place, b.transaction_id::text AS transaction_id, b.kind, b.rolname, b.request_id
+    """SELECT u.place, b.transaction_id::text AS transaction_id, b.kind, b.rolname, b.request_id,
+           CASE WHEN b.kind = 'run' THEN (
+               SELECT m.request_id FROM @extschema@.worker_request m
+               WHERE m.transaction_id = b.transaction_id AND m.kind = b.kind AND m.rolname = b.rolname
+               ORDER BY abs(m.request_id) DESC LIMIT 1) END AS last
        FROM unnest($1, $2, $3, $4) WITH ORDINALITY u (first, last, kind, rolname, place)
        CROSS JOIN LATERAL (
            WITH RECURSIVE batch AS (
@@ -70,10 +74,10 @@ BATCHES = Statement(
                UNION ALL
                SELECT n.* FROM batch p CROSS JOIN LATERAL (
                    SELECT m.transaction_id, m.kind, m.rolname, m.request_id FROM @extschema@.worker_request m
-                   WHERE (m.transaction_id, m.kind, m.rolname, m.request_id)
+                   WHERE (m.transaction_id, m.kind, m.rolname, abs(m.request_id))
                            > (p.transaction_id, p.kind, p.rolname, 9223372036854775807)
                        AND m.transaction_id <= u.last
-                   ORDER BY m.transaction_id, m.kind, m.rolname, m.request_id LIMIT 1) n)
+                   ORDER BY m.transaction_id, m.kind, m.rolname, abs(m.request_id) LIMIT 1) n)
            SELECT * FROM batch WHERE request_id IS NOT NULL) b
        -- What was rolled back is still in the index.
        WHERE CASE WHEN u.first = u.last AND u.kind = '' THEN pg_xact_status(u.first) IS DISTINCT FROM 'aborted'
@@ -83,10 +87,24 @@ BATCHES = Statement(
 )
 
 
-def batches(spi: Spi, unread: Sequence[Unread], limit: int) -> list[tuple[int, Batch, int]]:
-    """So many of what is unread, in its order: where in that, the batch, and the number of its first request."""
+class FoundBatch(NamedTuple):
+    """Where in what was unread a batch was found, and the numbers of its requests: the first, and of runs the last."""
+
+    place: int
+    batch: Batch
+    first: int
+    last: int | None
+
+
+def batches(spi: Spi, unread: Sequence[Unread], limit: int) -> list[FoundBatch]:
+    """So many of what is unread, in its order."""
     return [
-        (row["place"] - 1, Batch(int(row["transaction_id"]), row["kind"], row["rolname"]), row["request_id"])
+        FoundBatch(
+            row["place"] - 1,
+            Batch(int(row["transaction_id"]), row["kind"], row["rolname"]),
+            row["request_id"],
+            row["last"],
+        )
         for row in spi.execute(BATCHES, *columns_of(unread), limit)
     ]
 
@@ -98,11 +116,9 @@ TAKE_MESSAGES = Statement(
                SELECT t.ctid FROM unnest($1, $2, $3, $4) b (transaction_id, kind, rolname, request_id)
                CROSS JOIN LATERAL (
                    SELECT m.ctid FROM @extschema@.worker_request m
-                   WHERE (m.transaction_id, m.kind, m.rolname, m.request_id)
-                           >= (b.transaction_id, b.kind, b.rolname, b.request_id)
-                       AND (m.transaction_id, m.kind, m.rolname, m.request_id)
-                           <= (b.transaction_id, b.kind, b.rolname, 9223372036854775807)
-                   ORDER BY m.transaction_id, m.kind, m.rolname, m.request_id LIMIT $5) t))
+                   WHERE m.transaction_id = b.transaction_id AND m.kind = b.kind AND m.rolname = b.rolname
+                       AND abs(m.request_id) >= b.request_id
+                   ORDER BY abs(m.request_id) LIMIT $5) t))
            AND EXISTS (SELECT FROM @extschema@.worker_state w WHERE w.pid = pg_backend_pid())
        RETURNING i.transaction_id::text AS transaction_id, i.kind, i.rolname, coalesce(i.jl_id, i.job_id) AS number,
            i.request_id, date_part('epoch', i.requested_at) AS sent_at""",
@@ -172,52 +188,29 @@ def forget_stop(spi: Spi) -> None:
     spi.execute(FORGET_STOP)
 
 
-FIRST_REQUESTS = Statement(
-    """SELECT r.rolname, f.request_id FROM unnest($1, $2) r (rolname, request_id)
-       CROSS JOIN LATERAL (
-           SELECT i.request_id FROM @extschema@.worker_request i
-           WHERE (i.kind, i.rolname, i.request_id) >= ('run', r.rolname, r.request_id)
-               AND (i.kind, i.rolname, i.request_id) <= ('run', r.rolname, 9223372036854775807)
-           ORDER BY i.kind, i.rolname, i.request_id LIMIT 1) f""",
-    *("name[]", "int8[]"),
-)
-
-
-def first_requests(spi: Spi, first: Mapping[str, int]) -> dict[str, int]:
-    """Of these roles, from a number on, the first request to run; without those that have none."""
-    if not first:
-        return {}
-    rows = spi.execute(FIRST_REQUESTS, *columns_of(first.items()))
-    return {row["rolname"]: row["request_id"] for row in rows}
-
-
 QUEUED_RUNS = Statement(
-    # Rows are compared as the index of these columns has them, so that no other will do. A job may have been given to
-    # another role since.
-    f"""SELECT q.* FROM unnest($1, $2) r (rolname, request_id) CROSS JOIN LATERAL (
+    # A job may have been given to another role since.
+    f"""SELECT p.place - 1 AS place, q.* FROM unnest($1, $2, $3) WITH ORDINALITY p (rolname, first, last, place)
+       CROSS JOIN LATERAL (
            SELECT i.request_id, i.job_id, date_part('epoch', i.requested_at) AS due,
                coalesce(j.rolname, '') AS rolname, coalesce(j.datname, '') AS datname, j.server
            FROM @extschema@.worker_request i
            LEFT JOIN {lookup("@extschema@.job", "i.job_id")} j ON true
-           WHERE (i.kind, i.rolname, i.request_id) >= ('run', r.rolname, r.request_id)
-               AND (i.kind, i.rolname, i.request_id) <= ('run', r.rolname, 9223372036854775807)
-               AND coalesce(j.rolname, '') <> ALL ($4)
-               AND (j.server IS NOT NULL OR coalesce(j.datname, '') <> ALL ($5) AND coalesce(j.rolname, '') <> ALL ($6))
-           ORDER BY i.kind, i.rolname, i.request_id LIMIT $3) q
-       ORDER BY q.request_id LIMIT $7""",  # noqa: S608 - names in this package
-    *("name[]", "int8[]", "int4", "name[]", "name[]", "name[]", "int4"),
+           WHERE i.kind = 'run' AND i.rolname = p.rolname AND abs(i.request_id) >= p.first
+               AND abs(i.request_id) <= p.last
+           ORDER BY abs(i.request_id) LIMIT $4) q
+       ORDER BY q.request_id LIMIT $5""",  # noqa: S608 - names in this package
+    *("name[]", "int8[]", "int8[]", "int4", "int4"),
 )
 
 
-def queued_runs(spi: Spi, first: Mapping[str, int], limit: int, held: Held, by_role: bool = False) -> list[QueuedRun]:
-    """The requests to run for these roles, from a number on, except for what is held; or so many of each role."""
-    in_all = None if by_role else limit
-    # What full roles have asked for is not even looked at.
-    free = [(rolname, number) for rolname, number in first.items() if rolname not in held.roles]
-    if not free:
-        return []
-    rows = spi.execute(QUEUED_RUNS, *columns_of(free), limit, *held.names(), in_all)
-    return [QueuedRun(**row) for row in rows]
+def queued_runs(
+    spi: Spi, places: Sequence[tuple[str, int, int]], limit: int, by_role: bool
+) -> list[tuple[int, QueuedRun]]:
+    """So many of the requests to run in these places: for a role, from one number to another; or so many of each place.
+    Which of the places, and the run, in the order of their numbers."""
+    rows = spi.execute(QUEUED_RUNS, *columns_of(places), limit, None if by_role else limit)
+    return [(row.pop("place"), QueuedRun(**row)) for row in rows]
 
 
 FOLLOW_ROLES = Statement(

@@ -141,8 +141,8 @@ class RunQueue:
     def __init__(self) -> None:
         self._queues: dict[Names, list[QueuedRun]] = defaultdict(list)
         self._length = 0
-        # The last of the requests to run that have been read.
-        self.last_request = 0
+        # The requests to run that are among them.
+        self._requests: set[int] = set()
         # Whose jobs were not read.
         self.held = Held()
         # All that is due up to this due time and job has been read.
@@ -154,17 +154,21 @@ class RunQueue:
     def fill(self, waiting: Iterable[QueuedRun], held: Held, until: tuple[float, int]) -> None:
         """Take in what was read anew."""
         self._queues.clear()
-        self._length = self.last_request = 0
+        self._requests.clear()
+        self._length = 0
         self.held = held
         self.until = until
         self.add(waiting)
 
     def add(self, waiting: Iterable[QueuedRun]) -> None:
-        """Take in what has come since."""
+        """Take in what has come since, but for requests that have been read already."""
         for entry in waiting:
+            if entry.request_id in self._requests:
+                continue
+            if entry.request_id:
+                self._requests.add(entry.request_id)
             heapq.heappush(self._queues[entry.target], entry)
             self._length += 1
-            self.last_request = max(self.last_request, entry.request_id)
 
     def due_again(self, job_id: int, due: float, target: Names) -> None:
         """Take in a job that is due again, if all that is due by then has been read."""
@@ -174,7 +178,9 @@ class RunQueue:
     def hold(self, held: Held) -> None:
         """Put aside what cannot start now: it is read anew when it can."""
         for target in [target for target in self._queues if held.holds(target)]:
-            self._length -= len(self._queues.pop(target))
+            gone = self._queues.pop(target)
+            self._length -= len(gone)
+            self._requests.difference_update(entry.request_id for entry in gone)
         self.held = held
 
     def forget(self) -> None:
@@ -199,6 +205,7 @@ class RunQueue:
         taken += self._pick(heads, capacity, lambda target, _: capacity.idle[target] > 0 or target not in served)
         taken += self._pick(heads, capacity, lambda *_: True)
         self._length -= len(taken)
+        self._requests.difference_update(entry.request_id for entry in taken)
         return sorted(taken, key=_ORDER)
 
     def _pick(

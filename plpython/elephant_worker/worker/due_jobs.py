@@ -65,7 +65,8 @@ class DueJobs:
         self._set_first_due_times(due_times, committed, now, available_since)
         self._due_at(due_times.values())
         self._end_quarantines(job_ids)
-        self._inbox.note_requests(worker_request.follow_roles(self._spi, job_ids))
+        for rolname, request_id in worker_request.follow_roles(self._spi, job_ids):
+            self._inbox.requested.note(rolname, request_id, request_id)
         self._due_at(job_state.follow_roles(self._spi, job_ids).values())
         job_statistic.begin(self._spi, job_ids)
         job_state.forget(self._spi, job_ids)
@@ -155,7 +156,7 @@ class DueJobs:
         if held.roles or (by_role and len(due) == limit):
             first = {rolname: first for rolname, first in self._first_of_others(now, held).items() if first[0] <= now}
             due, until = job_state.due_by_role(self._spi, now, limit, first, held), (now, NO_JOB)
-        requests = self._read_requests(limit, held, by_role)
+        requests = self._inbox.requested.read(limit, held, by_role)
         known = {(entry.job_id, entry.request_id) for entry in taken}
         waiting = (entry for entry in [*due, *requests] if (entry.job_id, entry.request_id) not in known)
         self.queue.fill(waiting, held, until)
@@ -168,14 +169,9 @@ class DueJobs:
             self.queue.add(due)
 
     def add_requests(self) -> None:
-        """Read the requests to run that have come since the queue was filled.
-
-        A request that a later one has overtaken on its way here is found when the queue is filled again.
-        """
-        queue = self.queue
-        if len(queue) < LOOKAHEAD:
-            later = {role: max(first, queue.last_request + 1) for role, first in self._inbox.requested.items()}
-            queue.add(worker_request.queued_runs(self._spi, later, LOOKAHEAD, queue.held))
+        """Read the requests to run that have come since the queue was filled."""
+        if len(self.queue) < LOOKAHEAD:
+            self.queue.add(self._inbox.requested.read_new(LOOKAHEAD, self.queue.held))
 
     def take(self, waiting: Sequence[QueuedRun], postponed: Sequence[int]) -> None:
         """Take what was asked for out of the inbox, but for the requests that are postponed."""
@@ -239,12 +235,6 @@ class DueJobs:
     def targets(self, until: float, limit: int) -> list[Target]:
         """The targets of the jobs that are due by then."""
         return job_state.targets_due(self._spi, until, limit, self._scan_start)
-
-    def _read_requests(self, limit: int, held: Held, by_role: bool) -> list[QueuedRun]:
-        """What has been asked for, from the first request of each role on."""
-        inbox = self._inbox
-        inbox.requested = worker_request.first_requests(self._spi, inbox.requested)
-        return worker_request.queued_runs(self._spi, inbox.requested, limit, held, by_role)
 
     def _read_due(self, now: float, limit: int, first: Position, held: Held) -> tuple[list[QueuedRun], Position]:
         """What is due, from one due time and job on; and up to which it has been read."""

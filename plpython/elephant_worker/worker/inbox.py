@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
 from itertools import chain, islice, zip_longest
 
 from ..database import worker_request
 from ..database.spi import Spi
 from ..database.worker_request import Batch, Messages, Unread
 from ..snapshot import Snapshot
+from .requested_runs import RequestedRuns
 
 # How many batches a look reads, and how many of messages are known before they are taken: many, so that those of others
 # are found behind them. For as many as that a role has to commit as many transactions faster than they are read.
@@ -28,6 +28,7 @@ class Inbox:
         self._spi = spi
         # The numbers of the messages that were taken last.
         self.taken: list[int] = []
+        self.requested = RequestedRuns(spi)
         self.forget()
 
     def forget(self) -> None:
@@ -39,17 +40,11 @@ class Inbox:
         # The messages that have not been taken, by kind and role: batches, and the number of the first one of each. The
         # kind and role whose turn is next comes first.
         self._batches: dict[tuple[str, str], dict[Batch, int]] = {}
-        # The roles for which runs may have been asked for, and a number that is not above the first one of each.
-        self.requested: dict[str, int] = {}
+        self.requested.forget()
 
     def note(self) -> None:
         """Note that something has been put in."""
         self.has_news = True
-
-    def note_requests(self, first: Iterable[tuple[str, int]]) -> None:
-        """Note that runs with these numbers, and maybe later ones, have been asked for, for these roles."""
-        for rolname, request_id in first:
-            self.requested[rolname] = min(request_id, self.requested.get(rolname, request_id))
 
     def take_messages(self, limit: int) -> Messages:
         """Take about so many of the messages that have been found; requests to run stay until they are claimed."""
@@ -88,15 +83,15 @@ class Inbox:
         self._unread += [Unread(first, last) for first, last in snapshot.ended_since(self._seen)]
         self._seen = snapshot.while_running(transaction)
         found = worker_request.batches(self._spi, self._unread, BATCHES_AT_ONCE)
-        for _, batch, first in found:
-            if batch.kind == "run":
-                self.note_requests([(batch.rolname, first)])
+        for _, batch, first, last in found:
+            if last is not None:
+                self.requested.note(batch.rolname, first, last)
             else:
                 self._batches.setdefault((batch.kind, batch.rolname), {}).setdefault(batch, first)
         if len(found) < BATCHES_AT_ONCE:
             self._unread = []
         else:
-            place, batch, _ = found[-1]
+            place, batch, *_ = found[-1]
             unread = [self._unread[place].after(batch), *self._unread[place + 1 :]]
             # What begins later is among what the next look finds.
             self._unread = [part.until(snapshot.xmax - 1) for part in unread if part.first < snapshot.xmax]

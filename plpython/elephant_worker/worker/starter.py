@@ -29,7 +29,7 @@ CLAIM_LEAD = 0.008  # seconds
 # The command is sent this much after its due time, so that none sees a time at which it was not due: the wall
 # clock may be slewed meanwhile.
 START_GUARD = 0.0001  # seconds
-# How often all that waits is read anew, at least: a request can be committed after one with a higher number.
+# How often all that waits is read anew, at least: the jobs may have been given other roles or databases since.
 FILL_INTERVAL = 5.0  # seconds
 # How long after the server had no connection left it is asked again.
 NO_CONNECTION_WAIT = 0.05  # seconds
