@@ -9,7 +9,7 @@ import pytest
 from psycopg import sql
 
 from harness.cluster import Cluster
-from harness.scheduler import Scheduler
+from harness.scheduler import SCHEMA, Scheduler
 from harness.waiting import until
 
 
@@ -91,6 +91,26 @@ def test_every_table_is_dumped_or_has_a_reason(scheduler: Scheduler) -> None:
     assert {row.relname for row in tables if not row.dumped} == set(NOT_DUMPED)
     # All rows of a table that is dumped: the script makes none of its own, or they are replaced.
     assert {row.condition for row in tables if row.dumped} == {""}
+
+
+def test_a_restore_of_jobs_while_the_worker_runs(worker: Scheduler, tmp_path: Path) -> None:
+    """Their due times come from nobody who tells the worker, and are earlier than all that it knows."""
+    job = worker.insert("SELECT 1", schedule="1 hour")
+    worker.due(job)
+    worker.stop()
+    worker.execute("UPDATE job_state SET next_run_at = now() - interval '1 s'")
+    dump = tmp_path / "dump"
+    tables = [f'--table="{SCHEMA}".{name}' for name in ("job", "job_state", "job_statistic")]
+    worker.cluster.command("pg_dump", "--format=custom", "--data-only", *tables, f"--file={dump}", worker.dbname)
+    worker.execute("SELECT delete_job({})", sql.Literal(job))
+    worker.start()
+    worker.seen()
+    assert worker.value("SELECT count(*) FROM job_state") == 0
+    other = worker.insert("SELECT 2", schedule="1 second")
+    until(lambda: len(worker.log(other)) > 1, "another job to be due")
+    how = ("--data-only", "--disable-triggers", "--single-transaction", "--exit-on-error")
+    worker.cluster.command("pg_restore", *how, f"--dbname={worker.dbname}", str(dump))
+    until(lambda: worker.log(job), "the restored job to be due")
 
 
 def test_triggers_that_a_restore_has_disabled_and_enabled(worker: Scheduler) -> None:

@@ -42,11 +42,11 @@ TABLES = (
     *("finished_dependency", "alert"),
 )
 # What a worker executes once when it begins, or when the clock was set or a transaction has failed: it reads all there
-# is, or all that is so and so; and the mark of the lowest open run, which moves past all that has ended.
+# is, or all that is so and so.
 ONCE = {
     *("SCHEDULED", "LEARN_ROLES", "RESUME", "RENUMBER", "ENQUEUE_REBOOT_JOBS", "SHIFT", "FAILING_JOBS", "END_ORPHANED"),
     *("END_ORPHANED_AND_COUNT", "STALLED", "LOST_RUNS", "NEWEST_MOMENT", "SUCCESS_DEADLINES", "ADVANCE_SEQUENCES"),
-    *("ARM", "FORGET_STOP", "AT_REBOOT", "MOVE_LOWEST_OPEN_RUN"),
+    *("ARM", "FORGET_STOP", "AT_REBOOT"),
 }
 # Reads no table, and starts a worker, which would be in the way.
 NOT_EXPLAINED = {"START_WORKER"}
@@ -91,6 +91,8 @@ PARAMETERS: dict[str, tuple[Any, ...]] = {
     "job_state.NEXT_DUE": FIRST,
     "job_state.NEXT_DUE_BY_ROLE": (*BY_ROLE, NONE, NONE),
     "job_state.TARGETS_DUE": (time.time(), ASKED, *FIRST),
+    "job_state.FIRST_DUE_IN_PAGES": ("(1,0)", "(3,0)"),
+    "worker_state.MOVE_LOWEST_OPEN_RUN": (ASKED,),
     "worker_request.CLAIM": (REQUESTS,),
     "worker_request.TAKE": (REQUESTS,),
     "worker_request.WITHDRAW": (REQUESTS,),
@@ -414,6 +416,91 @@ def test_what_was_due_is_not_read_again(scheduler: Scheduler) -> None:
         assert look(0) == [30, 15]
         assert pages_read() < usual + 60
         dump.execute("ROLLBACK")
+
+
+LOOK_AROUND = """
+Held = elephant("jobs.run_queue").Held
+elephant_spi = elephant("database.spi").Spi(plpy, schema)
+inbox = elephant("worker.inbox").Inbox(elephant_spi)
+due_jobs = SD.setdefault("due_jobs", elephant("worker.due_jobs").DueJobs(elephant_spi, inbox))
+for moment in moments:
+    due_jobs.look_around(moment)
+found = []
+for held in (Held(), Held(roles=frozenset(["nobody"]))):
+    due_jobs.fill(500.0, held, (), 10, True)
+    found.append(len(due_jobs.queue))
+    due_jobs.next_due(500.0)
+return found
+"""
+
+
+def test_due_times_of_others_are_found_without_what_was_due(scheduler: Scheduler) -> None:
+    """A restore puts them among those that are known."""
+    jobs = [scheduler.insert("SELECT 1") for _ in range(3)]
+    put = """INSERT INTO job_state (job_id, schedule_set_at, next_run_at, rolname)
+             SELECT j.job_id, now(), to_timestamp(%s), j.rolname FROM job j WHERE j.job_id = %s"""
+    scheduler.worker_code("look", "moments float8[]", LOOK_AROUND)
+    # The state of jobs that are gone takes room too.
+    scheduler.admin.execute(
+        """INSERT INTO job_state (job_id, schedule_set_at, schedule)
+           SELECT -n, now(), repeat('x', 500) FROM generate_series(1, 6000) n"""
+    )
+    pages = scheduler.value("SELECT pg_relation_size('job_state') / current_setting('block_size')::int")
+    assert pages > 400
+    with connect(scheduler) as session, scheduler.connect() as dump:
+        session.execute("SELECT set_config('search_path', %s, false)", (scheduler.value("SHOW search_path"),))
+        moments = iter([2.0 * number for number in range(1000)])
+
+        def look(portions: int, explain: str = "") -> Any:
+            """How many jobs are found in the order of due times, and from role to role; or how that is done."""
+            call = sql.SQL("{} SELECT look({}, {}::float8[])")
+            times = [next(moments) for _ in range(portions)]
+            row = session.execute(call.format(sql.SQL(explain), f'"{SCHEMA}"', times)).fetchone()
+            assert row is not None
+            return row[0]
+
+        def pages_read() -> int:
+            plan = look(1, "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON)")[0]["Plan"]
+            read: int = plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
+            return read
+
+        for found, (job_id, due) in enumerate(zip(jobs, (200, 100, 300))):
+            scheduler.admin.execute(put, (due, job_id))
+            assert look(21) == [found + 1] * 2  # what is left of a round, and another one
+        usual = max(pages_read() for _ in range(40))
+        assert usual < pages / 20 + 60
+        dump.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        dump.execute("SELECT count(*) FROM job_state")
+        for due in (*range(30), None):
+            scheduler.admin.execute(
+                "UPDATE job_state SET next_run_at = to_timestamp(%s) WHERE job_id BETWEEN -100 AND -1", (due,)
+            )
+        assert max(pages_read() for _ in range(20)) < usual + 20
+        dump.execute("ROLLBACK")
+
+
+def test_the_mark_of_open_runs_moves_in_steps(scheduler: Scheduler) -> None:
+    """Past a run that took long are all that have ended since."""
+    move = """
+worker_state = elephant("database.worker_state")
+return [int(worker_state.move_lowest_open_run(elephant("database.spi").Spi(plpy, schema), most)) for _ in range(times)]
+"""
+    scheduler.worker_code("move", "most int, times int", move)
+    scheduler.admin.execute(
+        """INSERT INTO job_log (jl_id, job_id, rolname, datname, cause, scheduled_at, state, job_command)
+           SELECT n, n, 'app', 'app', 'request', now(),
+                  CASE WHEN n = 2345 THEN 'running' ELSE 'succeeded' END, 'SELECT 1'
+           FROM generate_series(1, 4000) n"""
+    )
+    mark = "SELECT lowest_open_run FROM worker_state"
+    moved = "SELECT move(%s, 1000, %s)"
+    assert scheduler.value(moved, f'"{SCHEMA}"', 4) == [1, 1, 0, 0]
+    assert scheduler.value(mark) == 2345
+    scheduler.execute("UPDATE job_log SET state = 'succeeded' WHERE jl_id = 2345")
+    assert scheduler.value(moved, f'"{SCHEMA}"', 1) == [1]
+    assert scheduler.value(mark) == 3345
+    assert scheduler.value(moved, f'"{SCHEMA}"', 2) == [0, 0]
+    assert scheduler.value(mark) == 4001
 
 
 LOOK_AT_JOB = """

@@ -98,6 +98,29 @@ def _columns(first: Positions) -> list[list[Any]]:
     return columns_of((rolname, *position) for rolname, position in first.items())
 
 
+PAGES = Statement(
+    """SELECT (pg_relation_size('@extschema@.job_state') / current_setting('block_size')::int8)::int4 AS pages"""
+)
+# Rows are where they are, whoever has written them, and of each only what can be seen is read. No index will do:
+# coalesce() hides the condition of those of due times.
+FIRST_DUE_IN_PAGES = Statement(
+    """SELECT s.rolname, min(date_part('epoch', s.next_run_at)) AS due FROM @extschema@.job_state s
+       WHERE s.ctid >= $1 AND s.ctid < $2 AND coalesce(s.next_run_at, 'infinity') < 'infinity' GROUP BY s.rolname""",
+    *("tid", "tid"),
+)
+
+
+def pages(spi: Spi) -> int:
+    """How many pages the table has."""
+    return int(spi.execute(PAGES)[0]["pages"])
+
+
+def first_due_in_pages(spi: Spi, first: int, end: int) -> list[DueTime]:
+    """Of each role that has jobs in these pages, when the first of them is due."""
+    rows = spi.execute(FIRST_DUE_IN_PAGES, f"({first},0)", f"({end},0)")
+    return [(row["rolname"], row["due"]) for row in rows]
+
+
 TARGETS_DUE = Statement(
     f"""SELECT r.oid AS role_oid, j.rolname, j.datname, j.server
        FROM (SELECT s.job_id FROM @extschema@.job_state s

@@ -150,21 +150,28 @@ def spare_status(spi: Spi) -> SpareStatus | None:
 MOVE_LOWEST_OPEN_RUN = Statement(
     """UPDATE @extschema@.worker_state w
        SET lowest_open_run = greatest(
-           w.lowest_open_run,
+           u.lowest_open_run,
            -- As long as one runs that began long ago, no more is read than that. To sort what runs would mean to read
            -- all: so it must not seem to be little.
            coalesce((SELECT l.jl_id FROM @extschema@.job_log l
-                     WHERE l.jl_id >= w.lowest_open_run AND coalesce(l.state = 'running', false)
+                     WHERE l.jl_id >= u.lowest_open_run AND l.jl_id < u.lowest_open_run + $1
+                         AND coalesce(l.state = 'running', false)
                      ORDER BY l.jl_id LIMIT 1),
-                    (SELECT l.jl_id + 1 FROM @extschema@.job_log l
-                     WHERE l.jl_id >= w.lowest_open_run ORDER BY l.jl_id DESC LIMIT 1)))
-       WHERE w.only_row IN (SELECT u.only_row FROM @extschema@.worker_state u FOR UPDATE SKIP LOCKED)"""
+                    least(u.lowest_open_run + $1,
+                          coalesce((SELECT l.jl_id + 1 FROM @extschema@.job_log l
+                                    WHERE l.jl_id >= u.lowest_open_run ORDER BY l.jl_id DESC LIMIT 1), 0))))
+       FROM (SELECT x.only_row, x.lowest_open_run FROM @extschema@.worker_state x FOR UPDATE SKIP LOCKED) u
+       WHERE w.only_row = u.only_row
+       RETURNING w.lowest_open_run - u.lowest_open_run AS moved""",
+    "int8",
 )
+ALL_RUNS = 2**62  # more runs than there are numbers of
 
 
-def move_lowest_open_run(spi: Spi) -> None:
-    """Move the mark below which all runs have ended."""
-    spi.execute(MOVE_LOWEST_OPEN_RUN)
+def move_lowest_open_run(spi: Spi, most: int = ALL_RUNS) -> bool:
+    """Move the mark below which all runs have ended, by so many numbers at most; returns whether it has moved as far as
+    that."""
+    return any(row["moved"] == most for row in spi.execute(MOVE_LOWEST_OPEN_RUN, most))
 
 
 LOWER_LOWEST_OPEN_RUN = Statement(

@@ -14,8 +14,10 @@ from ..jobs.obstacles import obstacle_of
 from ..jobs.run import Run, Target
 from ..jobs.run_queue import NOTHING_READ, Held, QueuedRun, RunQueue
 from .inbox import Inbox
+from .rounds import Rounds
 
 LONG_AGO: Position = float("-inf"), 0
+NEVER: Position = float("inf"), 0
 # Above all numbers of jobs.
 NO_JOB = 2**63 - 2  # a job_id
 # How much of what waits is read at once: the more it is, the more runs of one role follow each other in its
@@ -46,6 +48,7 @@ class DueJobs:
         # The same of each role that has jobs; None: it is yet to be seen which roles there are.
         self._first: Positions | None = None
         self._known = KnownJobs()
+        self._rounds = Rounds()
 
     def forget(self) -> None:
         """Read everything anew: a transaction has failed, or due times may have changed elsewhere."""
@@ -127,6 +130,20 @@ class DueJobs:
                 self._begin_at(rolname, due, job_id)
             for run in again:
                 self.queue.due_again(run.job_id, run.again_at or 0.0, run.target.names)
+
+    def look_around(self, steady: float) -> None:
+        """See whether others have put due times into the table, as a restore does, that are earlier than all that are
+        known: in some of its pages, from time to time."""
+        if self._rounds.is_due(steady):
+            first, end = self._rounds.portion(lambda: job_state.pages(self._spi))
+            found = job_state.first_due_in_pages(self._spi, first, end)
+            self._due_at(due_time for due_time in found if self._is_earlier(*due_time))
+
+    def _is_earlier(self, rolname: str, due: float | None) -> bool:
+        """Whether a job of this role is due before the first that is known. One that is due at the same time as that is
+        noticed when that is due later."""
+        first = self._scan_start if self._first is None else self._first.get(rolname, NEVER)
+        return due is not None and due < max(first, self._scan_start)[0]
 
     def _due_at(self, due_times: Iterable[DueTime]) -> None:
         for rolname, due in due_times:

@@ -16,8 +16,10 @@ from .logins import Logins
 from .timers import Every
 from .vacuum import Vacuum
 
-# How often the mark below which all runs have ended is moved, and due jobs are looked for from the very beginning.
+# How often the mark below which all runs have ended is moved.
 MARK_INTERVAL = 60.0  # seconds
+# By how much at once: past a run that took long there are all that have ended since.
+MARK_STEP = 10_000  # runs
 # How often the worker looks for its spare.
 SPARE_INTERVAL = 60.0  # seconds
 # How long after its start a worker drops what an update has left to its predecessor, whose session ends meanwhile;
@@ -56,10 +58,10 @@ class Housekeeping:
 
     def run_due(self, steady: float, serving: bool) -> None:
         """Do what is due; a worker that is about to end needs neither spare nor VACUUM."""
-        if self._marks.begin_if_due(steady):
-            worker_state.move_lowest_open_run(self._spi)
-            self._due_jobs.forget()  # a restore may have added jobs with earlier due times
+        if self._marks.begin_if_due(steady) and worker_state.move_lowest_open_run(self._spi, MARK_STEP):
+            self._marks.next = steady  # there may be more
         if serving:
+            self._due_jobs.look_around(steady)
             if self._kept_objects.begin_if_due(steady):
                 server.drop_kept_objects(self._spi)
             if self._idle_runners.begin_if_due(steady):
