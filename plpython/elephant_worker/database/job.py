@@ -7,7 +7,7 @@ from typing import Any
 
 from ..jobs.job import COLUMNS, Job
 from ..jobs.retry import Policy
-from .spi import Spi, Statement, lookup
+from .spi import Spi, Statement, numbered
 
 # Column by column, never `w.*`: a column that an update adds must not reach a worker that does not know it.
 DEFINITION = ", ".join(f"w.{column}" for column in COLUMNS)
@@ -24,8 +24,8 @@ POLICIES = Statement(
            coalesce(t.failure_count, 0) AS failure_count, s.disabled_at IS NOT NULL AS disabled,
            j.on_failure_command IS NOT NULL AS on_failure
        FROM ONLY @extschema@.job j
-       CROSS JOIN {lookup("@extschema@.job_state", "j.job_id")} s
-       LEFT JOIN {lookup("@extschema@.job_statistic", "j.job_id")} t ON true
+       CROSS JOIN {numbered("@extschema@.job_state", "job_id", "j.job_id")} s
+       LEFT JOIN {numbered("@extschema@.job_statistic", "job_id", "j.job_id")} t ON true
        WHERE j.job_id = ANY ($1)""",  # noqa: S608 - names in this package
     "int8[]",
 )
@@ -52,9 +52,9 @@ EXPECT_SUCCESS = f"""SELECT j.job_id, date_part('epoch', j.expect_success_within
            date_part('epoch', greatest(t.last_success, j.schedule_set_at)) AS since,
            date_part('epoch', s.overdue_told_at) AS told
        FROM ONLY @extschema@.job j
-       LEFT JOIN {lookup("@extschema@.job_statistic", "j.job_id")} t ON true
+       LEFT JOIN {numbered("@extschema@.job_statistic", "job_id", "j.job_id")} t ON true
        -- Those whose definition has been followed.
-       CROSS JOIN {lookup("@extschema@.job_state", "j.job_id")} s
+       CROSS JOIN {numbered("@extschema@.job_state", "job_id", "j.job_id")} s
        WHERE j.expect_success_within IS NOT NULL AND j.enabled"""  # noqa: S608 - names in this package
 SUCCESS_DEADLINES = Statement(EXPECT_SUCCESS)
 SUCCESS_DEADLINES_OF = Statement(f"{EXPECT_SUCCESS} AND j.job_id = ANY ($1)", "int8[]")

@@ -327,12 +327,13 @@ def prune_by_age(spi: Spi, lowest: int, before: float, limit: int) -> tuple[int,
 
 
 PRUNE_BY_COUNT = Statement(
-    """WITH job AS MATERIALIZED (
+    f"""WITH job AS MATERIALIZED (
            SELECT s.job_id, s.ctid, s.oldest_run,
                (SELECT l.jl_id FROM @extschema@.job_log l
                 WHERE l.job_id = s.job_id AND l.state IN ('succeeded', 'skipped')
                 ORDER BY l.jl_id DESC OFFSET $2 LIMIT 1) AS newest
-           FROM @extschema@.job_statistic s WHERE s.job_id = ANY ($1)),
+           FROM unnest($1) n (job_id)
+           CROSS JOIN {numbered("@extschema@.job_statistic", "job_id", "n.job_id")} s),
        surplus AS MATERIALIZED (
            SELECT j.job_id, l.jl_id, l.ctid FROM job j CROSS JOIN LATERAL (
                SELECT o.jl_id, o.ctid FROM @extschema@.job_log o
@@ -352,7 +353,7 @@ PRUNE_BY_COUNT = Statement(
              GROUP BY j.ctid) r,
             @extschema@.worker_state w
        WHERE s.ctid = r.ctid
-       RETURNING s.job_id, r.rows AS gone""",
+       RETURNING s.job_id, r.rows AS gone""",  # noqa: S608 - names in this package
     *("int8[]", "int4", "int4"),
 )
 

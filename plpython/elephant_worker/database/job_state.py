@@ -177,9 +177,9 @@ CLAIM = Statement(
            date_part('epoch', s.next_run_at) AS scheduled_at,
            date_part('epoch', s.schedule_set_at) AS state_set_at, s.quarantined_reason,
            coalesce(w.row_version, '0') AS row_version
-       FROM @extschema@.job_state s
+       FROM unnest($1) n (job_id) CROSS JOIN {numbered("@extschema@.job_state", "job_id", "n.job_id")} s
        LEFT JOIN {lookup("@internal@.job_for_worker", "s.job_id")} w ON true
-       WHERE s.job_id = ANY ($1) AND coalesce(s.next_run_at, 'infinity') <= to_timestamp($2)""",  # noqa: S608 - names of columns
+       WHERE coalesce(s.next_run_at, 'infinity') <= to_timestamp($2)""",  # noqa: S608 - names of columns
     *("int8[]", "float8"),
 )
 

@@ -49,10 +49,13 @@ def numbered(table: str, column: str, number: str) -> str:
 
     It is for tables where another index has the number after other columns. A table that PostgreSQL believes to be
     empty could as well be looked through in that index, from one end to the other; but only one is in this order.
+
+    The index has what the row was before too, as long as it cannot be vacuumed because somebody's snapshot is older. It
+    is in the order of places, and a table grows at its end then: so the row is found first from behind.
     """
     return (
         f"LATERAL (SELECT x.*, x.ctid FROM {table} x"  # noqa: S608 - names in this package
-        f" WHERE x.{column} >= {number} AND x.{column} <= {number} ORDER BY x.{column} OFFSET 0)"
+        f" WHERE x.{column} >= {number} AND x.{column} <= {number} ORDER BY x.{column} DESC LIMIT 1)"
     )
 
 
