@@ -8,7 +8,7 @@ from operator import attrgetter
 
 from ..jobs.alerts import FAILING, Alert, AlertEvent, Episode, Episodes
 from . import worker_request
-from .spi import Spi, Statement, columns_of, lookup
+from .spi import Spi, Statement, columns_of, lookup, numbered
 
 # The types of the columns that the fields of an Alert go to, in their order.
 TYPES = ("text", "float8", "int8", "text", "int8") + ("name",) * 3 + ("text", "int4", "bool", "int4") + ("float8",) * 2
@@ -51,7 +51,7 @@ EPISODES = Statement(
     f"""SELECT n.job_id, k.kind, date_part('epoch', a.since) AS since, date_part('epoch', a.told_at) AS told,
            a.repetition
        FROM unnest($1) n (job_id)
-       LEFT JOIN {lookup("@extschema@.job_statistic", "n.job_id")} t ON true
+       LEFT JOIN {numbered("@extschema@.job_statistic", "job_id", "n.job_id")} t ON true
        CROSS JOIN unnest($2) k (kind)
        CROSS JOIN LATERAL (
            SELECT l.since, l.told_at, l.repetition FROM @extschema@.alert l
@@ -99,20 +99,22 @@ def prune_by_age(spi: Spi, lowest: int, before: float, limit: int) -> tuple[int,
 
 PRUNE_BY_COUNT = Statement(
     """WITH surplus AS MATERIALIZED (
-           SELECT o.ctid FROM @extschema@.alert o
-           WHERE (o.job_id, o.alert_id) >= ($1, 0) AND (o.job_id, o.alert_id) <= ($1, (
+           SELECT o.alert_id, o.ctid FROM @extschema@.alert o
+           WHERE (o.job_id, o.alert_id) >= ($1, $4) AND (o.job_id, o.alert_id) <= ($1, (
                SELECT a.alert_id FROM @extschema@.alert a
-               WHERE (a.job_id, a.alert_id) >= ($1, 0) AND (a.job_id, a.alert_id) <= ($1, 9223372036854775807)
+               WHERE (a.job_id, a.alert_id) >= ($1, $4) AND (a.job_id, a.alert_id) <= ($1, 9223372036854775807)
                ORDER BY a.job_id DESC, a.alert_id DESC OFFSET $2 LIMIT 1))
            ORDER BY o.job_id, o.alert_id LIMIT $3 FOR UPDATE SKIP LOCKED),
        gone AS (DELETE FROM @extschema@.alert a WHERE a.ctid = ANY (ARRAY(SELECT o.ctid FROM surplus o)))
-       SELECT count(*) AS gone FROM surplus""",
-    *("int8", "int4", "int4"),
+       SELECT count(*) AS gone, coalesce(max(s.alert_id) + 1, $4) AS lowest FROM surplus s""",
+    *("int8", "int4", "int4", "int8"),
 )
 
 
-def prune_by_count(spi: Spi, job_id: int, kept: int, limit: int) -> int:
-    """Delete the oldest alerts about a job beyond the number to keep, up to a limit; returns how many."""
-    gone: int = spi.execute(PRUNE_BY_COUNT, job_id, kept, limit)[0]["gone"]
-    spi.count_writes("alert", gone)
-    return gone
+def prune_by_count(spi: Spi, job_id: int, kept: int, limit: int, lowest: int) -> tuple[int, int]:
+    """Delete the oldest alerts about a job beyond the number to keep, up to a limit, from this number on; returns how
+    many, and from which number on the next ones are. What a session that marks alerts holds is passed over, and found
+    again when the worker next begins."""
+    row = spi.execute(PRUNE_BY_COUNT, job_id, kept, limit, lowest)[0]
+    spi.count_writes("alert", row["gone"])
+    return row["gone"], row["lowest"]

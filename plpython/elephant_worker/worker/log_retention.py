@@ -60,6 +60,8 @@ class LogRetention:
         # jobs for which it is time to look again.
         self._alerts: dict[int, int] = {}
         self._jobs_with_alerts: dict[int, None] = {}
+        # All alerts about a job before this one have gone.
+        self._lowest_of_jobs: dict[int, int] = {}
 
     def use(self, settings: Settings) -> None:
         """Follow the settings; if they have changed, look at everything again."""
@@ -69,6 +71,7 @@ class LogRetention:
             self._lowest = self._lowest_alert = 0
             self._jobs.clear()
             self._alerts.clear()
+            self._lowest_of_jobs.clear()
             self._surveyed = None if limits.rows is None else 0
             self._changes_after = None
             self._look_at = inf if limits.age is None else 0.0
@@ -87,6 +90,7 @@ class LogRetention:
             return
         if len(self._alerts) > MOST_COUNTED:
             self._alerts.clear()
+            self._lowest_of_jobs.clear()
         for job_id in job_ids:
             if job_id < 0:  # has one run
                 continue
@@ -126,7 +130,11 @@ class LogRetention:
             self._jobs.update(dict.fromkeys(left))
         elif self._jobs_with_alerts and self._limits.rows is not None:
             job_id = next(iter(self._jobs_with_alerts))
-            if alert.prune_by_count(self._spi, job_id, self._limits.rows, BATCH) < BATCH:
+            lowest = self._lowest_of_jobs.get(job_id, 0)
+            gone, self._lowest_of_jobs[job_id] = alert.prune_by_count(
+                self._spi, job_id, self._limits.rows, BATCH, lowest
+            )
+            if gone < BATCH:
                 del self._jobs_with_alerts[job_id]
         elif steady >= self._look_at_changes:
             oldest = None if self._limits.age is None else now - self._limits.age
