@@ -46,7 +46,7 @@ TABLES = (
 ONCE = {
     *("SCHEDULED", "LEARN_ROLES", "RESUME", "RENUMBER", "ENQUEUE_REBOOT_JOBS", "SHIFT", "FAILING_JOBS", "END_ORPHANED"),
     *("END_ORPHANED_AND_COUNT", "STALLED", "LOST_RUNS", "NEWEST_MOMENT", "SUCCESS_DEADLINES", "ADVANCE_SEQUENCES"),
-    *("ARM", "FORGET_STOP", "AT_REBOOT"),
+    *("ARM", "FORGET_STOP", "AT_REBOOT", "PENDING", "REQUESTED"),
 }
 # Reads no table, and starts a worker, which would be in the way.
 NOT_EXPLAINED = {"START_WORKER"}
@@ -91,6 +91,9 @@ PARAMETERS: dict[str, tuple[Any, ...]] = {
     "job_state.NEXT_DUE": FIRST,
     "job_state.NEXT_DUE_BY_ROLE": (*BY_ROLE, NONE, NONE),
     "job_state.TARGETS_DUE": (time.time(), ASKED, *FIRST),
+    "pending_run.DUE": (time.time(), ASKED, float("-inf")),
+    "pending_run.NEXT_DUE": (float("-inf"),),
+    "alert.PRUNE_BY_COUNT": (JOBS[0], 0, ASKED, 0),
     "job_state.FIRST_DUE_IN_PAGES": ("(1,0)", "(3,0)"),
     "worker_state.MOVE_LOWEST_OPEN_RUN": (ASKED,),
     "worker_request.CLAIM": (REQUESTS,),
@@ -479,6 +482,71 @@ def test_due_times_of_others_are_found_without_what_was_due(scheduler: Scheduler
         dump.execute("ROLLBACK")
 
 
+LOOK_AT_RESULTS = """
+elephant_spi = elephant("database.spi").Spi(plpy, schema)
+inbox = SD.setdefault("inbox", elephant("worker.inbox").Inbox(elephant_spi))
+retries = SD.setdefault("retries", elephant("worker.retries").Retries(elephant_spi, inbox, lambda: 0.0))
+dependencies = SD.setdefault("dependencies", elephant("worker.dependencies").Dependencies(elephant_spi, None, inbox))
+elephant("database.job").policies(elephant_spi, [job])
+retries.schedule([], {}, 0.0)
+retries.drop([job])
+inbox.has_news = False
+dependencies._enqueue_ready([job])
+return [int(retries.next_due() or 0), int(inbox.has_news)]
+"""
+# So many rows, one after the other, of each of the tables in which such rows come and go.
+COME_AND_GO = """
+DO $$BEGIN
+    FOR n IN 1..{many} LOOP
+        INSERT INTO pending_run VALUES ({job}, to_timestamp(n), now(), 2, n);
+        DELETE FROM pending_run;
+        INSERT INTO finished_dependency VALUES ({job}, {before}, n, true);
+        DELETE FROM finished_dependency;
+        INSERT INTO worker_request (kind, cause, job_id) VALUES ('run', 'retry', {job}), ('run', 'dependency', {job});
+        DELETE FROM worker_request WHERE kind = 'run';
+        UPDATE job_state SET next_run_at = to_timestamp(n) WHERE job_id = {job};
+        UPDATE job_statistic SET failure_count = n WHERE job_id = {job};
+    END LOOP;
+END$$
+"""
+
+
+def test_what_has_come_and_gone_for_a_job_is_not_passed_by(scheduler: Scheduler) -> None:
+    """Retries, what it has waited for, when it was due and how it went, while somebody's snapshot is older."""
+    many = 3000
+    before = scheduler.insert("SELECT 1")
+    job_id = scheduler.insert("SELECT 1", run_after=[before])
+    scheduler.admin.execute("INSERT INTO job_state (job_id, schedule_set_at) VALUES (%s, now())", (job_id,))
+    scheduler.admin.execute("INSERT INTO job_statistic (job_id) VALUES (%s) ON CONFLICT DO NOTHING", (job_id,))
+    scheduler.worker_code("look", "job bigint", LOOK_AT_RESULTS)
+    with connect(scheduler) as session, scheduler.connect() as dump:
+        session.execute("SELECT set_config('search_path', %s, false)", (scheduler.value("SHOW search_path"),))
+
+        def look(explain: str = "") -> Any:
+            """Whether the job can run; that is so again each time."""
+            scheduler.admin.execute("INSERT INTO finished_dependency VALUES (%s, %s, 1, true)", (job_id, before))
+            call = sql.SQL("{} SELECT look({}, {})").format(sql.SQL(explain), f'"{SCHEMA}"', job_id)
+            row = session.execute(call).fetchone()
+            scheduler.execute("DELETE FROM worker_request WHERE kind = 'run'")
+            assert row is not None
+            return row[0]
+
+        def pages_read() -> int:
+            plan = look("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON)")[0]["Plan"]
+            read: int = plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
+            return read
+
+        assert look() == [0, 1]
+        usual = [pages_read() for _ in range(20)][-1]  # until plans are kept
+        dump.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        dump.execute("SELECT count(*) FROM job_state")
+        scheduler.admin.execute(COME_AND_GO.format(many=many, job=job_id, before=before))
+        look()
+        assert pages_read() < usual + 30
+        assert look() == [0, 1]
+        dump.execute("ROLLBACK")
+
+
 def test_the_mark_of_open_runs_moves_in_steps(scheduler: Scheduler) -> None:
     """Past a run that took long are all that have ended since."""
     move = """
@@ -509,7 +577,7 @@ requests = elephant("database.worker_request")
 requests.follow_roles(elephant_spi, [job])
 requests.withdraw_of_jobs(elephant_spi, {job: requests.LAST}, 0.0)
 requests.note_disabled(elephant_spi, {job: requests.LAST})
-elephant("database.finished_dependency").enqueue_ready(elephant_spi, [job])
+elephant("database.finished_dependency").enqueue_ready(elephant_spi, {job: 0})
 return [int(sent_at) for sent_at in requests.definitions(elephant_spi, [job]).values()] if is_changed else []
 """
 

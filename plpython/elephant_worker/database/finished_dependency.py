@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from .. import records
 from ..jobs.run import EndedRun
-from .spi import Spi, Statement, columns_of, numbered
+from .spi import Spi, Statement, columns_of, lookup, numbered
 
 COUNT_WAITING = Statement(
     "SELECT FROM ONLY @extschema@.job j WHERE j.run_after && $1 AND j.enabled LIMIT $2", "int8[]", "int4"
@@ -152,23 +152,30 @@ def move(spi: Spi, mark: Mark) -> None:
         spi.execute(MOVE_MARK, -mark.last, mark.after_job_id, -mark.job_ids[-1])
 
 
-# A run that waits to be started follows what ends meanwhile, too: at most one waits for each job.
+# A run that waits to be started follows what ends meanwhile, too: at most one waits for each job. What a job waits for
+# is looked up as numbered() does.
 ENQUEUE_READY = Statement(
-    f"""WITH ready AS (
-           SELECT j.job_id, array_agg(d.jl_id) AS jl_ids
-           FROM ONLY @extschema@.job j
-           CROSS JOIN LATERAL (SELECT f.* FROM @extschema@.finished_dependency f
-                               WHERE f.job_id = j.job_id AND f.after_job_id = ANY (j.run_after) OFFSET 0) d
-           WHERE j.job_id = ANY ($1) AND j.enabled
-             AND NOT EXISTS (SELECT FROM @extschema@.job_state s
-                             WHERE s.job_id = j.job_id AND s.disabled_at IS NOT NULL)
+    f"""WITH ready AS MATERIALIZED (
+           SELECT j.job_id, n.last_request, d.jl_ids, d.places
+           FROM unnest($1, $2) n (job_id, last_request)
+           CROSS JOIN {lookup("ONLY @extschema@.job", "n.job_id")} j
+           CROSS JOIN LATERAL (
+               SELECT array_agg(f.jl_id) AS jl_ids, array_agg(f.ctid) AS places
+               FROM unnest(j.run_after) a (job_id)
+               CROSS JOIN LATERAL (
+                   SELECT x.*, x.ctid FROM @extschema@.finished_dependency x
+                   WHERE (x.job_id, x.after_job_id) >= (j.job_id, a.job_id)
+                       AND (x.job_id, x.after_job_id) <= (j.job_id, a.job_id)
+                   ORDER BY x.job_id DESC, x.after_job_id DESC LIMIT 1) f
+               HAVING bool_and(coalesce(@internal@.is_fulfilled(j.run_when, f.state), f.fulfilled))
+                   AND count(*) = cardinality(j.run_after)) d
+           WHERE j.enabled
+             AND NOT EXISTS (SELECT FROM {numbered("@extschema@.job_state", "job_id", "j.job_id")} s
+                             WHERE s.disabled_at IS NOT NULL)
              AND NOT EXISTS (SELECT FROM unnest(j.run_after) a (job_id)
-                             WHERE NOT EXISTS (SELECT FROM ONLY @extschema@.job p WHERE p.job_id = a.job_id))
-           GROUP BY j.job_id
-           HAVING bool_and(coalesce(@internal@.is_fulfilled(j.run_when, d.state), d.fulfilled))
-              AND count(*) = cardinality(j.run_after)),
+                             WHERE NOT EXISTS (SELECT FROM ONLY @extschema@.job p WHERE p.job_id = a.job_id))),
        begun AS (DELETE FROM @extschema@.finished_dependency d
-                 WHERE d.job_id = ANY (ARRAY(SELECT r.job_id FROM ready r)))
+                 WHERE d.ctid = ANY (ARRAY(SELECT p.ctid FROM ready r CROSS JOIN LATERAL unnest(r.places) p (ctid))))
        INSERT INTO @extschema@.worker_request (kind, cause, job_id, caused_by)
        SELECT 'run', 'dependency', r.job_id,
               coalesce((SELECT l.jl_id FROM unnest(r.jl_ids) n (jl_id)
@@ -177,16 +184,21 @@ ENQUEUE_READY = Statement(
                        r.jl_ids[1])
        FROM ready r
        WHERE NOT EXISTS (SELECT FROM @extschema@.worker_request i
-                         WHERE i.kind = 'run' AND i.job_id = r.job_id AND i.cause = 'dependency')
+                         WHERE (i.job_id, i.request_id) >= (r.job_id, r.last_request)
+                             AND (i.job_id, i.request_id) <= (r.job_id, 9223372036854775807)
+                             AND i.kind = 'run' AND i.cause = 'dependency'
+                         ORDER BY i.job_id, i.request_id OFFSET 0)  -- as the index of jobs has them
        ORDER BY r.job_id
-       RETURNING job_id""",  # noqa: S608 - names in this package
-    "int8[]",
+       RETURNING job_id, request_id""",  # noqa: S608 - names in this package
+    *("int8[]", "int8[]"),
 )
 
 
-def enqueue_ready(spi: Spi, job_ids: Sequence[int]) -> bool:
-    """Ask for a run of those of the jobs for which all has ended as they want it; whether there are any."""
-    return bool(len(spi.execute(ENQUEUE_READY, job_ids)))
+def enqueue_ready(spi: Spi, last_requests: Mapping[int, int]) -> dict[int, int]:
+    """Ask for a run of those of the jobs for which all has ended as they want it, and of which none waits; of those the
+    last request is given that was made for that, 0: not known. Returns the requests by job."""
+    rows = spi.execute(ENQUEUE_READY, list(last_requests), list(last_requests.values()))
+    return {row["job_id"]: row["request_id"] for row in rows}
 
 
 FORGET_OTHERS = Statement(

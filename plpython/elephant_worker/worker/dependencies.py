@@ -19,6 +19,8 @@ from .timers import Portion
 DEPENDENTS_AT_ONCE = 50  # jobs
 MOST_DEPENDENTS = 500  # jobs
 DEPENDENTS_TIME = 0.02  # seconds
+# Of how many jobs the last request is remembered.
+MOST_REMEMBERED = 100_000  # jobs
 
 
 class Dependencies:
@@ -34,10 +36,13 @@ class Dependencies:
         self._last = 0
         # The last of them, with those that were told.
         self.told: Mark | None = None
+        # The last request to run each of the jobs that was made here: no earlier one waits.
+        self._last_requests: dict[int, int] = {}
 
     def forget(self) -> None:
         """Look again for who is to be told: a transaction has failed."""
         self.has_more = True
+        self._last_requests.clear()
 
     def enqueue_on_failure_commands(self, failed: Sequence[EndedRun], policies: Mapping[int, Policy]) -> None:
         """Ask for the on_failure_command of jobs whose run has failed for good."""
@@ -75,8 +80,13 @@ class Dependencies:
         return len(mark.job_ids)
 
     def _enqueue_ready(self, job_ids: Sequence[int]) -> None:
-        if job_ids and finished_dependency.enqueue_ready(self._spi, job_ids):
-            self._inbox.note()
+        if job_ids:
+            if len(self._last_requests) > MOST_REMEMBERED:
+                self._last_requests.clear()
+            last = {job_id: self._last_requests.get(job_id, 0) for job_id in job_ids}
+            if requests := finished_dependency.enqueue_ready(self._spi, last):
+                self._last_requests.update(requests)
+                self._inbox.note()
 
     def define(self, job_ids: Sequence[int]) -> None:
         """Follow what has been defined, changed or deleted."""

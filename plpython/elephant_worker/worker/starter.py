@@ -226,6 +226,8 @@ class Starter:
             self._define(unseen, context)
         decisions = decide(jobs, active, context, lambda: worker_request.new_id(self._spi))
         self._due_jobs.take(waiting, decisions.postponed)
+        retried = (job.job_id for job in jobs if job.cause == "retry" and job.jl_id not in decisions.postponed)
+        self._completion.retries.take(retried)
         self._prepare_logins(decisions, context.now)
         self._have_due_again(decisions)
         if decisions.changed:
