@@ -14,13 +14,13 @@ COUNT_WAITING = Statement(
 )
 # Of several runs of a job the last one counts. A job that is disabled waits for nothing.
 RECORD = Statement(
-    """WITH dependent AS MATERIALIZED (
+    f"""WITH dependent AS MATERIALIZED (
            SELECT j.job_id, e.job_id AS after_job_id, e.jl_id, j.run_when, e.state, j.defined_by, e.rolname
            FROM (SELECT a.* FROM ONLY @extschema@.job a WHERE a.run_after && $1 AND a.enabled OFFSET 0) j
            CROSS JOIN LATERAL unnest($1, $2, $3, $4) e (job_id, jl_id, state, rolname)
            WHERE e.job_id = ANY (j.run_after)
-               AND NOT EXISTS (SELECT FROM @extschema@.job_state s
-                               WHERE s.job_id = j.job_id AND s.disabled_at IS NOT NULL OFFSET 0)),
+               AND NOT EXISTS (SELECT FROM {numbered("@extschema@.job_state", "job_id", "j.job_id")} s
+                               WHERE s.disabled_at IS NOT NULL OFFSET 0)),
        -- The right may have been taken away since run_after was set.
        permitted AS MATERIALIZED (
            SELECT p.defined_by, p.rolname FROM (SELECT DISTINCT d.defined_by, d.rolname FROM dependent d) p
@@ -30,7 +30,7 @@ RECORD = Statement(
        FROM dependent d JOIN permitted p ON p.defined_by = d.defined_by AND p.rolname = d.rolname
        ON CONFLICT (job_id, after_job_id) DO UPDATE
            SET jl_id = excluded.jl_id, fulfilled = excluded.fulfilled, state = excluded.state
-       RETURNING job_id""",
+       RETURNING job_id""",  # noqa: S608 - names in this package
     *("int8[]", "int8[]", "text[]", "name[]"),
 )
 
@@ -119,8 +119,8 @@ TELL = Statement(
            INSERT INTO @extschema@.finished_dependency (job_id, after_job_id, jl_id, fulfilled, state)
            SELECT w.job_id, $1, $2, @internal@.is_fulfilled(w.run_when, $3), $3
            FROM waiting w JOIN permitted p ON p.defined_by = w.defined_by
-           WHERE NOT EXISTS (SELECT FROM @extschema@.job_state s
-                             WHERE s.job_id = w.job_id AND s.disabled_at IS NOT NULL OFFSET 0)
+           WHERE NOT EXISTS (SELECT FROM {numbered("@extschema@.job_state", "job_id", "w.job_id")} s
+                             WHERE s.disabled_at IS NOT NULL OFFSET 0)
            ON CONFLICT (job_id, after_job_id) DO UPDATE
                SET jl_id = excluded.jl_id, fulfilled = excluded.fulfilled, state = excluded.state)
        SELECT w.job_id FROM waiting w ORDER BY w.job_id""",  # noqa: S608 - names in this package

@@ -58,14 +58,13 @@ BEGIN_KNOWN = Statement(
        due AS (
            UPDATE @extschema@.job_state s SET next_run_at = to_timestamp(k.due_again / 1e6), resume_at = NULL
            FROM unnest($1, $2, $3, $4, $5) k (job_id, row_version, in_same_place, due, due_again)
-           CROSS JOIN LATERAL (SELECT x.ctid, x.next_run_at, x.schedule_set_at FROM @extschema@.job_state x
-                               WHERE x.job_id = k.job_id AND x.quarantined_reason IS NULL OFFSET 0) t
+           CROSS JOIN {numbered("@extschema@.job_state", "job_id", "k.job_id")} t
            CROSS JOIN LATERAL (SELECT j.xmin AS row_version, j.schedule_set_at, j.rolname, j.datname, j.server,
                                    j.job_command, j.version, j.job_name
                                FROM ONLY @extschema@.job j WHERE j.job_id = k.job_id OFFSET 0) j
            CROSS JOIN {lookup("place", "k.in_same_place")} p
            WHERE s.ctid = t.ctid AND j.row_version = k.row_version AND t.schedule_set_at = j.schedule_set_at
-               AND t.next_run_at = to_timestamp(k.due / 1e6)
+               AND t.quarantined_reason IS NULL AND t.next_run_at = to_timestamp(k.due / 1e6)
            RETURNING k.due, j.*, s.job_id)
        INSERT INTO @extschema@.job_log
            (jl_id, job_id, rolname, datname, server, cause, scheduled_at, job_command, version, state, job_name)
@@ -234,7 +233,7 @@ STALLED = Statement(
        FROM (SELECT r.job_id, max(r.scheduled_at) AS scheduled_at FROM @extschema@.job_log r
              WHERE r.state = 'lost' AND r.jl_id >= (SELECT w.lowest_open_run FROM @extschema@.worker_state w)
              GROUP BY r.job_id) l
-       CROSS JOIN {lookup("@extschema@.job_state", "l.job_id")} s
+       CROSS JOIN {numbered("@extschema@.job_state", "job_id", "l.job_id")} s
        CROSS JOIN {lookup("@internal@.job_for_worker", "l.job_id")} w
        WHERE s.next_run_at IS NULL AND s.disabled_at IS NULL AND w.enabled AND w.schedule IS NOT NULL"""  # noqa: S608 - names of columns
 )

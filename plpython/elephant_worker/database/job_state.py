@@ -177,16 +177,17 @@ CLAIM = Statement(
            date_part('epoch', s.next_run_at) AS scheduled_at,
            date_part('epoch', s.schedule_set_at) AS state_set_at, s.quarantined_reason,
            coalesce(w.row_version, '0') AS row_version
-       FROM unnest($1) n (job_id) CROSS JOIN {numbered("@extschema@.job_state", "job_id", "n.job_id")} s
-       LEFT JOIN {lookup("@internal@.job_for_worker", "s.job_id")} w ON true
-       WHERE coalesce(s.next_run_at, 'infinity') <= to_timestamp($2)""",  # noqa: S608 - names of columns
+       FROM unnest($1) n (job_id)
+       CROSS JOIN {numbered("@extschema@.job_state", "job_id", "n.job_id")} s
+       LEFT JOIN {lookup("@internal@.job_for_worker", "n.job_id")} w ON true
+       WHERE s.next_run_at <= to_timestamp($2)""",  # noqa: S608 - names of columns
     *("int8[]", "float8"),
 )
 
 
 def claim(spi: Spi, job_ids: Sequence[int], now: float) -> list[Job]:
     """Those of the jobs that are still due, with numbers for their runs; also jobs that are gone."""
-    return read_jobs(spi.execute(CLAIM, job_ids, now), cause="schedule")
+    return read_jobs(spi.execute(CLAIM, list(dict.fromkeys(job_ids)), now), cause="schedule")
 
 
 SCHEDULED = Statement(

@@ -38,7 +38,7 @@ def lookup(source: str, job_id: str) -> str:
     """What a statement joins to look up a job, for each of its rows, in a table or view.
 
     OFFSET 0 has PostgreSQL join it with nothing, so that the job is found by its number; a join could be made the other
-    way round, and read all jobs for each.
+    way round, and read all jobs for each. In a table whose rows change with each run, numbered() finds it.
     """
     return f"LATERAL (SELECT * FROM {source} x WHERE x.job_id = {job_id} OFFSET 0)"  # noqa: S608 - names in this package
 
@@ -50,8 +50,9 @@ def numbered(table: str, column: str, number: str) -> str:
     It is for tables where another index has the number after other columns. A table that PostgreSQL believes to be
     empty could as well be looked through in that index, from one end to the other; but only one is in this order.
 
-    The index has what the row was before too, as long as it cannot be vacuumed because somebody's snapshot is older. It
-    is in the order of places, and a table grows at its end then: so the row is found first from behind.
+    And it is for tables whose rows change often. While somebody's snapshot is open, as that of a dump, all versions of
+    a row since then are kept, and the index has those of one number in the order of their places in the table, which
+    grows meanwhile: from the end on, the first that is read is the newest, and no other is.
     """
     return (
         f"LATERAL (SELECT x.*, x.ctid FROM {table} x"  # noqa: S608 - names in this package

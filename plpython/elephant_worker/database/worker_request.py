@@ -236,7 +236,7 @@ CLAIM = Statement(
        FROM unnest($1) n (request_id)
        CROSS JOIN {numbered("@extschema@.worker_request", "request_id", "n.request_id")} i
        LEFT JOIN {lookup("@internal@.job_for_worker", "i.job_id")} w ON true
-       LEFT JOIN {lookup("@extschema@.job_state", "i.job_id")} s ON true""",  # noqa: S608 - names of columns
+       LEFT JOIN {numbered("@extschema@.job_state", "job_id", "i.job_id")} s ON true""",  # noqa: S608 - names of columns
     "int8[]",
 )
 TAKE = Statement(

@@ -9,7 +9,7 @@ from .timers import Every
 # How often some pages are looked at.
 INTERVAL = 2.0  # seconds
 # In how many portions a table is looked through, if these are not too large; it may have grown meanwhile.
-PORTIONS = 20
+PORTIONS = 20  # portions
 MOST_PAGES = 100  # pages
 
 
