@@ -429,6 +429,7 @@ class Worker:
         """Do what the messages say, as far as it belongs to the transaction, whose turn has begun at a moment."""
         if "set" in messages:
             self._use(worker_setting.read(self._spi))
+            self._completion.retries.forget()  # who has changed or restored some by hand can tell so by this
         if "disable" in messages:
             self._completion.disable(messages["disable"], now)
         if "define" in messages:
