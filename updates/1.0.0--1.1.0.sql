@@ -5,7 +5,7 @@ COMMENT ON SCHEMA @internal@ IS 'what users of elephant_worker neither call nor 
 -- Names. Everything that PostgreSQL has named after a table follows it.
 ALTER TABLE @extschema@.worker_inbox RENAME TO worker_request;
 ALTER TYPE @extschema@.refusal RENAME TO user_error;
-ALTER INDEX @extschema@.worker_inbox_retry RENAME TO worker_request_retry;
+DROP INDEX @extschema@.worker_inbox_retry;
 DO $$
 DECLARE
     command text;
@@ -232,6 +232,8 @@ CREATE INDEX worker_request_role ON @extschema@.worker_request (kind, rolname, a
     WHERE kind IN ('run', 'cancel', 'cancel run');
 CREATE INDEX worker_request_job ON @extschema@.worker_request (job_id, request_id) WHERE kind = 'run';
 CREATE INDEX worker_request_definition ON @extschema@.worker_request (job_id, request_id) WHERE kind = 'define';
+CREATE INDEX worker_request_following ON @extschema@.worker_request (cause, job_id)
+    WHERE cause IN ('retry', 'dependency', 'reboot');
 
 -- With a TOAST table, which pg_repack expects.
 ALTER TABLE @extschema@.job_statistic

@@ -26,7 +26,9 @@ CREATE INDEX worker_request_role ON @extschema@.worker_request (kind, rolname, a
     WHERE kind IN ('run', 'cancel', 'cancel run');
 CREATE INDEX worker_request_job ON @extschema@.worker_request (job_id, request_id) WHERE kind = 'run';
 CREATE INDEX worker_request_definition ON @extschema@.worker_request (job_id, request_id) WHERE kind = 'define';
-CREATE INDEX worker_request_retry ON @extschema@.worker_request (job_id) WHERE cause = 'retry';
+-- What the worker itself asks for, of which there are few of each job, however many users have made.
+CREATE INDEX worker_request_following ON @extschema@.worker_request (cause, job_id)
+    WHERE cause IN ('retry', 'dependency', 'reboot');
 
 COMMENT ON TABLE @extschema@.worker_request IS 'requests that the worker has not yet dealt with';
 COMMENT ON COLUMN @extschema@.worker_request.request_id IS
@@ -40,12 +42,13 @@ COMMENT ON COLUMN @extschema@.worker_request.scheduled_at IS
     'when the run was due, if that is not when it was requested';
 COMMENT ON COLUMN @extschema@.worker_request.attempt IS 'number of this attempt for one due time, from 1';
 COMMENT ON COLUMN @extschema@.worker_request.caused_by IS 'the run that led to this one';
-COMMENT ON COLUMN @extschema@.worker_request.withdrawn IS 'whether the run was cancelled before it started';
+COMMENT ON COLUMN @extschema@.worker_request.withdrawn IS 'whether the run was cancelled before it started, by itself or, unless a user has asked for it, with its job; see withdrawal';
 COMMENT ON COLUMN @extschema@.worker_request.requested_by IS 'the role that made the request';
 COMMENT ON COLUMN @extschema@.worker_request.requested_at IS 'when it was made';
 COMMENT ON COLUMN @extschema@.worker_request.rolname IS
     'for ''run'' the role that it will run as, for ''define'' and ''disable'' the role of the job, else the role that made the request';
-COMMENT ON COLUMN @extschema@.worker_request.disabled IS 'for ''run'' whether the job has been disabled since';
+COMMENT ON COLUMN @extschema@.worker_request.disabled IS
+    'for ''run'', unless a user has asked for it, whether the job has been disabled since';
 COMMENT ON COLUMN @extschema@.worker_request.transaction_id IS
     'who has made the request: the worker reads what transactions have put in that have ended since it has looked last';
 

@@ -31,6 +31,8 @@ CREATE TRIGGER refuse_write BEFORE INSERT OR UPDATE OR DELETE ON @extschema@.pen
     FOR EACH STATEMENT WHEN (NOT pg_has_role(10::oid, 'USAGE')) EXECUTE FUNCTION @extschema@.refuse_write();
 CREATE TRIGGER refuse_write BEFORE INSERT OR UPDATE OR DELETE ON @extschema@.finished_dependency
     FOR EACH STATEMENT WHEN (NOT pg_has_role(10::oid, 'USAGE')) EXECUTE FUNCTION @extschema@.refuse_write();
+CREATE TRIGGER refuse_write BEFORE INSERT OR UPDATE OR DELETE ON @extschema@.withdrawal
+    FOR EACH STATEMENT WHEN (NOT pg_has_role(10::oid, 'USAGE')) EXECUTE FUNCTION @extschema@.refuse_write();
 CREATE TRIGGER refuse_write BEFORE INSERT OR UPDATE OR DELETE ON @extschema@.worker_state
     FOR EACH STATEMENT WHEN (NOT pg_has_role(10::oid, 'USAGE')) EXECUTE FUNCTION @extschema@.refuse_write();
 CREATE TRIGGER refuse_write BEFORE INSERT OR UPDATE OR DELETE ON @extschema@.worker_setting

@@ -38,7 +38,7 @@ DECLARE
 BEGIN
     FOREACH publishers_own IN ARRAY ARRAY[
         '@extschema@.worker_state', '@extschema@.worker_setting', '@extschema@.worker_request', '@extschema@.once_job',
-        '@extschema@.job_quota', '@extschema@.metric_counter', '@extschema@.alert_receiver',
+        '@extschema@.job_quota', '@extschema@.metric_counter', '@extschema@.alert_receiver', '@extschema@.withdrawal',
         '@extschema@.known_role', '@extschema@.served_database' -- OIDs differ from cluster to cluster
     ]::regclass[] LOOP
         -- Not what the triggers above write themselves.

@@ -19,6 +19,7 @@ ATTRIBUTES = "CREATEDB REPLICATION BYPASSRLS"
 TABLES = (
     *("job", "once_job", "job_log", "job_change", "job_state", "job_statistic", "pending_run", "finished_dependency"),
     *("alert", "alert_receiver", "metric_counter", "served_database", "known_role", "worker_setting", "worker_state"),
+    "withdrawal",
 )
 # {job}, {run} and {alert} are the superuser's, {victims} is a job of the victim; both jobs belong to the part "theirs".
 STATEMENTS = {

@@ -75,6 +75,7 @@ NOT_DUMPED = {
     "metric_counter": "counts what the worker of this cluster has done; counters of Prometheus may begin anew",
     "once_job": "runs that were asked for at once: later, elsewhere, nobody waits for them",
     "worker_request": "tells the worker what has happened since it looked; one that starts reads all jobs anew",
+    "withdrawal": "is about requests in worker_request",
     "worker_state": "is about this cluster and its worker: a restored database is quiet until somebody starts one",
 }
 

@@ -21,6 +21,7 @@ from elephant_worker.database import (
     job_statistic,
     once_job,
     pending_run,
+    withdrawal,
     worker_request,
     worker_state,
 )
@@ -31,7 +32,7 @@ from harness.scheduler import SCHEMA, Scheduler
 
 MODULES = (
     *(alert, finished_dependency, job, job_log, job_state, job_statistic, once_job, pending_run),
-    *(worker_request, worker_state),
+    *(withdrawal, worker_request, worker_state),
 )
 # How many jobs there are, how many each statement is asked about, and how many rows it may read or compare: it joins
 # some tables, but not each row with each.
@@ -39,14 +40,14 @@ MANY, ASKED, MOST = 2000, 30, 600
 JOBS = [*range(1, MANY, MANY // ASKED)]
 TABLES = (
     *("job", "once_job", "job_state", "job_statistic", "job_log", "worker_request", "pending_run"),
-    *("finished_dependency", "alert"),
+    *("finished_dependency", "alert", "withdrawal"),
 )
 # What a worker executes once when it begins, or when the clock was set or a transaction has failed: it reads all there
 # is, or all that is so and so.
 ONCE = {
     *("SCHEDULED", "LEARN_ROLES", "RESUME", "RENUMBER", "ENQUEUE_REBOOT_JOBS", "SHIFT", "FAILING_JOBS", "END_ORPHANED"),
     *("END_ORPHANED_AND_COUNT", "STALLED", "LOST_RUNS", "NEWEST_MOMENT", "SUCCESS_DEADLINES", "ADVANCE_SEQUENCES"),
-    *("ARM", "FORGET_STOP", "AT_REBOOT", "PENDING", "REQUESTED"),
+    *("ARM", "FORGET_STOP", "AT_REBOOT", "PENDING", "REQUESTED", "GIVEN_AWAY", "FORGET_STARTED"),
 }
 # Reads no table, and starts a worker, which would be in the way.
 NOT_EXPLAINED = {"START_WORKER"}
@@ -68,6 +69,7 @@ SELECT 10000 + 2 * job_id, 'run', job_id, rolname, job_id::text::xid8 FROM job
 UNION ALL SELECT 10001 + 2 * job_id, 'define', job_id, rolname, job_id::text::xid8 FROM job;
 INSERT INTO pending_run SELECT job_id, now() - job_id * interval '1 s', now(), 2, job_id FROM job;
 INSERT INTO finished_dependency SELECT job_id, 1, job_id, true, 'succeeded', true FROM job;
+INSERT INTO withdrawal SELECT job_id, 10000 + 2 * job_id, pg_current_snapshot() FROM job;
 INSERT INTO alert (alert_id, event, raised_at, since, told_at, job_id, rolname, explanation)
 SELECT job_id, 'failed', now(), now(), now(), job_id, rolname, '' FROM job;
 INSERT INTO once_job (job_id, rolname, job_command, defined_by, schedule_set_at) OVERRIDING SYSTEM VALUE
@@ -99,6 +101,7 @@ PARAMETERS: dict[str, tuple[Any, ...]] = {
     "worker_request.CLAIM": (REQUESTS,),
     "worker_request.TAKE": (REQUESTS,),
     "worker_request.WITHDRAW": (REQUESTS,),
+    "worker_request.FOLLOW_ROLES": (JOBS, [0] * ASKED, ASKED),
     "worker_request.BATCHES": (["1", "70"], ["69", str(LAST_TRANSACTION)], [""] * 2, [""] * 2, ASKED),
     "worker_request.TAKE_MESSAGES": ([*map(str, JOBS)], ["define"] * ASKED, ["victim"] * ASKED, [0] * ASKED, 1),
     "worker_request.QUEUED_RUNS": (["mallory", "victim"], [0, 10000], [10**12, 10**12], ASKED, ASKED),
@@ -629,7 +632,7 @@ return [int(worker_state.move_lowest_open_run(elephant("database.spi").Spi(plpy,
 LOOK_AT_JOB = """
 elephant_spi = elephant("database.spi").Spi(plpy, schema)
 requests = elephant("database.worker_request")
-requests.follow_roles(elephant_spi, [job])
+requests.follow_roles(elephant_spi, {job: 0}, 100)
 requests.withdraw_of_jobs(elephant_spi, {job: requests.LAST}, 0.0)
 requests.note_disabled(elephant_spi, {job: requests.LAST})
 elephant("database.finished_dependency").enqueue_ready(elephant_spi, {job: 0})

@@ -10,8 +10,10 @@ from typing import NamedTuple
 from ..jobs.job import Job
 from ..jobs.run_queue import QueuedRun
 from ..snapshot import Snapshot
+from . import withdrawal
 from .job import DEFINITION, read_jobs
 from .spi import Spi, Statement, columns_of, lookup, numbered
+from .withdrawal import WITHDRAWN
 
 
 class Batch(NamedTuple):
@@ -141,12 +143,12 @@ def take_messages(spi: Spi, first: Mapping[Batch, int], each: int) -> list[tuple
     ]
 
 
-# The requests to run each of the jobs. Rows are compared and ordered as the index of jobs has them, so that none of all
-# requests will do. It has no definitions, of which there can be any number that nobody can see.
+# What the worker itself has asked for to run each of the jobs, for one of these causes: few of each, however many
+# requests of users there are. Rows are compared and ordered as the index of causes has them, so that no other will do.
 OF_JOB = """LATERAL (SELECT x.*, x.ctid FROM @extschema@.worker_request x
-                    WHERE (x.job_id, x.request_id) >= (n.job_id, 0)
-                        AND (x.job_id, x.request_id) <= (n.job_id, 9223372036854775807)
-                        AND x.kind = 'run' ORDER BY x.job_id, x.request_id OFFSET 0)"""
+                    WHERE (x.cause, x.job_id) >= (c.cause, n.job_id) AND (x.cause, x.job_id) <= (c.cause, n.job_id)
+                        AND x.cause IN ('retry', 'dependency', 'reboot') AND x.kind = 'run'
+                    ORDER BY x.cause, x.job_id OFFSET 0)"""
 DEFINITIONS = Statement(
     # The last one is at the end of the index; before it may be many that have been taken.
     """SELECT n.job_id, date_part('epoch', m.requested_at) AS sent_at
@@ -213,24 +215,63 @@ def queued_runs(
     return [(row.pop("place"), QueuedRun(**row)) for row in rows]
 
 
+class Followed(NamedTuple):
+    """What has been followed of the requests to run a job: of how many, up to which, and which is the first that has
+    become that of another role; None: none has."""
+
+    job_id: int
+    rolname: str
+    looked_at: int
+    last: int
+    first: int | None
+
+
 FOLLOW_ROLES = Statement(
-    f"""UPDATE @extschema@.worker_request i SET rolname = j.rolname
-       FROM unnest($1) n (job_id)
-       CROSS JOIN {lookup("ONLY @extschema@.job", "n.job_id")} j
-       CROSS JOIN {OF_JOB} m
-       WHERE i.ctid = m.ctid AND m.rolname <> j.rolname
-       RETURNING i.rolname, i.request_id""",  # noqa: S608 - names in this package
-    "int8[]",
+    # No more of them are read than the limit is, job by job.
+    f"""WITH looked_at AS MATERIALIZED (
+           SELECT n.place, n.job_id, m.request_id, m.ctid, j.rolname, m.rolname <> j.rolname AS is_given
+           FROM unnest($1, $2) WITH ORDINALITY n (job_id, request_id, place)
+           CROSS JOIN {lookup("ONLY @extschema@.job", "n.job_id")} j
+           CROSS JOIN LATERAL (
+               SELECT x.request_id, x.rolname, x.ctid FROM @extschema@.worker_request x
+               WHERE (x.job_id, x.request_id) > (n.job_id, n.request_id)
+                   AND (x.job_id, x.request_id) <= (n.job_id, 9223372036854775807)
+                   AND x.kind = 'run' ORDER BY x.job_id, x.request_id LIMIT $3) m
+           LIMIT $3),
+       given AS (
+           UPDATE @extschema@.worker_request i SET rolname = l.rolname
+           FROM looked_at l WHERE i.ctid = l.ctid AND l.is_given)
+       SELECT l.job_id, l.rolname, count(*) AS looked_at, max(l.request_id) AS last,
+           min(l.request_id) FILTER (WHERE l.is_given) AS first
+       FROM looked_at l GROUP BY l.place, l.job_id, l.rolname ORDER BY l.place""",  # noqa: S608 - names in this package
+    *("int8[]", "int8[]", "int4"),
 )
 
 
-def follow_roles(spi: Spi, job_ids: Sequence[int]) -> list[tuple[str, int]]:
-    """Have what was asked for be the roles' to which these jobs have been given: the roles, and the requests."""
-    return [(row["rolname"], row["request_id"]) for row in spi.execute(FOLLOW_ROLES, job_ids)]
+def follow_roles(spi: Spi, after: Mapping[int, int], limit: int) -> list[Followed]:
+    """Have what was asked for be the roles' to which these jobs have been given: of each job after a request, in all so
+    many. The jobs of which there was something to look at; if it was all that the limit allows, the last may have
+    more."""
+    followed = [Followed(**row) for row in spi.execute(FOLLOW_ROLES, list(after), list(after.values()), limit)]
+    spi.count_writes("worker_request", sum(job.looked_at for job in followed if job.first is not None))
+    return followed
+
+
+GIVEN_AWAY = Statement(
+    f"""SELECT DISTINCT i.job_id FROM @extschema@.worker_request i
+       CROSS JOIN {lookup("ONLY @extschema@.job", "i.job_id")} j
+       WHERE i.kind = 'run' AND i.rolname <> j.rolname"""  # noqa: S608 - names in this package
+)
+
+
+def given_away(spi: Spi) -> list[int]:
+    """The jobs that have been given away, and of which requests are yet to follow."""
+    return [row["job_id"] for row in spi.execute(GIVEN_AWAY)]
 
 
 CLAIM = Statement(
-    f"""SELECT {DEFINITION}, i.job_id, i.request_id AS jl_id, i.cause, i.attempt, i.caused_by, i.withdrawn,
+    f"""SELECT {DEFINITION}, i.job_id, i.request_id AS jl_id, i.cause, i.attempt, i.caused_by,
+           i.withdrawn OR {WITHDRAWN} AS withdrawn,
            date_part('epoch', coalesce(i.scheduled_at, i.requested_at)) AS scheduled_at,
            s.job_id IS NOT NULL AS has_state, i.disabled OR s.disabled_at IS NOT NULL AS disabled, s.quarantined_reason
        FROM unnest($1) n (request_id)
@@ -263,30 +304,35 @@ def take(spi: Spi, request_ids: Sequence[int]) -> None:
 
 WITHDRAW_OF_JOBS = Statement(
     f"""UPDATE @extschema@.worker_request i SET withdrawn = true
-       FROM unnest($1, $2) n (job_id, request_id) CROSS JOIN {OF_JOB} m
-       WHERE i.ctid = m.ctid AND m.cause <> 'retry' AND NOT m.withdrawn
-           AND (m.request_id < n.request_id
-                OR m.cause <> 'request' AND m.requested_at < to_timestamp($3))""",  # noqa: S608 - a part of this module
+       FROM unnest($1, $2) n (job_id, request_id) CROSS JOIN unnest(ARRAY['dependency', 'reboot']) c (cause)
+       CROSS JOIN {OF_JOB} m
+       WHERE i.ctid = m.ctid AND NOT m.withdrawn
+           AND (m.request_id < n.request_id OR m.requested_at < to_timestamp($3))""",  # noqa: S608 - a part of this module
     *("int8[]", "int8[]", "float8"),
 )
 
 
 def withdraw_of_jobs(spi: Spi, cancels: Mapping[int, Message], begun: float) -> None:
     """Have the requests to run these jobs that came before their cancellation end as cancelled; so do those that the
-    worker itself made, before this moment, while the caller's transaction was open."""
-    spi.execute(WITHDRAW_OF_JOBS, list(cancels), [cancel.request_id for cancel in cancels.values()], begun)
+    worker itself made, before this moment, while the caller's transaction was open. Those of users are only noted, once
+    for all, and retries are dropped by pending_run.drop()."""
+    numbers = {job_id: cancel.request_id for job_id, cancel in cancels.items()}
+    withdrawal.add(spi, numbers)
+    spi.execute(WITHDRAW_OF_JOBS, list(numbers), list(numbers.values()), begun)
 
 
 NOTE_DISABLED = Statement(
     f"""UPDATE @extschema@.worker_request i SET disabled = true
-       FROM unnest($1, $2) n (job_id, request_id) CROSS JOIN {OF_JOB} m
+       FROM unnest($1, $2) n (job_id, request_id) CROSS JOIN unnest(ARRAY['retry', 'dependency', 'reboot']) c (cause)
+       CROSS JOIN {OF_JOB} m
        WHERE i.ctid = m.ctid AND m.request_id < n.request_id AND NOT m.disabled""",  # noqa: S608 - a part of this module
     *("int8[]", "int8[]"),
 )
 
 
 def note_disabled(spi: Spi, disabled: Mapping[int, Message]) -> None:
-    """Note of the requests to run these jobs that they were disabled since, whether or not they are enabled again."""
+    """Note of what the worker itself has asked for that these jobs were disabled since, whether or not they are enabled
+    again. What users ask for runs all the same."""
     spi.execute(NOTE_DISABLED, list(disabled), [message.request_id for message in disabled.values()])
 
 
@@ -314,14 +360,14 @@ def advance_sequences(spi: Spi) -> None:
 
 
 RENUMBER = Statement(
-    f"""UPDATE @extschema@.worker_request i SET request_id = DEFAULT
+    f"""UPDATE @extschema@.worker_request i SET request_id = DEFAULT, withdrawn = i.withdrawn OR {WITHDRAWN}
        WHERE i.kind = 'run'
            AND EXISTS (SELECT FROM {numbered("@extschema@.job_log", "jl_id", "i.request_id")} l OFFSET 0)"""  # noqa: S608 - names in this package
 )
 
 
 def renumber(spi: Spi) -> None:
-    """Give requests other numbers that have those of runs already."""
+    """Give requests other numbers that have those of runs already; what has been withdrawn remains so."""
     spi.execute(RENUMBER)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from ..database import job_log, job_state, job_statistic, worker_request
+from ..database import job_log, job_state, job_statistic, withdrawal, worker_request
 from ..database.job_state import DueTime, Position, Positions
 from ..database.spi import Spi
 from ..jobs.dispatch import first_due_time, missed_by_change
@@ -13,6 +13,7 @@ from ..jobs.known_jobs import KnownJobs
 from ..jobs.obstacles import obstacle_of
 from ..jobs.run import Run, Target
 from ..jobs.run_queue import NOTHING_READ, Held, QueuedRun, RunQueue
+from .given_away import GivenAway
 from .inbox import Inbox
 from .rounds import Rounds
 
@@ -44,6 +45,7 @@ class DueJobs:
         self._spi = spi
         self._inbox = inbox
         self.queue = RunQueue()
+        self.given_away = GivenAway(spi, inbox)
         self._scan_start = LONG_AGO
         # The same of each role that has jobs; None: it is yet to be seen which roles there are.
         self._first: Positions | None = None
@@ -54,6 +56,7 @@ class DueJobs:
         """Read everything anew: a transaction has failed, or due times may have changed elsewhere."""
         self._scan_start, self._first = LONG_AGO, None
         self.queue.forget()
+        self.given_away.forget()
 
     # --- changes ----------------------------------------------------------------------------
 
@@ -68,11 +71,13 @@ class DueJobs:
         self._set_first_due_times(due_times, committed, now, available_since)
         self._due_at(due_times.values())
         self._end_quarantines(job_ids)
-        for rolname, request_id in worker_request.follow_roles(self._spi, job_ids):
-            self._inbox.requested.note(rolname, request_id, request_id)
-        self._due_at(job_state.follow_roles(self._spi, job_ids).values())
+        given_away = job_state.follow_roles(self._spi, job_ids)
+        self._due_at(given_away.values())
+        # Runs of a new job may have been asked for before it was given away.
+        self.given_away.add([*given_away, *due_times])
         job_statistic.begin(self._spi, job_ids)
         job_state.forget(self._spi, job_ids)
+        withdrawal.forget(self._spi, job_ids)
         return missed
 
     def disable(self, job_ids: Sequence[int], now: float) -> tuple[list[int], list[Run]]:

@@ -14,7 +14,7 @@ from contextlib import suppress
 
 from ..connection.poller import Poller
 from ..connection.pool import Pool
-from ..database import job_log, job_state, login_role, server, worker_request, worker_setting, worker_state
+from ..database import job_log, job_state, login_role, server, withdrawal, worker_request, worker_setting, worker_state
 from ..database.spi import Spi
 from ..database.worker_request import Messages
 from ..database.worker_setting import Settings
@@ -165,6 +165,8 @@ class Worker:
         login_role.drop_runners(self._spi)  # some may be of another cluster, out of a dump of roles
         worker_request.advance_sequences(self._spi)
         worker_request.renumber(self._spi)
+        withdrawal.forget_started(self._spi)
+        self._due_jobs.given_away.begin()
         job_state.resume(self._spi)
         job_state.learn_roles(self._spi)
         if not self._attempt("counts no lost runs", lambda: job_log.end_orphaned_runs(self._spi, counted=True)):
@@ -353,7 +355,12 @@ class Worker:
     @property
     def _has_backlog(self) -> bool:
         """Whether there is something to log or to follow."""
-        return bool(self._unlogged) or self._inbox.has_news or self._completion.dependencies.has_more
+        return (
+            bool(self._unlogged)
+            or self._inbox.has_news
+            or self._completion.dependencies.has_more
+            or self._due_jobs.given_away.has_more
+        )
 
     def _transact(self, steady: float, now: float) -> None:
         """Log what has ended, follow the inbox and claim what is due, in one transaction; start and stop runs
@@ -384,6 +391,9 @@ class Worker:
             suspicion.take(len(self._inbox.taken))
         if suspicion.enter(Stage.DEPEND):
             suspicion.take(self._completion.dependencies.go_on(suspicion.left))
+        if suspicion.left is None:  # else what fails is looked for, among other things
+            suspicion.stage = Stage.REST
+            self._due_jobs.given_away.go_on(self._clock)
         runs: list[Run] = []
         if suspicion.enter(Stage.CLAIM) and self._may_start:
             runs = self._starter.claim(now, has_news, suspicion.left)
@@ -395,6 +405,7 @@ class Worker:
         self._claimed += runs
 
         self._completion.settle()
+        self._due_jobs.given_away.settle()
         self._backoff.succeed()
         del self._unlogged[: len(ended)]
         suspicion.relax()

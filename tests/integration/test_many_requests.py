@@ -1,0 +1,221 @@
+"""One message about a job for which many requests wait: nobody waits while the worker follows it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import pytest
+from psycopg import sql
+
+from elephant_worker.worker.given_away import REQUESTS_AT_ONCE
+from harness.scheduler import SCHEMA, Scheduler, until
+
+COUNT_WRITTEN = f"""CREATE TABLE public.written (transaction_id xid8, rows bigint);
+CREATE FUNCTION public.count_written() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO public.written SELECT pg_current_xact_id(), count(*) FROM changed HAVING count(*) > 0;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER count_written AFTER UPDATE ON "{SCHEMA}".worker_request REFERENCING NEW TABLE AS changed
+    FOR EACH STATEMENT EXECUTE FUNCTION public.count_written()"""
+WRITTEN = (
+    "SELECT coalesce(max(w.rows), 0) FROM (SELECT sum(rows) AS rows FROM public.written GROUP BY transaction_id) w"
+)
+
+
+def ask(scheduler: Scheduler, job_id: int, many: int) -> None:
+    scheduler.admin.execute(
+        "INSERT INTO worker_request (kind, job_id) SELECT 'run', %s FROM generate_series(1, %s)", (job_id, many)
+    )
+
+
+def followed(scheduler: Scheduler) -> None:
+    until(lambda: not scheduler.value("SELECT count(*) FROM worker_request WHERE kind <> 'run'"), "the messages")
+
+
+def states(scheduler: Scheduler, job_id: int) -> dict[str, int]:
+    until(lambda: not scheduler.value("SELECT count(*) FROM worker_request WHERE kind = 'run'"), "the requests")
+    until(lambda: not scheduler.value("SELECT count(*) FROM job_log WHERE state = 'running'"), "the runs")
+    rows = scheduler.execute(
+        "SELECT state, count(*) AS count FROM job_log WHERE job_id = {} GROUP BY state", sql.Literal(job_id)
+    )
+    return {row.state: row.count for row in rows}
+
+
+def cancelled(scheduler: Scheduler, job_id: int) -> None:
+    scheduler.value("SELECT cancel_job(%s)", job_id)
+
+
+def disabled(scheduler: Scheduler, job_id: int) -> None:
+    for enabled in (False, True):
+        scheduler.value("SELECT update_job(%s, enabled := %s)", job_id, enabled)
+
+
+@pytest.mark.parametrize(("send", "state"), [(cancelled, "cancelled"), (disabled, "succeeded")])
+def test_a_message_writes_no_row_for_each_request(
+    worker: Scheduler, send: Callable[[Scheduler, int], None], state: str
+) -> None:
+    many = 50
+    job_id = worker.insert("SELECT 1", parallel=True)
+    worker.pause()
+    ask(worker, job_id, many)
+    worker.admin.execute(COUNT_WRITTEN)
+    send(worker, job_id)
+    followed(worker)
+    assert worker.value(WRITTEN) == 0
+    ask(worker, job_id, 1)
+    worker.execute("SELECT resume_jobs()")
+    expected = {state: many}
+    expected["succeeded"] = expected.get("succeeded", 0) + 1
+    assert states(worker, job_id) == expected
+
+
+def test_what_is_cancelled_is_what_has_been_committed_before(worker: Scheduler) -> None:
+    """In transactions that overlap, also when another worker takes over."""
+    seed = random.randrange(2**32)
+    print("seed", seed)
+    chance = random.Random(seed)
+    jobs = [worker.insert("SELECT 1", parallel=True) for _ in range(2)]
+    worker.pause()
+    sessions = [worker.connect() for _ in range(4)]
+    for session in sessions:
+        session.autocommit = False
+    # By session: what its transaction has asked for, each with its number and job.
+    asked: list[list[tuple[str, int, int]]] = [[] for _ in sessions]
+    committed: dict[int, int] = {}
+    withdrawn: set[int] = set()
+    insert = "INSERT INTO worker_request (kind, job_id) VALUES (%s, %s) RETURNING request_id"
+    for _ in range(120):
+        turn = chance.randrange(len(sessions))
+        session = sessions[turn]
+        action = chance.choices(["run", "cancel", "commit", "roll back"], [8, 2, 4, 1])[0]
+        if action in ("run", "cancel"):
+            job_id = chance.choice(jobs)
+            (number,) = session.execute(insert, (action, job_id)).fetchone()  # type: ignore[misc]
+            asked[turn].append((action, number, job_id))
+            continue
+        if action == "commit":
+            session.commit()
+            committed |= {number: job_id for kind, number, job_id in asked[turn] if kind == "run"}
+            for kind, cancel, job_id in asked[turn]:
+                if kind == "cancel":
+                    withdrawn |= {number for number, job in committed.items() if job == job_id and number < cancel}
+            followed(worker)
+        else:
+            session.rollback()
+        asked[turn] = []
+        if chance.random() < 0.05:
+            worker.stop()
+            worker.start()
+    for session in sessions:
+        session.close()
+    worker.execute("SELECT resume_jobs()")
+    for job_id in jobs:
+        states(worker, job_id)
+    found = {row.jl_id for row in worker.execute("SELECT jl_id FROM job_log WHERE state = 'cancelled'")}
+    assert found == withdrawn
+    assert worker.value("SELECT count(*) FROM job_log WHERE state = 'succeeded'") == len(committed) - len(withdrawn)
+
+
+def test_what_is_given_another_number_stays_cancelled(worker: Scheduler) -> None:
+    """As where a restore has brought a run of the same number."""
+    job_id = worker.insert("SELECT 1")
+    worker.pause()
+    jl_id = worker.value("SELECT run_job(%s)", job_id)
+    worker.value("SELECT cancel_job(%s)", job_id)
+    followed(worker)
+    worker.stop()
+    worker.execute(
+        """INSERT INTO job_log (jl_id, job_id, rolname, datname, cause, scheduled_at, state, job_command, job_finished)
+           VALUES ({}, {}, 'x', 'x', 'request', now(), 'failed', '', now())""",
+        sql.Literal(jl_id),
+        sql.Literal(job_id),
+    )
+    worker.start()
+    worker.execute("SELECT resume_jobs()")
+    assert states(worker, job_id) == {"failed": 1, "cancelled": 1}
+
+
+def test_numbers_that_are_given_again_are_not_cancelled(worker: Scheduler) -> None:
+    """As after a restore of data that has set the sequence back."""
+    job_id = worker.insert("SELECT 1")
+    worker.pause()
+    before = worker.value("SELECT run_job(%s)", job_id)
+    worker.value("SELECT cancel_job(%s)", job_id)
+    worker.execute("SELECT resume_jobs()")
+    assert worker.ended(before).state == "cancelled"
+    worker.execute("DELETE FROM job_log")
+    worker.execute("SELECT setval('worker_inbox_request_id_seq', {}, false)", sql.Literal(before))
+    jl_id = worker.value("SELECT run_job(%s)", job_id)
+    assert jl_id == before
+    assert worker.ended(jl_id).state == "succeeded"
+    worker.value("SELECT cancel_job(%s)", job_id)  # has the number of the other cancellation
+    followed(worker)
+    assert worker.ended(worker.value("SELECT run_job(%s)", job_id)).state == "succeeded"
+
+
+def test_little_is_kept_of_what_was_cancelled(worker: Scheduler) -> None:
+    kept, gone = worker.insert("SELECT 1"), worker.insert("SELECT 1")
+    for job_id in (kept, gone, kept, gone):
+        worker.value("SELECT cancel_job(%s)", job_id)
+        followed(worker)
+    assert worker.value("SELECT count(*) FROM withdrawal") == 2
+    with worker.admin.transaction():
+        worker.value("SELECT cancel_job(%s)", gone)
+        worker.value("SELECT delete_job(%s)", gone)
+    followed(worker)
+    assert worker.value("SELECT array_agg(job_id) FROM withdrawal") == [kept]
+    worker.stop()
+    worker.start()
+    assert worker.value("SELECT count(*) FROM withdrawal") == 0
+
+
+def roles(scheduler: Scheduler) -> list[str]:
+    return [row.rolname for row in scheduler.execute("SELECT DISTINCT rolname FROM worker_request WHERE kind = 'run'")]
+
+
+def give(scheduler: Scheduler, job_id: int, role: str) -> None:
+    scheduler.execute("UPDATE member_job SET rolname = {} WHERE job_id = {}", sql.Literal(role), sql.Literal(job_id))
+
+
+def test_many_requests_follow_a_job_bit_by_bit(worker: Scheduler) -> None:
+    one, other = worker.role("one"), worker.role("other")
+    many = 2 * REQUESTS_AT_ONCE + 1
+    job_id = worker.insert("SELECT 1", rolname=one)
+    worker.pause()
+    ask(worker, job_id, many)
+    worker.admin.execute(COUNT_WRITTEN)
+    for role in (other, one, other):
+        give(worker, job_id, role)
+    until(lambda: roles(worker) == [other], "all to follow")
+    assert 0 < worker.value(WRITTEN) <= REQUESTS_AT_ONCE
+    assert worker.value("SELECT count(*) FROM worker_request WHERE kind = 'run'") == many
+    # What was not followed when a worker was gone is followed by the next one.
+    worker.kill()
+    worker.execute("UPDATE worker_request SET rolname = {} WHERE request_id % 2 = 0", sql.Literal(one))
+    worker.start()
+    until(lambda: roles(worker) == [other], "the rest to follow")
+
+
+def test_after_a_failure_nothing_is_left_behind(worker: Scheduler) -> None:
+    """The transaction that comes to the end of them is undone."""
+    one, other = worker.role("one"), worker.role("other")
+    job_id = worker.insert("SELECT 1", rolname=one)
+    worker.pause()
+    ask(worker, job_id, 3)
+    worker.admin.execute(
+        f"""CREATE SEQUENCE public.attempts;
+            CREATE FUNCTION public.fail_at_first() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN
+                IF nextval('public.attempts') < 3 THEN
+                    RAISE EXCEPTION 'not yet';
+                END IF;
+                RETURN NULL;
+            END $$;
+            CREATE CONSTRAINT TRIGGER fail_at_first AFTER UPDATE ON "{SCHEMA}".worker_request
+                DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.fail_at_first()"""
+    )
+    give(worker, job_id, other)
+    until(lambda: roles(worker) == [other], "all to follow")
+    assert worker.value("SELECT last_value FROM public.attempts") >= 3
