@@ -12,6 +12,14 @@ from .spi import Spi, Statement, columns_of, lookup, numbered
 COUNT_WAITING = Statement(
     "SELECT FROM ONLY @extschema@.job j WHERE j.run_after && $1 AND j.enabled LIMIT $2", "int8[]", "int4"
 )
+
+
+def _is_not_disabled(job_id: str) -> str:
+    """A condition of a statement: the job has not failed too often."""
+    return f"""NOT EXISTS (SELECT FROM {numbered("@extschema@.job_state", "job_id", job_id)} s
+                           WHERE s.disabled_at IS NOT NULL OFFSET 0)"""
+
+
 # Of several runs of a job the last one counts. A job that is disabled waits for nothing.
 RECORD = Statement(
     f"""WITH dependent AS MATERIALIZED (
@@ -19,8 +27,7 @@ RECORD = Statement(
            FROM (SELECT a.* FROM ONLY @extschema@.job a WHERE a.run_after && $1 AND a.enabled OFFSET 0) j
            CROSS JOIN LATERAL unnest($1, $2, $3, $4) e (job_id, jl_id, state, rolname)
            WHERE e.job_id = ANY (j.run_after)
-               AND NOT EXISTS (SELECT FROM {numbered("@extschema@.job_state", "job_id", "j.job_id")} s
-                               WHERE s.disabled_at IS NOT NULL OFFSET 0)),
+               AND {_is_not_disabled("j.job_id")}),
        -- The right may have been taken away since run_after was set.
        permitted AS MATERIALIZED (
            SELECT p.defined_by, p.rolname FROM (SELECT DISTINCT d.defined_by, d.rolname FROM dependent d) p
@@ -119,8 +126,7 @@ TELL = Statement(
            INSERT INTO @extschema@.finished_dependency (job_id, after_job_id, jl_id, fulfilled, state)
            SELECT w.job_id, $1, $2, @internal@.is_fulfilled(w.run_when, $3), $3
            FROM waiting w JOIN permitted p ON p.defined_by = w.defined_by
-           WHERE NOT EXISTS (SELECT FROM {numbered("@extschema@.job_state", "job_id", "w.job_id")} s
-                             WHERE s.disabled_at IS NOT NULL OFFSET 0)
+           WHERE {_is_not_disabled("w.job_id")}
            ON CONFLICT (job_id, after_job_id) DO UPDATE
                SET jl_id = excluded.jl_id, fulfilled = excluded.fulfilled, state = excluded.state)
        SELECT w.job_id FROM waiting w ORDER BY w.job_id""",  # noqa: S608 - names in this package
@@ -170,8 +176,7 @@ ENQUEUE_READY = Statement(
                HAVING bool_and(coalesce(@internal@.is_fulfilled(j.run_when, f.state), f.fulfilled))
                    AND count(*) = cardinality(j.run_after)) d
            WHERE j.enabled
-             AND NOT EXISTS (SELECT FROM {numbered("@extschema@.job_state", "job_id", "j.job_id")} s
-                             WHERE s.disabled_at IS NOT NULL)
+             AND {_is_not_disabled("j.job_id")}
              AND NOT EXISTS (SELECT FROM unnest(j.run_after) a (job_id)
                              WHERE NOT EXISTS (SELECT FROM ONLY @extschema@.job p WHERE p.job_id = a.job_id))),
        begun AS (DELETE FROM @extschema@.finished_dependency d

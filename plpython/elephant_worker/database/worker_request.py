@@ -8,6 +8,7 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from ..jobs.job import Job
+from ..jobs.number_ranges import LAST_NUMBER
 from ..jobs.run_queue import QueuedRun
 from ..snapshot import Snapshot
 from . import withdrawal
@@ -50,7 +51,7 @@ class Message(NamedTuple):
 
 
 # Comes after all that there is.
-LAST = Message(2**63 - 1, math.inf)
+LAST = Message(LAST_NUMBER, math.inf)
 # By kind of message: the jobs or runs it is about.
 Messages = dict[str, dict[int, Message]]
 

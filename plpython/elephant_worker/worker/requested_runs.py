@@ -38,8 +38,8 @@ class RequestedRuns:
 
     def read(self, limit: int, held: Held, by_role: bool) -> list[QueuedRun]:
         """What waits, except for what is held; or about so much of each role."""
-        ranges = {rolname: self._ranges.get(rolname, []) + new for rolname, new in self._new.items()}
-        self._ranges |= {rolname: united(several) for rolname, several in ranges.items()}
+        for rolname, new in self._new.items():
+            self._keep(rolname, [*self._ranges.get(rolname, []), *new])
         self._new.clear()
         free = {rolname: several for rolname, several in self._ranges.items() if rolname not in held.roles}
         return self._read(free, limit, held, by_role)
