@@ -71,6 +71,19 @@ def test_an_error_has_all_its_parts(worker: Scheduler) -> None:
     assert "inline_code_block" in row.exception_context
 
 
+def test_a_long_answer_comes_as_a_whole(worker: Scheduler) -> None:
+    """As the log has it, which is more than one message of the protocol is kept of in other sessions."""
+    row = tried(worker, "DO $$BEGIN RAISE EXCEPTION '%', repeat('hay ', 10000); END$$")
+    (message,) = worker.execute("SELECT exception_message FROM job_log").fetchone()
+    assert row.exception_message == message
+    assert len(message) > 8192
+
+
+def test_a_long_command(worker: Scheduler) -> None:
+    """It is sent while the server takes it in."""
+    assert tried(worker, f"SELECT '{'x' * 900_000}'").state == "succeeded"
+
+
 def test_a_job_that_is_not_committed_yet(worker: Scheduler) -> None:
     with worker.connect() as user, user.transaction(force_rollback=True):
         user.execute("SELECT insert_job('SELECT 1/0', current_catalog, job_name := 'new')")
@@ -151,6 +164,17 @@ def test_who_asks_holds_a_lock(worker: Scheduler) -> None:
     assert row is not None
     assert row.job_sqlstate == "55P03"
     assert row.exception_message
+
+
+def test_who_asks_holds_a_lock_on_what_it_is_asked_with(worker: Scheduler) -> None:
+    job = worker.insert("SELECT 1")
+    with worker.connect() as user, user.transaction():
+        user.execute("LOCK TABLE once_job")
+        with pytest.raises(psycopg.errors.ConnectionFailure, match="the session for the trial has ended") as raised:
+            user.execute("SELECT * FROM try_job(%s)", (job,))
+    assert raised.value.diag.message_detail == "ERROR:  canceling statement due to lock timeout"
+    assert tried(worker, "SELECT 1").state == "succeeded"
+    assert [run.state for run in worker.log()] == ["succeeded"]
 
 
 def test_cancelled_while_it_waits(worker: Scheduler) -> None:

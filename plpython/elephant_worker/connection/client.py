@@ -10,6 +10,7 @@ from .messages import (
     COPY_IN_RESPONSE,
     COPY_OUT_RESPONSE,
     ERROR_RESPONSE,
+    LONGEST_DATA,
     NOTIFICATION_RESPONSE,
     READY_FOR_QUERY,
 )
@@ -29,6 +30,8 @@ class Client:
     is_here = True
     # How much the server may say, in bytes; None: any amount.
     limit: int | None = None
+    # How much of a row is kept, in bytes.
+    longest_row = LONGEST_DATA
 
     def __init__(self, login: Login) -> None:
         self.wait = Wait.WRITE
@@ -100,7 +103,7 @@ class Client:
         self.wait, self.more = self._connecting.wait, self._connecting.more
         if connection is not None:
             self._connection = connection
-            self._reader = messages.Reader(begun=connection.rest)
+            self._reader = messages.Reader(begun=connection.rest, longest_data=self.longest_row)
             self.wait, self.more = Wait.READ, connection.stream.has_more()
             self.connected = True
             if self._leaves:
@@ -124,18 +127,22 @@ class Client:
         for kind, content in self._reader.messages(data):
             if not self.connected:
                 break
-            if kind == READY_FOR_QUERY:
-                self._asked = False
-                if self._leaves:
-                    self.close()
-                else:
-                    self.answered()
-            elif kind == NOTIFICATION_RESPONSE:
-                self.heard_of(content[4:].partition(b"\0")[0])
-            elif kind == ERROR_RESPONSE:
-                raise Lost(messages.describe(content))
-            elif kind in (COPY_IN_RESPONSE, COPY_OUT_RESPONSE, COPY_BOTH_RESPONSE):
-                raise messages.Garbled(messages.NOT_THE_PROTOCOL)
+            self._take(kind, content)
+
+    def _take(self, kind: int, content: bytes) -> None:
+        """Take in one message. Raises Lost and Garbled."""
+        if kind == READY_FOR_QUERY:
+            self._asked = False
+            if self._leaves:
+                self.close()
+            else:
+                self.answered()
+        elif kind == NOTIFICATION_RESPONSE:
+            self.heard_of(content[4:].partition(b"\0")[0])
+        elif kind == ERROR_RESPONSE:
+            raise Lost(messages.describe(content))
+        elif kind in (COPY_IN_RESPONSE, COPY_OUT_RESPONSE, COPY_BOTH_RESPONSE):
+            raise messages.Garbled(messages.NOT_THE_PROTOCOL)
 
     def _fail(self, reason: str) -> None:
         self.failure = reason.strip()

@@ -11,6 +11,7 @@ import hashlib
 import os
 import pwd
 import random
+import select
 import socket
 from collections.abc import Generator, Iterator
 from contextlib import suppress
@@ -69,6 +70,13 @@ class Wait(Enum):
     WRITE = "write"
     BOTH = "both"
     NOTHING = "nothing"
+
+
+EVENTS = {
+    Wait.READ: select.POLLIN,
+    Wait.WRITE: select.POLLOUT,
+    Wait.BOTH: select.POLLIN | select.POLLOUT,
+}
 
 
 @record(frozen=True)

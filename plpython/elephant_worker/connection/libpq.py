@@ -1,5 +1,5 @@
-"""libpq, through the wrapper that psycopg has for it: it reads connection strings, and opens the sessions in which
-SQL functions wait for the worker. The worker's own connections are made in connecting.py.
+"""libpq, through the wrapper that psycopg has for it: it reads connection strings and files of services. Connections
+are made in connecting.py.
 
 Of psycopg only this wrapper is loaded: the rest would take 5 MB and a tenth of a second.
 """
@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from importlib.util import find_spec
 from types import ModuleType
+from typing import Any
+
+from ..vendor import vendored
 
 
 @contextmanager
@@ -29,58 +33,48 @@ def environment(**variables: str) -> Iterator[None]:
         os.environ.update(before)
 
 
-if "psycopg" not in sys.modules:
-    _spec = find_spec("psycopg")
-    if _spec is None or _spec.submodule_search_locations is None:
-        raise ImportError("psycopg is not installed beside elephant_worker")
-    _package = ModuleType("psycopg")
-    _package.__path__ = list(_spec.submodule_search_locations)
-    sys.modules["psycopg"] = _package
-
-_chosen = os.environ.get("PSYCOPG_IMPL")
-# Not the compiled wrapper of another release, which the system may have.
-os.environ["PSYCOPG_IMPL"] = "python"
-try:
-    from psycopg.pq import Conninfo, ConnStatus, DiagnosticField, ExecStatus, PGconn  # isort: skip
-    from psycopg.errors import OperationalError  # the wrapper must come first: they import each other
-    from psycopg.pq.abc import PGconn as Connection
-finally:
-    del os.environ["PSYCOPG_IMPL"]
-    if _chosen is not None:
-        os.environ["PSYCOPG_IMPL"] = _chosen
-
-__all__ = [
-    "Connection",
-    "DiagnosticField",
-    "ExecStatus",
-    "OperationalError",
-    "connect",
-    "parse_conninfo",
-    "with_service",
-]
+class Unreadable(Exception):
+    """What libpq cannot read; it may repeat a password."""
 
 
-def connect(parameters: Mapping[str, str]) -> Connection:
-    """Open a session, and wait for it. Raises OperationalError."""
-    with environment():
-        connection = PGconn.connect(conninfo(parameters).encode(errors="surrogateescape"))
-    if connection.status != ConnStatus.OK:
-        raise OperationalError(connection.get_error_message())
-    return connection
+@cache
+def _wrapper() -> tuple[Any, type[Exception]]:
+    """The class that reads, and the error that it raises.
+
+    Loading them takes longer than loading all that the worker needs, and few servers have something to be read.
+    """
+    # Not the compiled wrapper of another release, which the system may have.
+    chosen = os.environ.pop("PSYCOPG_IMPL", None)
+    os.environ["PSYCOPG_IMPL"] = "python"
+    try:
+        with vendored():
+            if "psycopg" not in sys.modules:
+                spec = find_spec("psycopg")
+                if spec is None or spec.submodule_search_locations is None:
+                    raise ImportError("psycopg is not installed beside elephant_worker")
+                package = sys.modules["psycopg"] = ModuleType("psycopg")
+                package.__path__ = list(spec.submodule_search_locations)
+            from psycopg.pq import Conninfo  # isort: skip # the wrapper must come first: they import each other
+            from psycopg.errors import OperationalError
+    finally:
+        del os.environ["PSYCOPG_IMPL"]
+        if chosen is not None:
+            os.environ["PSYCOPG_IMPL"] = chosen
+    return Conninfo, OperationalError
 
 
 def parse_conninfo(text: str) -> dict[str, str]:
-    """The parameters of a connection string or URI. Raises OperationalError.
+    """The parameters of a connection string or URI. Raises Unreadable.
 
     >>> parse_conninfo("host=/tmp port = 5433")
     {'host': '/tmp', 'port': '5433'}
     """
-    options = Conninfo.parse(text.encode())
-    return {option.keyword.decode(): option.val.decode() for option in options if option.val is not None}
+    return _given(lambda libpq: libpq.parse(text.encode())) if text else {}
 
 
 def with_service(parameters: Mapping[str, str]) -> dict[str, str]:
-    """Parameters, with those beside them that a service file has under the name that they give as `service`."""
+    """Parameters, with those beside them that a service file has under the name that they give as `service`. Raises
+    Unreadable."""
     named = {
         variable: parameters[name]
         for name, variable in (("service", "PGSERVICE"), ("servicefile", "PGSERVICEFILE"))
@@ -97,17 +91,14 @@ def with_service(parameters: Mapping[str, str]) -> dict[str, str]:
 def _defaults(variables: Mapping[str, str]) -> dict[str, str]:
     files = {name: os.environ[name] for name in ("PGSERVICEFILE", "PGSYSCONFDIR") if name in os.environ}
     with environment(**{**files, **variables}):
-        options = Conninfo.get_defaults()
+        return _given(lambda libpq: libpq.get_defaults())
+
+
+def _given(read: Callable[[Any], Any]) -> dict[str, str]:
+    """The parameters that have a value of those that libpq reads."""
+    libpq, refusal = _wrapper()
+    try:
+        options = read(libpq)
+    except refusal as error:
+        raise Unreadable(str(error).strip()) from None
     return {option.keyword.decode(): option.val.decode() for option in options if option.val is not None}
-
-
-def conninfo(parameters: Mapping[str, str]) -> str:
-    """A connection string (PostgreSQL documentation, Keyword/Value Connection Strings).
-
-    >>> conninfo({"dbname": "it's", "user": "app"})
-    "dbname='it\\\\'s' user='app'"
-    """
-    return " ".join(
-        "{}='{}'".format(keyword, value.replace("\\", "\\\\").replace("'", "\\'"))
-        for keyword, value in parameters.items()
-    )

@@ -99,6 +99,22 @@ def first_value(row: bytes) -> bytes | None:
     return row[6 : 6 + length] if length >= 0 else None
 
 
+def values(row: bytes) -> list[str | None]:
+    """The values of a row that is kept as a whole, of a session whose client_encoding is UTF8.
+
+    >>> values(b"\\0\\2\\0\\0\\0\\2it\\xff\\xff\\xff\\xff")
+    ['it', None]
+    """
+    found: list[str | None] = []
+    start = 2
+    for _ in range(int.from_bytes(row[:2], "big")):
+        length = int.from_bytes(row[start : start + 4], "big", signed=True)
+        start += 4
+        found.append(row[start : start + length].decode() if length >= 0 else None)
+        start += max(length, 0)
+    return found
+
+
 def copy_fail(reason: bytes) -> bytes:
     """There is nothing to copy from the client."""
     return message(b"f", reason + b"\0")
@@ -107,8 +123,9 @@ def copy_fail(reason: bytes) -> bytes:
 class Reader:
     """Takes apart what the server sends, however it is cut into pieces on its way; some kinds are passed over."""
 
-    def __init__(self, passed_over: Collection[int] = (), begun: bytes = b"") -> None:
+    def __init__(self, passed_over: Collection[int] = (), begun: bytes = b"", longest_data: int = LONGEST_DATA) -> None:
         self._passed_over = passed_over
+        self._longest_data = longest_data
         # What has come of a message that is to be kept, and how much is still to come of one that is not.
         self._begun = begun
         self._skip = 0
@@ -140,7 +157,7 @@ class Reader:
                 raise Garbled(NOT_THE_PROTOCOL)
             following = start + 1 + length
             if following > end:
-                longest = LONGEST_DATA if kind in DATA else LONGEST
+                longest = self._longest_data if kind in DATA else LONGEST
                 if end - start <= longest or length <= longest:
                     break
                 self._skip = following - end

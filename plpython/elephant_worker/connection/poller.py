@@ -6,7 +6,7 @@ import select
 from typing import Protocol
 
 from ..system.clock import Clock
-from .connecting import Wait
+from .connecting import EVENTS, Wait
 
 
 class Socket(Protocol):
@@ -27,13 +27,6 @@ class Socket(Protocol):
     def leave(self) -> bool:
         """Ask for nothing more; returns whether this server would still take its end for a fault: it is being
         connected, or has not been told all of an answer."""
-
-
-EVENTS = {
-    Wait.READ: select.POLLIN,
-    Wait.WRITE: select.POLLOUT,
-    Wait.BOTH: select.POLLIN | select.POLLOUT,
-}
 
 
 class Poller:

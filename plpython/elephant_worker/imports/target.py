@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from ..vendor import vendored
+from ..connection.libpq import Unreadable, parse_conninfo
 
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 
@@ -39,12 +39,9 @@ def parameters_of(text: str) -> dict[str, str]:
     >>> parameters_of("postgresql://app@localhost/shop")["user"]
     'app'
     """
-    with vendored():
-        from ..connection.libpq import OperationalError, parse_conninfo
-
     try:
         return parse_conninfo(text)
-    except OperationalError:
+    except Unreadable:
         # What libpq says may repeat the password.
         raise Elsewhere("its connection string cannot be read") from None
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from ..connection.libpq import Connection, ExecStatus, OperationalError
+from ..connection.own_session import OwnSession
+from ..connection.transport import Lost
 from ..database import server, worker_setting, worker_state
 from ..database.spi import Spi, in_schemas
 from ..errors import UserError
@@ -17,8 +18,10 @@ from ..jobs.run import Gate
 from ..records import record
 from .launch import own_session
 
-# Who asks may hold locks that the command wants, which no deadlock check sees.
+# Who asks may hold locks that the command wants, or the session through which it is asked for; no deadlock check sees
+# that.
 LOCK_TIMEOUT = '{"lock_timeout": "10s"}'
+OWN_LOCK_TIMEOUT = "-c lock_timeout=10s"
 # Seconds between looks for the answer: at first, and at the most.
 LOOK_AFTER = (0.005, 0.25)
 
@@ -45,9 +48,11 @@ SUBMIT = """WITH made AS (
     INSERT INTO @extschema@.worker_request (kind, cause, job_id, requested_by)
     SELECT 'run', 'trial', m.job_id, $8 FROM made m RETURNING request_id"""
 WITHDRAW = "INSERT INTO @extschema@.worker_request (kind, jl_id) VALUES ('cancel run', $1)"
-LOOK = """SELECT state, job_sqlstate, exception_message, exception_detail, exception_hint, exception_context,
-        row_count, notices, job_started, job_finished
-    FROM @extschema@.job_log WHERE jl_id = $1 AND state <> 'running'"""
+ANSWER = (
+    *("state", "job_sqlstate", "exception_message", "exception_detail", "exception_hint", "exception_context"),
+    *("row_count", "notices", "job_started", "job_finished"),
+)
+LOOK = f"SELECT {', '.join(ANSWER)} FROM @extschema@.job_log WHERE jl_id = $1 AND state <> 'running'"  # noqa: S608 # names of columns
 STARTED = "SELECT FROM @extschema@.job_log WHERE jl_id = $1"
 
 
@@ -66,18 +71,18 @@ def _tried(spi: Spi, row: dict[str, Any]) -> dict[str, Any]:
     try:
         values = [row[name] for name in ("datname", "rolname", "job_command", "job_timeout")]
         values += [LOCK_TIMEOUT, row["settings"], row["parameters"], row["defined_by"], row["server"]]
-        run = _rows(session, in_schemas(SUBMIT, spi.schema), values)[0]["request_id"]
+        ((run,),) = session.rows(in_schemas(SUBMIT, spi.schema), values)
         try:
             return _answer(spi, session, run, row)
         except BaseException:
-            _rows(session, in_schemas(WITHDRAW, spi.schema), [run])
+            session.rows(in_schemas(WITHDRAW, spi.schema), [run])
             raise
-    except OperationalError as error:
+    except Lost as lost:
         raise UserError(
-            "the session for the trial has been lost", str(error).strip(), "The server's log may say more.", "08006"
+            "the session for the trial has ended", str(lost), "The server's log may say more.", "08006"
         ) from None
     finally:
-        session.finish()
+        session.close()
 
 
 @record(frozen=True)
@@ -94,7 +99,7 @@ class _Connections:
         return self.most - self.used - self.spare
 
 
-def _session(spi: Spi, role: str) -> Connection:
+def _session(spi: Spi, role: str) -> OwnSession:
     """The session for a trial of a role, as soon as that leaves enough connections to others. Raises UserError
     (53300)."""
     began = time.monotonic()
@@ -106,7 +111,7 @@ def _session(spi: Spi, role: str) -> Connection:
             # with the subtransaction.
             spi.plpy.execute(in_schemas(ONE_BY_ONE, spi.schema))
             if _has_room(spi, own_name):
-                session = own_session(spi.plpy, application_name=own_name)
+                session = own_session(spi.plpy, own_name, OWN_LOCK_TIMEOUT)
         if session is not None:
             return session
         if time.monotonic() - began > CONNECTION_TIMEOUT:
@@ -167,18 +172,18 @@ def _gate_error(spi: Spi, row: dict[str, Any]) -> UserError | None:
     return None
 
 
-def _answer(spi: Spi, session: Connection, run: str | None, row: dict[str, Any]) -> dict[str, Any]:
+def _answer(spi: Spi, session: OwnSession, run: str | None, row: dict[str, Any]) -> dict[str, Any]:
     pause, last = LOOK_AFTER
     had_room = was_open = time.monotonic()
     while True:
-        for found in _rows(session, in_schemas(LOOK, spi.schema), [run]):
-            return found
+        for found in session.rows(in_schemas(LOOK, spi.schema), [run]):
+            return dict(zip(ANSWER, found))
         # In the server's own way, so that it can be cancelled.
         spi.plpy.execute(f"SELECT pg_sleep({pause})")
         pause = min(pause * 1.5, last)
         if pause == last:
             _look_for_worker(spi)
-            has_started = bool(_rows(session, in_schemas(STARTED, spi.schema), [run]))
+            has_started = bool(session.rows(in_schemas(STARTED, spi.schema), [run]))
             if has_started or _connections(spi).free > 0:
                 had_room = time.monotonic()
             elif time.monotonic() - had_room > CONNECTION_TIMEOUT:
@@ -206,14 +211,3 @@ def _look_for_worker(spi: Spi) -> None:
             f"A superuser ends the pause: SELECT {spi.schema}.resume_jobs();",
             "55000",
         )
-
-
-def _rows(session: Connection, statement: str, values: list[Any]) -> list[dict[str, str | None]]:
-    result = session.exec_params(
-        statement.encode(), [None if value is None else str(value).encode() for value in values]
-    )
-    if result.status not in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
-        raise OperationalError(result.get_error_message())
-    names = [(result.fname(column) or b"").decode() for column in range(result.nfields)]
-    rows = [[result.get_value(row, column) for column in range(result.nfields)] for row in range(result.ntuples)]
-    return [dict(zip(names, [None if cell is None else cell.decode() for cell in row])) for row in rows]

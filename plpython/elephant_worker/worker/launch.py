@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import pwd
-import select
-import socket
 import time
 from typing import Any
 
 from ..connection.client import Client
-from ..connection.libpq import Connection, DiagnosticField, ExecStatus, OperationalError, connect
 from ..connection.login import Login
+from ..connection.own_session import OwnSession
 from ..connection.passfile import find_password
+from ..connection.transport import Lost
 from ..database.spi import INTERNAL, in_schemas
 from ..errors import UserError
 from ..system import postmaster
@@ -29,7 +28,7 @@ LOOK_EVERY = 0.01  # seconds
 NEWER_SETTINGS = {"transaction_timeout": "0", "restrict_nonsystem_relation_kind": ""}
 
 # What run_worker() says where there are a worker and a spare.
-IN_USE = b"55006"  # object_in_use
+IN_USE = "55006"  # object_in_use
 
 CANCEL_GRACE = "SELECT date_part('epoch', s.cancel_grace) AS grace FROM @extschema@.worker_setting s"
 
@@ -72,9 +71,7 @@ def launch(plpy: Any, schema: str) -> Client | None:
     if background:
         _launch_in_background(plpy, _call(schema, "pg_background", attended=False), **background)
         return None
-    parameters = _session(plpy)
-    login = Login({**parameters, "password": find_password(parameters)}, to_postmaster=True)
-    return Launch(login, _call(schema, "session", attended=False))
+    return Launch(_login(_session(plpy)), _call(schema, "session", attended=False))
 
 
 def _call(schema: str, host: str, attended: bool) -> str:
@@ -131,35 +128,29 @@ def _detached(plpy: Any, schema: str, statement: str, wait: bool) -> tuple[int, 
 
     A backend notices that its client has gone when it writes to it, and the worker never does.
     """
-    connection = own_session(plpy)
+    session = own_session(plpy)
     try:
-        connection.send_query(statement.encode())
-        pid = connection.backend_pid
-        pid, waits = _await_worker(plpy, schema, pid, connection) if wait else (pid, False)
-    except OperationalError as error:
-        raise _no_session(_session(plpy), error) from None
-    connection.finish()
-    return pid, waits
+        session.start(statement)
+        return _await_worker(plpy, schema, session.backend_pid, session) if wait else (session.backend_pid, False)
+    except Lost as lost:
+        raise _no_session(_session(plpy), lost) from None
+    finally:
+        session.close()
 
 
-def own_session(plpy: Any, **parameters: str) -> Connection:
-    """A session in this database, as the server's own user. Raises UserError (08001)."""
-    parameters = {**_session(plpy), **parameters}
-    if "hostaddr" not in parameters:
-        parameters["requirepeer"] = _system_user()
+def own_session(plpy: Any, name: str = STARTING_NAME, settings: str = "") -> OwnSession:
+    """A session in this database, as the server's own user; what it is to call itself, and what it is to have set
+    besides. Raises UserError (08001)."""
+    parameters = _session(plpy)
+    parameters.update(application_name=name, options=f"{parameters['options']} {settings}")
     try:
-        if "hostaddr" in parameters:
-            _see_that_it_leads_here(parameters)
-        return connect(parameters)
-    except (OperationalError, OSError) as error:
-        raise _no_session(parameters, error) from None
+        return OwnSession(_login(parameters), START_TIMEOUT)
+    except Lost as lost:
+        raise _no_session(parameters, lost) from None
 
 
-def _see_that_it_leads_here(parameters: dict[str, str]) -> None:
-    """libpq tells nothing of a connection before it has logged in. Raises OSError."""
-    with socket.create_connection((parameters["hostaddr"], int(parameters["port"])), START_TIMEOUT) as probe:
-        if not postmaster.leads_here(probe):
-            raise OSError("it is not this server that listens there")
+def _login(parameters: dict[str, str]) -> Login:
+    return Login({**parameters, "password": find_password(parameters)}, to_postmaster=True)
 
 
 def own_login(plpy: Any) -> dict[str, object]:
@@ -176,7 +167,7 @@ def own_login(plpy: Any) -> dict[str, object]:
     }
 
 
-def _no_session(parameters: dict[str, str], error: Exception) -> UserError:
+def _no_session(parameters: dict[str, str], lost: Lost) -> UserError:
     user = parameters["user"]
     if "hostaddr" in parameters:
         way = (
@@ -187,7 +178,7 @@ def _no_session(parameters: dict[str, str], error: Exception) -> UserError:
         way = "over the local socket as the server's own user (peer, as it is by default)"
     return UserError(
         "the worker could not be given a session",
-        str(error).strip(),
+        str(lost),
         f'A connection must be free, and pg_hba.conf must let the role "{user}" in {way}; or call run_worker() in a '
         "session of yours, or install pg_background.",
         "08001",
@@ -275,7 +266,7 @@ def _name_of(plpy: Any, pid: int) -> str | None:
     return rows[0]["name"] if len(rows) else None
 
 
-def _await_worker(plpy: Any, schema: str, pid: int, connection: Connection | None) -> tuple[int, bool]:
+def _await_worker(plpy: Any, schema: str, pid: int, session: OwnSession | None) -> tuple[int, bool]:
     """Wait until the worker has begun: it then changes its application_name. Returns its process id, and whether
     it still waits for another one to leave."""
     began, patience = time.monotonic(), START_TIMEOUT
@@ -285,21 +276,14 @@ def _await_worker(plpy: Any, schema: str, pid: int, connection: Connection | Non
             return pid, False
         if name == SUCCESSOR_NAME and patience == START_TIMEOUT:
             patience = _leave_timeout(plpy, schema)
-        if connection is not None:
-            try:
-                connection.consume_input()
-            except OperationalError:
-                connection = None  # it has let go of this end, or has ended
+        if session is not None:
+            session.step()
+            if session.ended:
+                # It has let go of this end; or somebody else was quicker: that one is the worker, or will be.
+                if session.error.get("C", IN_USE) != IN_USE:
+                    raise _did_not_begin(f"Its session (process {pid}) has ended: {session.error['M']}.")
+                session = None
                 continue
-            if not connection.is_busy():
-                result = connection.get_result()
-                if result is not None and result.status == ExecStatus.FATAL_ERROR:
-                    if result.error_field(DiagnosticField.SQLSTATE) == IN_USE:
-                        connection.finish()
-                        connection = None  # somebody else was quicker: that one is the worker, or will be
-                        continue
-                    said = result.error_field(DiagnosticField.MESSAGE_PRIMARY) or b"the connection is gone"
-                    raise _did_not_begin(f"Its session (process {pid}) has ended: {said.decode()}.")
         if name is None:
             # Somebody else may have started another one, which takes the place of this.
             (row,) = plpy.execute(
@@ -311,7 +295,10 @@ def _await_worker(plpy: Any, schema: str, pid: int, connection: Connection | Non
                 raise _did_not_begin(f"Its session (process {pid}) has ended.")
         # This is the session of whoever calls, which PostgreSQL ends with the postmaster only while it waits itself.
         postmaster.exit_if_dead()
-        select.select([connection.socket] if connection is not None else [], [], [], LOOK_EVERY)
+        if session is not None:
+            session.pause(LOOK_EVERY)
+        else:
+            time.sleep(LOOK_EVERY)
     if name == SUCCESSOR_NAME:
         return pid, True
     raise _did_not_begin(f"Its session (process {pid}) was not ready after {patience:g} seconds.")

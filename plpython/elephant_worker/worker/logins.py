@@ -8,7 +8,7 @@ import socket
 from collections.abc import Collection, Mapping
 from functools import lru_cache
 
-from ..connection.libpq import OperationalError, parse_conninfo, with_service
+from ..connection.libpq import Unreadable, parse_conninfo, with_service
 from ..connection.login import Login, required_methods
 from ..connection.passfile import find_password
 from ..connection.scram import Keys, random_keys
@@ -255,9 +255,9 @@ def _readable(text: str) -> dict[str, str]:
     """The parameters of a connection string, those of a service among them. Raises UserError (22023)."""
     try:
         return with_service(parse_conninfo(text))
-    except OperationalError as error:
+    except Unreadable as error:
         raise UserError(
             "worker_setting.conninfo cannot be read",
-            str(error).strip(),
+            str(error),
             "Write libpq parameters, as in host=/var/run/postgresql port=5432.",
         ) from None
