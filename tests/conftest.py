@@ -43,20 +43,29 @@ def installation() -> Iterator[Installation]:
 
 
 @pytest.fixture(scope="session")
-def cluster(installation: Installation) -> Iterator[Cluster]:
-    """The cluster that most tests share."""
+def data_directory(installation: Installation) -> Iterator[str]:
+    """What the clusters begin as copies of, which takes a fifth of what initdb and CREATE EXTENSION do."""
     cluster = with_template(Cluster(installation))
+    cluster.shut_down("fast")
+    yield cluster.get_data_directory()
+    cluster.stop()
+
+
+@pytest.fixture(scope="session")
+def cluster(installation: Installation, data_directory: str) -> Iterator[Cluster]:
+    """The cluster that most tests share."""
+    cluster = Cluster(installation, copy_data_from=data_directory)
     yield cluster
     cluster.stop()
 
 
 @pytest.fixture
-def own_cluster(installation: Installation) -> Iterator[Callable[..., Cluster]]:
+def own_cluster(installation: Installation, data_directory: str) -> Iterator[Callable[..., Cluster]]:
     """For tests that stop, break or configure the server: makes clusters of their own."""
     clusters: list[Cluster] = []
 
     def make(environment: dict[str, str] | None = None, **settings: str) -> Cluster:
-        clusters.append(with_template(Cluster(installation, settings, environment)))
+        clusters.append(Cluster(installation, settings, environment, copy_data_from=data_directory))
         return clusters[-1]
 
     yield make
