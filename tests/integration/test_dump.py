@@ -114,6 +114,28 @@ def test_a_restore_of_jobs_while_the_worker_runs(worker: Scheduler, tmp_path: Pa
     until(lambda: worker.log(job), "the restored job to be due")
 
 
+def test_a_restore_over_a_log_that_has_gone_on(worker: Scheduler, tmp_path: Path) -> None:
+    """What was active when the backup was taken is lost, though the worker has seen all runs of such numbers end: a job
+    that waits for its end goes on."""
+    stalled = worker.insert("SELECT pg_sleep(600)", schedule="@after 1 second")
+    until(lambda: [run.state for run in worker.log(stalled)] == ["running"], "the job to run")
+    names = ("job", "job_log", "job_state", "job_statistic")
+    dump = tmp_path / "dump"
+    tables = [f'--table="{SCHEMA}".{name}' for name in names]
+    worker.cluster.command("pg_dump", "--format=custom", "--data-only", *tables, f"--file={dump}", worker.dbname)
+    worker.stop()
+    worker.start()
+    worker.run("SELECT 1")
+    worker.stop()
+    worker.start()  # it begins with the runs that have not ended
+    worker.stop()
+    worker.execute(f"TRUNCATE {', '.join(names)}")
+    worker.cluster.command("pg_restore", "--data-only", "--exit-on-error", f"--dbname={worker.dbname}", str(dump))
+    worker.start()
+    assert worker.log(stalled)[0].state == "lost"
+    until(lambda: len(worker.log(stalled)) > 1, "the job to run again")
+
+
 def test_triggers_that_a_restore_has_disabled_and_enabled(worker: Scheduler) -> None:
     """pg_restore --data-only --disable-triggers enables all that there are, those for replicas alike."""
     tables = [row.name for row in worker.execute(

@@ -174,6 +174,19 @@ def move_lowest_open_run(spi: Spi, most: int = ALL_RUNS) -> bool:
     return any(row["moved"] == most for row in spi.execute(MOVE_LOWEST_OPEN_RUN, most))
 
 
+FOLLOW_RESTORED_LOG = Statement(
+    # The last run that is known has a number below the mark, unless the log is of an earlier time.
+    """UPDATE @extschema@.worker_state w SET lowest_open_run = 0
+       WHERE w.lowest_open_run > 1 + (SELECT l.jl_id FROM @extschema@.job_log l ORDER BY l.jl_id DESC LIMIT 1)"""
+)
+
+
+def follow_restored_log(spi: Spi) -> None:
+    """Have all runs be looked at where a backup has been restored over the log: the mark is not dumped, and some below
+    it may have been active when the backup was taken."""
+    spi.execute(FOLLOW_RESTORED_LOG)
+
+
 LOWER_LOWEST_OPEN_RUN = Statement(
     """UPDATE @extschema@.worker_state w SET lowest_open_run = $1
        WHERE w.lowest_open_run > $1

@@ -169,6 +169,7 @@ class Worker:
         self._due_jobs.given_away.begin()
         job_state.resume(self._spi)
         job_state.learn_roles(self._spi)
+        worker_state.follow_restored_log(self._spi)
         if not self._attempt("counts no lost runs", lambda: job_log.end_orphaned_runs(self._spi, counted=True)):
             job_log.end_orphaned_runs(self._spi, counted=False)
         self._attempt("does not know when jobs with lost runs are due", lambda: self._have_stalled_jobs_due(now))
