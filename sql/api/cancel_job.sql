@@ -9,6 +9,9 @@ BEGIN
         PERFORM @extschema@.raise_no_such_job(cancel_job.job_id);
     END IF;
     INSERT INTO @extschema@.job_request (kind, job_id) VALUES ('cancel', cancel_job.job_id);
+    IF NOT FOUND THEN
+        PERFORM @extschema@.refuse_replica();
+    END IF;
     RETURN (SELECT count(*) FROM @extschema@.member_job_log l
             WHERE l.job_id = cancel_job.job_id AND l.state = 'running');
 @one line of context@

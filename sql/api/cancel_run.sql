@@ -19,6 +19,9 @@ BEGIN
         RETURN false;
     END IF;
     INSERT INTO @extschema@.job_request (kind, jl_id) VALUES ('cancel run', cancel_run.jl_id);
+    IF NOT FOUND THEN
+        PERFORM @extschema@.refuse_replica();
+    END IF;
     RETURN true;
 END
 $$;

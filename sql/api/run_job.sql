@@ -11,6 +11,9 @@ BEGIN
         PERFORM @extschema@.raise_no_such_job(run_job.job_id);
     END IF;
     INSERT INTO @extschema@.job_request (kind, job_id) VALUES ('run', run_job.job_id) RETURNING request_id INTO run;
+    IF NOT FOUND THEN
+        PERFORM @extschema@.refuse_replica();
+    END IF;
     PERFORM @extschema@.report_reason();
     RETURN run;
 @one line of context@

@@ -26,6 +26,9 @@ BEGIN
             run_once.parameters, run_once.server)
     RETURNING job_id INTO number;
     INSERT INTO @extschema@.job_request (kind, cause, job_id) VALUES ('run', 'once', number) RETURNING request_id INTO run;
+    IF NOT FOUND THEN
+        PERFORM @extschema@.refuse_replica();
+    END IF;
     PERFORM @extschema@.report_reason();
     RETURN run;
 @one line of context@

@@ -6,6 +6,9 @@ BEGIN
     UPDATE @extschema@.worker_state s
     SET armed = false, stopped_worker = s.backend_start, stopped_by = caller, stopped_at = clock_timestamp();
     INSERT INTO @extschema@.worker_request (kind, requested_by) VALUES ('stop', caller);
+    IF NOT FOUND THEN
+        PERFORM @extschema@.refuse_replica();
+    END IF;
     RETURN @extschema@.worker_pid() IS NOT NULL;
 END
 $$;

@@ -257,6 +257,37 @@ def test_starts_and_trials(scheduler: Scheduler) -> None:
     scheduler.stop()
 
 
+def test_a_session_that_is_taken_for_a_subscription(worker: Scheduler) -> None:
+    """As whoever loads data may have made it: what it asks the worker for is not lost without a word."""
+    job, other = worker.insert("SELECT pg_sleep(600)"), worker.insert("SELECT 1")
+    run = worker.value("SELECT run_job(%s)", job)
+    until(lambda: worker.log(job), "the job to run")
+    worker.execute("SET session_replication_role = replica")
+    calls = (
+        f"run_job({job})",
+        f"cancel_job({job})",
+        f"cancel_run({run})",
+        "pause_jobs()",
+        "resume_jobs()",
+        "stop_worker()",
+    )
+    for call in (*calls, "run_once('SELECT 1')"):
+        with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="does not hear"):
+            worker.execute(f"SELECT {call}")
+    # A trigger that fires there asks on behalf of this cluster.
+    worker.execute(
+        f"""CREATE TABLE brought (x int);
+           CREATE FUNCTION refresh() RETURNS trigger LANGUAGE plpgsql AS
+           $$BEGIN PERFORM run_job({other}); RETURN NULL; END$$;
+           CREATE TRIGGER refresh AFTER INSERT ON brought FOR EACH ROW EXECUTE FUNCTION refresh();
+           ALTER TABLE brought ENABLE ALWAYS TRIGGER refresh"""
+    )
+    worker.execute("INSERT INTO brought VALUES (1)")
+    worker.execute("RESET session_replication_role")
+    until(lambda: worker.successes(other), "what the trigger asks for")
+    assert worker.value("SELECT cancel_job(%s)", job) == 1
+
+
 def test_settings_of_the_database_that_would_stop_the_worker(scheduler: Scheduler) -> None:
     """Its own sessions begin with others."""
     hostile = ["exit_on_error = on", "session_replication_role = replica", "restrict_nonsystem_relation_kind = 'view'"]
