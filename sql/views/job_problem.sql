@@ -74,7 +74,7 @@ SELECT c.job_id, c.rolname, c.datname,
            WHEN 'failing' THEN coalesce(f.job_started, f.scheduled_at)
            WHEN 'late' THEN c.due_at
            WHEN 'overrun' THEN c.active_since
-           ELSE l.scheduled_at END AS since,
+           ELSE k.scheduled_at END AS since,
        @extschema@.in_one_line(CASE p.problem
            WHEN 'quarantined' THEN c.quarantined_reason
            WHEN 'disabled' THEN format('its schedule is not followed since it failed %s%s', n.times, e.cause)
@@ -83,8 +83,8 @@ SELECT c.job_id, c.rolname, c.datname,
            WHEN 'failing' THEN CASE WHEN c.failures = 1 AND l.jl_id IS NOT NULL THEN l.exception_message
                                ELSE format('failed %s%s', n.times, e.cause) END
            WHEN 'late' THEN 'its due time has passed, and it waits for a free slot'
-           WHEN 'missed' THEN format('%s missed%s', CASE coalesce(l.missed_count, 1) WHEN 1 THEN 'a due time was'
-                                                    ELSE format('%s due times were', l.missed_count) END,
+           WHEN 'missed' THEN format('%s missed%s', CASE coalesce(k.missed_count, 1) WHEN 1 THEN 'a due time was'
+                                                    ELSE format('%s due times were', k.missed_count) END,
                                      coalesce(': ' || l.exception_message, e.cause))
            WHEN 'overrun' THEN format('run %s takes longer than usual: 95 of 100 runs end within %s', c.active_run,
                                       make_interval(secs => round(c.usual::numeric, 3)::float8))
@@ -122,9 +122,15 @@ LEFT JOIN LATERAL (
                          OR NOT EXISTS (SELECT FROM @extschema@.alert q
                                         WHERE q.job_id = r.job_id AND q.jl_id = r.jl_id AND q.event = 'quarantined'))
                ELSE false END
-    ORDER BY r.jl_id DESC LIMIT 1) l ON true
+    ORDER BY r.jl_id DESC LIMIT 1) k ON true
+-- Who sees the job need not see that run: it may have been another role's then.
+LEFT JOIN LATERAL (
+    SELECT k.jl_id, k.exception_message
+    WHERE (SELECT pg_has_role('job_monitor', 'USAGE'))
+       OR @extschema@.position_of_role((SELECT @extschema@.permitted_roles()), k.rolname) IS NOT NULL) l ON true
 -- The log may have kept none.
-CROSS JOIN LATERAL (SELECT CASE WHEN l.jl_id IS NULL THEN '; the log has not kept why'
+CROSS JOIN LATERAL (SELECT CASE WHEN k.jl_id IS NULL THEN '; the log has not kept why'
+                                WHEN l.jl_id IS NULL THEN ', as the job of another role'
                                 ELSE format(', the last time with: %s', l.exception_message) END AS cause) e
 CROSS JOIN LATERAL (SELECT CASE c.failures WHEN 1 THEN 'once' ELSE format('%s times in a row', c.failures) END AS times) n
 -- Whatever the log has kept.

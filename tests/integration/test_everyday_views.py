@@ -340,6 +340,27 @@ def test_problems_of_jobs_and_their_remedies(worker: Scheduler) -> None:
     assert problems(worker.connect_as(worker.role("stranger"))) == []
 
 
+def test_a_run_of_an_earlier_role_is_not_told(worker: Scheduler) -> None:
+    """Who gets a job sees neither its earlier log nor what that says."""
+    role, other = worker.role(), worker.role("other")
+    app, successor = worker.connect_as(role), worker.connect_as(other)
+    job = worker.insert("DO $$BEGIN RAISE 'a secret'; END$$", rolname=role, job_name="given")
+    assert worker.ended(worker.value("SELECT run_job(%s)", job)).state == "failed"
+    worker.wake()
+    assert [row.what for row in app.execute("SELECT what FROM problem")] == ["a secret"]
+    worker.execute("UPDATE member_job SET rolname = {} WHERE job_id = {}", sql.Literal(other), sql.Literal(job))
+    worker.wake()
+    assert app.execute("SELECT * FROM problem").fetchall() == []
+    assert [row.what for row in worker.execute("SELECT what FROM problem")] == ["a secret"]
+    found = successor.execute("SELECT what, remedy FROM problem").fetchall()
+    assert found == [("failed once, as the job of another role", f'SELECT "{SCHEMA}".run_job({job});')]
+    remedy(successor, "failing")
+    until(lambda: problems(successor) and worker.log(job)[-1].rolname == other and worker.log(job)[-1].job_finished)
+    worker.wake()
+    told = "failed 2 times in a row, the last time with: a secret"
+    assert [row.what for row in successor.execute("SELECT what FROM problem")] == [told]
+
+
 def test_a_quarantine_is_not_told_as_the_failure(scheduler: Scheduler) -> None:
     scheduler.start()
     gone = scheduler.database("gone")
