@@ -196,6 +196,19 @@ def test_cancelled_while_it_waits(worker: Scheduler) -> None:
     thread.join()
     session.close()
     assert [error.sqlstate for error in failed] == ["57014"]
+    assert failed[0].diag.message_primary == "canceling statement due to user request"
+    assert failed[0].diag.message_hint
+    assert worker.ended(worker.log()[0].jl_id).state == "cancelled"
+
+
+def test_statement_timeout_while_it_waits(worker: Scheduler) -> None:
+    job = worker.insert("SELECT pg_sleep(1000)")
+    session = worker.connect()
+    session.execute("SET statement_timeout = '500 ms'")
+    with pytest.raises(psycopg.errors.QueryCanceled) as raised:
+        session.execute("SELECT try_job(%s)", (job,))
+    assert raised.value.diag.message_primary == "canceling statement due to statement timeout"
+    assert "statement_timeout" in (raised.value.diag.message_hint or "")
     assert worker.ended(worker.log()[0].jl_id).state == "cancelled"
 
 

@@ -63,6 +63,10 @@ def try_now(plpy: Any, schema: str, row: dict[str, Any]) -> None:
     except UserError as user_error:
         row["job_sqlstate"], row["exception_message"] = user_error.sqlstate, user_error.message
         row["exception_detail"], row["exception_hint"] = user_error.detail, user_error.hint
+    except plpy.spiexceptions.QueryCanceled as error:  # PL/Python would put the name of its class before the message
+        row["job_sqlstate"], row["exception_message"] = error.sqlstate, str(error)
+        row["exception_detail"] = "The trial is cancelled, too."
+        row["exception_hint"] = "It takes as long as the command, up to job_timeout; statement_timeout must be longer."
 
 
 def _tried(spi: Spi, row: dict[str, Any]) -> dict[str, Any]:
