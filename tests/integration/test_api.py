@@ -111,6 +111,11 @@ BAD = {
         'schedule "0 0 31 2 *" is never due',
     ),
     "past": ("insert_job('SELECT 1', current_catalog, '2001-01-01')", "22023", 'schedule "2001-01-01" is never due'),
+    "no start of the server in the window": (
+        "insert_job('SELECT 1', current_catalog, '{@reboot,@daily}', ends_at := '2001-01-01')",
+        "22023",
+        'schedule "{@reboot,@daily}" is never due',
+    ),
     "unknown time zone": (
         "insert_job('SELECT 1', current_catalog, '@daily', timezone := 'Mars')",
         "22023",

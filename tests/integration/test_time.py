@@ -237,7 +237,8 @@ def test_reboot(own_cluster: Callable[..., Cluster]) -> None:
     jobs = [scheduler.insert("SELECT 1", schedule=text) for text in ("@reboot", "{@yearly,@reboot}")]
     scheduler.insert("SELECT 1", schedule="@reboot", enabled=False)
     scheduler.insert("SELECT 1", schedule="@reboot", starts_at="2100-01-01")
-    scheduler.insert("SELECT 1", schedule="@reboot", ends_at="2000-01-01")
+    over = scheduler.insert("SELECT 1", schedule="@reboot")
+    scheduler.execute("UPDATE my_job SET ends_at = '2000-01-01' WHERE job_id = {}", sql.Literal(over))
 
     def runs() -> list[tuple[int, str, str]]:
         return sorted((run.job_id, run.cause, run.state) for run in scheduler.log())

@@ -72,7 +72,7 @@ def due_times(
     if impossible is not None:
         which = f"Entry {impossible}" if len(read.entries) > 1 else "It"
         never = f"{which} is for days that never come."
-    elif not found and not read.at_reboot:
+    elif not found and (not read.at_reboot or (ends_at is not None and ends_at < after)):
         never = "No such time lies in the future, or none in the window from starts_at to ends_at."
     return {"due": found, "never": never, "user_error": None}
 
