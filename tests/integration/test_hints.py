@@ -607,6 +607,25 @@ def test_the_hint_of_a_run_that_was_cancelled(worker: Scheduler) -> None:
     assert worker.ended(worker.value("SELECT run_job(%s)", job)).state == "succeeded"
 
 
+def test_the_hint_of_a_run_of_no_job_that_was_cancelled(worker: Scheduler) -> None:
+    """Also of one that has not started: no job has its number."""
+    run = worker.value("SELECT run_once('SELECT pg_sleep(1000)')")
+    until(lambda: worker.value("SELECT state FROM member_job_log WHERE jl_id = %s", run) == "running", "the run")
+    worker.value("SELECT pause_jobs()")
+    waiting = worker.value("SELECT run_once('SELECT 1')")
+    worker.value("SELECT cancel_run(%s)", run)
+    worker.value("SELECT cancel_run(%s)", waiting)
+    worker.value("SELECT resume_jobs()")
+    for jl_id in (run, waiting):
+        ended = worker.ended(jl_id)
+        assert (ended.state, ended.exception_hint) == ("cancelled", "run_once() starts it again.")
+    job = worker.insert("SELECT 1/0", on_failure_command="SELECT pg_sleep(1000)")
+    worker.ended(worker.value("SELECT run_job(%s)", job))
+    (failure,) = until(lambda: [run for run in worker.log() if (run.cause, run.state) == ("failure", "running")])
+    worker.value("SELECT cancel_run(%s)", failure.jl_id)
+    assert worker.ended(failure.jl_id).exception_hint == "run_once() starts it again."
+
+
 def test_the_hint_of_a_run_that_was_skipped(worker: Scheduler) -> None:
     hint = "Set parallel to true where runs may overlap, or a shorter job_timeout."
     with worker.gate() as gate:

@@ -198,7 +198,8 @@ def test_cancelled_while_it_waits(worker: Scheduler) -> None:
     assert [error.sqlstate for error in failed] == ["57014"]
     assert failed[0].diag.message_primary == "canceling statement due to user request"
     assert failed[0].diag.message_hint
-    assert worker.ended(worker.log()[0].jl_id).state == "cancelled"
+    ended = worker.ended(worker.log()[0].jl_id)
+    assert (ended.state, ended.exception_hint) == ("cancelled", "try_job() starts it again.")
 
 
 def test_statement_timeout_while_it_waits(worker: Scheduler) -> None:

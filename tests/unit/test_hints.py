@@ -66,6 +66,8 @@ FOLLOWED_ELSEWHERE_IN_PYTHON = {
     "More max_running_jobs, or a longer": "test_the_hints_of_runs_that_were_missed",
     "A longer start_deadline lets it run late.": "test_what_is_not_connected_within_its_start_deadline_is_missed",
     "run_job() starts it again.": "test_the_hint_of_a_run_that_was_cancelled",
+    "run_once() starts it again.": "test_the_hint_of_a_run_of_no_job_that_was_cancelled",
+    "try_job() starts it again.": "test_cancelled_while_it_waits",
     "Did you mean ": "test_zones_by_their_abbreviations",
     "Try again when sessions have ended.": "test_without_a_free_connection",
     "The runs that begin when that transaction": "test_a_runner_that_is_being_changed_holds_up_nobody",

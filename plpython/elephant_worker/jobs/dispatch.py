@@ -11,7 +11,7 @@ from ..records import record
 from ..schedule.due_times import LONGEST_REPETITION, TICK, Timing
 from .job import Job
 from .obstacles import obstacle_of
-from .run import STOPPED_HINTS, TOO_LATE, Outcome, Run, RunState, Target
+from .run import TOO_LATE, Outcome, Run, RunState, Target, stopped_hint
 
 # How often a job is looked at whose schedule cannot be read any more, or that is disabled without a word of it.
 UNREADABLE_INTERVAL = 3600.0  # seconds
@@ -275,7 +275,7 @@ def _cancellation(job: Job) -> Outcome | None:
         message, detail = "the run was cancelled by cancel_run() or cancel_job()", "It had not started."
     else:
         return None
-    return Outcome(RunState.CANCELLED, "57014", message, detail, STOPPED_HINTS[RunState.CANCELLED])
+    return Outcome(RunState.CANCELLED, "57014", message, detail, stopped_hint(RunState.CANCELLED, job.cause))
 
 
 OVERLAP = Outcome(

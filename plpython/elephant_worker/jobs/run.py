@@ -32,6 +32,18 @@ STOPPED_HINTS = {
     RunState.TIMED_OUT: "A longer job_timeout, or a faster command, lets it end by itself.",
     RunState.CANCELLED: "run_job() starts it again.",
 }
+# By cause: those of cancelled runs that belong to no job.
+ALONE_HINTS = {
+    "once": "run_once() starts it again.",
+    "failure": "run_once() starts it again.",
+    "trial": "try_job() starts it again.",
+}
+
+
+def stopped_hint(state: RunState, cause: str) -> str:
+    """What to do about a run that took too long or was cancelled."""
+    hint = ALONE_HINTS.get(cause) if state is RunState.CANCELLED else None
+    return hint or STOPPED_HINTS[state]
 
 
 # Role, database and foreign server of a target.
@@ -242,7 +254,7 @@ class Run:
                 sqlstate="57014",
                 message=reason,
                 detail="The command completed nevertheless." if succeeded else outcome.message,
-                hint=outcome.hint or STOPPED_HINTS[state],
+                hint=outcome.hint or stopped_hint(state, self.cause),
             )
         if outcome.state is RunState.MISSED and self.missed_count is None:
             self.missed_count, self.missed_until = 1, self.scheduled_at

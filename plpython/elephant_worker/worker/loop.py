@@ -19,7 +19,7 @@ from ..database.spi import Spi
 from ..database.worker_request import Messages
 from ..database.worker_setting import Settings
 from ..jobs.dispatch import due_again, is_correction, runs_at_reboot
-from ..jobs.run import NOT_READY, STOPPED_HINTS, Outcome, Run, RunState
+from ..jobs.run import NOT_READY, Outcome, Run, RunState, stopped_hint
 from ..system import client_socket
 from ..system.clock import Clock
 from ..system.postmaster import exit_if_dead, is_stopping
@@ -230,7 +230,7 @@ class Worker:
         for run in list(self._pool.runs()):
             self._timeouts.stop(run, RunState.CANCELLED, reason)
         for run in self._claimed:
-            hint = STOPPED_HINTS[RunState.CANCELLED]
+            hint = stopped_hint(RunState.CANCELLED, run.cause)
             run.end(Outcome(RunState.CANCELLED, "57014", reason, "It had not started.", hint), self._clock.now())
         self._unlogged += self._claimed
         self._claimed = []
