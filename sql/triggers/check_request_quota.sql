@@ -26,8 +26,8 @@ BEGIN
             USING ERRCODE = 'program_limit_exceeded',
                   DETAIL = format('%s requests of this role wait for the worker, as many as '
                                   'worker_setting.max_requests_per_role allows.', most),
-                  HINT = 'Ask again when some of them have started. What cancel_job() or cancel_run() cancels counts '
-                         'until its turn comes. A superuser can raise the limit, or make the request.';
+                  HINT = 'Ask again when some of them have started, or call cancel_job() or cancel_run() for those '
+                         'that need not run. A superuser can raise the limit, or make the request.';
     END IF;
     RETURN NEW;
 END

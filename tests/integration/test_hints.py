@@ -191,8 +191,8 @@ HINTS = {
     "no more requests": Case(
         following(JOB, "UPDATE worker_setting SET max_requests_per_role = 1"),
         "SELECT run_job('kept'), run_once('SELECT 1')",
-        "Ask again when some of them have started. What cancel_job() or cancel_run() cancels counts until its turn "
-        "comes. A superuser can raise the limit, or make the request.",
+        "Ask again when some of them have started, or call cancel_job() or cancel_run() for those that need not run. "
+        "A superuser can raise the limit, or make the request.",
         following(
             "superuser: SELECT run_job('kept'); SELECT run_once('SELECT 1', rolname => '<role>')",
             "superuser: UPDATE worker_setting SET max_requests_per_role = 3",

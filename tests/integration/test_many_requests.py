@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+import psycopg
 import pytest
 from psycopg import sql
 
@@ -41,6 +42,21 @@ def states(scheduler: Scheduler, job_id: int) -> dict[str, int]:
         "SELECT state, count(*) AS count FROM job_log WHERE job_id = {} GROUP BY state", sql.Literal(job_id)
     )
     return {row.state: row.count for row in rows}
+
+
+LEAVE = """
+spi = elephant("database.spi").Spi(plpy, schema)
+elephant("database.withdrawal").add(spi, {job: 2**62})
+elephant("database.worker_request").withdraw(spi, [run])
+return []
+"""
+
+
+def leave(scheduler: Scheduler, job_id: int, run: int) -> None:
+    """Follow the cancellations of what is waiting for a job, and of a run, as a worker that is ended right after it."""
+    scheduler.worker_code("leave", "job bigint, run bigint", LEAVE)
+    scheduler.value("SELECT leave(%s, %s, %s)", f'"{SCHEMA}"', job_id, run)
+    scheduler.execute("DROP FUNCTION leave")
 
 
 def cancelled(scheduler: Scheduler, job_id: int) -> None:
@@ -123,9 +139,8 @@ def test_what_is_given_another_number_stays_cancelled(worker: Scheduler) -> None
     job_id = worker.insert("SELECT 1")
     worker.pause()
     jl_id = worker.value("SELECT run_job(%s)", job_id)
-    worker.value("SELECT cancel_job(%s)", job_id)
-    followed(worker)
     worker.stop()
+    leave(worker, job_id, jl_id)
     worker.execute(
         """INSERT INTO job_log (jl_id, job_id, rolname, datname, cause, scheduled_at, state, job_command, job_finished)
            VALUES ({}, {}, 'x', 'x', 'request', now(), 'failed', '', now())""",
@@ -219,3 +234,78 @@ def test_after_a_failure_nothing_is_left_behind(worker: Scheduler) -> None:
     give(worker, job_id, other)
     until(lambda: roles(worker) == [other], "all to follow")
     assert worker.value("SELECT last_value FROM public.attempts") >= 3
+
+
+@pytest.fixture(params=["paused", "no slot is free"])
+def held(request: pytest.FixtureRequest, worker: Scheduler) -> Iterator[Scheduler]:
+    """A worker that can start nothing now."""
+    with worker.gate() as gate:
+        if request.param == "paused":
+            worker.pause()
+        else:
+            worker.configure("max_running_jobs = 1")
+            worker.insert(gate, job_name="long")
+            worker.value("SELECT run_job('long')")
+            until(lambda: worker.value("SELECT count(*) FROM job_log WHERE state = 'running'"), "the long run")
+        yield worker
+
+
+def waiting(scheduler: Scheduler) -> list[int]:
+    return [row.jl_id for row in scheduler.execute("SELECT jl_id FROM waiting_run ORDER BY jl_id")]
+
+
+def test_what_is_cancelled_ends_though_nothing_can_start(held: Scheduler) -> None:
+    """It would count and be shown as waiting, and whoever waits for it would wait for others."""
+    role = held.role()
+    app = held.connect_as(role)
+    (job_id,) = app.execute("SELECT job_id FROM insert_job('SELECT 1', current_catalog)").fetchone()  # type: ignore[misc]
+    held.configure("max_requests_per_role = 4")
+    runs = [app.execute("SELECT run_job(%s)", (job_id,)).fetchone()[0] for _ in range(3)]  # type: ignore[index]
+    (once,) = app.execute("SELECT run_once('SELECT 1')").fetchone()  # type: ignore[misc]
+    with pytest.raises(psycopg.errors.ProgramLimitExceeded) as raised:
+        app.execute("SELECT run_job(%s)", (job_id,))
+    assert "cancel_job() or cancel_run()" in str(raised.value.diag.message_hint)
+    app.execute("SELECT cancel_run(n) FROM unnest(%s) n", ([runs[1], once],))
+    until(lambda: waiting(held) == [runs[0], runs[2]], "the cancelled ones to end")
+    app.execute("SELECT cancel_job(%s)", (job_id,))
+    until(lambda: waiting(held) == [], "the others to end")
+    assert app.execute("CALL wait_for_run(%s)", (runs[0],)).fetchone()[0] == "cancelled"  # type: ignore[index]
+    found = held.execute(
+        "SELECT jl_id, state FROM job_log WHERE cause IN ('request', 'once') AND rolname = {}", sql.Literal(role)
+    )
+    assert {tuple(row) for row in found} == {(jl_id, "cancelled") for jl_id in [*runs, once]}
+    assert held.value("SELECT count(*) FROM once_job") == 0
+    # There is room again, and what is asked for now is not cancelled.
+    (later,) = app.execute("SELECT run_job(%s)", (job_id,)).fetchone()  # type: ignore[misc]
+    held.seen()
+    assert waiting(held) == [later]
+
+
+def test_what_an_earlier_worker_has_left_cancelled(worker: Scheduler) -> None:
+    jobs = [worker.insert("SELECT 1") for _ in range(3)]
+    worker.pause()
+    for job_id in jobs:
+        ask(worker, job_id, 2)
+    kept = waiting(worker)[-1]
+    worker.stop()
+    leave(worker, jobs[0], kept - 1)
+    leave(worker, jobs[1], kept - 1)
+    worker.start()
+    until(lambda: waiting(worker) == [kept], "the cancelled ones to end")
+
+
+def test_many_that_are_cancelled(worker: Scheduler) -> None:
+    """In portions, of several jobs in turn; what has been asked for later stays."""
+    jobs = [worker.insert("SELECT 1", parallel=True) for _ in range(3)]
+    worker.pause()
+    for many in (700, 20, 1300):
+        for job_id in jobs:
+            ask(worker, job_id, many)
+    for job_id in jobs:
+        worker.value("SELECT cancel_job(%s)", job_id)
+    for job_id in jobs:
+        ask(worker, job_id, 2)
+    until(lambda: len(waiting(worker)) == 6, "the cancelled ones to end")
+    assert worker.value("SELECT count(*) FROM job_log WHERE state = 'cancelled'") == 3 * 2020
+    worker.execute("SELECT resume_jobs()")
+    until(lambda: worker.value("SELECT count(*) FROM job_log WHERE state = 'succeeded'") == 6, "the others to run")

@@ -102,6 +102,7 @@ PARAMETERS: dict[str, tuple[Any, ...]] = {
     "worker_request.TAKE": (REQUESTS,),
     "worker_request.WITHDRAW": (REQUESTS,),
     "worker_request.FOLLOW_ROLES": (JOBS, [0] * ASKED, ASKED),
+    "worker_request.WITHDRAWN_OF_JOBS": (JOBS, [0] * ASKED, [10**12] * ASKED, ASKED),
     "worker_request.BATCHES": (["1", "70"], ["69", str(LAST_TRANSACTION)], [""] * 2, [""] * 2, ASKED),
     "worker_request.TAKE_MESSAGES": ([*map(str, JOBS)], ["define"] * ASKED, ["victim"] * ASKED, [0] * ASKED, 1),
     "worker_request.QUEUED_RUNS": (["mallory", "victim"], [0, 10000], [10**12, 10**12], ASKED, ASKED),

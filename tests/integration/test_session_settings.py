@@ -283,7 +283,7 @@ def test_a_session_that_is_taken_for_a_subscription(worker: Scheduler) -> None:
            ALTER TABLE brought ENABLE ALWAYS TRIGGER refresh"""
     )
     worker.execute("INSERT INTO brought VALUES (1)")
-    worker.execute("RESET session_replication_role")
+    worker.execute("SET session_replication_role = origin")
     until(lambda: worker.successes(other), "what the trigger asks for")
     assert worker.value("SELECT cancel_job(%s)", job) == 1
 

@@ -32,6 +32,7 @@ FOLLOWED_ELSEWHERE = {
     "SELECT * FROM <schema>.check_setup(); says how": "test_a_synchronous_standby_that_is_missing",
     "Commit first, then call it": "test_it_says_why_it_cannot_wait",
     "Repeat the transaction.": "test_two_sessions_at_once",
+    "SET session_replication_role = origin": "test_a_session_that_is_taken_for_a_subscription",
     "Give timezone and match_dom_and_dow": "test_settings_of_pg_cron",
     "SELECT <schema>.mark_delivered(ARRAY[4711]": "test_the_answers_are_the_same",
     "SELECT <schema>.claim_receiver('mail'": "test_the_answers_are_the_same",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from ..jobs.number_ranges import Range
 from .spi import Spi, Statement, lookup
 
 # Whether a request `i` of a user, as a statement reads it, has been cancelled with its job. What is committed later was
@@ -22,7 +23,7 @@ REPLACE = Statement(
            SELECT o.ctid FROM @internal@.withdrawal o
            WHERE (o.job_id, o.request_id) >= (c.job_id, 0) AND (o.job_id, o.request_id) <= (c.job_id, c.request_id)
            ORDER BY o.job_id, o.request_id OFFSET 0) o
-       WHERE w.ctid = o.ctid""",
+       WHERE w.ctid = o.ctid RETURNING w.job_id, w.request_id""",
     *("int8[]", "int8[]"),
 )
 # A job that is gone does not run anyway.
@@ -34,13 +35,22 @@ ADD = Statement(
 )
 
 
-def add(spi: Spi, cancelled: Mapping[int, int]) -> None:
+def add(spi: Spi, cancelled: Mapping[int, int]) -> dict[int, Range]:
     """Have the requests of users to run these jobs that came before these requests end as cancelled: all that have been
-    committed."""
+    committed. Returns where those are that have not been cancelled before."""
     columns = list(cancelled), list(cancelled.values())
-    spi.execute(REPLACE, *columns)
+    before = {row["job_id"]: row["request_id"] for row in spi.execute(REPLACE, *columns)}
     spi.execute(ADD, *columns)
     spi.count_writes("withdrawal", 2 * len(cancelled))
+    return {job_id: (before.get(job_id, 0), number) for job_id, number in cancelled.items()}
+
+
+ALL = Statement("SELECT w.job_id, max(w.request_id) AS request_id FROM @internal@.withdrawal w GROUP BY w.job_id")
+
+
+def read(spi: Spi) -> dict[int, Range]:
+    """Of the jobs that have been cancelled, where the requests are that have been so too."""
+    return {row["job_id"]: (0, row["request_id"]) for row in spi.execute(ALL)}
 
 
 FORGET = Statement(

@@ -8,7 +8,7 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from ..jobs.job import Job
-from ..jobs.number_ranges import LAST_NUMBER
+from ..jobs.number_ranges import LAST_NUMBER, Range
 from ..jobs.run_queue import QueuedRun
 from ..snapshot import Snapshot
 from . import withdrawal
@@ -308,47 +308,96 @@ WITHDRAW_OF_JOBS = Statement(
        FROM unnest($1, $2) n (job_id, request_id) CROSS JOIN unnest(ARRAY['dependency', 'reboot']) c (cause)
        CROSS JOIN {OF_JOB} m
        WHERE i.ctid = m.ctid AND NOT m.withdrawn
-           AND (m.request_id < n.request_id OR m.requested_at < to_timestamp($3))""",  # noqa: S608 - a part of this module
+           AND (m.request_id < n.request_id OR m.requested_at < to_timestamp($3))
+       RETURNING i.request_id""",  # noqa: S608 - a part of this module
     *("int8[]", "int8[]", "float8"),
 )
 
 
-def withdraw_of_jobs(spi: Spi, cancels: Mapping[int, Message], begun: float) -> None:
+def withdraw_of_jobs(spi: Spi, cancels: Mapping[int, Message], begun: float) -> tuple[dict[int, Range], list[int]]:
     """Have the requests to run these jobs that came before their cancellation end as cancelled; so do those that the
     worker itself made, before this moment, while the caller's transaction was open. Those of users are only noted, once
-    for all, and retries are dropped by pending_run.drop()."""
+    for all, and retries are dropped by pending_run.drop(). Returns where those of users are, by job, and which the
+    others are."""
     numbers = {job_id: cancel.request_id for job_id, cancel in cancels.items()}
-    withdrawal.add(spi, numbers)
-    spi.execute(WITHDRAW_OF_JOBS, list(numbers), list(numbers.values()), begun)
+    places = withdrawal.add(spi, numbers)
+    rows = spi.execute(WITHDRAW_OF_JOBS, list(numbers), list(numbers.values()), begun)
+    return places, [row["request_id"] for row in rows]
 
 
 NOTE_DISABLED = Statement(
     f"""UPDATE @extschema@.worker_request i SET disabled = true
        FROM unnest($1, $2) n (job_id, request_id) CROSS JOIN unnest(ARRAY['retry', 'dependency', 'reboot']) c (cause)
        CROSS JOIN {OF_JOB} m
-       WHERE i.ctid = m.ctid AND m.request_id < n.request_id AND NOT m.disabled""",  # noqa: S608 - a part of this module
+       WHERE i.ctid = m.ctid AND m.request_id < n.request_id AND NOT m.disabled
+       RETURNING i.request_id""",  # noqa: S608 - a part of this module
     *("int8[]", "int8[]"),
 )
 
 
-def note_disabled(spi: Spi, disabled: Mapping[int, Message]) -> None:
+def note_disabled(spi: Spi, disabled: Mapping[int, Message]) -> list[int]:
     """Note of what the worker itself has asked for that these jobs were disabled since, whether or not they are enabled
-    again. What users ask for runs all the same."""
-    spi.execute(NOTE_DISABLED, list(disabled), [message.request_id for message in disabled.values()])
+    again; returns its numbers. What users ask for runs all the same."""
+    rows = spi.execute(NOTE_DISABLED, list(disabled), [message.request_id for message in disabled.values()])
+    return [row["request_id"] for row in rows]
 
 
 WITHDRAW = Statement(
     f"""UPDATE @extschema@.worker_request i SET withdrawn = true
        FROM unnest($1) n (request_id)
        CROSS JOIN {numbered("@extschema@.worker_request", "request_id", "n.request_id")} m
-       WHERE i.ctid = m.ctid AND m.kind = 'run'""",  # noqa: S608 - names in this package
+       WHERE i.ctid = m.ctid AND m.kind = 'run' RETURNING i.request_id""",  # noqa: S608 - names in this package
     "int8[]",
 )
 
 
-def withdraw(spi: Spi, jl_ids: Sequence[int]) -> None:
-    """Have requests to run end as cancelled when their turn comes."""
-    spi.execute(WITHDRAW, jl_ids)
+def withdraw(spi: Spi, jl_ids: Sequence[int]) -> list[int]:
+    """Have requests to run end as cancelled; returns which of them there are."""
+    return [row["request_id"] for row in spi.execute(WITHDRAW, jl_ids)]
+
+
+class Withdrawn(NamedTuple):
+    """What has been found among the requests to run a job: how many have been looked at, the last of them, and those
+    that have been cancelled with the job."""
+
+    job_id: int
+    looked_at: int
+    last: int
+    cancelled: list[int]
+
+
+WITHDRAWN_OF_JOBS = Statement(
+    # No more of them are read than the limit is, job by job.
+    f"""WITH looked_at AS MATERIALIZED (
+           SELECT n.place, i.job_id, i.request_id, {WITHDRAWN} AS withdrawn
+           FROM unnest($1, $2, $3) WITH ORDINALITY n (job_id, after, until, place)
+           CROSS JOIN LATERAL (
+               SELECT x.job_id, x.request_id, x.cause, x.transaction_id FROM @extschema@.worker_request x
+               WHERE (x.job_id, x.request_id) > (n.job_id, n.after) AND (x.job_id, x.request_id) <= (n.job_id, n.until)
+                   AND x.kind = 'run' ORDER BY x.job_id, x.request_id LIMIT $4) i
+           LIMIT $4)
+       SELECT l.job_id, count(*) AS looked_at, max(l.request_id) AS last,
+           coalesce(array_agg(l.request_id) FILTER (WHERE l.withdrawn), '{{}}') AS cancelled
+       FROM looked_at l GROUP BY l.place, l.job_id ORDER BY l.place""",  # noqa: S608 - a part of withdrawal.py
+    *("int8[]", "int8[]", "int8[]", "int4"),
+)
+
+
+def withdrawn_of_jobs(spi: Spi, places: Mapping[int, Range], limit: int) -> list[Withdrawn]:
+    """Which requests of users have been cancelled with their jobs: of each job behind one number and up to another, in
+    all so many. If as many have been looked at as the limit allows, the last of these jobs may have more."""
+    after, until = [first for first, _ in places.values()], [last for _, last in places.values()]
+    return [Withdrawn(**row) for row in spi.execute(WITHDRAWN_OF_JOBS, list(places), after, until, limit)]
+
+
+MARKED = Statement(
+    "SELECT i.request_id FROM @extschema@.worker_request i WHERE i.kind = 'run' AND (i.withdrawn OR i.disabled)"
+)
+
+
+def marked(spi: Spi) -> list[int]:
+    """The requests that have been cancelled by themselves, or with a job that was disabled."""
+    return [row["request_id"] for row in spi.execute(MARKED)]
 
 
 ADVANCE_SEQUENCES = Statement("SELECT @internal@.advance_sequences()")

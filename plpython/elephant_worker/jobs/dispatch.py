@@ -267,6 +267,11 @@ def _is_busy(job: Job, active: Counter[int]) -> bool:
     return active[job.job_id] > 0 and not job.parallel
 
 
+def is_withdrawn(job: Job) -> bool:
+    """Whether a run that was asked for is not to start: it has been cancelled, or its job is disabled or gone."""
+    return job.schedule_set_at is None or _cancellation(job) is not None
+
+
 def _cancellation(job: Job) -> Outcome | None:
     """Why a run is not to start at all."""
     if job.cause in FOLLOWING and (job.disabled or not job.enabled):

@@ -70,10 +70,11 @@ class Completion:
         self.dependencies.define(job_ids)
         self.alerts.define(job_ids)
 
-    def disable(self, disabled: Mapping[int, Message], now: float) -> None:
-        """Follow that jobs were disabled, even if they are enabled again: what waits for them does not start."""
+    def disable(self, disabled: Mapping[int, Message], now: float) -> list[int]:
+        """Follow that jobs were disabled, even if they are enabled again: what waits for them does not start. Returns
+        the numbers of the requests among that."""
         self._conclude(self.retries.drop(list(disabled)), now)
-        self.dependencies.disable(disabled)
+        return self.dependencies.disable(disabled)
 
     def _log_missed(self, missed: Sequence[Run], now: float) -> None:
         """Log due times that will have no run, but for those that are in the log already."""

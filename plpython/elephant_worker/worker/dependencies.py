@@ -94,8 +94,8 @@ class Dependencies:
         # With another run_after or run_when, what has ended before may be all that a job waits for.
         self._enqueue_ready(job_ids)
 
-    def disable(self, disabled: Mapping[int, Message]) -> None:
+    def disable(self, disabled: Mapping[int, Message]) -> list[int]:
         """Have what was asked for before these jobs were disabled not start, and what ended before not count, even if
-        they are enabled again."""
-        worker_request.note_disabled(self._spi, disabled)
+        they are enabled again. Returns the numbers of what was asked for."""
         finished_dependency.forget_ended(self._spi, {job_id: message.sent_at for job_id, message in disabled.items()})
+        return worker_request.note_disabled(self._spi, disabled)

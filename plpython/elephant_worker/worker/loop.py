@@ -36,6 +36,7 @@ from .starter import Starter
 from .suspicion import PASSING, Stage, Suspicion
 from .timeouts import Timeouts
 from .timers import Backoff, Every, Portion
+from .withdrawn import Withdrawn
 
 # PostgreSQL acts on a shutdown only when the loop makes a call into it. A fast one ends the listener's
 # connection, which wakes the loop; a smart one should not take long either.
@@ -87,6 +88,7 @@ class Worker:
             self._server.max_connections,
             self._settings,
         )
+        self._withdrawn = Withdrawn(spi, self._starter.end_withdrawn)
         self._housekeeping = Housekeeping(
             spi, self._poller, self._logins, self._server, self._due_jobs, clock.steady(), host != "foreground"
         )
@@ -167,6 +169,7 @@ class Worker:
         worker_request.renumber(self._spi)
         withdrawal.forget_started(self._spi)
         self._due_jobs.given_away.begin()
+        self._withdrawn.begin()
         job_state.resume(self._spi)
         job_state.learn_roles(self._spi)
         worker_state.follow_restored_log(self._spi)
@@ -277,6 +280,7 @@ class Worker:
         self._spi.rollback()
         self._due_jobs.forget()
         self._completion.forget()
+        self._withdrawn.forget()
         self._inbox.forget()
 
     def _fail(self, sqlstate: str, error: Exception) -> None:
@@ -361,6 +365,7 @@ class Worker:
             or self._inbox.has_news
             or self._completion.dependencies.has_more
             or self._due_jobs.given_away.has_more
+            or self._withdrawn.has_more
         )
 
     def _transact(self, steady: float, now: float) -> None:
@@ -395,6 +400,7 @@ class Worker:
         if suspicion.left is None:  # else what fails is looked for, among other things
             suspicion.stage = Stage.REST
             self._due_jobs.given_away.go_on(self._clock)
+            self._withdrawn.go_on(self._clock, now)
         runs: list[Run] = []
         if suspicion.enter(Stage.CLAIM) and self._may_start:
             runs = self._starter.claim(now, has_news, suspicion.left)
@@ -443,15 +449,15 @@ class Worker:
             self._use(worker_setting.read(self._spi))
             self._completion.retries.forget()  # who has changed or restored some by hand can tell so by this
         if "disable" in messages:
-            self._completion.disable(messages["disable"], now)
+            self._withdrawn.add({}, self._completion.disable(messages["disable"], now))
         if "define" in messages:
             committed = {job_id: message.sent_at for job_id, message in messages["define"].items()}
             self._completion.define(committed, now, self._clock_watch.available_since)
         if "cancel" in messages:
             self._completion.drop_retries(list(messages["cancel"]), now)
-            worker_request.withdraw_of_jobs(self._spi, messages["cancel"], begun)
+            self._withdrawn.add(*worker_request.withdraw_of_jobs(self._spi, messages["cancel"], begun))
         if "cancel run" in messages:
-            worker_request.withdraw(self._spi, list(messages["cancel run"]))
+            self._withdrawn.add({}, worker_request.withdraw(self._spi, list(messages["cancel run"])))
 
     def _stop_cancelled(self, messages: Messages, active: Sequence[Run]) -> None:
         """Stop the runs that the messages want to be stopped; some were active when these were read."""

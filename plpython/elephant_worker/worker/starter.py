@@ -11,7 +11,7 @@ from ..database import job_log, job_state, server, worker_request, worker_state
 from ..database.spi import Spi
 from ..database.worker_setting import Settings
 from ..errors import UserError
-from ..jobs.dispatch import Decisions, DispatchContext, decide
+from ..jobs.dispatch import Decisions, DispatchContext, decide, is_withdrawn
 from ..jobs.run import Outcome, Run, RunState, Target
 from ..jobs.run_queue import Capacity, QueuedRun
 from ..system.clock import Clock
@@ -245,6 +245,16 @@ class Starter:
         if decisions.ended:
             self._completion.log(decisions.ended, context.now)
         return decisions.runs
+
+    def end_withdrawn(self, request_ids: Sequence[int], now: float) -> None:
+        """Log the runs that have been asked for by those of these requests that have been cancelled."""
+        jobs = [job for job in worker_request.claim(self._spi, request_ids) if is_withdrawn(job)]
+        ended = decide(jobs, Counter(), self._context(now), lambda: worker_request.new_id(self._spi)).ended
+        worker_request.take(self._spi, [job.jl_id for job in jobs])
+        self._completion.retries.take(job.job_id for job in jobs if job.cause == "retry")
+        if ended:
+            job_log.begin(self._spi, ended)
+            self._completion.log(ended, now)
 
     def _define(self, job_ids: Sequence[int], context: DispatchContext) -> None:
         """Follow definitions whose messages have not been taken yet."""
