@@ -48,7 +48,11 @@ SET jit = off -- what has no index would seem to be worth compiling
 AS $$
 #variable_conflict use_variable
 BEGIN
-    job_id := coalesce(job_id, nextval('@extschema@.job_job_id_seq'));
+    IF job_id IS NULL THEN
+        job_id := nextval('@extschema@.job_job_id_seq');
+    ELSIF job_id = 0 THEN
+        job_id := nextval('@extschema@.once_job_job_id_seq');
+    END IF;
     IF job_id > 0 THEN
         PERFORM FROM ONLY @extschema@.job j WHERE j.job_id = free_job_id.job_id;
     ELSE
@@ -66,6 +70,6 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.free_job_id(bigint) IS
-    'the number for a new job, or one-off job: this one, unless it is NULL or has been used, as where the sequence was left behind';
+    'the number for a new job, or one-off job: this one, unless it is NULL (0 for a one-off job) or has been used, as where the sequence was left behind';
 REVOKE ALL ON FUNCTION @extschema@.free_job_id(bigint) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.free_job_id(bigint) TO job_scheduler;

@@ -6,6 +6,8 @@ CREATE TABLE @extschema@.once_job (PRIMARY KEY (job_id)) INHERITS (@extschema@.j
 ALTER TABLE @extschema@.once_job ALTER COLUMN job_id
     ADD GENERATED ALWAYS AS IDENTITY (INCREMENT BY -1 START WITH -1 MAXVALUE -1);
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.once_job_job_id_seq', '');
+-- As that of job.
+GRANT SELECT ON SEQUENCE @extschema@.once_job_job_id_seq TO job_scheduler;
 
 COMMENT ON TABLE @extschema@.once_job IS 'runs requested by run_once() that have not started; see member_once_job';
 DO $$

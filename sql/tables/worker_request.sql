@@ -54,3 +54,5 @@ COMMENT ON COLUMN @extschema@.worker_request.transaction_id IS
 
 -- The numbers of runs must continue after a restore. The requests need not: restored jobs make their own.
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.worker_inbox_request_id_seq', '');
+-- For check_request(): the number that the session has drawn last.
+GRANT SELECT ON SEQUENCE @extschema@.worker_inbox_request_id_seq TO job_scheduler;

@@ -16,6 +16,8 @@ BEGIN
     -- Nobody chooses the number of a job; it is drawn anew if others have been drawn since, for what the row contains.
     IF TG_OP = 'INSERT' AND NEW.job_id > 0 AND NEW.job_id <> currval('@extschema@.job_job_id_seq') THEN
         NEW.job_id := NULL;
+    ELSIF TG_OP = 'INSERT' AND NEW.job_id < 0 AND NEW.job_id <> currval('@extschema@.once_job_job_id_seq') THEN
+        NEW.job_id := 0;
     END IF;
     NEW.schedule_set_at := OLD.schedule_set_at;
     NEW.first_run_at := OLD.first_run_at;

@@ -26,6 +26,17 @@ BEGIN
                   DETAIL = 'It does not exist, or belongs to a role that you are not a member of.',
                   HINT = 'member_job, member_job_log and waiting_run list the jobs and runs that you may touch.';
     END IF;
+    -- Nobody chooses the number of a request, which pg_write_all_data could give; number_request() draws another one.
+    IF NEW.request_id <> currval('@extschema@.worker_inbox_request_id_seq') THEN
+        NEW.request_id := NULL;
+    END IF;
+    -- By cause and job the worker looks up what it has asked for itself: nobody else's is to be found there.
+    IF NEW.kind <> 'run' THEN
+        NEW.cause := 'request';
+    END IF;
+    IF NEW.kind = 'cancel run' THEN
+        NEW.job_id := NULL;
+    END IF;
     NEW.requested_by := current_user;
     NEW.rolname := current_user;
     NEW.requested_at := clock_timestamp();
@@ -33,6 +44,7 @@ BEGIN
     NEW.attempt := 1;
     NEW.caused_by := NULL;
     NEW.withdrawn := false;
+    NEW.disabled := false;
     NEW.transaction_id := pg_current_xact_id();
     RETURN NEW;
 END

@@ -6,19 +6,23 @@ SET enable_seqscan = off -- the plan that a session keeps may be of a time when 
 SET jit = off -- what has no index would seem to be worth compiling
 AS $$
 BEGIN
+    NEW.request_id := coalesce(NEW.request_id, nextval('@extschema@.worker_inbox_request_id_seq'));
     -- In an order that only one index has: another has the number after other columns.
-    IF EXISTS (SELECT FROM @extschema@.job_log l WHERE l.jl_id BETWEEN NEW.request_id AND NEW.request_id
-               ORDER BY l.jl_id OFFSET 0) THEN
+    IF NEW.kind = 'run' AND EXISTS (SELECT FROM @extschema@.job_log l
+                                    WHERE l.jl_id BETWEEN NEW.request_id AND NEW.request_id
+                                    ORDER BY l.jl_id OFFSET 0) THEN
         PERFORM @extschema@.advance_sequences();
         NEW.request_id := nextval('@extschema@.worker_inbox_request_id_seq');
     END IF;
-    NEW.rolname := coalesce((SELECT j.rolname FROM @extschema@.job j WHERE j.job_id = NEW.job_id), '');
+    IF NEW.kind = 'run' THEN
+        NEW.rolname := coalesce((SELECT j.rolname FROM @extschema@.job j WHERE j.job_id = NEW.job_id), '');
+    END IF;
     RETURN NEW;
 END
 $$;
 COMMENT ON FUNCTION @extschema@.number_request() IS
-    'trigger: gives a run that is asked for a number that no other run has had, also where the sequence was left behind, and notes the role that it is for';
+    'trigger: gives a request whose number was not drawn for it another one, and a run that is asked for a number that no other run has had, also where the sequence was left behind, and notes the role that it is for';
 REVOKE ALL ON FUNCTION @extschema@.number_request() FROM PUBLIC;
 
 CREATE TRIGGER number_request BEFORE INSERT ON @extschema@.worker_request
-    FOR EACH ROW WHEN (NEW.kind = 'run') EXECUTE FUNCTION @extschema@.number_request();
+    FOR EACH ROW WHEN (NEW.kind = 'run' OR NEW.request_id IS NULL) EXECUTE FUNCTION @extschema@.number_request();

@@ -260,6 +260,35 @@ def test_what_they_write_as_themselves_is_checked_as_a_definition(scheduler: Sch
             )
 
 
+def test_nobody_chooses_the_number_of_a_request(worker: Scheduler) -> None:
+    """Those of runs and one-off jobs go on after the greatest that there is: nobody would get another one."""
+    role = worker.role("writer")
+    worker.execute("GRANT pg_write_all_data, pg_read_all_data TO {}", sql.Identifier(role))
+    job = worker.insert("SELECT 1", rolname=role)
+    next_run = worker.value("SELECT run_job(%s)", job)
+    worker.ended(next_run)
+    session = worker.connect_as(role)
+    session.execute("SELECT run_once('SELECT 1')")  # the session has drawn numbers
+    insert = "INSERT INTO {} OVERRIDING SYSTEM VALUE VALUES (%s, {}) RETURNING {}"
+    for number in (2**63 - 1, 2**63 - 2, -(2**63), -5, 0, next_run, next_run + 50):
+        for values in (f"'run', {job}", f"'cancel', {job}"):
+            request = session.execute(
+                insert.format("worker_request (request_id, kind, job_id)", values, "request_id AS number"), (number,)
+            ).fetchone()
+            assert request is not None
+            assert next_run < request.number < next_run + 50, (number, values)
+    for number in (-(2**63), -(2**63) + 1, 0):
+        once = session.execute(
+            insert.format("once_job (job_id, job_command, datname)", "'SELECT 1', current_catalog", "job_id AS number"),
+            (number,),
+        ).fetchone()
+        assert once is not None
+        assert -100 < once.number < 0
+    worker.execute("SELECT advance_sequences()")
+    assert worker.ended(worker.value("SELECT run_once('SELECT 1')")).state == "succeeded"
+    assert worker.ended(worker.value("SELECT run_job(%s)", job)).jl_id < next_run + 100
+
+
 def test_who_may_read_all_data_can_dump_it(scheduler: Scheduler, tmp_path: Path) -> None:
     role = scheduler.role("backup", scheduler=False)
     scheduler.execute("GRANT pg_read_all_data TO {}", sql.Identifier(role))

@@ -236,3 +236,25 @@ def test_a_request_is_for_ones_own_job_or_run(scheduler: Scheduler) -> None:
         scheduler.tick()
         assert scheduler.value("SELECT state FROM job_log WHERE jl_id = %s", run) == "running"
     assert scheduler.ended(run).state == "succeeded"
+
+
+def test_a_message_is_not_found_among_what_the_worker_asks_for(scheduler: Scheduler) -> None:
+    """That is looked up by cause and job: messages of others there would be passed by each time."""
+    victim, mallory = scheduler.role("victim"), scheduler.role("mallory")
+    theirs = scheduler.insert("SELECT 1", rolname=victim)
+    session = scheduler.connect_as(mallory)
+    mine = session.execute("SELECT job_id FROM insert_job('SELECT 1', current_catalog)").fetchone()
+    run = session.execute("SELECT run_once('SELECT 1') AS number").fetchone()
+    assert mine is not None
+    assert run is not None
+    for cause in ("retry", "dependency", "reboot"):
+        session.execute("INSERT INTO job_request (kind, cause, job_id) VALUES ('cancel', %s, %s)", (cause, mine.job_id))
+        session.execute(
+            "INSERT INTO job_request (kind, cause, job_id, jl_id) VALUES ('cancel run', %s, %s, %s)",
+            (cause, theirs, run.number),
+        )
+    found = "SELECT DISTINCT kind, cause, job_id FROM worker_request WHERE kind LIKE 'cancel%' ORDER BY kind"
+    assert [tuple(row) for row in scheduler.execute(found)] == [
+        ("cancel", "request", mine.job_id),
+        ("cancel run", "request", None),
+    ]
