@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import ExitStack, nullcontext
 from typing import Any
 
@@ -174,7 +175,8 @@ from collections import Counter
 elephant("jobs.number_ranges").NEAR = 2
 module = elephant("worker.due_jobs")
 module.LOOKAHEAD = module.SHORT_LOOKAHEAD = module.ROLE_LOOKAHEAD = most
-elephant("worker.requested_runs").MOST_AT_ONCE = most
+requested = elephant("worker.requested_runs")
+requested.MOST_AT_ONCE = requested.MOST_PUT_ASIDE = requested.PUT_ASIDE_AT_ONCE = requested.TAKEN_BACK_AT_ONCE = most
 queues = elephant("jobs.run_queue")
 if "due_jobs" not in SD:
     spi = elephant("database.spi").Spi(plpy, schema)
@@ -184,13 +186,16 @@ due_jobs._inbox.note()
 due_jobs._inbox.look()
 Gate = elephant("jobs.run").Gate
 held = queues.Held(roles=frozenset(full), closed=frozenset(Gate.database(name) for name in closed))
-if is_filled:
-    due_jobs.fill(0.0, held, (), 1, by_role)
-else:
-    due_jobs.add_requests()
-capacity = queues.Capacity(10**6, lambda: 10**6, Counter(), set(), Counter())
-found = due_jobs.queue.take(capacity, 0.0)
-due_jobs.queue.add(found)
+for _ in range(60):  # what is put aside is read in several turns
+    if is_filled:
+        due_jobs.fill(0.0, held, (), 1, by_role)
+    else:
+        due_jobs.add_requests()
+    capacity = queues.Capacity(10**6, lambda: 10**6, Counter(), set(), Counter())
+    found = due_jobs.queue.take(capacity, 0.0)
+    due_jobs.queue.add(found)
+    if not due_jobs._inbox.requested.has_more:
+        break
 return [entry.request_id for entry in found]
 """
 
@@ -267,6 +272,61 @@ def test_what_is_asked_for_is_found(scheduler: Scheduler) -> None:
                     found = scheduler.value(read, f'"{SCHEMA}"', most, full, closed, False, by_role)
                     assert sorted(found) == [number for number, _ in free_requests(full, closed)]
     assert found_some
+
+
+READ_ONCE = """
+queues = elephant("jobs.run_queue")
+if "due_jobs" not in SD:
+    spi = elephant("database.spi").Spi(plpy, schema)
+    SD["due_jobs"] = elephant("worker.due_jobs").DueJobs(spi, elephant("worker.inbox").Inbox(spi))
+due_jobs = SD["due_jobs"]
+due_jobs._inbox.note()
+due_jobs._inbox.look()
+due_jobs._inbox.requested.define(defined)
+Gate = elephant("jobs.run").Gate
+held = queues.Held(closed=frozenset(Gate.database(name) for name in databases))
+due_jobs.fill(0.0, held, (), 1, False)
+capacity = queues.Capacity(10**6, lambda: 10**6, queues.Counter(), set(), queues.Counter())
+found = due_jobs.queue.take(capacity, 0.0)
+return [int(due_jobs._inbox.requested.has_more), *(entry.request_id for entry in found)]
+"""
+
+
+def test_what_a_database_holds_is_read_once(scheduler: Scheduler) -> None:
+    """In turns, in each of which what others have asked for is found; it is read again when it can start."""
+    scheduler.worker_code("read_once", "databases name[], defined int8[]", READ_ONCE)
+    role, other = scheduler.role("mallory"), scheduler.role("victim")
+    held, free = scheduler.insert("SELECT 1", "postgres", rolname=role), scheduler.insert("SELECT 1", rolname=other)
+    ask = "INSERT INTO worker_request (kind, job_id) SELECT 'run', %s FROM generate_series(1, %s)"
+    scheduler.admin.execute(ask, (held, 3000))
+    scheduler.admin.execute(ask, (free, 1))
+    (last,) = scheduler.execute("SELECT max(request_id) FROM worker_request").fetchone()
+    call = "SELECT read_once(%s, %s, %s)"
+
+    def read(closed: list[str], defined: Sequence[int] = ()) -> tuple[bool, list[int]]:
+        has_more, *found = scheduler.value(call, f'"{SCHEMA}"', closed, list(defined))
+        return bool(has_more), found
+
+    def pages_read() -> int:
+        explain = f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {call}"
+        plan = scheduler.value(explain, f'"{SCHEMA}"', ["postgres"], [])[0]["Plan"]
+        return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
+
+    assert read(["postgres"]) == (True, [last])
+    turns = 1
+    while read(["postgres"])[0]:
+        turns += 1
+    assert 2 < turns < 10
+    assert [pages_read() for _ in range(20)][-1] < 60
+    # Its definition may have moved it elsewhere.
+    assert read(["postgres"], [held]) == (True, [last])
+    while read(["postgres"])[0]:
+        pass
+    has_more, found = read([])
+    assert (has_more, found[0], found[-1]) == (True, last - 3000, last)
+    for _ in range(10):
+        has_more, found = read([])
+    assert (has_more, found) == (False, [*range(last - 3000, last + 1)])
 
 
 def test_what_is_due_is_read_from_role_to_role(scheduler: Scheduler) -> None:

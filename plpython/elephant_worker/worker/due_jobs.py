@@ -65,6 +65,7 @@ class DueJobs:
         to be logged: the due times that waited under a schedule which is no more."""
         job_ids = list(committed)
         self._known.drop(job_ids)
+        self._inbox.requested.define(job_ids)
         replaced = job_state.replaced(self._spi, committed)
         missed = [missed_by_change(job, at, now, worker_request.new_id(self._spi)) for job, at in replaced]
         due_times = job_state.define(self._spi, job_ids)
@@ -228,6 +229,11 @@ class DueJobs:
             run.jl_id = numbers[run.job_id]
         self._follow({job_id: next_run_at[job_id] for job_id in numbers}, waiting)
         return begun
+
+    @property
+    def has_more(self) -> bool:
+        """Whether something is in the queue, or yet to be read that may be."""
+        return len(self.queue) > 0 or self._inbox.requested.has_more
 
     def next_due(self, now: float) -> float | None:
         """When the next job is due, except for those that are held."""

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from ..database import worker_request
 from ..database.spi import Spi
 from ..jobs.number_ranges import LAST_NUMBER, Range, left_of, united
+from ..jobs.requests_put_aside import RequestsPutAside
+from ..jobs.run import gates
 from ..jobs.run_queue import Held, QueuedRun
 
 # How much more is read each time that most of what was read is held.
 GROWTH = 10  # times
 MOST_AT_ONCE = 10000  # rows
+# So much of what cannot start is put aside at once, and read at once for that of each role, to find what can.
+MOST_PUT_ASIDE = 500  # rows
+PUT_ASIDE_AT_ONCE = 100  # rows
+# So much of each role is taken back at once, when it can start.
+TAKEN_BACK_AT_ONCE = 1000  # rows
 
 
 class RequestedRuns:
-    """Of each role, ranges of numbers outside of which it has no request.
+    """Of each role, ranges of numbers outside of which it has no request, but for those that are put aside.
 
     So nothing is passed by that lies behind a request which still waits and cannot be seen: what is not committed, and
-    what has been taken and cannot be vacuumed while somebody's snapshot is old.
+    what has been taken and cannot be vacuumed while somebody's snapshot is old. Nor is what a database or a role holds
+    that lets no session in: it has been read once, and is put aside until that is over.
     """
 
     def __init__(self, spi: Spi) -> None:
@@ -31,13 +39,22 @@ class RequestedRuns:
         self._ranges: dict[str, list[Range]] = {}
         # The same of what has been noted since it was read last.
         self._new: dict[str, list[Range]] = defaultdict(list)
+        self._aside = RequestsPutAside()
+        # Whether more is to be read once what has been found is started, though nothing else has happened.
+        self.has_more = False
 
     def note(self, rolname: str, first: int, last: int) -> None:
         """Note that this role may have requests from one number to another."""
         self._new[rolname].append((first, last))
 
+    def define(self, job_ids: Iterable[int]) -> None:
+        """Read anew what has been asked for of these jobs, which may run elsewhere now."""
+        self._take_back(self._aside.take_jobs(job_ids))
+
     def read(self, limit: int, held: Held, by_role: bool) -> list[QueuedRun]:
         """What waits, except for what is held; or about so much of each role."""
+        self._aside.look_at(held.closed)
+        self._take_back(self._aside.take_free(min(limit, TAKEN_BACK_AT_ONCE)))
         for rolname, new in self._new.items():
             self._keep(rolname, [*self._ranges.get(rolname, []), *new])
         self._new.clear()
@@ -57,10 +74,14 @@ class RequestedRuns:
 
     def _read(self, ranges: Mapping[str, Sequence[Range]], limit: int, held: Held, by_role: bool) -> list[QueuedRun]:
         """What waits in these ranges, of which what is found there and what is left are remembered."""
+        if held.closed:
+            limit, by_role = min(limit, PUT_ASIDE_AT_ONCE), True  # what others of a role hold hides nothing of others
         found: list[QueuedRun] = []
         numbers: dict[str, list[Range]] = defaultdict(list)
         free = Counter[str]()
-        while ranges:
+        left: dict[str, Sequence[Range]] = {}
+        put_aside = 0
+        while ranges and put_aside < MOST_PUT_ASIDE:
             places = [(rolname, *part) for rolname, several in ranges.items() for part in several[:limit]]
             runs = worker_request.queued_runs(self._spi, places, limit, by_role)
             # Up to which number each place has been read.
@@ -69,9 +90,13 @@ class RequestedRuns:
             count = Counter(place for place, _ in runs)
             for place, run in runs:
                 rolname = places[place][0]
-                numbers[rolname].append((run.request_id, run.request_id))
                 if count[place] == limit:
                     until[place] = run.request_id
+                if not held.closed.isdisjoint(gates(run.target)):
+                    self._aside.put(rolname, run)
+                    put_aside += 1
+                    continue
+                numbers[rolname].append((run.request_id, run.request_id))
                 if not held.holds(run.target):
                     found.append(run)
                     free[rolname] += 1
@@ -80,14 +105,21 @@ class RequestedRuns:
                 rest[rolname] += left_of([(first, last)], number)
             for rolname, several in rest.items():
                 self._keep(rolname, [*numbers[rolname], *several])
+            left.update(rest)
             # Behind what is held may be what is not.
             ranges = {
                 rolname: united(several)
                 for rolname, several in rest.items()
                 if several and (free[rolname] if by_role else len(found)) < limit
             }
-            limit = min(limit * GROWTH, MOST_AT_ONCE)
+            if not held.closed:
+                limit = min(limit * GROWTH, MOST_AT_ONCE)
+        self.has_more = bool(held.closed and any(left.values())) or self._aside.has_free
         return found
+
+    def _take_back(self, several: Iterable[tuple[str, Sequence[Range]]]) -> None:
+        for rolname, ranges in several:
+            self._new[rolname] += ranges
 
     def _keep(self, rolname: str, ranges: Sequence[Range]) -> None:
         if ranges:

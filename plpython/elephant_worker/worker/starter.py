@@ -106,11 +106,11 @@ class Starter:
 
     def has_due(self, now: float) -> bool:
         """Whether something is due, or so soon that it can be claimed."""
-        return len(self._due_jobs.queue) > 0 or self._is_due_within(CLAIM_LEAD, now)
+        return self._due_jobs.has_more or self._is_due_within(CLAIM_LEAD, now)
 
     def is_quiet(self, seconds: float, now: float) -> bool:
         """Whether nothing waits, and nothing is due within this many seconds."""
-        return not len(self._due_jobs.queue) and not self._is_due_within(seconds, now)
+        return not self._due_jobs.has_more and not self._is_due_within(seconds, now)
 
     def _is_due_within(self, seconds: float, now: float) -> bool:
         return self._next_due is not None and self._next_due - seconds <= now
@@ -124,7 +124,7 @@ class Starter:
             return pause
         if not self.can_start:
             return math.inf  # until a run ends or the settings change
-        if len(self._due_jobs.queue):
+        if self._due_jobs.has_more:
             return 0.0
         if self._next_due is None:
             return math.inf
@@ -152,7 +152,7 @@ class Starter:
 
     def look_for_next(self, now: float) -> None:
         """Find out when the next job, or the next retry, is due."""
-        if len(self._due_jobs.queue):
+        if self._due_jobs.has_more:
             self._next_due = now
         else:
             moments = self._due_jobs.next_due(now), self._completion.retries.next_due()
