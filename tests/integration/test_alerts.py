@@ -541,6 +541,35 @@ def test_what_is_run_after_a_failure(worker: Scheduler) -> None:
     assert worker.value("SELECT (failure_count, success_count) = (1, 0) FROM member_job")
 
 
+@pytest.mark.parametrize("given", ["while its retry waits", "while it runs", "to a member"])
+def test_a_failure_of_an_earlier_role_is_not_told(worker: Scheduler, given: str) -> None:
+    """Who is given a job is told that it failed, not what the run said, unless the log shows them that too."""
+    role, other = worker.role(), worker.role("other")
+    if given == "to a member":
+        worker.execute("GRANT {} TO {}", sql.Identifier(role), sql.Identifier(other))
+    give = "UPDATE member_job SET rolname = {}, on_failure_command = {} WHERE job_id = {}"
+    with worker.gate() as wait:
+        secret = "DO $$BEGIN {}RAISE 'a secret' USING ERRCODE = 'SE123'; END$$".format(
+            f"PERFORM {wait.removeprefix('SELECT ')}; " if given == "while it runs" else ""
+        )
+        retries = 0 if given == "while it runs" else 1
+        job = worker.insert(secret, rolname=role, max_retries=retries, retry_delay="1 hour")
+        run = worker.value("SELECT run_job(%s)", job)
+        if given == "while it runs":
+            until(lambda: worker.value("SELECT state FROM member_job_log WHERE jl_id = %s", run) == "running")
+        else:
+            worker.ended(run)
+        worker.execute(give, sql.Literal(other), sql.Literal(TELL), sql.Literal(job))
+        worker.wake()
+        if given != "while it runs":
+            worker.connect_as(other).execute("SELECT cancel_job(%s)", (job,))
+    until(lambda: len(worker.log()) == 2)
+    told = worker.ended(worker.log()[1].jl_id)
+    assert (told.state, told.caused_by, told.rolname) == ("succeeded", run, other)
+    said = "SE123 a secret" if given == "to a member" else " the run failed as the job of another role"
+    assert told.notices == f"NOTICE:  {other} {job} {said}"
+
+
 def test_nothing_is_run_after_a_success_before_the_last_attempt_or_after_itself(worker: Scheduler) -> None:
     worker.run("SELECT 1", on_failure_command=TELL)
     job = worker.insert(FAIL, on_failure_command=FAIL, max_retries=1, retry_delay="100 ms")
