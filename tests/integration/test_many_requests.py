@@ -309,3 +309,27 @@ def test_many_that_are_cancelled(worker: Scheduler) -> None:
     assert worker.value("SELECT count(*) FROM job_log WHERE state = 'cancelled'") == 3 * 2020
     worker.execute("SELECT resume_jobs()")
     until(lambda: worker.value("SELECT count(*) FROM job_log WHERE state = 'succeeded'") == 6, "the others to run")
+
+
+def test_what_belongs_to_no_job(worker: Scheduler) -> None:
+    """What happens to a job concerns neither a run_once() nor an on_failure_command that waits."""
+    with worker.gate() as gate:
+        job_id = worker.insert(f"{gate}; SELECT 1 / 0", on_failure_command="SELECT 2")
+        worker.value("SELECT run_job(%s)", job_id)
+        until(lambda: worker.log(job_id), "the run")
+        worker.pause()
+    once, cancelled_once = (worker.value("SELECT run_once('SELECT 3')") for _ in range(2))
+    until(lambda: len(waiting(worker)) == 3, "the on_failure_command to wait")
+    worker.value("SELECT cancel_job(%s)", job_id)
+    worker.value("SELECT update_job(%s, enabled := false)", job_id)
+    worker.value("SELECT delete_job(%s)", job_id)
+    worker.value("SELECT cancel_run(%s)", cancelled_once)
+    worker.seen()
+    until(lambda: len(waiting(worker)) == 2, "the cancelled one to end")
+    worker.execute("SELECT resume_jobs()")
+    assert worker.ended(once).state == "succeeded"
+    assert worker.ended(cancelled_once).state == "cancelled"
+    until(
+        lambda: worker.value("SELECT count(*) FROM job_log WHERE cause = 'failure' AND state = 'succeeded'") == 1,
+        "the on_failure_command",
+    )

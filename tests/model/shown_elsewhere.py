@@ -582,6 +582,18 @@ SHOWN_ELSEWHERE: dict[str, list[str]] = {
         "reference.md: | column of `worker_status` | meaning |",
         "reference.md: | `worker_status` | whether the worker is alive",
     ],
+    "test_session_settings.py::test_a_session_that_is_taken_for_a_subscription": [
+        "reference.md: With `session_replication_role = replica`, as subscriptions have it",
+    ],
+    "test_many_requests.py::test_what_belongs_to_no_job": [
+        "reference.md: A run of `run_once()`, and one of an `on_failure_command`, belongs to no job",
+    ],
+    "test_many_requests.py::test_what_is_cancelled_ends_though_nothing_can_start": [
+        "reference.md: What has been cancelled while it waits is `cancelled` in the log as soon as",
+    ],
+    "test_alerts.py::test_a_failure_of_an_earlier_role_is_not_told": [
+        "reference.md: If the job has been given away, and its role now may not act as the role",
+    ],
     "test_worker_status.py::test_who_may_see_it": [
         "reference.md: `job_monitor` and `job_scheduler` may also read `worker_status`",
     ],
