@@ -34,7 +34,11 @@ def execute_remedy(releases: Installation, scheduler: Scheduler, remedy: str) ->
         with scheduler.connect() as session:
             session.execute(remedy.encode())
         return
-    environment = {**os.environ, "PG_CONFIG": str(releases.bindir / "pg_config"), "MAKEFLAGS": ""}
+    environment = {
+        **os.environ,
+        "PG_CONFIG": str(releases.bindir / "pg_config"),
+        "MAKEFLAGS": f" -- BUILD={releases.root / 'build'}",
+    }
     subprocess.run(
         ["sh", "-ec", f'sudo() {{ "$@"; }}\n{remedy}'], env=environment, cwd=ROOT, check=True, capture_output=True
     )
