@@ -44,6 +44,7 @@ class Installation:
 
     def __init__(self, directory: Path) -> None:
         self.root = directory
+        self.build = directory / "build"  # not where others build at the same time
         for option in ("--bindir", "--pkglibdir", "--sharedir"):
             source = Path(pg_config(option))
             shutil.copytree(source, self.moved(source), symlinks=True, ignore=self._left_out, dirs_exist_ok=True)
@@ -67,7 +68,7 @@ class Installation:
                 "make",
                 "--no-print-directory",
                 f"PG_CONFIG={self.bindir / 'pg_config'}",
-                f"BUILD={self.root / 'build'}",
+                f"BUILD={self.build}",
                 *arguments,
             ],
             cwd=ROOT,

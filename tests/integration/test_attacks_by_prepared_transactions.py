@@ -9,14 +9,14 @@ import pytest
 from psycopg import sql
 
 from harness.cluster import Cluster, Installation
-from harness.scheduler import Scheduler, new_scheduler, with_template
+from harness.scheduler import Scheduler, new_scheduler
 from harness.waiting import until
 
 
 @pytest.fixture(scope="module")
-def server(installation: Installation) -> Iterator[Cluster]:
+def server(installation: Installation, data_directory: str) -> Iterator[Cluster]:
     """One that lets transactions be prepared, which stock servers do not."""
-    cluster = with_template(Cluster(installation, {"max_prepared_transactions": "10"}))
+    cluster = Cluster(installation, {"max_prepared_transactions": "10"}, copy_data_from=data_directory)
     yield cluster
     cluster.stop()
 

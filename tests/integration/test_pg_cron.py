@@ -15,7 +15,7 @@ import pytest
 from psycopg import sql
 
 from harness.cluster import ROOT, USER, Cluster, Installation, pg_config
-from harness.scheduler import SCHEMA, with_template
+from harness.scheduler import SCHEMA
 from harness.waiting import until
 from tests.integration.test_update import others_settings
 
@@ -44,11 +44,11 @@ class Side:
 
 
 @pytest.fixture(scope="module")
-def cluster_of_both(installation: Installation) -> Iterator[Cluster]:
+def cluster_of_both(installation: Installation, data_directory: str) -> Iterator[Cluster]:
     settings = {"cron.timezone": "Europe/Berlin", "cron.match_dom_and_dow": "on"}
     if IS_INSTALLED:
         settings |= {"shared_preload_libraries": "pg_cron", "cron.database_name": "pg_cron"}
-    cluster = with_template(Cluster(installation, settings))
+    cluster = Cluster(installation, settings, copy_data_from=data_directory)
     with cluster.connect() as admin:
         admin.execute(f"CREATE ROLE {APPLICATION} LOGIN PASSWORD '{APPLICATION}'")
     yield cluster

@@ -101,7 +101,7 @@ PARAMETERS: dict[str, tuple[Any, ...]] = {
     "worker_request.CLAIM": (REQUESTS,),
     "worker_request.TAKE": (REQUESTS,),
     "worker_request.WITHDRAW": (REQUESTS,),
-    "worker_request.FOLLOW_ROLES": (JOBS, [0] * ASKED, ASKED),
+    "worker_request.FOLLOW_ROLES": (JOBS, [0] * ASKED, [10**12] * ASKED, ASKED),
     "worker_request.WITHDRAWN_OF_JOBS": (JOBS, [0] * ASKED, [10**12] * ASKED, ASKED),
     "worker_request.BATCHES": (["1", "70"], ["69", str(LAST_TRANSACTION)], [""] * 2, [""] * 2, ASKED),
     "worker_request.TAKE_MESSAGES": ([*map(str, JOBS)], ["define"] * ASKED, ["victim"] * ASKED, [0] * ASKED, 1),
@@ -633,7 +633,7 @@ return [int(worker_state.move_lowest_open_run(elephant("database.spi").Spi(plpy,
 LOOK_AT_JOB = """
 elephant_spi = elephant("database.spi").Spi(plpy, schema)
 requests = elephant("database.worker_request")
-requests.follow_roles(elephant_spi, {job: 0}, 100)
+requests.follow_roles(elephant_spi, {job: (0, requests.LAST_NUMBER)}, 100)
 requests.withdraw_of_jobs(elephant_spi, {job: requests.LAST}, 0.0)
 requests.note_disabled(elephant_spi, {job: requests.LAST})
 elephant("database.finished_dependency").enqueue_ready(elephant_spi, {job: 0})

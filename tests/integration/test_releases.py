@@ -37,7 +37,7 @@ def execute_remedy(releases: Installation, scheduler: Scheduler, remedy: str) ->
     environment = {
         **os.environ,
         "PG_CONFIG": str(releases.bindir / "pg_config"),
-        "MAKEFLAGS": f" -- BUILD={releases.root / 'build'}",
+        "MAKEFLAGS": f" -- BUILD={releases.build}",
     }
     subprocess.run(
         ["sh", "-ec", f'sudo() {{ "$@"; }}\n{remedy}'], env=environment, cwd=ROOT, check=True, capture_output=True

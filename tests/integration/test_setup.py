@@ -72,8 +72,7 @@ def shell(tmp_path: Path, scheduler: Scheduler) -> Callable[..., None]:
             "PG_CONFIG": str(cluster.installation.bindir / "pg_config"),
             "PGHOST": cluster.socket_directory,
             "PGDATABASE": "postgres",
-            # Not where other tests build at the same time.
-            "MAKEFLAGS": f" -- BUILD={cluster.installation.root / 'build'}",
+            "MAKEFLAGS": f" -- BUILD={cluster.installation.build}",
         }
         done = subprocess.run(["sh", "-ec", remedy], env=environment, cwd=ROOT, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr

@@ -11,14 +11,16 @@ import pytest
 from psycopg import sql
 
 from harness.cluster import Cluster, Installation
-from harness.scheduler import Scheduler, new_scheduler, with_template
+from harness.scheduler import Scheduler, new_scheduler
 from harness.waiting import until
 
 WIRES = ["plain", "tls"]
 
 
 @pytest.fixture(scope="module")
-def tls_cluster(installation: Installation, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+def tls_cluster(
+    installation: Installation, data_directory: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cluster]:
     """A server that lets nobody in over TCP without TLS."""
     directory = tmp_path_factory.mktemp("tls")
     options = "req -new -x509 -days 2 -nodes -subj /CN=localhost -newkey rsa:2048"
@@ -26,7 +28,9 @@ def tls_cluster(installation: Installation, tmp_path_factory: pytest.TempPathFac
     subprocess.run(["openssl", *options.split(" "), *files], check=True, capture_output=True)
     (directory / "key.pem").chmod(0o600)
     settings = {"ssl": "on", "ssl_cert_file": directory / "certificate.pem", "ssl_key_file": directory / "key.pem"}
-    cluster = with_template(Cluster(installation, {name: str(value) for name, value in settings.items()}))
+    cluster = Cluster(
+        installation, {name: str(value) for name, value in settings.items()}, copy_data_from=data_directory
+    )
     hba = Path(cluster.get_data_directory(), "pg_hba.conf")
     hba.write_text(hba.read_text().replace("host  ", "hostssl"))
     cluster.command("pg_ctl", "reload", "-D", cluster.get_data_directory())

@@ -84,10 +84,7 @@ class Client:
         """Have the server execute statements; raises OSError."""
         assert self._connection is not None
         self._asked = True
-        data = memoryview(messages.query(text.encode()))
-        # A few hundred bytes, of which nothing is waiting to be sent: they fit.
-        if self._connection.stream.write(data) < len(data):
-            raise Lost("the server does not read")
+        self._send(self._connection, messages.query(text.encode()))
 
     def begin(self) -> None:
         """What there is to do once connected."""
@@ -110,6 +107,11 @@ class Client:
                 self.close()
             else:
                 self.begin()
+
+    def _send(self, connection: Connected, data: bytes) -> None:
+        # A few hundred bytes, of which nothing is waiting to be sent: they fit.
+        if connection.stream.write(memoryview(data)) < len(data):
+            raise Lost("the server does not read")
 
     def _receive(self, connection: Connected) -> None:
         try:

@@ -8,10 +8,13 @@ from collections.abc import Callable, Sequence
 
 from . import messages
 from .client import Client
-from .connecting import EVENTS, Wait
+from .connecting import EVENTS, Connected, Wait
 from .login import Login
-from .messages import DATA_ROW, ERROR_RESPONSE, READY_FOR_QUERY
+from .messages import DATA_ROW, ERROR_RESPONSE
 from .transport import Lost
+
+# How long it waits for the socket before it looks at the time again.
+LONGEST_PAUSE = 1.0  # seconds
 
 
 class OwnSession(Client):
@@ -21,7 +24,6 @@ class OwnSession(Client):
 
     def __init__(self, login: Login, timeout: float) -> None:
         """`timeout`: how long the server may take to let it in, in seconds. Raises Lost."""
-        self.is_busy = False
         # The fields of the error by which it has ended, by the letters that the protocol has for them.
         self.error: dict[str, str] = {}
         self._rows: list[list[str | None]] = []
@@ -33,15 +35,13 @@ class OwnSession(Client):
         assert self._connection is not None
         return self._connection.backend_pid
 
-    def start(self, text: str) -> None:
-        """Have the server execute statements without waiting for their end. Raises Lost."""
-        self._send(messages.query(text.encode()))
-
     def rows(self, text: str, values: Sequence[object] = ()) -> list[list[str | None]]:
         """The rows of one statement with the values of $1, $2 and so on. Raises Lost."""
+        assert self._connection is not None
         words = [None if value is None else str(value).encode() for value in values]
-        self._send(messages.statement(text.encode(), words) + messages.SYNC)
-        self._wait_until(lambda: not self.is_busy)
+        self._asked, self._rows = True, []
+        self._send(self._connection, messages.statement(text.encode(), words) + messages.SYNC)
+        self._wait_until(lambda: not self._asked)
         return self._rows
 
     def pause(self, seconds: float) -> None:
@@ -51,15 +51,14 @@ class OwnSession(Client):
             poll.register(self.socket, EVENTS[self.wait])
             poll.poll(seconds * 1000)
 
-    def _send(self, data: bytes) -> None:
-        assert self._connection is not None
-        self.is_busy, self._rows = True, []
+    def _send(self, connection: Connected, data: bytes) -> None:
+        """Send all of it: the server reads it before it answers. Raises Lost."""
         left = memoryview(data)
         try:
             while left:
                 try:
-                    left = left[self._connection.stream.write(left) :]
-                except BlockingIOError:  # the server reads all of it before it answers
+                    left = left[connection.stream.write(left) :]
+                except BlockingIOError:
                     self.wait = Wait.WRITE
                     self.pause(LONGEST_PAUSE)
         except OSError as error:
@@ -80,13 +79,7 @@ class OwnSession(Client):
     def _take(self, kind: int, content: bytes) -> None:
         if kind == DATA_ROW:
             self._rows.append(messages.values(content))
-        elif kind == READY_FOR_QUERY:
-            self.is_busy = False
-        else:
-            if kind == ERROR_RESPONSE:
-                self.error = messages.fields(content)
-            super()._take(kind, content)
-
-
-# How long it waits for the socket before it looks at the time again.
-LONGEST_PAUSE = 1.0  # seconds
+            return
+        if kind == ERROR_RESPONSE:
+            self.error = messages.fields(content)
+        super()._take(kind, content)

@@ -42,7 +42,7 @@ def add(spi: Spi, cancelled: Mapping[int, int]) -> dict[int, Range]:
     before = {row["job_id"]: row["request_id"] for row in spi.execute(REPLACE, *columns)}
     spi.execute(ADD, *columns)
     spi.count_writes("withdrawal", 2 * len(cancelled))
-    return {job_id: (before.get(job_id, 0), number) for job_id, number in cancelled.items()}
+    return {job_id: (before.get(job_id, 0) + 1, number) for job_id, number in cancelled.items()}
 
 
 ALL = Statement("SELECT w.job_id, max(w.request_id) AS request_id FROM @internal@.withdrawal w GROUP BY w.job_id")

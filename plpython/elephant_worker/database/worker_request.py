@@ -227,33 +227,31 @@ class Followed(NamedTuple):
     first: int | None
 
 
+# Requests to run each of some jobs, from one number to another; no more are read than the limit is, job by job.
+PLACES = "unnest($1, $2, $3) WITH ORDINALITY n (job_id, first, last, place)"
+IN_PLACE = """LATERAL (SELECT x.*, x.ctid FROM @extschema@.worker_request x
+                    WHERE (x.job_id, x.request_id) >= (n.job_id, n.first)
+                        AND (x.job_id, x.request_id) <= (n.job_id, n.last)
+                        AND x.kind = 'run' ORDER BY x.job_id, x.request_id LIMIT $4)"""
 FOLLOW_ROLES = Statement(
-    # No more of them are read than the limit is, job by job.
     f"""WITH looked_at AS MATERIALIZED (
-           SELECT n.place, n.job_id, m.request_id, m.ctid, j.rolname, m.rolname <> j.rolname AS is_given
-           FROM unnest($1, $2) WITH ORDINALITY n (job_id, request_id, place)
-           CROSS JOIN {lookup("ONLY @extschema@.job", "n.job_id")} j
-           CROSS JOIN LATERAL (
-               SELECT x.request_id, x.rolname, x.ctid FROM @extschema@.worker_request x
-               WHERE (x.job_id, x.request_id) > (n.job_id, n.request_id)
-                   AND (x.job_id, x.request_id) <= (n.job_id, 9223372036854775807)
-                   AND x.kind = 'run' ORDER BY x.job_id, x.request_id LIMIT $3) m
-           LIMIT $3),
+           SELECT n.place, n.job_id, i.request_id, i.ctid, j.rolname, i.rolname <> j.rolname AS is_given
+           FROM {PLACES} CROSS JOIN {lookup("ONLY @extschema@.job", "n.job_id")} j CROSS JOIN {IN_PLACE} i LIMIT $4),
        given AS (
            UPDATE @extschema@.worker_request i SET rolname = l.rolname
            FROM looked_at l WHERE i.ctid = l.ctid AND l.is_given)
        SELECT l.job_id, l.rolname, count(*) AS looked_at, max(l.request_id) AS last,
            min(l.request_id) FILTER (WHERE l.is_given) AS first
        FROM looked_at l GROUP BY l.place, l.job_id, l.rolname ORDER BY l.place""",  # noqa: S608 - names in this package
-    *("int8[]", "int8[]", "int4"),
+    *("int8[]", "int8[]", "int8[]", "int4"),
 )
 
 
-def follow_roles(spi: Spi, after: Mapping[int, int], limit: int) -> list[Followed]:
-    """Have what was asked for be the roles' to which these jobs have been given: of each job after a request, in all so
-    many. The jobs of which there was something to look at; if it was all that the limit allows, the last may have
-    more."""
-    followed = [Followed(**row) for row in spi.execute(FOLLOW_ROLES, list(after), list(after.values()), limit)]
+def follow_roles(spi: Spi, places: Mapping[int, Range], limit: int) -> list[Followed]:
+    """Have what was asked for be the roles' to which these jobs have been given: of each job from one number to
+    another, in all so many. The jobs of which there was something to look at; if it was all that the limit allows, the
+    last may have more."""
+    followed = [Followed(**row) for row in spi.execute(FOLLOW_ROLES, *_columns_of(places), limit)]
     spi.count_writes("worker_request", sum(job.looked_at for job in followed if job.first is not None))
     return followed
 
@@ -314,15 +312,15 @@ WITHDRAW_OF_JOBS = Statement(
 )
 
 
-def withdraw_of_jobs(spi: Spi, cancels: Mapping[int, Message], begun: float) -> tuple[dict[int, Range], list[int]]:
+def withdraw_of_jobs(spi: Spi, cancels: Mapping[int, Message], begun: float) -> tuple[list[int], dict[int, Range]]:
     """Have the requests to run these jobs that came before their cancellation end as cancelled; so do those that the
     worker itself made, before this moment, while the caller's transaction was open. Those of users are only noted, once
-    for all, and retries are dropped by pending_run.drop(). Returns where those of users are, by job, and which the
-    others are."""
+    for all, and retries are dropped by pending_run.drop(). Returns which the others are, and where those of users are,
+    by job."""
     numbers = {job_id: cancel.request_id for job_id, cancel in cancels.items()}
     places = withdrawal.add(spi, numbers)
     rows = spi.execute(WITHDRAW_OF_JOBS, list(numbers), list(numbers.values()), begun)
-    return places, [row["request_id"] for row in rows]
+    return [row["request_id"] for row in rows], places
 
 
 NOTE_DISABLED = Statement(
@@ -367,15 +365,9 @@ class Withdrawn(NamedTuple):
 
 
 WITHDRAWN_OF_JOBS = Statement(
-    # No more of them are read than the limit is, job by job.
     f"""WITH looked_at AS MATERIALIZED (
            SELECT n.place, i.job_id, i.request_id, {WITHDRAWN} AS withdrawn
-           FROM unnest($1, $2, $3) WITH ORDINALITY n (job_id, after, until, place)
-           CROSS JOIN LATERAL (
-               SELECT x.job_id, x.request_id, x.cause, x.transaction_id FROM @extschema@.worker_request x
-               WHERE (x.job_id, x.request_id) > (n.job_id, n.after) AND (x.job_id, x.request_id) <= (n.job_id, n.until)
-                   AND x.kind = 'run' ORDER BY x.job_id, x.request_id LIMIT $4) i
-           LIMIT $4)
+           FROM {PLACES} CROSS JOIN {IN_PLACE} i LIMIT $4)
        SELECT l.job_id, count(*) AS looked_at, max(l.request_id) AS last,
            coalesce(array_agg(l.request_id) FILTER (WHERE l.withdrawn), '{{}}') AS cancelled
        FROM looked_at l GROUP BY l.place, l.job_id ORDER BY l.place""",  # noqa: S608 - a part of withdrawal.py
@@ -384,10 +376,14 @@ WITHDRAWN_OF_JOBS = Statement(
 
 
 def withdrawn_of_jobs(spi: Spi, places: Mapping[int, Range], limit: int) -> list[Withdrawn]:
-    """Which requests of users have been cancelled with their jobs: of each job behind one number and up to another, in
-    all so many. If as many have been looked at as the limit allows, the last of these jobs may have more."""
-    after, until = [first for first, _ in places.values()], [last for _, last in places.values()]
-    return [Withdrawn(**row) for row in spi.execute(WITHDRAWN_OF_JOBS, list(places), after, until, limit)]
+    """Which requests of users have been cancelled with their jobs: of each job from one number to another, in all so
+    many. If as many have been looked at as the limit allows, the last of these jobs may have more."""
+    return [Withdrawn(**row) for row in spi.execute(WITHDRAWN_OF_JOBS, *_columns_of(places), limit)]
+
+
+def _columns_of(places: Mapping[int, Range]) -> tuple[list[int], list[int], list[int]]:
+    """The jobs, and from and up to which number."""
+    return list(places), [first for first, _ in places.values()], [last for _, last in places.values()]
 
 
 MARKED = Statement(

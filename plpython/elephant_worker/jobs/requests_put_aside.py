@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from .number_ranges import MOST_RANGES, Range, left_of, united
-from .run import Gate, Names, gates
-from .run_queue import QueuedRun
+from .run import Gate, Names
+from .run_queue import Held, QueuedRun
 
 
 class RequestsPutAside:
@@ -16,9 +16,9 @@ class RequestsPutAside:
     >>> aside, gate = RequestsPutAside(), Gate.database("weborder")
     >>> for number in (1, 2, 5000, 5001):
     ...     aside.put("app", QueuedRun(0.0, 7, "app", "weborder", request_id=number))
-    >>> aside.look_at({gate}), aside.take_free(3)
+    >>> aside.look_at(Held(closed=frozenset({gate}))), aside.take_free(3)
     (None, [])
-    >>> aside.look_at(set()), aside.take_free(3), aside.has_free
+    >>> aside.look_at(Held()), aside.take_free(3), aside.has_free
     (None, [('app', [(1, 2), (5000, 5000)])], True)
     >>> aside.take_jobs([7, 8]), aside.has_free
     ([('app', [(5001, 5001)])], False)
@@ -29,7 +29,7 @@ class RequestsPutAside:
         # By job, where it runs.
         self._targets: dict[int, Names] = {}
         # What is closed; by role, the jobs of which nothing else holds what has been put aside.
-        self._closed: Collection[Gate] = frozenset()
+        self._closed: frozenset[Gate] = frozenset()
         self._free: dict[str, list[int]] = {}
 
     @property
@@ -50,13 +50,13 @@ class RequestsPutAside:
                 several[:] = united(several)
         self._targets[run.job_id] = run.target
 
-    def look_at(self, closed: Collection[Gate]) -> None:
-        """See what can start now that these let no session in."""
-        if closed == self._closed:
+    def look_at(self, held: Held) -> None:
+        """See what can start now, whichever roles are full."""
+        if held.closed == self._closed:
             return
-        self._closed, free = closed, defaultdict(list)
+        self._closed, free = held.closed, defaultdict(list)
         for job_id, target in self._targets.items():
-            if not any(gate in closed for gate in gates(target)):
+            if not held.shuts(target):
                 for rolname in self._ranges[job_id]:
                     free[rolname].append(job_id)
         self._free = dict(free)

@@ -59,9 +59,13 @@ class Held:
     def __bool__(self) -> bool:
         return bool(self.roles or self.closed)
 
+    def shuts(self, target: Names) -> bool:
+        """Whether no new session is let in there."""
+        return bool(self.closed) and not self.closed.isdisjoint(gates(target))
+
     def holds(self, target: Names) -> bool:
         """Whether nothing can start there."""
-        return target[0] in self.roles or (bool(self.closed) and not self.closed.isdisjoint(gates(target)))
+        return target[0] in self.roles or self.shuts(target)
 
     def names(self) -> tuple[list[str], list[str], list[str]]:
         """The roles that are held everywhere, and the databases and roles that are held on this server only."""

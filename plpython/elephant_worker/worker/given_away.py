@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import islice
 
 from ..database import worker_request
 from ..database.spi import Spi
+from ..jobs.number_ranges import LAST_NUMBER
+from ..jobs.requests_of_jobs import RequestsOfJobs
 from ..system.clock import Clock
 from .inbox import Inbox
 from .timers import Portion
@@ -27,15 +28,15 @@ class GivenAway:
         self._spi = spi
         self._inbox = inbox
         self._portion = Portion(REQUESTS_AT_ONCE, REQUESTS_TIME)
-        # By job, up to which request all has been followed; those whose turn is next come first.
-        self._jobs: dict[int, int] = {}
+        # What is yet to be followed.
+        self._requests = RequestsOfJobs()
         # The jobs that this transaction has come to the end of.
         self._ended: set[int] = set()
 
     @property
     def has_more(self) -> bool:
         """Whether some requests are yet to be followed."""
-        return bool(self._jobs)
+        return bool(self._requests)
 
     def begin(self) -> None:
         """Take up what an earlier worker has left."""
@@ -43,28 +44,21 @@ class GivenAway:
 
     def add(self, job_ids: Iterable[int]) -> None:
         """Follow the requests to run these jobs, all of them."""
-        self._jobs.update(dict.fromkeys(job_ids, 0))
+        self._requests.add(dict.fromkeys(job_ids, (0, LAST_NUMBER)))
 
     def go_on(self, clock: Clock) -> None:
         """Follow some more requests."""
-        if not self._jobs:
+        if not self._requests:
             return
         began = clock.steady()
         limit = self._portion.size
-        asked = dict(islice(self._jobs.items(), limit))
+        asked = self._requests.first(limit)
         followed = worker_request.follow_roles(self._spi, asked, limit)
-        looked_at = sum(job.looked_at for job in followed)
         for job in followed:
             if job.first is not None:
                 self._inbox.requested.note(job.rolname, job.first, job.last)
-        rest = followed[-1] if looked_at == limit else None
-        for job_id in asked:
-            del self._jobs[job_id]
-            if rest is not None and job_id == rest.job_id:
-                self._jobs[job_id] = rest.last  # it is the turn of others then
-                break
-            self._ended.add(job_id)
-        self._portion.took(looked_at + len(asked), clock.steady() - began)
+        self._ended.update(self._requests.follow(asked, followed, limit))
+        self._portion.took(sum(job.looked_at for job in followed) + len(asked), clock.steady() - began)
 
     def settle(self) -> None:
         """Keep what has been followed: it is committed."""
@@ -72,5 +66,5 @@ class GivenAway:
 
     def forget(self) -> None:
         """Begin with all of these jobs anew: a transaction has failed."""
-        self.add([*self._jobs, *self._ended])
+        self.add([*self._requests, *self._ended])
         self._ended.clear()

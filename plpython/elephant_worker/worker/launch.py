@@ -130,7 +130,7 @@ def _detached(plpy: Any, schema: str, statement: str, wait: bool) -> tuple[int, 
     """
     session = own_session(plpy)
     try:
-        session.start(statement)
+        session.query(statement)
         return _await_worker(plpy, schema, session.backend_pid, session) if wait else (session.backend_pid, False)
     except Lost as lost:
         raise _no_session(_session(plpy), lost) from None

@@ -449,7 +449,7 @@ class Worker:
             self._use(worker_setting.read(self._spi))
             self._completion.retries.forget()  # who has changed or restored some by hand can tell so by this
         if "disable" in messages:
-            self._withdrawn.add({}, self._completion.disable(messages["disable"], now))
+            self._withdrawn.add(self._completion.disable(messages["disable"], now))
         if "define" in messages:
             committed = {job_id: message.sent_at for job_id, message in messages["define"].items()}
             self._completion.define(committed, now, self._clock_watch.available_since)
@@ -457,7 +457,7 @@ class Worker:
             self._completion.drop_retries(list(messages["cancel"]), now)
             self._withdrawn.add(*worker_request.withdraw_of_jobs(self._spi, messages["cancel"], begun))
         if "cancel run" in messages:
-            self._withdrawn.add({}, worker_request.withdraw(self._spi, list(messages["cancel run"])))
+            self._withdrawn.add(worker_request.withdraw(self._spi, list(messages["cancel run"])))
 
     def _stop_cancelled(self, messages: Messages, active: Sequence[Run]) -> None:
         """Stop the runs that the messages want to be stopped; some were active when these were read."""

@@ -9,7 +9,6 @@ from ..database import worker_request
 from ..database.spi import Spi
 from ..jobs.number_ranges import LAST_NUMBER, Range, left_of, united
 from ..jobs.requests_put_aside import RequestsPutAside
-from ..jobs.run import gates
 from ..jobs.run_queue import Held, QueuedRun
 
 # How much more is read each time that most of what was read is held.
@@ -53,7 +52,7 @@ class RequestedRuns:
 
     def read(self, limit: int, held: Held, by_role: bool) -> list[QueuedRun]:
         """What waits, except for what is held; or about so much of each role."""
-        self._aside.look_at(held.closed)
+        self._aside.look_at(held)
         self._take_back(self._aside.take_free(min(limit, TAKEN_BACK_AT_ONCE)))
         for rolname, new in self._new.items():
             self._keep(rolname, [*self._ranges.get(rolname, []), *new])
@@ -74,8 +73,9 @@ class RequestedRuns:
 
     def _read(self, ranges: Mapping[str, Sequence[Range]], limit: int, held: Held, by_role: bool) -> list[QueuedRun]:
         """What waits in these ranges, of which what is found there and what is left are remembered."""
-        if held.closed:
-            limit, by_role = min(limit, PUT_ASIDE_AT_ONCE), True  # what others of a role hold hides nothing of others
+        growth = GROWTH
+        if held.closed:  # what is held of one role hides nothing of others
+            limit, growth, by_role = min(limit, PUT_ASIDE_AT_ONCE), 1, True
         found: list[QueuedRun] = []
         numbers: dict[str, list[Range]] = defaultdict(list)
         free = Counter[str]()
@@ -92,12 +92,12 @@ class RequestedRuns:
                 rolname = places[place][0]
                 if count[place] == limit:
                     until[place] = run.request_id
-                if not held.closed.isdisjoint(gates(run.target)):
+                if held.shuts(run.target):
                     self._aside.put(rolname, run)
                     put_aside += 1
                     continue
                 numbers[rolname].append((run.request_id, run.request_id))
-                if not held.holds(run.target):
+                if run.rolname not in held.roles:
                     found.append(run)
                     free[rolname] += 1
             rest = {rolname: [*several[limit:]] for rolname, several in ranges.items()}
@@ -112,8 +112,7 @@ class RequestedRuns:
                 for rolname, several in rest.items()
                 if several and (free[rolname] if by_role else len(found)) < limit
             }
-            if not held.closed:
-                limit = min(limit * GROWTH, MOST_AT_ONCE)
+            limit = min(limit * growth, MOST_AT_ONCE)
         self.has_more = bool(held.closed and any(left.values())) or self._aside.has_free
         return found
 

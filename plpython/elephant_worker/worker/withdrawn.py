@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from itertools import islice
 
 from ..database import withdrawal, worker_request
 from ..database.spi import Spi
 from ..jobs.number_ranges import Range
+from ..jobs.requests_of_jobs import RequestsOfJobs
 from ..system.clock import Clock
 from .timers import Portion
 
@@ -27,26 +27,23 @@ class Withdrawn:
         self._spi = spi
         self._end = end
         self._portion = Portion(REQUESTS_AT_ONCE, REQUESTS_TIME)
-        # By job, where those of users are to be found; those whose turn is next come first.
-        self._places: dict[int, Range] = {}
-        # The numbers of others.
+        # Where those of users are to be found, and the numbers of others.
+        self._requests = RequestsOfJobs()
         self._numbers: list[int] = []
 
     @property
     def has_more(self) -> bool:
         """Whether some are yet to end."""
-        return bool(self._places or self._numbers)
+        return bool(self._requests or self._numbers)
 
     def begin(self) -> None:
         """Take up what an earlier worker has left."""
-        self.add(withdrawal.read(self._spi), worker_request.marked(self._spi))
+        self.add(worker_request.marked(self._spi), withdrawal.read(self._spi))
 
-    def add(self, places: Mapping[int, Range], numbers: Iterable[int]) -> None:
-        """Have the requests to run these jobs end that have been cancelled, in these places, and some others."""
-        for job_id, (after, until) in places.items():
-            before = self._places.get(job_id)
-            self._places[job_id] = (after, until) if before is None else (min(before[0], after), max(before[1], until))
+    def add(self, numbers: Iterable[int], places: Mapping[int, Range] | None = None) -> None:
+        """Have requests of these numbers end, and those that have been cancelled with their jobs in these places."""
         self._numbers += numbers
+        self._requests.add(places or {})
 
     def go_on(self, clock: Clock, now: float) -> None:
         """Have some more of them end."""
@@ -56,14 +53,9 @@ class Withdrawn:
         numbers, self._numbers = self._numbers[:limit], self._numbers[limit:]
         looked_at = len(numbers)
         if rest := limit - looked_at:
-            asked = dict(islice(self._places.items(), rest))
+            asked = self._requests.first(rest)
             found = worker_request.withdrawn_of_jobs(self._spi, asked, rest)
-            last = found[-1] if sum(job.looked_at for job in found) == rest else None
-            for job_id in asked:
-                (_, until) = self._places.pop(job_id)
-                if last is not None and job_id == last.job_id:
-                    self._places[job_id] = last.last, until  # it is the turn of others then
-                    break
+            self._requests.follow(asked, found, rest)
             numbers += [number for job in found for number in job.cancelled]
             looked_at += len(asked) + sum(job.looked_at for job in found)
         if numbers:
@@ -72,5 +64,5 @@ class Withdrawn:
 
     def forget(self) -> None:
         """Leave the rest to its turn: a transaction has failed."""
-        self._places.clear()
+        self._requests.clear()
         self._numbers.clear()
