@@ -46,6 +46,8 @@ CREATE UNIQUE INDEX job_rolname_job_name_key ON @extschema@.job (rolname, job_na
 CREATE INDEX job_expected ON @extschema@.job (job_id) WHERE expect_success_within IS NOT NULL;
 CREATE INDEX job_run_after ON @extschema@.job USING gin (run_after) WITH (fastupdate = off)
     WHERE run_after IS NOT NULL;
+-- To find all that run after others, for job_problem.
+CREATE INDEX job_follower ON @extschema@.job (job_id) WHERE run_after IS NOT NULL;
 CREATE INDEX job_rolname ON @extschema@.job (rolname);
 
 COMMENT ON TABLE @extschema@.job IS

@@ -2,7 +2,30 @@
 -- indexes, and whatever needs the log is looked up for problems only. LIMIT keeps the planner, who does not know how few
 -- they are, from reading whole tables.
 CREATE VIEW @internal@.job_problem WITH (security_barrier) AS
-WITH suspect AS MATERIALIZED (
+WITH follower AS MATERIALIZED (
+    SELECT f.job_id, f.defined_by, a.after_job_id, p.rolname
+    FROM ONLY @extschema@.job f
+    CROSS JOIN LATERAL unnest(f.run_after) a (after_job_id)
+    LEFT JOIN LATERAL (SELECT g.rolname FROM ONLY @extschema@.job g WHERE g.job_id = a.after_job_id LIMIT 1) p ON true
+    -- See all_job.
+    WHERE ((SELECT pg_has_role('job_monitor', 'USAGE'))
+           OR @extschema@.position_of_role((SELECT @extschema@.permitted_roles()), f.rolname) IS NOT NULL)
+      AND f.run_after IS NOT NULL),
+-- Looked at once for all jobs of the two roles.
+strange AS MATERIALIZED (
+    SELECT d.defined_by, d.rolname
+    FROM (SELECT DISTINCT f.defined_by, f.rolname FROM follower f WHERE f.defined_by <> f.rolname) d
+    WHERE NOT @extschema@.may_follow(d.defined_by, d.rolname)),
+-- What runs after jobs of whose ends it never hears again.
+orphan AS MATERIALIZED (
+    SELECT f.job_id, f.defined_by, array_agg(f.after_job_id ORDER BY f.rolname IS NOT NULL, f.after_job_id) AS lost,
+           bool_or(f.rolname IS NULL) AS is_deleted
+    FROM follower f
+    WHERE f.rolname IS NULL OR (f.defined_by, f.rolname) IN (SELECT s.defined_by, s.rolname FROM strange s)
+    GROUP BY f.job_id, f.defined_by),
+suspect AS MATERIALIZED (
+    SELECT h.job_id FROM orphan h
+    UNION
     SELECT s.job_id FROM @extschema@.job_state s WHERE s.quarantined_reason IS NOT NULL
     UNION
     SELECT s.job_id FROM @extschema@.job_state s WHERE s.disabled_at IS NOT NULL
@@ -26,10 +49,11 @@ candidate AS (
     SELECT j.job_id, j.rolname, j.datname, j.server, j.defined_by, j.job_name, j.job_description, j.job_command, j.expect_success_within,
            s.quarantined_since, s.quarantined_reason, s.disabled_at, d.due_at,
            greatest(j.schedule_set_at, t.last_success) AS expected_since, coalesce(t.failure_count, 0) AS failures,
-           t.last_states, a.jl_id AS active_run, a.scheduled_at AS active_since, o.usual,
+           t.last_states, j.run_after, h.lost, h.is_deleted, a.jl_id AS active_run, a.scheduled_at AS active_since, o.usual,
            ARRAY[ -- the gravest first
                CASE WHEN s.quarantined_reason IS NOT NULL THEN 'quarantined' END,
                CASE WHEN s.disabled_at IS NOT NULL THEN 'disabled' END,
+               CASE WHEN h.lost IS NOT NULL THEN 'orphaned' END,
                CASE WHEN extract(epoch FROM clock_timestamp() - greatest(j.schedule_set_at, t.last_success))
                          > extract(epoch FROM j.expect_success_within) THEN 'overdue' END,
                CASE WHEN t.failure_count > 0 AND s.disabled_at IS NULL THEN 'failing' END,
@@ -50,6 +74,7 @@ candidate AS (
     LEFT JOIN LATERAL (SELECT * FROM @extschema@.job_state g WHERE g.job_id = x.job_id LIMIT 1) s ON true
     LEFT JOIN LATERAL (SELECT * FROM @extschema@.job_statistic g WHERE g.job_id = x.job_id LIMIT 1) t ON true
     LEFT JOIN LATERAL (SELECT * FROM @extschema@.pending_run g WHERE g.job_id = x.job_id LIMIT 1) p ON true
+    LEFT JOIN orphan h ON h.job_id = x.job_id
     CROSS JOIN LATERAL (SELECT least(CASE WHEN s.schedule_set_at = j.schedule_set_at THEN s.next_run_at
                                           ELSE j.first_run_at END, p.due_at) AS due_at) d
     LEFT JOIN LATERAL (SELECT l.jl_id, l.scheduled_at FROM @extschema@.job_log l
@@ -70,6 +95,7 @@ SELECT c.job_id, c.rolname, c.datname,
        CASE p.problem
            WHEN 'quarantined' THEN c.quarantined_since
            WHEN 'disabled' THEN c.disabled_at
+           WHEN 'orphaned' THEN NULL
            WHEN 'overdue' THEN c.expected_since + c.expect_success_within
            WHEN 'failing' THEN coalesce(f.job_started, f.scheduled_at)
            WHEN 'late' THEN c.due_at
@@ -78,6 +104,11 @@ SELECT c.job_id, c.rolname, c.datname,
        @extschema@.in_one_line(CASE p.problem
            WHEN 'quarantined' THEN c.quarantined_reason
            WHEN 'disabled' THEN format('its schedule is not followed since it failed %s%s', n.times, e.cause)
+           WHEN 'orphaned' THEN format('job %s does not start it any more: %s', array_to_string(c.lost[1:1], '')
+                                           || CASE WHEN cardinality(c.lost) > 1 THEN format(', like %s more,', cardinality(c.lost) - 1)
+                                              ELSE '' END,
+                                       CASE WHEN c.is_deleted THEN 'it has been deleted'
+                                       ELSE format('role "%s", which answers for this one, may not act as its role', c.defined_by) END)
            WHEN 'overdue' THEN format('no success since %s, where one is expected within %s',
                                       date_trunc('second', c.expected_since), c.expect_success_within)
            WHEN 'failing' THEN CASE WHEN c.failures = 1 AND l.jl_id IS NOT NULL THEN l.exception_message
@@ -94,6 +125,10 @@ SELECT c.job_id, c.rolname, c.datname,
            -- Not what the log has: a run can say the same, with a hint of its own.
            WHEN 'quarantined' THEN coalesce(o.hint, format('SELECT @extschema@.run_job(%s);', c.job_id))
            WHEN 'disabled' THEN format('SELECT @extschema@.update_job(%s, enabled := true);', c.job_id)
+           -- What it is then left with may start it at once.
+           WHEN 'orphaned' THEN format(E'SELECT * FROM @extschema@.job_chain WHERE job_id = %s;\n'
+                                           '-- to have it wait for the others only: SELECT @extschema@.update_job(%1$s, run_after := %L);', c.job_id,
+                                       ARRAY(SELECT a FROM unnest(c.run_after) a WHERE a <> ALL (c.lost)))
            WHEN 'failing' THEN CASE WHEN l.jl_id IS NULL THEN format('SELECT @extschema@.run_job(%s);', c.job_id)
                                ELSE format('SELECT * FROM @extschema@.%s WHERE jl_id = %s;', v.log, l.jl_id) END
            WHEN 'late' THEN 'SELECT running_jobs, due_jobs, queued_runs FROM @extschema@.worker_status; -- max_running_jobs, max_running_jobs_per_role'

@@ -89,7 +89,7 @@ FROM @extschema@.problems(current_setting('lock_timeout')) p;
 COMMENT ON VIEW @extschema@.problem IS
     'a row for everything that needs a person now, of the worker and of the jobs that the current role may see, the gravest first; empty while all is well';
 COMMENT ON COLUMN @extschema@.problem.problem IS
-    'worker off; worker stuck; paused; quarantined; disabled: by disable_after; overdue: no success within expect_success_within; failing: the last run failed; late: it should have started more than 5 seconds ago; missed: its last due time passed without a run; overrun: the active run takes longer than usual; skipping: 5 or more of the last 10 runs were skipped';
+    'worker off; worker stuck; paused; quarantined; disabled: by disable_after; orphaned: a job in its run_after has been deleted, or its ends do not count any more; overdue: no success within expect_success_within; failing: the last run failed; late: it should have started more than 5 seconds ago; missed: its last due time passed without a run; overrun: the active run takes longer than usual; skipping: 5 or more of the last 10 runs were skipped';
 COMMENT ON COLUMN @extschema@.problem.since IS 'since when; NULL: not known';
 COMMENT ON COLUMN @extschema@.problem.job_id IS 'the job; NULL: it concerns all jobs';
 COMMENT ON COLUMN @extschema@.problem.job IS 'its name; without one, the beginning of its description or command';

@@ -359,6 +359,7 @@ MISUSE = {
     "claim_receiver": ["SELECT claim_receiver('mail', 'mallory', '1 hour')"],
     "mark_delivered": ["SELECT mark_delivered(ARRAY[1], 'mail')"],
     "check_request_quota": ["SELECT check_request_quota()"],
+    "note_given_away": ["SELECT note_given_away()"],
     "number_request": ["SELECT number_request()"],
     "recheck_job_quota": ["SELECT recheck_job_quota()"],
     "server_obstacle": ["SELECT server_obstacle('anywhere', 10)"],

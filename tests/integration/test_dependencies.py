@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from psycopg import sql
 
 from harness.cluster import USER, Cluster
+from harness.remedies import alternatives
 from harness.scheduler import Scheduler, new_scheduler
 from harness.waiting import until
 
@@ -399,3 +401,97 @@ def test_a_right_that_is_taken_away_ends_the_chain(scheduler: Scheduler) -> None
     assert chain() == ["waiting"]
     scheduler.ended(scheduler.value("SELECT run_job(%s)", first))
     until(lambda: len(scheduler.log(row.job_id)) == 2, "the job that runs after it again")
+
+
+def test_a_job_that_is_given_away_from_those_that_run_after_it(scheduler: Scheduler) -> None:
+    """Who gives it hears of that, and who can do something about it finds it in problem, with what they can do."""
+    owner, boss, stranger = scheduler.role("owner"), scheduler.role("boss"), scheduler.role("stranger")
+    scheduler.execute("GRANT {} TO {}", sql.Identifier(owner), sql.Identifier(boss))
+    first = scheduler.insert("SELECT 1", rolname=owner)
+    other = scheduler.insert("SELECT 1", rolname=boss)
+    session = scheduler.connect_as(boss)
+    define = "SELECT job_id FROM insert_job('SELECT 2', current_catalog, job_name => 'dep', run_after => %s)"
+    (dependent,) = session.execute(define, ([first, other],)).fetchone() or (0,)
+    heard: list[tuple[str | None, ...]] = []
+    scheduler.admin.add_notice_handler(lambda diag: heard.append((diag.message_primary, diag.message_detail)))
+    orphaned = "SELECT * FROM problem WHERE problem = 'orphaned'"
+    scheduler.execute("SET elephant_worker.given_away = 'nonsense'")
+    give = "UPDATE member_job SET rolname = {} WHERE job_id = {}"
+    scheduler.execute(give, sql.Literal(boss), sql.Literal(first))
+    assert heard == []
+    assert session.execute(orphaned).fetchall() == []
+    scheduler.execute(give, sql.Literal(stranger), sql.Literal(first))
+    detail = f'Role "{boss}", which answers for job {dependent}, may not act as that role.'
+    told = f'job {dependent} runs after job {first}, which has been given to role "{stranger}"'
+    assert heard == [(f"{told}: that will no longer start it", detail)]
+    # Nor again with the next statement.
+    scheduler.execute(give, sql.Literal(boss), sql.Literal(other))
+    assert len(heard) == 1
+
+    (row,) = session.execute(orphaned).fetchall()
+    why = f'role "{boss}", which answers for this one, may not act as its role'
+    assert (row.job_id, row.rolname, row.what) == (dependent, boss, f"job {first} does not start it any more: {why}")
+    overview = "SELECT problem FROM job_overview WHERE job_id = %s"
+    assert session.execute(overview, (dependent,)).fetchone() == ("orphaned",)
+    assert scheduler.connect_as(stranger).execute(orphaned).fetchall() == []
+    assert {link.state for link in session.execute(row.remedy).fetchall()} == {"not permitted", "waiting"}
+    session.execute(alternatives(row.remedy)["to have it wait for the others only"])
+    assert session.execute(orphaned).fetchall() == []
+    assert scheduler.value("SELECT run_after FROM member_job WHERE job_id = %s", dependent) == [other]
+
+    session.execute("SELECT delete_job(%s)", (other,))
+    (row,) = session.execute(orphaned).fetchall()
+    assert row.what == f"job {other} does not start it any more: it has been deleted"
+    session.execute(alternatives(row.remedy)["to have it wait for the others only"])
+    assert session.execute(orphaned).fetchall() == []
+    # A right that ends is not told when it ends.
+    second = scheduler.insert("SELECT 1", rolname=owner)
+    session.execute("SELECT update_job('dep', run_after => %s)", (second,))
+    assert session.execute(orphaned).fetchall() == []
+    scheduler.execute("REVOKE {} FROM {}", sql.Identifier(owner), sql.Identifier(boss))
+    assert [row.job_id for row in session.execute(orphaned)] == [dependent]
+    session.execute("SELECT update_job('dep', enabled => false)")
+    assert session.execute(orphaned).fetchall() == []
+
+
+def test_many_jobs_are_given_away(scheduler: Scheduler) -> None:
+    """The warnings are few, what others have is not named, and what runs after a job is looked for by index."""
+    role, team = scheduler.role(), scheduler.role("team", "NOLOGIN", False)
+    scheduler.execute("GRANT {} TO {}", sql.Identifier(team), sql.Identifier(role))
+    app = scheduler.connect_as(role)
+    heard: list[str | None] = []
+    app.add_notice_handler(lambda diag: heard.append(diag.message_primary))
+    app.execute("INSERT INTO my_job (job_command) SELECT 'SELECT 1' FROM generate_series(1, 12)")
+    app.execute("INSERT INTO my_job (job_command, run_after) SELECT 'SELECT 2', ARRAY[job_id] FROM my_job")
+    # What others run after it.
+    hidden = scheduler.insert("SELECT 1", run_after=[scheduler.value("SELECT min(job_id) FROM member_job")])
+    scheduler.execute("UPDATE job SET defined_by = {} WHERE job_id = {}", sql.Literal(role), sql.Literal(hidden))
+    app.execute("UPDATE member_job SET rolname = %s WHERE run_after IS NULL", (team,))
+    assert heard == []
+    scheduler.execute("ALTER TABLE job DISABLE TRIGGER check_job")
+    loner = scheduler.role("loner", "NOLOGIN", False)
+    scheduler.execute("UPDATE job SET defined_by = {} WHERE run_after IS NOT NULL", sql.Literal(loner))
+    scheduler.execute("ALTER TABLE job ENABLE TRIGGER check_job")
+    app.execute("UPDATE member_job SET rolname = current_user WHERE run_after IS NULL")
+    assert len(heard) == 11
+    assert heard[-1] == "the same holds for 2 more jobs"
+    assert not any(f"job {hidden} " in str(text) for text in heard)
+
+
+def test_many_jobs_whose_predecessors_are_gone(scheduler: Scheduler) -> None:
+    """Who has none of them waits for nothing, and who has looks each pair of roles up once."""
+    role = scheduler.role()
+    app = scheduler.connect_as(role)
+    app.execute("INSERT INTO my_job (job_command) VALUES ('SELECT 1')")
+    app.execute(
+        """INSERT INTO my_job (job_command, run_after)
+           SELECT 'SELECT 2', ARRAY[job_id] FROM my_job, generate_series(1, 3000)"""
+    )
+    counted = "SELECT count(*) FROM problem WHERE problem = 'orphaned'"
+    assert scheduler.value(counted) == 0
+    app.execute("DELETE FROM my_job WHERE run_after IS NULL")
+    assert scheduler.value(counted) == 3000
+    began = time.monotonic()
+    stranger = scheduler.connect_as(scheduler.role("stranger"))
+    assert stranger.execute(counted).fetchone() == (0,)
+    assert time.monotonic() - began < 2
