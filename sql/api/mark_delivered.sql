@@ -3,6 +3,7 @@ LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER -- nobody else may write to alert; job_monitor, which sees all alerts, changes what the last three columns say
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off -- the plan that a session keeps may be of a time when there were few alerts
+SET jit = off -- what has no index would seem to be worth compiling
 AS $$
 DECLARE
     marked bigint;

@@ -2,6 +2,7 @@ CREATE FUNCTION @internal@.check_dependencies(definition @extschema@.job, old @e
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off -- the plan that a session keeps may be of a time when there were few jobs
+SET jit = off -- what has no index would seem to be worth compiling
 AS $$
 DECLARE
     unknown bigint;
@@ -24,12 +25,15 @@ BEGIN
     -- Nothing runs after a new job yet.
     IF old.job_id IS NOT NULL THEN
         PERFORM FROM @extschema@.member_job j
-        WHERE j.job_id IN (
+        WHERE j.job_id = ANY (ARRAY(
             WITH RECURSIVE before (job_id) AS (
                 SELECT unnest(definition.run_after)
                 UNION
-                SELECT unnest(m.run_after) FROM before b JOIN @extschema@.member_job m ON m.job_id = b.job_id)
-            SELECT b.job_id FROM before b WHERE b.job_id <> definition.job_id)
+                -- One by one: the planner, who takes them for many, would read all jobs each time.
+                SELECT unnest(m.run_after)
+                FROM before b CROSS JOIN LATERAL (SELECT g.run_after FROM @extschema@.member_job g
+                                                  WHERE g.job_id = b.job_id LIMIT 1) m)
+            SELECT b.job_id FROM before b WHERE b.job_id <> definition.job_id))
         ORDER BY j.job_id FOR SHARE;
     END IF;
 END

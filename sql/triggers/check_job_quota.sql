@@ -1,3 +1,31 @@
+-- Looks for each of them at the end of its rows, which are many where a superuser has defined many jobs.
+CREATE FUNCTION @internal@.counted_jobs(role name) RETURNS TABLE (transaction_id xid8, jobs bigint)
+LANGUAGE plpgsql STABLE SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off -- as check_role_quota()
+SET enable_sort = off
+SET enable_bitmapscan = off
+SET jit = off
+AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    WITH RECURSIVE counted AS (
+        (SELECT q.transaction_id, q.jobs FROM @extschema@.job_quota q
+         WHERE q.rolname = role ORDER BY q.transaction_id DESC, q.statement DESC LIMIT 1)
+        UNION ALL
+        SELECT e.transaction_id, e.jobs
+        FROM counted c
+        CROSS JOIN LATERAL (SELECT q.transaction_id, q.jobs FROM @extschema@.job_quota q
+                            WHERE q.rolname = role AND q.transaction_id < c.transaction_id
+                            ORDER BY q.transaction_id DESC, q.statement DESC LIMIT 1) e)
+    SELECT c.transaction_id, c.jobs FROM counted c;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.counted_jobs(name) IS
+    'what each transaction has counted of the jobs of a role: the last row of each in job_quota';
+REVOKE ALL ON FUNCTION @extschema@.counted_jobs(name) FROM PUBLIC;
+
 CREATE FUNCTION @internal@.check_role_quota(role name) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
@@ -8,7 +36,7 @@ DECLARE
     most CONSTANT integer := (SELECT s.max_jobs_per_role FROM @extschema@.worker_setting s WHERE s.only_row);
 BEGIN
     IF most IS NULL OR (SELECT sum(q.jobs) <= most AND bool_or(q.transaction_id = '0' AND q.jobs IS NOT NULL)
-                        FROM @extschema@.job_quota q WHERE q.rolname = role) THEN
+                        FROM @extschema@.counted_jobs(role) q) THEN
         RETURN;
     END IF;
     -- Before anybody is refused the jobs themselves are counted, no further than up to the limit.
@@ -25,11 +53,37 @@ COMMENT ON FUNCTION @extschema@.check_role_quota(name) IS
     'refuses more jobs of a role than worker_setting.max_jobs_per_role (53400)';
 REVOKE ALL ON FUNCTION @extschema@.check_role_quota(name) FROM PUBLIC;
 
+CREATE FUNCTION @internal@.count_jobs(role name, number bigint, is_limited boolean) RETURNS integer
+LANGUAGE plpgsql VOLATILE SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off -- as check_role_quota()
+SET enable_sort = off
+SET enable_bitmapscan = off
+SET jit = off -- what has no index would seem to be worth compiling
+AS $$
+#variable_conflict use_column
+DECLARE
+    before record;
+BEGIN
+    SELECT q.jobs, q.is_limited, q.statement INTO before FROM @extschema@.job_quota q
+    WHERE q.rolname = role AND q.transaction_id = pg_current_xact_id()
+    ORDER BY q.transaction_id DESC, q.statement DESC LIMIT 1;
+    INSERT INTO @extschema@.job_quota (rolname, jobs, is_limited, statement)
+    VALUES (role, coalesce(before.jobs, 0) + number, is_limited OR coalesce(before.is_limited, false),
+            coalesce(before.statement, 0) + 1);
+    RETURN coalesce(before.statement, 0) + 1;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.count_jobs(name, bigint, boolean) IS
+    'adds to what this transaction has counted of the jobs of a role; returns which of its statements that is';
+REVOKE ALL ON FUNCTION @extschema@.count_jobs(name, bigint, boolean) FROM PUBLIC;
+
 CREATE FUNCTION @internal@.check_job_quota() RETURNS trigger
 LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER -- counts what a role may not see
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off -- as check_role_quota()
+SET jit = off -- what has no index would seem to be worth compiling
 AS $$
 DECLARE
     is_limited CONSTANT boolean := TG_NARGS > 0 AND TG_ARGV[0] = 'limited';
@@ -37,19 +91,11 @@ DECLARE
 BEGIN
     IF TG_OP = 'UPDATE' THEN
         roles := ARRAY[NEW.rolname];
-        INSERT INTO @extschema@.job_quota AS q (rolname, jobs, is_limited)
-        VALUES (OLD.rolname, -1, false), (NEW.rolname, 1, is_limited)
-        ON CONFLICT (rolname, transaction_id) DO UPDATE
-            SET jobs = q.jobs + excluded.jobs, is_limited = q.is_limited OR excluded.is_limited;
+        PERFORM @extschema@.count_jobs(OLD.rolname, -1, false), @extschema@.count_jobs(NEW.rolname, 1, is_limited);
     ELSE
-        WITH counted AS (
-            INSERT INTO @extschema@.job_quota AS q (rolname, jobs, is_limited)
-            SELECT c.rolname, CASE TG_OP WHEN 'INSERT' THEN count(*) ELSE -count(*) END, is_limited
-            FROM changed c GROUP BY c.rolname
-            ON CONFLICT (rolname, transaction_id) DO UPDATE
-                SET jobs = q.jobs + excluded.jobs, is_limited = q.is_limited OR excluded.is_limited
-            RETURNING q.rolname)
-        SELECT array_agg(c.rolname) INTO roles FROM counted c;
+        roles := ARRAY(SELECT c.rolname FROM (SELECT n.rolname, count(*) AS jobs FROM changed n GROUP BY n.rolname) c
+                       WHERE @extschema@.count_jobs(c.rolname, CASE TG_OP WHEN 'INSERT' THEN c.jobs ELSE -c.jobs END,
+                                                    is_limited) IS NOT NULL);
     END IF;
     IF is_limited THEN
         PERFORM @extschema@.check_role_quota(r.rolname) FROM unnest(roles) r (rolname);
@@ -84,19 +130,23 @@ SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off -- as check_role_quota()
 SET jit = off -- as check_role_quota()
 AS $$
+#variable_conflict use_variable
 DECLARE
     role CONSTANT name := NEW.rolname;
+    is_limited boolean;
     total bigint;
 BEGIN
-    -- The first statement of a transaction has settled for all of them.
-    PERFORM FROM @extschema@.job_quota q WHERE q.rolname = role AND q.transaction_id = NEW.transaction_id;
+    -- As the last of its statements has left it.
+    SELECT q.is_limited INTO is_limited FROM @extschema@.job_quota q
+    WHERE q.rolname = role AND q.transaction_id = NEW.transaction_id
+    ORDER BY q.transaction_id DESC, q.statement DESC LIMIT 1;
     IF NOT FOUND THEN
         RETURN NULL;
     END IF;
     -- Nobody who has no limit to keep waits for those who have: what is left over is settled by the next one.
-    IF NEW.is_limited THEN
+    IF is_limited THEN
         INSERT INTO @extschema@.job_quota AS q (rolname, transaction_id) VALUES (role, '0')
-        ON CONFLICT (rolname, transaction_id) DO UPDATE SET jobs = q.jobs;
+        ON CONFLICT (rolname, transaction_id, statement) DO UPDATE SET jobs = q.jobs;
     ELSIF current_setting('transaction_isolation') <> 'read committed' THEN
         RETURN NULL;
     ELSE
@@ -106,14 +156,17 @@ BEGIN
         END IF;
     END IF;
     WITH settled AS (
-        DELETE FROM @extschema@.job_quota q WHERE q.rolname = role AND q.transaction_id <> '0' RETURNING q.jobs)
-    UPDATE @extschema@.job_quota q SET jobs = q.jobs + (SELECT sum(s.jobs) FROM settled s)
+        DELETE FROM @extschema@.job_quota q WHERE q.rolname = role AND q.transaction_id <> '0'
+        RETURNING q.transaction_id, q.statement, q.jobs)
+    UPDATE @extschema@.job_quota q
+    SET jobs = q.jobs + (SELECT sum(l.jobs) FROM (SELECT DISTINCT ON (s.transaction_id) s.jobs FROM settled s
+                                                  ORDER BY s.transaction_id, s.statement DESC) l)
     WHERE q.rolname = role AND q.transaction_id = '0' RETURNING q.jobs INTO total;
     IF total IS NULL OR total > (SELECT s.max_jobs_per_role FROM @extschema@.worker_setting s WHERE s.only_row) THEN
         UPDATE @extschema@.job_quota q SET jobs = (SELECT count(*) FROM ONLY @extschema@.job j WHERE j.rolname = role)
         WHERE q.rolname = role AND q.transaction_id = '0';
     END IF;
-    IF NEW.is_limited THEN
+    IF is_limited THEN
         PERFORM @extschema@.check_role_quota(role);
     END IF;
     RETURN NULL;
@@ -123,6 +176,7 @@ COMMENT ON FUNCTION @extschema@.recheck_job_quota() IS
     'trigger: refuses, at the end of a transaction, jobs beyond worker_setting.max_jobs_per_role (53400) that others have defined at the same time';
 REVOKE ALL ON FUNCTION @extschema@.recheck_job_quota() FROM PUBLIC;
 
-CREATE CONSTRAINT TRIGGER settle_jobs AFTER INSERT OR UPDATE ON @extschema@.job_quota
+-- Once for all statements of a transaction.
+CREATE CONSTRAINT TRIGGER settle_jobs AFTER INSERT ON @extschema@.job_quota
     DEFERRABLE INITIALLY DEFERRED
-    FOR EACH ROW WHEN (NEW.transaction_id <> '0') EXECUTE FUNCTION @extschema@.recheck_job_quota();
+    FOR EACH ROW WHEN (NEW.transaction_id <> '0' AND NEW.statement = 1) EXECUTE FUNCTION @extschema@.recheck_job_quota();

@@ -3,6 +3,7 @@ LANGUAGE plpgsql STABLE
 SECURITY DEFINER -- looks the name up in the index, which a view does not; check_job() has seen that the role is one's own
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off -- the plan that a session keeps may be of a time when there were few jobs
+SET jit = off -- what has no index would seem to be worth compiling
 AS $$
 BEGIN
     -- The unique index would refuse it too, in fewer words; for new jobs it must, since ON CONFLICT depends on it.

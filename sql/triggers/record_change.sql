@@ -4,6 +4,7 @@ SECURITY DEFINER -- nobody may write to the history but this; whose rights are u
 SET search_path = pg_catalog, pg_temp
 SET IntervalStyle = postgres
 SET enable_seqscan = off -- the plan that a session keeps may be of a time when there were few jobs
+SET jit = off -- what has no index would seem to be worth compiling
 AS $$
 #variable_conflict use_variable
 DECLARE

@@ -2,6 +2,8 @@ CREATE FUNCTION @internal@.refuse_cycle() RETURNS trigger
 LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER -- a cycle may lead through jobs that the current role cannot see; nothing of them is shown
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off -- the plan that a session keeps may be of a time when there were few jobs
+SET jit = off -- what has no index would seem to be worth compiling
 AS $$
 BEGIN
     -- check_dependencies() has locked the jobs that this one is to run after.
@@ -9,7 +11,9 @@ BEGIN
         WITH RECURSIVE before (job_id) AS (
             SELECT unnest(NEW.run_after)
             UNION
-            SELECT unnest(j.run_after) FROM before b JOIN @extschema@.job j ON j.job_id = b.job_id)
+            SELECT unnest(j.run_after)
+            FROM before b CROSS JOIN LATERAL (SELECT g.run_after FROM ONLY @extschema@.job g
+                                              WHERE g.job_id = b.job_id LIMIT 1) j)
         SELECT FROM before b WHERE b.job_id = NEW.job_id
     ) THEN
         RAISE EXCEPTION 'job % would run after itself', NEW.job_id

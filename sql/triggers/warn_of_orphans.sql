@@ -48,6 +48,7 @@ SECURITY DEFINER -- looks by index for what runs after a job, as delete_shown_jo
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 SET enable_indexscan = off
+SET jit = off -- what has no index would seem to be worth compiling
 AS $$
 BEGIN
     PERFORM FROM ONLY @extschema@.job j WHERE j.run_after @> ARRAY[NEW.job_id];

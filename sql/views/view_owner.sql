@@ -16,6 +16,7 @@ SET search_path = pg_catalog, pg_temp
 -- The plan that a session keeps may be of a time when there were few jobs: what is left is to look for a few of them.
 SET enable_seqscan = off
 SET enable_indexscan = off
+SET jit = off -- what has no index would seem to be worth compiling
 AS $$
 DECLARE
     -- As check_shown_job() has just noted it; the triggers of the table will note the owner of this function.
@@ -45,6 +46,7 @@ CREATE FUNCTION @internal@.check_shown_job() RETURNS trigger
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off -- as in delete_shown_job()
+SET jit = off -- what has no index would seem to be worth compiling
 AS $$
 DECLARE
     role_now name;

@@ -98,9 +98,7 @@ def test_a_transaction_left_open_keeps_nobody_from_defining_jobs(scheduler: Sche
 
 def counted(scheduler: Scheduler, role: str) -> int | None:
     """What the quota takes for the number of the role's jobs; None: it would count them."""
-    jobs: int | None = scheduler.value(
-        "SELECT sum(jobs) FROM job_quota WHERE rolname = %s HAVING bool_and(jobs IS NOT NULL)", role
-    )
+    jobs: int | None = scheduler.value("SELECT sum(jobs) FROM counted_jobs(%s) HAVING bool_and(jobs IS NOT NULL)", role)
     return jobs
 
 
@@ -166,3 +164,25 @@ def test_a_role_that_counts_holds_up_no_superuser(scheduler: Scheduler) -> None:
     session.execute(INSERT, (1,))
     assert counted(scheduler, role) == count(scheduler, role) == 3
     assert scheduler.value("SELECT count(*) FROM job_quota WHERE rolname = %s", role) == 1
+
+
+@pytest.mark.parametrize("define", ["insert", "delete"])
+def test_many_statements_of_one_transaction(scheduler: Scheduler, define: str) -> None:
+    """Each of them counts without passing by what all before it have counted."""
+    statement = {
+        "insert": "SELECT count(insert_job('SELECT 1', current_catalog)) FROM generate_series(1, %s)",
+        "delete": "SELECT count(*) FROM (SELECT delete_job(job_id) FROM my_job LIMIT %s) d",
+    }[define]
+    relid = scheduler.value("SELECT 'job_quota'::regclass::oid")
+    blocks: list[int] = []
+    for many in (500, 1500):
+        role = scheduler.role()
+        session = scheduler.connect_as(role)
+        session.execute(INSERT, (1500,))
+        with session.transaction():
+            session.execute(statement, (many,))
+            session.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            (read,) = session.execute("SELECT pg_stat_get_xact_blocks_fetched(%s)", (relid,)).fetchone() or (0,)
+        blocks.append(read)
+        assert counted(scheduler, role) == count(scheduler, role)
+    assert blocks[1] < 4 * blocks[0], blocks

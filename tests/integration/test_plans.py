@@ -675,3 +675,32 @@ def test_definitions_of_a_job_are_not_passed_by(scheduler: Scheduler) -> None:
         last = "SELECT trunc(extract(epoch FROM requested_at)) FROM worker_request WHERE kind = 'define'"
         assert sent == [scheduler.value(last)]
         other.execute("ROLLBACK")
+
+
+def test_what_does_without_sequential_scans_compiles_nothing(scheduler: Scheduler) -> None:
+    """A table without an index for it seems to cost 10,000,000,000 then, which PostgreSQL compiles, at each call."""
+    rows = scheduler.execute(
+        """SELECT p.proname AS name FROM pg_proc p
+           JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
+           JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'elephant_worker'
+           WHERE 'enable_seqscan=off' = ANY (p.proconfig) AND 'jit=off' <> ALL (p.proconfig)"""
+    )
+    assert [row.name for row in rows] == []
+
+
+def test_changing_what_many_jobs_run_after(scheduler: Scheduler) -> None:
+    """What each comes after is looked for by index, not among all jobs, and nothing is compiled for that."""
+    read = """SELECT seq_tup_read + coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_all_tables
+              WHERE relid = (SELECT oid FROM pg_class WHERE relname = 'job' AND relkind = 'r')"""
+    rows: list[int] = []
+    began = time.monotonic()
+    for many in (200, 400):
+        app = scheduler.connect_as(scheduler.role())
+        app.execute("INSERT INTO my_job (job_command) SELECT 'SELECT 1' FROM generate_series(1, %s)", (many,))
+        with app.transaction():
+            app.execute(
+                "UPDATE my_job SET run_after = ARRAY[f] FROM (SELECT min(job_id) f FROM my_job) m WHERE job_id > f"
+            )
+            rows += app.execute(read).fetchone() or (0,)
+    assert rows[1] < 3 * rows[0], rows
+    assert time.monotonic() - began < 60
