@@ -46,6 +46,14 @@ class Snapshot:
             first = number + 1
         return ranges
 
+    def has_ended(self, transaction: int) -> bool:
+        """Whether this transaction has ended, if it has ever begun.
+
+        >>> [Snapshot.parse("10:14:10,12").has_ended(number) for number in (11, 12, 14)]
+        [True, False, False]
+        """
+        return transaction < self.xmax and transaction not in self.running
+
     def while_running(self, transaction: int | None) -> Snapshot:
         """The same, where this transaction has not ended: a snapshot does not tell of the one that takes it.
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import psycopg
 import pytest
 from psycopg import sql
 
+from elephant_worker.worker.loop import MESSAGES_AT_ONCE
 from harness.scheduler import Scheduler
 from harness.waiting import until
 
@@ -196,6 +199,42 @@ def test_cancel_a_run_that_waits(scheduler: Scheduler) -> None:
     scheduler.start()
     row = scheduler.ended(run)
     assert (row.state, row.job_started, row.exception_detail) == ("cancelled", None, "It had not started.")
+
+
+def test_what_one_transaction_asks_for_and_cancels(worker: Scheduler) -> None:
+    """However soon after the commit the worker finds it."""
+    job = worker.insert("SELECT 1", parallel=True)
+
+    def ask(call: str) -> list[int]:
+        session, runs = worker.connect(), []
+        for _ in range(100):
+            with session.transaction():
+                row = session.execute("SELECT run_job(%s)", (job,)).fetchone()
+                assert row is not None
+                session.execute(f"SELECT {call}(%s)", (job if call == "cancel_job" else row[0],))
+            runs.append(row[0])
+        return runs
+
+    with ThreadPoolExecutor() as executor:
+        asked = [executor.submit(ask, call) for call in ("cancel_job", "cancel_run") * 2]
+        runs = [run for one in asked for run in one.result()]
+    until(lambda: worker.value("SELECT count(*) = 0 FROM worker_request"))
+    assert {row.jl_id: (row.state, row.job_started) for row in worker.log()} == dict.fromkeys(runs, ("cancelled", None))
+
+
+def test_what_one_transaction_cancels_at_last(scheduler: Scheduler) -> None:
+    """However much it has cancelled before that."""
+    job = scheduler.insert("SELECT 1", parallel=True)
+    other = scheduler.value("SELECT run_job(%s)", job)
+    session = scheduler.connect()
+    with session.transaction():
+        runs = [row[0] for row in session.execute("SELECT run_job(%s) FROM generate_series(1, 3)", (job,))]
+        session.execute("SELECT cancel_run(%s) FROM generate_series(1, %s)", (other, 3 * MESSAGES_AT_ONCE))
+        session.execute("SELECT cancel_run(%s)", (runs[1],))
+    scheduler.start()
+    rows = [scheduler.ended(run) for run in (other, *runs)]
+    assert [row.state for row in rows] == ["cancelled", "succeeded", "cancelled", "succeeded"]
+    assert rows[2].job_started is None
 
 
 # --- pause_jobs() -----------------------------------------------------------------------------

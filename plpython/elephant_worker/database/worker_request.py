@@ -16,6 +16,9 @@ from .job import DEFINITION, read_jobs
 from .spi import Spi, Statement, columns_of, lookup, numbered
 from .withdrawal import WITHDRAWN
 
+# Kinds of messages that keep runs from starting; of those of a transaction, they are found before its runs.
+CANCELS = ("cancel", "cancel run")
+
 
 class Batch(NamedTuple):
     """What one transaction has put in, of one kind and by one role: for runs, the role that they are for."""
@@ -40,6 +43,10 @@ class Unread(NamedTuple):
     def until(self, last: int) -> Unread:
         """What is unread of it up to a transaction."""
         return self._replace(last=min(self.last, last))
+
+    def may_cancel(self, transaction: int) -> bool:
+        """Whether batches of cancellations of this transaction may be among it."""
+        return self.first <= transaction <= self.last and (transaction != self.first or self.kind <= CANCELS[-1])
 
 
 class Message(NamedTuple):
@@ -191,12 +198,23 @@ def forget_stop(spi: Spi) -> None:
     spi.execute(FORGET_STOP)
 
 
+class FoundRun(NamedTuple):
+    """Where it was found; which transaction has put in what a user asked for, None for other requests; and the run."""
+
+    place: int
+    transaction: int | None
+    run: QueuedRun
+
+
 QUEUED_RUNS = Statement(
-    # A job may have been given to another role since.
+    # A job may have been given to another role since. Whatever can be seen is of a transaction that the snapshot knows,
+    # unless a replica has it from another server.
     f"""SELECT p.place - 1 AS place, q.* FROM unnest($1, $2, $3) WITH ORDINALITY p (rolname, first, last, place)
        CROSS JOIN LATERAL (
            SELECT i.request_id, i.job_id, date_part('epoch', i.requested_at) AS due,
-               coalesce(j.rolname, '') AS rolname, coalesce(j.datname, '') AS datname, j.server
+               coalesce(j.rolname, '') AS rolname, coalesce(j.datname, '') AS datname, j.server,
+               CASE WHEN i.cause = 'request' AND i.transaction_id < (SELECT pg_snapshot_xmax(pg_current_snapshot()))
+                   THEN i.transaction_id::text END AS transaction_id
            FROM @extschema@.worker_request i
            LEFT JOIN {lookup("@extschema@.job", "i.job_id")} j ON true
            WHERE i.kind = 'run' AND i.rolname = p.rolname AND abs(i.request_id) >= p.first
@@ -207,13 +225,15 @@ QUEUED_RUNS = Statement(
 )
 
 
-def queued_runs(
-    spi: Spi, places: Sequence[tuple[str, int, int]], limit: int, by_role: bool
-) -> list[tuple[int, QueuedRun]]:
+def queued_runs(spi: Spi, places: Sequence[tuple[str, int, int]], limit: int, by_role: bool) -> list[FoundRun]:
     """So many of the requests to run in these places: for a role, from one number to another; or so many of each place.
-    Which of the places, and the run, in the order of their numbers."""
+    They come in the order of their numbers."""
     rows = spi.execute(QUEUED_RUNS, *columns_of(places), limit, None if by_role else limit)
-    return [(row.pop("place"), QueuedRun(**row)) for row in rows]
+    found = []
+    for row in rows:
+        place, transaction = row.pop("place"), row.pop("transaction_id")
+        found.append(FoundRun(place, None if transaction is None else int(transaction), QueuedRun(**row)))
+    return found
 
 
 class Followed(NamedTuple):

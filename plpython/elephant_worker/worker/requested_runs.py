@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from ..database import worker_request
 from ..database.spi import Spi
@@ -27,10 +27,13 @@ class RequestedRuns:
     So nothing is passed by that lies behind a request which still waits and cannot be seen: what is not committed, and
     what has been taken and cannot be vacuumed while somebody's snapshot is old. Nor is what a database or a role holds
     that lets no session in: it has been read once, and is put aside until that is over.
+
+    `is_noted_later` tells by transaction, role and number what has been found before it may start.
     """
 
-    def __init__(self, spi: Spi) -> None:
+    def __init__(self, spi: Spi, is_noted_later: Callable[[int, str, int], bool]) -> None:
         self._spi = spi
+        self._is_noted_later = is_noted_later
         self.forget()
 
     def forget(self) -> None:
@@ -86,12 +89,14 @@ class RequestedRuns:
             runs = worker_request.queued_runs(self._spi, places, limit, by_role)
             # Up to which number each place has been read.
             is_cut = not by_role and len(runs) == limit
-            until = [runs[-1][1].request_id if is_cut else LAST_NUMBER] * len(places)
-            count = Counter(place for place, _ in runs)
-            for place, run in runs:
+            until = [runs[-1].run.request_id if is_cut else LAST_NUMBER] * len(places)
+            count = Counter(place for place, *_ in runs)
+            for place, transaction, run in runs:
                 rolname = places[place][0]
                 if count[place] == limit:
                     until[place] = run.request_id
+                if transaction is not None and self._is_noted_later(transaction, rolname, run.request_id):
+                    continue
                 if held.shuts(run.target):
                     self._aside.put(rolname, run)
                     put_aside += 1
