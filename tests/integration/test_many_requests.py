@@ -294,6 +294,14 @@ def test_what_an_earlier_worker_has_left_cancelled(worker: Scheduler) -> None:
     until(lambda: waiting(worker) == [kept], "the cancelled ones to end")
 
 
+def test_what_is_cancelled_twice(held: Scheduler) -> None:
+    job_id = held.insert("SELECT 1", parallel=True)
+    runs = [held.value("SELECT run_job(%s)", job_id) for _ in range(3)]
+    held.value("SELECT cancel_job(%s) WHERE cancel_run(%s) AND cancel_run(%s)", job_id, runs[1], runs[1])
+    until(lambda: waiting(held) == [], "them to end")
+    assert [(row.jl_id, row.state) for row in held.log(job_id)] == [(run, "cancelled") for run in runs]
+
+
 def test_many_that_are_cancelled(worker: Scheduler) -> None:
     """In portions, of several jobs in turn; what has been asked for later stays."""
     jobs = [worker.insert("SELECT 1", parallel=True) for _ in range(3)]

@@ -58,8 +58,8 @@ class Withdrawn:
             self._requests.follow(asked, found, rest)
             numbers += [number for job in found for number in job.cancelled]
             looked_at += len(asked) + sum(job.looked_at for job in found)
-        if numbers:
-            self._end(numbers, now)
+        if numbers:  # some twice, which have been cancelled both by themselves and with their jobs
+            self._end([*dict.fromkeys(numbers)], now)
         self._portion.took(looked_at, clock.steady() - began)
 
     def forget(self) -> None:
