@@ -22,6 +22,9 @@ from bench.server import Server, record
 
 VICTIM = "victim"
 MALLORY = "mallory"
+# As whom Mallory may act, too; and a database that lets nobody in.
+ACCOMPLICE = "accomplice"
+FULL_DATABASE = "crowded"
 # The victim has a job for each of these, due every second, and asks for a run this often.
 TAGS = ("due 1", "due 2", "due 3", "due 4")
 ASK_INTERVAL = 0.25  # seconds
@@ -72,6 +75,21 @@ def _floods(scale: int) -> list[Flood]:
         Flood("1 000 000 requests to run", (ONE_JOB, _requests("run", 1_000_000 // scale)), unlimited=True),
         Flood("3 000 000 cancellations", (ONE_JOB, _requests("cancel", 3_000_000 // scale)), unlimited=True),
         Flood("cancellations of 10 000 jobs", (MANY_JOBS,), _requests("cancel", 1)),
+        Flood(
+            "requests to run, cancelled in the same transaction",
+            (_job("'SELECT 1'", "NULL", parallel="true"),),
+            f"{_requests('run', 9_900)}; {_requests('cancel', 1)}",
+        ),
+        Flood(
+            "9 900 requests to run that are given to another role and back",
+            (ONE_JOB, _requests("run", 9_900)),
+            f"UPDATE member_job SET rolname = CASE rolname WHEN '{MALLORY}' THEN '{ACCOMPLICE}' ELSE '{MALLORY}' END",
+        ),
+        Flood(
+            "requests to run in a database at its CONNECTION LIMIT",
+            (ONE_JOB, f"UPDATE my_job SET datname = '{FULL_DATABASE}'"),
+            _requests("run", 500),
+        ),
         Flood(
             "20 000 run_once() in one statement",
             ("SELECT count(run_once('SELECT 1')) FROM generate_series(1, 20000)",),
@@ -189,10 +207,13 @@ def _brief(values: list[float]) -> str:
 
 
 def _prepare(ours: ElephantWorker) -> None:
-    for role in (VICTIM, MALLORY):
-        ours.server.admin.execute(f"CREATE ROLE {role} LOGIN PASSWORD '{role}'")
-        ours.server.admin.execute(f"GRANT job_scheduler TO {role}")
-        ours.server.admin.execute(f"GRANT USAGE ON SCHEMA scheduler TO {role}")
+    admin = ours.server.admin
+    for role in (VICTIM, MALLORY, ACCOMPLICE):
+        admin.execute(f"CREATE ROLE {role} LOGIN PASSWORD '{role}'")
+        admin.execute(f"GRANT job_scheduler TO {role}")
+        admin.execute(f"GRANT USAGE ON SCHEMA scheduler TO {role}")
+    admin.execute(f"GRANT {ACCOMPLICE} TO {MALLORY}")
+    admin.execute(f"CREATE DATABASE {FULL_DATABASE} CONNECTION LIMIT 0")
     ours.places = [("postgres", VICTIM)]
 
 
