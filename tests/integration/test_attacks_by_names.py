@@ -679,6 +679,32 @@ def test_who_takes_the_name_of_a_runner_gains_nothing_by_the_remedy(scheduler: S
         scheduler.execute("DROP ROLE {}, {}", *map(sql.Identifier, (f"not_{runner}", f"not_{runner}_1")))
 
 
+def test_thousands_of_names_of_runners(own_cluster: Callable[..., Cluster]) -> None:
+    """Who may create roles can have many there; each that is dropped is one more lock, of which there are few."""
+    scheduler = new_scheduler(own_cluster(max_locks_per_transaction="10", max_connections="40"))
+    try:
+        mallory = scheduler.connect_as(scheduler.role("mallory", "LOGIN CREATEROLE"))
+        prefix = scheduler.value("SELECT runner_name(0)").removesuffix("0")
+        create = """DO $$BEGIN
+            FOR i IN 1..4000 LOOP
+                EXECUTE format('CREATE ROLE %I', {} || 4200000000 + i);
+                IF i % 50 = 0 THEN COMMIT; END IF;
+            END LOOP;
+        END$$"""
+        there = "SELECT count(*) FROM pg_roles WHERE starts_with(rolname, %s) AND length(rolname) = length(%s) + 10"
+        for finish in (scheduler.stop, scheduler.kill):
+            scheduler.start()
+            mallory.execute(sql.SQL(create).format(sql.Literal(prefix)))
+            assert scheduler.value(there, prefix, prefix) == 4000
+            finish()
+            scheduler.start()
+            assert scheduler.run("SELECT 1").state == "succeeded"
+            assert scheduler.value(there, prefix, prefix) == 0
+        assert "out of shared memory" not in scheduler.cluster.log
+    finally:
+        scheduler.close()
+
+
 def test_a_member_of_pg_signal_backend_can_end_runs_and_not_the_worker(scheduler: Scheduler) -> None:
     """Also a superuser's: the runner is no superuser itself. The log says what happened, and all goes on."""
     mallory = scheduler.role("mallory", scheduler=False)

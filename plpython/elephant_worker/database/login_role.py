@@ -93,24 +93,27 @@ RUNNERS = Statement(
 )
 
 
-PATIENCE = Statement("SELECT current_setting('lock_timeout') AS patience")
 BE_PATIENT = Statement("SELECT set_config('lock_timeout', $1, true)", "text")
 # How long each of them is waited for: whoever grants something to it and does not commit keeps it locked.
 DROP_PATIENCE = "10ms"
+# Each that is dropped stays locked to the end of the transaction, and the server has room for some thousand locks: who
+# may create roles, or restore a dump of them, can have left many more.
+DROPPED_AT_ONCE = 100
 
 
 def drop_runners(spi: Spi) -> None:
-    """Drop the login roles of this database's worker, even if the extension is gone."""
-    before = spi.execute(PATIENCE)[0]["patience"]
-    spi.execute(BE_PATIENT, DROP_PATIENCE)
-    for row in spi.execute(RUNNERS):
-        try:
-            spi.plpy.execute(row["drop_it"])
-        except spi.Error:
-            # A run has left something that belongs to it: the role stays, but nobody can log in.
+    """Drop the login roles of this database's worker, even if the extension is gone, and commit that."""
+    runners = list(spi.execute(RUNNERS))
+    for first in range(0, len(runners), DROPPED_AT_ONCE):
+        spi.execute(BE_PATIENT, DROP_PATIENCE)
+        for row in runners[first : first + DROPPED_AT_ONCE]:
             try:
-                spi.plpy.execute(row["shut_it"])
-            except spi.Error as error:
-                # Somebody keeps it locked; its password is valid for a short time only.
-                spi.warning(f"elephant_worker could not {row['shut_it']}: {error}")
-    spi.execute(BE_PATIENT, before)
+                spi.plpy.execute(row["drop_it"])
+            except spi.Error:
+                # A run has left something that belongs to it: the role stays, but nobody can log in.
+                try:
+                    spi.plpy.execute(row["shut_it"])
+                except spi.Error as error:
+                    # Somebody keeps it locked; its password is valid for a short time only.
+                    spi.warning(f"elephant_worker could not {row['shut_it']}: {error}")
+        spi.commit()

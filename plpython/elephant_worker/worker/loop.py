@@ -254,14 +254,23 @@ class Worker:
             if server.is_installed(self._spi):
                 if self._life is not Life.STEPPED_DOWN:
                     self._completion.metrics.write()
-                worker_state.unregister(self._spi)
-                if self._life is Life.STEPPED_DOWN and worker_state.worker_pid(self._spi) is not None:
+                elif worker_state.worker_pid(self._spi) not in (None, os.getpid()):
                     self._spi.commit()
                     return  # the runners are the other worker's
         except self._spi.Error:  # the extension is being dropped
             self._spi.rollback()
         try:
             login_role.drop_runners(self._spi)
+        except self._spi.Error as error:
+            self._spi.rollback()
+            self._spi.warning(f"elephant_worker could not leave as it should: {error}")
+        try:
+            # Not before its runners are gone: those of the next worker have the same names.
+            if server.is_installed(self._spi):
+                worker_state.unregister(self._spi)
+        except self._spi.Error:
+            self._spi.rollback()
+        try:
             self._spi.commit()
             if self._life is Life.RESTARTING:
                 worker_state.start_worker(self._spi)
