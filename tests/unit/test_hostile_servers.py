@@ -32,7 +32,7 @@ from elephant_worker.connection.poller import Poller
 from elephant_worker.connection.pool import Pool
 from elephant_worker.connection.stream import TAKEN_IN, PlainStream, TlsStream
 from elephant_worker.connection.tls import context as tls_context
-from elephant_worker.connection.transport import NOTICE_BYTES
+from elephant_worker.connection.transport import NOTICE_BYTES, Lost
 from elephant_worker.jobs.run import Outcome, Run, RunState, Target
 from elephant_worker.system.clock import Clock
 from elephant_worker.worker.remote_cancel import RemoteCancel
@@ -662,18 +662,26 @@ def test_look_ups_hold_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
     with fake_server(answering(*PREPARED, *ANSWER)) as server:
         slow = Loop(login(server, host="slow.example"))
-        runs = [slow.start(number) for number in range(lookup.MAX_LOOKUPS + 2)]
+        runs = [slow.start(number) for number in range(lookup.MAX_LOOKUPS_OF_ONE + 2)]
         for _ in range(20):
             slow.turn()
         refused = [run.outcome for run in runs if run.outcome is not None]
         assert [outcome.state for outcome in refused] == ["failed"] * 2
         assert end(login(server)).state == "succeeded"
+        others = [
+            lookup.Lookup("slow.example", role_oid=1 + number // lookup.MAX_LOOKUPS_OF_ONE)
+            for number in range(lookup.MAX_LOOKUPS - lookup.MAX_LOOKUPS_OF_ONE)
+        ]
+        with pytest.raises(Lost, match="look-ups of host names are not answered"):
+            lookup.Lookup("slow.example", role_oid=99)
         slow.pool.abandon(runs[0], Outcome(RunState.FAILED, "57014"))  # while its look-up goes on
         answer.set()
         while any(run.outcome is None for run in runs):
             slow.turn()
         assert {run.outcome.state for run in runs[1:-2] if run.outcome} == {"succeeded"}
         slow.pool.close_all()
+        for other in others:
+            other.close()
     assert {signal.SIGTERM, signal.SIGUSR1, signal.SIGALRM} <= blocked[0]  # they are the server's
 
 

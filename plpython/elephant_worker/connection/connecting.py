@@ -246,7 +246,7 @@ class Connecting:
             return [named._replace(address=named.address or host)]
         if named.address:
             raise Unreachable(f'could not parse network address "{named.address}"')
-        self._source = lookup = Lookup(host)
+        self._source = lookup = Lookup(host, self._login.role_oid)
         yield READABLE
         self._leave()
         if lookup.failure:

@@ -35,6 +35,8 @@ class Login:
 
     # The role to become, in the bytes that the catalogs have; None: it stays what it is.
     role: bytes | None = None
+    # For whose jobs it is.
+    role_oid: int = 0
     # Another one when sessions that are opened later differ from those that are open.
     version: str = ""
 

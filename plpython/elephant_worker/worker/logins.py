@@ -130,6 +130,7 @@ class Logins:
             is_lenient="require_auth" in given,
             wants_tls=self._wants_tls,
             role=self._names[target.rolname],
+            role_oid=target.role_oid,
             version=self._versions[target.role_oid],
         )
 
@@ -149,6 +150,7 @@ class Logins:
             password_required=login.password_required,
             methods=required_methods(given.get("require_auth", "")),
             is_lenient=login.is_lenient,
+            role_oid=target.role_oid,
         )
 
     @property
