@@ -647,6 +647,20 @@ def test_a_cancellation_that_is_answered_with_nonsense() -> None:
             cancels.sweep()
 
 
+def test_a_session_that_is_ended_when_it_has_just_begun() -> None:
+    """As by pg_terminate_backend(), or where the server is being stopped: what it says then counts."""
+
+    def script(dialogue: Dialogue) -> None:
+        dialogue.startup(None)
+        dialogue.scram(KEYS)
+        dialogue.send(LET_IN + error("FATAL", "57P01", "terminating connection due to administrator command"))
+
+    with fake_server(script) as server:
+        outcome = end(login(server))
+        assert outcome.state == "failed"
+        assert outcome.message.endswith("FATAL:  terminating connection due to administrator command"), outcome
+
+
 # --- names --------------------------------------------------------------------------------------
 
 

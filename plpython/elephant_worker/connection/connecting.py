@@ -470,9 +470,12 @@ class _Attempt:
         self._check_rest()
 
     def _check_rest(self) -> None:
-        """See that a server that has answered says no more."""
-        if any(kind not in UNASKED for kind, _ in self._messages):
-            raise messages.Garbled(messages.NOT_THE_PROTOCOL)
+        """See that a server that has answered says no more, but for the reason why it ends the session."""
+        for kind, content in self._messages:
+            if kind == ERROR_RESPONSE:
+                raise self._error(content)
+            if kind not in UNASKED:
+                raise messages.Garbled(messages.NOT_THE_PROTOCOL)
 
     # --- authentication ---------------------------------------------------------------------
 
