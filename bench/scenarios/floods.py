@@ -22,7 +22,7 @@ from bench.server import Server, record
 
 VICTIM = "victim"
 MALLORY = "mallory"
-# As whom Mallory may act, too; and a database that lets nobody in.
+# As whom Mallory may act, too; and a database that has as many sessions as it may have.
 ACCOMPLICE = "accomplice"
 FULL_DATABASE = "crowded"
 # The victim has a job for each of these, due every second, and asks for a run this often.
@@ -177,6 +177,7 @@ def _floods(scale: int) -> list[Flood]:
 def measure(context: Context) -> None:
     with context.elephant_worker() as ours:
         _prepare(ours)
+        crowd = ours.server.cluster.connect(FULL_DATABASE)
         for flood in _floods(20 if context.quick else 1):
             for per_role in SETTINGS:
                 ours.server.admin.execute(
@@ -200,6 +201,7 @@ def measure(context: Context) -> None:
                 print(
                     case, *(f"{name}: {_brief(before[name])} -> {_brief(during[name])}" for name in before), flush=True
                 )
+        crowd.close()
 
 
 def _brief(values: list[float]) -> str:
@@ -213,7 +215,7 @@ def _prepare(ours: ElephantWorker) -> None:
         admin.execute(f"GRANT job_scheduler TO {role}")
         admin.execute(f"GRANT USAGE ON SCHEMA scheduler TO {role}")
     admin.execute(f"GRANT {ACCOMPLICE} TO {MALLORY}")
-    admin.execute(f"CREATE DATABASE {FULL_DATABASE} CONNECTION LIMIT 0")
+    admin.execute(f"CREATE DATABASE {FULL_DATABASE} CONNECTION LIMIT 1")
     ours.places = [("postgres", VICTIM)]
 
 

@@ -113,7 +113,10 @@ SELECT c.job_id, c.rolname, c.datname,
                                       date_trunc('second', c.expected_since), c.expect_success_within)
            WHEN 'failing' THEN CASE WHEN c.failures = 1 AND l.jl_id IS NOT NULL THEN l.exception_message
                                ELSE format('failed %s%s', n.times, e.cause) END
-           WHEN 'late' THEN 'its due time has passed, and it waits for a free slot'
+           WHEN 'late' THEN 'its due time has passed, and it waits for '
+                            || CASE WHEN b.datconnlimit IS NULL THEN 'a free slot'
+                               ELSE format('a connection to database "%s", which has as many as its CONNECTION LIMIT (%s) allows',
+                                           c.datname, b.datconnlimit) END
            WHEN 'missed' THEN format('%s missed%s', CASE coalesce(k.missed_count, 1) WHEN 1 THEN 'a due time was'
                                                     ELSE format('%s due times were', k.missed_count) END,
                                      coalesce(': ' || l.exception_message, e.cause))
@@ -131,7 +134,11 @@ SELECT c.job_id, c.rolname, c.datname,
                                        ARRAY(SELECT a FROM unnest(c.run_after) a WHERE a <> ALL (c.lost)))
            WHEN 'failing' THEN CASE WHEN l.jl_id IS NULL THEN format('SELECT @extschema@.run_job(%s);', c.job_id)
                                ELSE format('SELECT * FROM @extschema@.%s WHERE jl_id = %s;', v.log, l.jl_id) END
-           WHEN 'late' THEN 'SELECT running_jobs, due_jobs, queued_runs FROM @extschema@.worker_status; -- max_running_jobs, max_running_jobs_per_role'
+           WHEN 'late' THEN CASE WHEN b.datconnlimit IS NULL
+               THEN 'SELECT running_jobs, due_jobs, queued_runs FROM @extschema@.worker_status; -- max_running_jobs, max_running_jobs_per_role'
+               ELSE format(E'SELECT pid, usename, state, query_start FROM pg_stat_activity WHERE datname = %L;\n'
+                           '-- its owner can raise the limit: ALTER DATABASE %I CONNECTION LIMIT %s;',
+                           c.datname, c.datname, b.datconnlimit + 10) END
            WHEN 'overrun' THEN format(E'SELECT * FROM @extschema@.%s WHERE jl_id = %s;\n-- to end it: SELECT @extschema@.cancel_run(%2$s);', v.log, c.active_run)
            -- A run that waits for somebody else needs no longer interval.
            WHEN 'skipping' THEN CASE WHEN c.active_run IS NOT NULL AND c.server IS NULL
@@ -168,6 +175,11 @@ CROSS JOIN LATERAL (SELECT CASE WHEN k.jl_id IS NULL THEN '; the log has not kep
                                 WHEN l.jl_id IS NULL THEN ', as the job of another role'
                                 ELSE format(', the last time with: %s', l.exception_message) END AS cause) e
 CROSS JOIN LATERAL (SELECT CASE c.failures WHEN 1 THEN 'once' ELSE format('%s times in a row', c.failures) END AS times) n
+-- Where a job is late since no session is let in; 0 lets none in at any time, which a run fails with.
+LEFT JOIN LATERAL (
+    SELECT g.datconnlimit FROM pg_database g
+    WHERE p.problem = 'late' AND c.server IS NULL AND g.datname = c.datname
+      AND g.datconnlimit > 0 AND pg_stat_get_db_numbackends(g.oid) >= g.datconnlimit LIMIT 1) b ON true
 -- Whatever the log has kept.
 LEFT JOIN LATERAL (
     SELECT (d.error).hint FROM @extschema@.describe_obstacles(c.rolname, c.datname, c.server, c.defined_by) d

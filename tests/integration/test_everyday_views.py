@@ -457,6 +457,23 @@ def test_late(worker: Scheduler) -> None:
     remedy(worker.admin, "late")
 
 
+def test_late_at_a_connection_limit(worker: Scheduler) -> None:
+    database, role = worker.database(), worker.role()
+    worker.execute("ALTER DATABASE {} CONNECTION LIMIT 1", sql.Identifier(database))
+    with worker.cluster.connect(database):
+        worker.insert("SELECT 1", database, rolname=role, schedule="1 second", job_name="late")
+        until(lambda: problems(worker.admin) == [("late", "late")], "it to be late", 20)
+        (what,) = worker.execute("SELECT what FROM problem").fetchone() or ("",)
+        assert what == (
+            f'its due time has passed, and it waits for a connection to database "{database}", which has as many as '
+            "its CONNECTION LIMIT (1) allows"
+        )
+        remedy(worker.admin, "late")
+        remedy(worker.admin, "late", "its owner can raise the limit")
+        until(lambda: problems(worker.admin) == [], "it to run")
+        assert worker.log()[-1].state in {"running", "succeeded"}
+
+
 def test_what_is_not_ones_own_is_not_there(worker: Scheduler) -> None:
     worker.run("SELECT 1", rolname=worker.role("victim"))
     stranger = worker.connect_as(worker.role("stranger"))
