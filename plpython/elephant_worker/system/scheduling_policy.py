@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from pathlib import Path
 
 
 def set_batch_policy(pid: int) -> None:
@@ -18,5 +17,6 @@ def set_batch_policy(pid: int) -> None:
 
 def _parent(pid: int) -> int:
     """Who has started it: the postmaster all processes of its server, and a pooler none."""
-    # After the name, which may contain anything; see proc_pid_stat(5).
-    return int(Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[1])
+    with open(f"/proc/{pid}/stat", "rb") as file:
+        # After the name, which may contain anything; see proc_pid_stat(5).
+        return int(file.read().rpartition(b")")[2].split()[1])
