@@ -22,9 +22,10 @@ from bench.server import Server, record
 
 VICTIM = "victim"
 MALLORY = "mallory"
-# As whom Mallory may act, too; and a database that has as many sessions as it may have.
+# As whom Mallory may act, too; a database that has as many sessions as it may have, and one that may have two.
 ACCOMPLICE = "accomplice"
 FULL_DATABASE = "crowded"
+NARROW_DATABASE = "narrow"
 # The victim has a job for each of these, due every second, and asks for a run this often.
 TAGS = ("due 1", "due 2", "due 3", "due 4")
 ASK_INTERVAL = 0.25  # seconds
@@ -55,6 +56,7 @@ def _job(command: str, schedule: str, count: int = 1, **columns: str) -> str:
 
 MANY_JOBS = _job("'SELECT 1'", "NULL", 10_000)
 ONE_JOB = _job("'SELECT 1'", "NULL")
+MOVE_TO_FULL = f"UPDATE my_job SET datname = '{FULL_DATABASE}'"
 DEPENDENTS = _job("'SELECT 1'", "NULL", 9_999, run_after="(SELECT array_agg(job_id) FROM my_job)")
 RUN_TWICE = """DO $$BEGIN PERFORM scheduler.run_once(current_query()), scheduler.run_once(current_query()); END$$"""
 NOTICES = "DO $$BEGIN FOR i IN 1..10000 LOOP RAISE NOTICE ''%'', repeat(''x'', 500); END LOOP; END$$"
@@ -87,8 +89,19 @@ def _floods(scale: int) -> list[Flood]:
         ),
         Flood(
             "requests to run in a database at its CONNECTION LIMIT",
-            (ONE_JOB, f"UPDATE my_job SET datname = '{FULL_DATABASE}'"),
+            (ONE_JOB, MOVE_TO_FULL),
             _requests("run", 500),
+        ),
+        Flood(
+            "2 000 jobs every second with a start_deadline, in a database at its CONNECTION LIMIT",
+            (_job("'SELECT 1'", "'1 second'", 2_000, start_deadline="'1 second'"), MOVE_TO_FULL),
+        ),
+        Flood(
+            "2 000 jobs every second that fail, with retries, in a database with CONNECTION LIMIT 2",
+            (
+                _job("'SELECT 1/0'", "'1 second'", 2_000, max_retries="100", retry_delay="'100 ms'"),
+                f"UPDATE my_job SET datname = '{NARROW_DATABASE}'",
+            ),
         ),
         Flood(
             "20 000 run_once() in one statement",
@@ -216,6 +229,7 @@ def _prepare(ours: ElephantWorker) -> None:
         admin.execute(f"GRANT USAGE ON SCHEMA scheduler TO {role}")
     admin.execute(f"GRANT {ACCOMPLICE} TO {MALLORY}")
     admin.execute(f"CREATE DATABASE {FULL_DATABASE} CONNECTION LIMIT 1")
+    admin.execute(f"CREATE DATABASE {NARROW_DATABASE} CONNECTION LIMIT 2")
     ours.places = [("postgres", VICTIM)]
 
 
