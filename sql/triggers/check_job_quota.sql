@@ -123,6 +123,26 @@ CREATE TRIGGER count_deleted_jobs AFTER DELETE ON @extschema@.job
     REFERENCING OLD TABLE AS changed
     FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.check_job_quota();
 
+CREATE FUNCTION @internal@.lock_job_quota(role name, session_lock_timeout text) RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '10s' -- statement_timeout does not end a wait of a transaction that commits
+AS $$
+BEGIN
+    PERFORM @extschema@.keep_lock_timeout(session_lock_timeout);
+    INSERT INTO @extschema@.job_quota AS q (rolname, transaction_id) VALUES (role, '0')
+    ON CONFLICT (rolname, transaction_id, statement) DO UPDATE SET jobs = q.jobs;
+EXCEPTION WHEN lock_not_available THEN
+    RAISE EXCEPTION 'another transaction has defined or deleted jobs of role "%" and does not end', role
+        USING ERRCODE = 'lock_not_available',
+              DETAIL = 'Until it ends, nobody knows how many jobs count for worker_setting.max_jobs_per_role.',
+              HINT = 'Try again when it has ended: pg_stat_activity and pg_prepared_xacts show what stays open.';
+END
+$$;
+COMMENT ON FUNCTION @extschema@.lock_job_quota(name, text) IS
+    'waits until no other transaction settles how many jobs a role has, up to 10 seconds or lock_timeout of the session, which is given to it (55P03)';
+REVOKE ALL ON FUNCTION @extschema@.lock_job_quota(name, text) FROM PUBLIC;
+
 CREATE FUNCTION @internal@.recheck_job_quota() RETURNS trigger
 LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER -- locks the row of the role, which its users must not lock for longer
@@ -145,8 +165,7 @@ BEGIN
     END IF;
     -- Nobody who has no limit to keep waits for those who have: what is left over is settled by the next one.
     IF is_limited THEN
-        INSERT INTO @extschema@.job_quota AS q (rolname, transaction_id) VALUES (role, '0')
-        ON CONFLICT (rolname, transaction_id, statement) DO UPDATE SET jobs = q.jobs;
+        PERFORM @extschema@.lock_job_quota(role, current_setting('lock_timeout'));
     ELSIF current_setting('transaction_isolation') <> 'read committed' THEN
         RETURN NULL;
     ELSE

@@ -33,6 +33,6 @@ COMMENT ON COLUMN @extschema@.job_chain.level IS 'length of the chain of jobs be
 COMMENT ON COLUMN @extschema@.job_chain.after_job_id IS 'a job in its run_after';
 COMMENT ON COLUMN @extschema@.job_chain.after_job_name IS 'the name of that job';
 COMMENT ON COLUMN @extschema@.job_chain.state IS
-    'whether that job has ended since the job was last started for its dependencies; waiting: not yet; fulfilled, not fulfilled: its last end is, or is not, as run_when requires; deleted: it never will';
+    'whether that job has ended since the job was last started for its dependencies; waiting: not yet; fulfilled, not fulfilled: its last end is, or is not, as run_when requires; deleted: it never will; not permitted: its ends do not count, since the role that answers for the job may not act as its role';
 COMMENT ON COLUMN @extschema@.job_chain.jl_id IS 'the run of that job that ended last';
 GRANT SELECT ON @extschema@.job_chain TO job_scheduler, job_monitor;

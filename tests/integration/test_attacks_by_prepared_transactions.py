@@ -120,3 +120,19 @@ def test_nobody_else_commits_what_is_prepared(two_phase: Scheduler) -> None:
     for end in ("COMMIT", "ROLLBACK"):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             mallory.execute(f"{end} PREPARED 'of the victim'")
+
+
+def test_who_shares_a_role_is_told_of_what_is_prepared(two_phase: Scheduler) -> None:
+    team = two_phase.role("team")
+    mallory, victim = two_phase.connect_as(team), two_phase.connect_as(team)
+    mallory.execute("SET application_name = 'elephant_worker'")
+    mallory.autocommit = False
+    mallory.execute("SELECT insert_job('SELECT 1', current_catalog)")
+    mallory.execute("PREPARE TRANSACTION 'of the team'")
+    victim.execute("SET lock_timeout = '50ms'")
+    with pytest.raises(psycopg.errors.LockNotAvailable) as raised:
+        victim.execute("SELECT insert_job('SELECT 1', current_catalog)")
+    assert "pg_prepared_xacts" in str(raised.value.diag.message_hint)
+    (held,) = victim.execute("SELECT gid FROM pg_prepared_xacts WHERE owner = %s", (team,)).fetchone() or ("",)
+    victim.execute(sql.SQL("ROLLBACK PREPARED {}").format(sql.Literal(held)))
+    victim.execute("SELECT insert_job('SELECT 1', current_catalog)")

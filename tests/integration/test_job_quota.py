@@ -166,6 +166,24 @@ def test_a_role_that_counts_holds_up_no_superuser(scheduler: Scheduler) -> None:
     assert scheduler.value("SELECT count(*) FROM job_quota WHERE rolname = %s", role) == 1
 
 
+@pytest.mark.parametrize("settings", ["lock_timeout = '50ms'", "statement_timeout = '1s'"])
+def test_a_transaction_that_has_counted_and_stays_open(scheduler: Scheduler, settings: str) -> None:
+    """Nobody waits for it without an end, though statement_timeout does not hold while a transaction commits."""
+    role = scheduler.role()
+    idle, busy = scheduler.connect_as(role), scheduler.connect_as(role)
+    idle.execute("BEGIN")
+    idle.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    idle.execute(INSERT, (1,))
+    busy.execute(f"SET {settings}")
+    with pytest.raises(psycopg.errors.LockNotAvailable) as raised:
+        busy.execute(INSERT, (1,))
+    message = f'another transaction has defined or deleted jobs of role "{role}" and does not end'
+    assert raised.value.diag.message_primary == message
+    idle.execute("ROLLBACK")
+    busy.execute(INSERT, (1,))
+    assert counted(scheduler, role) == count(scheduler, role) == 1
+
+
 @pytest.mark.parametrize("define", ["insert", "delete"])
 def test_many_statements_of_one_transaction(scheduler: Scheduler, define: str) -> None:
     """Each of them counts without passing by what all before it have counted."""

@@ -139,7 +139,14 @@ SHOWN_ELSEWHERE: dict[str, list[str]] = {
         "reference.md: a job cannot run after itself through others (22023)",
     ],
     "test_dependencies.py::test_deleting_a_job_that_others_run_after": [
-        "reference.md: the deletion warns of that",
+        "reference.md: A job whose predecessor is deleted no longer starts",
+    ],
+    "test_dependencies.py::test_a_job_that_is_given_away_from_those_that_run_after_it": [
+        "reference.md: nor does one whose predecessor is given to a role that its `defined_by` may not act as",
+        "reference.md: the deletion and the change of `rolname` warn of that",
+        "reference.md: A `REVOKE` of the membership cannot warn.",
+        "reference.md: In each case the view `problem` has a row for the job, as long as it is enabled.",
+        "reference.md: | `orphaned` |",
     ],
     "test_dependencies.py::test_jobs_are_given_by_number_or_name": [
         "reference.md: | `run_after bigint[]` |",
@@ -261,6 +268,9 @@ SHOWN_ELSEWHERE: dict[str, list[str]] = {
     ],
     "test_quarantine.py::test_no_more_jobs_than_max_jobs_per_role": [
         "reference.md: | `max_jobs_per_role` |",
+    ],
+    "test_job_quota.py::test_a_transaction_that_has_counted_and_stays_open": [
+        "reference.md: has the others fail after 10 seconds (55P03)",
     ],
     "test_quarantine.py::test_quarantine": [
         "reference.md: `run_job()` runs the job if the reason is gone, and otherwise logs a run that failed with it.",
