@@ -38,15 +38,32 @@ def tls_cluster(
     cluster.stop()
 
 
-@pytest.fixture
-def workers(cluster: Cluster, tls_cluster: Cluster) -> Iterator[dict[str, Scheduler]]:
-    """A scheduler for each wire, with a worker."""
-    workers = {"plain": new_scheduler(cluster), "tls": new_scheduler(tls_cluster)}
+def workers_of(clusters: dict[str, Cluster]) -> Iterator[dict[str, Scheduler]]:
+    workers = {wire: new_scheduler(cluster) for wire, cluster in clusters.items()}
     for worker in workers.values():
         worker.start()
     yield workers
     for worker in workers.values():
         worker.close()
+
+
+@pytest.fixture
+def workers(cluster: Cluster, tls_cluster: Cluster) -> Iterator[dict[str, Scheduler]]:
+    """A scheduler for each wire, with a worker."""
+    yield from workers_of({"plain": cluster, "tls": tls_cluster})
+
+
+@pytest.fixture(scope="module")
+def shared_workers(cluster: Cluster, tls_cluster: Cluster) -> Iterator[dict[str, Scheduler]]:
+    """The same, for commands that leave nothing by which another one would go otherwise."""
+    yield from workers_of({"plain": cluster, "tls": tls_cluster})
+
+
+@pytest.fixture(params=WIRES)
+def worker(request: pytest.FixtureRequest, cluster: Cluster, tls_cluster: Cluster) -> Iterator[Scheduler]:
+    """A scheduler for one of the wires, with a worker."""
+    for workers in workers_of({request.param: {"plain": cluster, "tls": tls_cluster}[request.param]}):
+        yield workers[request.param]
 
 
 def outcome(run: Any) -> dict[str, Any]:
@@ -105,8 +122,8 @@ COMMANDS = {
 
 
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
-def test_runs_end_in_the_same_way(workers: dict[str, Scheduler], command: str) -> None:
-    plain, tls = (outcome(worker.run(command)) for worker in workers.values())
+def test_runs_end_in_the_same_way(shared_workers: dict[str, Scheduler], command: str) -> None:
+    plain, tls = (outcome(worker.run(command)) for worker in shared_workers.values())
     assert plain == tls
 
 
@@ -122,10 +139,10 @@ def test_runs_end_in_the_same_way(workers: dict[str, Scheduler], command: str) -
         ("SELECT $1::text IS NULL", "[null]"),
     ],
 )
-def test_commands_with_parameters(workers: dict[str, Scheduler], command: str, parameters: str) -> None:
-    plain, tls = (outcome(worker.run(command, parameters=parameters)) for worker in workers.values())
+def test_commands_with_parameters(shared_workers: dict[str, Scheduler], command: str, parameters: str) -> None:
+    plain, tls = (outcome(worker.run(command, parameters=parameters)) for worker in shared_workers.values())
     assert plain == tls
-    for worker in workers.values():
+    for worker in shared_workers.values():
         assert worker.run("SELECT 1").state == "succeeded"
 
 
@@ -163,9 +180,7 @@ def test_copying_out_slowly(workers: dict[str, Scheduler]) -> None:
         assert (run.state, run.command_tag, run.row_count) == ("succeeded", "COPY 5", 5)
 
 
-@pytest.mark.parametrize("wire", WIRES)
-def test_a_session_keeps_nothing_of_a_run(workers: dict[str, Scheduler], wire: str) -> None:
-    worker = workers[wire]
+def test_a_session_keeps_nothing_of_a_run(worker: Scheduler) -> None:
     worker.execute("UPDATE worker_setting SET session_idle_time = '1 hour'")
     worker.execute("CREATE TABLE seen (pid int, what text)")
     worker.execute("GRANT ALL ON seen TO PUBLIC")
@@ -185,12 +200,8 @@ def test_a_session_keeps_nothing_of_a_run(workers: dict[str, Scheduler], wire: s
     assert worker.value("SELECT count(DISTINCT pid) FROM seen") == 1  # it was one session
 
 
-@pytest.mark.parametrize("wire", WIRES)
 @pytest.mark.parametrize("used", [False, True])
-def test_where_the_preparation_fails_the_command_is_not_executed(
-    workers: dict[str, Scheduler], wire: str, used: bool
-) -> None:
-    worker = workers[wire]
+def test_where_the_preparation_fails_the_command_is_not_executed(worker: Scheduler, used: bool) -> None:
     worker.execute("CREATE TABLE witness (n int)")
     worker.execute("GRANT ALL ON witness TO PUBLIC")
     role = worker.role()
@@ -207,17 +218,13 @@ def test_where_the_preparation_fails_the_command_is_not_executed(
     assert worker.run("INSERT INTO public.witness VALUES (2)", rolname=role).state == "succeeded"
 
 
-@pytest.mark.parametrize("wire", WIRES)
-def test_a_session_that_is_terminated_says_why(workers: dict[str, Scheduler], wire: str) -> None:
-    worker = workers[wire]
+def test_a_session_that_is_terminated_says_why(worker: Scheduler) -> None:
     run = worker.run("SELECT pg_terminate_backend(pg_backend_pid()); SELECT pg_sleep(60)")
     assert (run.state, run.job_sqlstate) == ("failed", "57P01")
     assert run.exception_message == "terminating connection due to administrator command"
 
 
-@pytest.mark.parametrize("wire", WIRES)
-def test_trials_count_rows(workers: dict[str, Scheduler], wire: str) -> None:
-    worker = workers[wire]
+def test_trials_count_rows(worker: Scheduler) -> None:
     worker.execute("CREATE TABLE tried (n int)")
     for parameters in (None, "[5]"):
         number = "5" if parameters is None else "$1::int"
@@ -231,9 +238,7 @@ def test_trials_count_rows(workers: dict[str, Scheduler], wire: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("wire", WIRES)
-def test_rows_of_any_size_pass_by(workers: dict[str, Scheduler], wire: str) -> None:
-    worker = workers[wire]
+def test_rows_of_any_size_pass_by(worker: Scheduler) -> None:
     pid = worker.value("SELECT worker_pid()")
     for command in ("SELECT repeat('x', 500000000)", "COPY (SELECT repeat('x', 500000000)) TO STDOUT"):
         run = worker.run(command)
@@ -244,9 +249,7 @@ def test_rows_of_any_size_pass_by(workers: dict[str, Scheduler], wire: str) -> N
     assert peak < 150
 
 
-@pytest.mark.parametrize("wire", WIRES)
-def test_a_run_that_takes_long_is_cancelled(workers: dict[str, Scheduler], wire: str) -> None:
-    worker = workers[wire]
+def test_a_run_that_takes_long_is_cancelled(worker: Scheduler) -> None:
     job = worker.insert("SELECT pg_sleep(60)")
     run = worker.value("SELECT run_job(%s)", job)
     until(lambda: worker.value("SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(60)'"))
