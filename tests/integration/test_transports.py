@@ -240,7 +240,7 @@ def test_trials_count_rows(worker: Scheduler) -> None:
 @pytest.mark.slow
 def test_rows_of_any_size_pass_by(worker: Scheduler) -> None:
     pid = worker.value("SELECT worker_pid()")
-    for command in ("SELECT repeat('x', 500000000)", "COPY (SELECT repeat('x', 500000000)) TO STDOUT"):
+    for command in ("SELECT repeat('x', 300000000)", "COPY (SELECT repeat('x', 300000000)) TO STDOUT"):
         run = worker.run(command)
         assert (run.state, run.row_count) == ("succeeded", 1)
     assert worker.value("SELECT worker_pid()") == pid
