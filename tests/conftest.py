@@ -43,9 +43,18 @@ def installation() -> Iterator[Installation]:
 
 
 @pytest.fixture(scope="session")
-def data_directory(installation: Installation) -> Iterator[str]:
+def new_data_directory(installation: Installation) -> Iterator[str]:
+    """What initdb writes: to copy it takes a quarter of that."""
+    cluster = Cluster(installation)
+    cluster.shut_down("fast")
+    yield cluster.get_data_directory()
+    cluster.stop()
+
+
+@pytest.fixture(scope="session")
+def data_directory(installation: Installation, new_data_directory: str) -> Iterator[str]:
     """What the clusters begin as copies of, which takes a fifth of what initdb and CREATE EXTENSION do."""
-    cluster = with_template(Cluster(installation))
+    cluster = with_template(Cluster(installation, copy_data_from=new_data_directory))
     cluster.shut_down("fast")
     yield cluster.get_data_directory()
     cluster.stop()
@@ -74,8 +83,8 @@ def own_cluster(installation: Installation, data_directory: str) -> Iterator[Cal
 
 
 @pytest.fixture(scope="module")
-def witness(installation: Installation) -> Iterator[Witness]:
-    cluster = Cluster(installation)
+def witness(installation: Installation, new_data_directory: str) -> Iterator[Witness]:
+    cluster = Cluster(installation, copy_data_from=new_data_directory)
     yield Witness(cluster)
     cluster.stop()
 
@@ -105,8 +114,8 @@ def releases() -> Iterator[Installation]:
 
 
 @pytest.fixture(scope="session")
-def cluster_of_releases(releases: Installation) -> Iterator[Cluster]:
-    cluster = Cluster(releases)
+def cluster_of_releases(releases: Installation, new_data_directory: str) -> Iterator[Cluster]:
+    cluster = Cluster(releases, copy_data_from=new_data_directory)
     yield cluster
     cluster.stop()
 

@@ -97,8 +97,8 @@ def releases(installation: Installation) -> Installation:
 
 
 @pytest.fixture
-def server(releases: Installation) -> Iterator[Cluster]:
-    cluster = Cluster(releases)
+def server(releases: Installation, new_data_directory: str) -> Iterator[Cluster]:
+    cluster = Cluster(releases, copy_data_from=new_data_directory)
     yield cluster
     cluster.stop()
 

@@ -21,9 +21,9 @@ SECRET = "rosebud's 1941"
 
 
 @pytest.fixture(scope="module")
-def far(installation: Installation) -> Iterator[Cluster]:
+def far(installation: Installation, new_data_directory: str) -> Iterator[Cluster]:
     """Another cluster, with the user "clerk" and the database "far shop"."""
-    cluster = Cluster(installation)
+    cluster = Cluster(installation, copy_data_from=new_data_directory)
     with cluster.connect() as admin:
         admin.execute(sql.SQL("CREATE ROLE clerk LOGIN PASSWORD {}").format(sql.Literal(SECRET)))
         admin.execute('CREATE DATABASE "far shop" OWNER clerk')
