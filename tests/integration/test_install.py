@@ -15,7 +15,7 @@ import pytest
 from psycopg import sql
 
 from harness.cluster import ROOT, Cluster, Installation, pg_config
-from harness.scheduler import SCHEMA, Scheduler, new_scheduler, with_template
+from harness.scheduler import INTERNAL, SCHEMA, Scheduler, new_scheduler, with_template
 
 
 def test_the_oldest_postgresql_is_the_same_everywhere() -> None:
@@ -159,6 +159,8 @@ def test_any_schema(scheduler: Scheduler) -> None:
         scheduler.execute("SET search_path = {}", sql.Identifier(name))
         scheduler.start()
         assert scheduler.run("SELECT 1").state == "succeeded"
+        # Users need the schema alone, and stop() what is out of their sight.
+        scheduler.execute("SET search_path = {}, {}", sql.Identifier(name), sql.Identifier(INTERNAL))
         scheduler.stop()
         scheduler.execute("DROP EXTENSION elephant_worker")
     assert scheduler.cluster.warnings(before) == []
