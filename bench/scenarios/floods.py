@@ -22,8 +22,10 @@ from bench.server import Server, record
 
 VICTIM = "victim"
 MALLORY = "mallory"
-# As whom Mallory may act, too; a database that has as many sessions as it may have, and one that may have two.
+# As whom Mallory may act, too; a database of hers, one that has as many sessions as it may have, and one that may have
+# two.
 ACCOMPLICE = "accomplice"
+OWN_DATABASE = "hers"
 FULL_DATABASE = "crowded"
 NARROW_DATABASE = "narrow"
 # The victim has a job for each of these, due every second, and asks for a run this often.
@@ -111,6 +113,15 @@ def _floods(scale: int) -> list[Flood]:
         Flood("run_once() in 4 sessions", repeat="SELECT run_once('SELECT 1')", sessions=4),
         Flood("5 jobs of 1 MB every second", (_job("'SELECT 1 -- ' || repeat('x', 1000000)", "'1 second'", 5),)),
         Flood("10 000 jobs every second", (_job("'SELECT 1'", "'1 second'", 10_000),)),
+        Flood(
+            "10 000 jobs every second in a database that lets nobody in",
+            (
+                f"ALTER DATABASE {OWN_DATABASE} ALLOW_CONNECTIONS true",
+                _job("'SELECT 1'", "'1 second'", 10_000),
+                f"UPDATE my_job SET datname = '{OWN_DATABASE}'",
+                f"ALTER DATABASE {OWN_DATABASE} ALLOW_CONNECTIONS false",
+            ),
+        ),
         Flood(
             "10 000 jobs every second, failing, with retries",
             (_job("'SELECT 1/0'", "'1 second'", 10_000, max_retries="100", retry_delay="'100 ms'"),),
@@ -228,6 +239,7 @@ def _prepare(ours: ElephantWorker) -> None:
         admin.execute(f"GRANT job_scheduler TO {role}")
         admin.execute(f"GRANT USAGE ON SCHEMA scheduler TO {role}")
     admin.execute(f"GRANT {ACCOMPLICE} TO {MALLORY}")
+    admin.execute(f"CREATE DATABASE {OWN_DATABASE} OWNER {MALLORY}")
     admin.execute(f"CREATE DATABASE {FULL_DATABASE} CONNECTION LIMIT 1")
     admin.execute(f"CREATE DATABASE {NARROW_DATABASE} CONNECTION LIMIT 2")
     ours.places = [("postgres", VICTIM)]
