@@ -98,7 +98,7 @@ BE_PATIENT = Statement("SELECT set_config('lock_timeout', $1, true)", "text")
 DROP_PATIENCE = "10ms"
 # Each that is dropped stays locked to the end of the transaction, and the server has room for some thousand locks: who
 # may create roles, or restore a dump of them, can have left many more.
-DROPPED_AT_ONCE = 100
+DROPPED_AT_ONCE = 100  # roles
 
 
 def drop_runners(spi: Spi) -> None:
