@@ -222,6 +222,31 @@ def test_what_one_transaction_asks_for_and_cancels(worker: Scheduler) -> None:
     assert {row.jl_id: (row.state, row.job_started) for row in worker.log()} == dict.fromkeys(runs, ("cancelled", None))
 
 
+@pytest.mark.parametrize("call", ["run_job({job})", "run_once('SELECT 3')"])
+def test_what_is_asked_for_and_cancelled_after_a_look(worker: Scheduler, call: str) -> None:
+    """It is found by its number, between those of others, before its cancellation is."""
+    job, other = worker.insert("SELECT 1", parallel=True), worker.insert("SELECT 2")
+    with worker.gate() as command:  # there are sessions, so that what starts does so at once
+        early = [worker.value("SELECT run_once(%s)", command) for _ in range(3)]
+        until(lambda: worker.value("SELECT count(*) = 3 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"))
+    for run in early:
+        worker.ended(run)
+    around, between, lock = (worker.connect() for _ in range(3))
+    with lock.transaction():
+        lock.execute("LOCK TABLE withdrawal IN SHARE MODE")
+        with between.transaction():
+            with around.transaction():
+                around.execute("SELECT run_job(%s)", (job,))
+                (run,) = between.execute("SELECT " + call.format(job=job)).fetchone()  # type: ignore[misc]
+                between.execute("SELECT cancel_run(%s)", (run,))
+                around.execute("SELECT cancel_job(%s)", (other,))
+                around.execute("SELECT run_job(%s)", (job,))
+            waiting = "SELECT count(*) FROM pg_locks JOIN worker_state USING (pid) WHERE NOT granted"
+            until(lambda: worker.value(waiting), "the worker to have looked")
+    row = worker.ended(run)
+    assert (row.state, row.job_started) == ("cancelled", None)
+
+
 def test_what_one_transaction_cancels_at_last(scheduler: Scheduler) -> None:
     """However much it has cancelled before that."""
     job = scheduler.insert("SELECT 1", parallel=True)

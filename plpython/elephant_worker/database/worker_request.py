@@ -213,7 +213,8 @@ QUEUED_RUNS = Statement(
        CROSS JOIN LATERAL (
            SELECT i.request_id, i.job_id, date_part('epoch', i.requested_at) AS due,
                coalesce(j.rolname, '') AS rolname, coalesce(j.datname, '') AS datname, j.server,
-               CASE WHEN i.cause = 'request' AND i.transaction_id < (SELECT pg_snapshot_xmax(pg_current_snapshot()))
+               CASE WHEN i.cause IN ('request', 'once')
+                         AND i.transaction_id < (SELECT pg_snapshot_xmax(pg_current_snapshot()))
                    THEN i.transaction_id::text END AS transaction_id
            FROM @extschema@.worker_request i
            LEFT JOIN {lookup("@extschema@.job", "i.job_id")} j ON true
