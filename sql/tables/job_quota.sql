@@ -8,6 +8,7 @@ CREATE TABLE @internal@.job_quota (
     jobs bigint,
     is_limited boolean NOT NULL DEFAULT false,
     statement integer DEFAULT 1,
+    is_to_settle boolean NOT NULL DEFAULT true,
     PRIMARY KEY (rolname, transaction_id, statement)
 );
 
@@ -18,3 +19,5 @@ COMMENT ON COLUMN @extschema@.job_quota.jobs IS 'number of jobs defined so far, 
 COMMENT ON COLUMN @extschema@.job_quota.is_limited IS
     'whether the transaction must not go beyond worker_setting.max_jobs_per_role: it is not that of a superuser';
 COMMENT ON COLUMN @extschema@.job_quota.statement IS 'which of its statements has added the row, from 1';
+COMMENT ON COLUMN @extschema@.job_quota.is_to_settle IS
+    'whether what the transaction counts is to be settled after this statement: it is the first, or the first that has a limit to keep';

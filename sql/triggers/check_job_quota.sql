@@ -68,9 +68,9 @@ BEGIN
     SELECT q.jobs, q.is_limited, q.statement INTO before FROM @extschema@.job_quota q
     WHERE q.rolname = role AND q.transaction_id = pg_current_xact_id()
     ORDER BY q.transaction_id DESC, q.statement DESC LIMIT 1;
-    INSERT INTO @extschema@.job_quota (rolname, jobs, is_limited, statement)
+    INSERT INTO @extschema@.job_quota (rolname, jobs, is_limited, statement, is_to_settle)
     VALUES (role, coalesce(before.jobs, 0) + number, is_limited OR coalesce(before.is_limited, false),
-            coalesce(before.statement, 0) + 1);
+            coalesce(before.statement, 0) + 1, before.statement IS NULL OR is_limited AND NOT before.is_limited);
     RETURN coalesce(before.statement, 0) + 1;
 END
 $$;
@@ -182,6 +182,8 @@ BEGIN
                                                   ORDER BY s.transaction_id, s.statement DESC) l)
     WHERE q.rolname = role AND q.transaction_id = '0' RETURNING q.jobs INTO total;
     IF total IS NULL OR total > (SELECT s.max_jobs_per_role FROM @extschema@.worker_setting s WHERE s.only_row) THEN
+        -- With what others have left since, which is in the count: they do not wait.
+        WITH settled AS (DELETE FROM @extschema@.job_quota q WHERE q.rolname = role AND q.transaction_id <> '0')
         UPDATE @extschema@.job_quota q SET jobs = (SELECT count(*) FROM ONLY @extschema@.job j WHERE j.rolname = role)
         WHERE q.rolname = role AND q.transaction_id = '0';
     END IF;
@@ -195,7 +197,8 @@ COMMENT ON FUNCTION @extschema@.recheck_job_quota() IS
     'trigger: refuses, at the end of a transaction, jobs beyond worker_setting.max_jobs_per_role (53400) that others have defined at the same time';
 REVOKE ALL ON FUNCTION @extschema@.recheck_job_quota() FROM PUBLIC;
 
--- Once for all statements of a transaction.
+-- Once for all statements of a transaction. Where constraints are checked at once, the first of them may have been settled,
+-- or left to others, before one comes that has a limit to keep.
 CREATE CONSTRAINT TRIGGER settle_jobs AFTER INSERT ON @extschema@.job_quota
     DEFERRABLE INITIALLY DEFERRED
-    FOR EACH ROW WHEN (NEW.transaction_id <> '0' AND NEW.statement = 1) EXECUTE FUNCTION @extschema@.recheck_job_quota();
+    FOR EACH ROW WHEN (NEW.transaction_id <> '0' AND NEW.is_to_settle) EXECUTE FUNCTION @extschema@.recheck_job_quota();

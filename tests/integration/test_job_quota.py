@@ -9,6 +9,7 @@ import pytest
 from psycopg import sql
 
 from harness.scheduler import Scheduler
+from harness.waiting import until
 
 INSERT = """INSERT INTO my_job (job_command) SELECT 'SELECT 1' FROM generate_series(1, %s)"""
 
@@ -63,6 +64,49 @@ def test_transactions_at_the_same_time(scheduler: Scheduler, level: str, define:
     assert set(failed) <= {"53400", "40001", "40P01"}
     if level == "READ COMMITTED":
         assert set(failed) == {"53400"}
+
+
+def test_a_deletion_comes_first_where_constraints_are_checked_at_once(scheduler: Scheduler) -> None:
+    """It is left to others to settle; what is defined after it is not."""
+    scheduler.execute("UPDATE worker_setting SET max_jobs_per_role = 30")
+    role = scheduler.role()
+    sessions = [scheduler.connect_as(role) for _ in range(2)]
+    sessions[0].execute(INSERT, (20,))
+    for session, which in zip(sessions, ("min", "max")):
+        session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        session.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        session.execute(f"DELETE FROM my_job WHERE job_id = (SELECT {which}(job_id) FROM my_job)")
+    sessions[0].execute(INSERT, (11,))
+    sessions[0].execute("COMMIT")
+    with pytest.raises(psycopg.errors.SerializationFailure):
+        sessions[1].execute(INSERT, (11,))
+    sessions[1].execute("ROLLBACK")
+    assert count(scheduler, role) == 30
+
+
+def test_what_is_deleted_while_jobs_are_counted_is_not_subtracted_twice(scheduler: Scheduler) -> None:
+    """Those who only delete wait for nobody."""
+    role = scheduler.role()
+    first, second = scheduler.connect_as(role), scheduler.connect_as(role)
+    first.execute(INSERT, (40,))
+    scheduler.execute("UPDATE worker_setting SET max_jobs_per_role = 30")
+    with scheduler.gate() as command:
+        wait = sql.SQL(command.replace("SELECT", "PERFORM"))
+        scheduler.execute(
+            "CREATE FUNCTION wait_here() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN {}; RETURN NULL; END$$", wait
+        )
+        scheduler.execute(
+            "CREATE TRIGGER wait_here AFTER UPDATE ON job_quota FOR EACH STATEMENT EXECUTE FUNCTION wait_here()"
+        )
+        thread = threading.Thread(target=first.execute, args=("DELETE FROM my_job WHERE job_id % 40 = 0",))
+        thread.start()
+        until(
+            lambda: scheduler.value("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"),
+            "the first one to settle",
+        )
+        second.execute("DELETE FROM my_job WHERE job_id IN (SELECT job_id FROM my_job WHERE job_id % 40 > 0 LIMIT 10)")
+    thread.join()
+    assert counted(scheduler, role) == count(scheduler, role) == 29
 
 
 def test_jobs_that_change_their_role(scheduler: Scheduler) -> None:
