@@ -1,3 +1,25 @@
+-- What is noted for the warnings lies in settings, which anybody can set. A function with the rights of another role, which
+-- changes a job of its caller's, would warn of whatever that one has put there.
+CREATE FUNCTION @internal@.forget_followed() RETURNS trigger
+LANGUAGE plpgsql VOLATILE SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM set_config('elephant_worker.deleted', '', true), set_config('elephant_worker.given_away', '', true);
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.forget_followed() IS
+    'trigger: has each statement begin with no jobs noted that others run after';
+REVOKE ALL ON FUNCTION @extschema@.forget_followed() FROM PUBLIC;
+
+CREATE TRIGGER forget_followed BEFORE DELETE ON @extschema@.my_job
+    FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.forget_followed();
+CREATE TRIGGER forget_followed BEFORE DELETE ON @extschema@.member_job
+    FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.forget_followed();
+CREATE TRIGGER forget_followed BEFORE UPDATE ON @extschema@.job
+    FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.forget_followed();
+
 CREATE FUNCTION @internal@.warn_of_orphans() RETURNS trigger
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
@@ -44,27 +66,26 @@ CREATE TRIGGER warn_of_orphans AFTER DELETE ON @extschema@.member_job
 
 CREATE FUNCTION @internal@.note_given_away() RETURNS trigger
 LANGUAGE plpgsql VOLATILE
-SECURITY DEFINER -- looks by index for what runs after a job, as delete_shown_job() does; nothing of it is shown
+SECURITY DEFINER -- looks by index for what runs after a job, as delete_shown_job() does; what is hidden is not noted
 SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off
-SET enable_indexscan = off
-SET jit = off -- what has no index would seem to be worth compiling
 AS $$
 BEGIN
-    PERFORM FROM ONLY @extschema@.job j WHERE j.run_after @> ARRAY[NEW.job_id];
-    IF FOUND THEN
+    IF @extschema@.has_follower(NEW.job_id, current_setting('elephant_worker.changed_by')) THEN
         PERFORM set_config('elephant_worker.given_away', concat_ws(
             ',', nullif(current_setting('elephant_worker.given_away', true), ''), NEW.job_id), true);
     END IF;
-    RETURN NULL;
+    RETURN NEW;
 END
 $$;
 COMMENT ON FUNCTION @extschema@.note_given_away() IS
-    'trigger: notes jobs that others run after and that are given to another role, for warn_of_separated()';
+    'trigger: notes jobs that are given to another role and that others run after whom the current role sees, for warn_of_separated()';
 REVOKE ALL ON FUNCTION @extschema@.note_given_away() FROM PUBLIC;
 
-CREATE TRIGGER note_given_away AFTER UPDATE ON @extschema@.job
-    FOR EACH ROW WHEN (NEW.rolname <> OLD.rolname) EXECUTE FUNCTION @extschema@.note_given_away();
+-- See record_change_of_job.
+CREATE TRIGGER note_given_away BEFORE UPDATE ON @extschema@.job
+    FOR EACH ROW WHEN (NEW.rolname <> OLD.rolname
+                       AND set_config('elephant_worker.changed_by', current_user, true) IS NOT NULL)
+    EXECUTE FUNCTION @extschema@.note_given_away();
 
 CREATE FUNCTION @internal@.warn_of_separated() RETURNS trigger
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
@@ -76,7 +97,6 @@ DECLARE
     shown CONSTANT integer := 10;
     separated record;
 BEGIN
-    -- Not a condition of the trigger, which would be evaluated before note_given_away() is called.
     IF given_away = '' IS NOT FALSE THEN
         RETURN NULL;
     END IF;

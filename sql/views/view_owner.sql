@@ -31,8 +31,7 @@ BEGIN
         WHERE c.job_id = OLD.job_id AND c.action = 'delete'
           AND c.version = (SELECT max(l.version) FROM ONLY @extschema@.job_change l WHERE l.job_id = OLD.job_id);
     END IF;
-    PERFORM FROM ONLY @extschema@.job j WHERE j.run_after @> ARRAY[OLD.job_id];
-    IF FOUND THEN -- warn_of_orphans() sees to it when the statement ends
+    IF @extschema@.has_follower(OLD.job_id, deleted_by) THEN -- warn_of_orphans() sees to it when the statement ends
         PERFORM set_config('elephant_worker.deleted', concat_ws(
             ',', nullif(current_setting('elephant_worker.deleted', true), ''), OLD.job_id), true);
     END IF;

@@ -484,6 +484,66 @@ def test_many_jobs_are_given_away(scheduler: Scheduler) -> None:
     assert not any(f"job {hidden} " in str(text) for text in heard)
 
 
+def test_nothing_is_told_of_hidden_jobs_that_run_after_ones_own(scheduler: Scheduler) -> None:
+    """What is noted for the warnings is noted in settings, which the role that gives or deletes a job can read."""
+    role, team, boss = scheduler.role(), scheduler.role("team", "NOLOGIN", False), scheduler.role("boss")
+    for granted, member in ((team, role), (role, boss)):
+        scheduler.execute("GRANT {} TO {}", sql.Identifier(granted), sql.Identifier(member))
+    app = scheduler.connect_as(role)
+    scheduler.execute("CREATE SCHEMA AUTHORIZATION {}", sql.Identifier(role))
+    app.execute("SET search_path = {}, {}".format(f'"{role}"', app.execute("SHOW search_path").fetchone()[0]))  # type: ignore[index]
+    app.execute("CREATE TABLE mine (job_id bigint)")
+    app.execute("CREATE TABLE told (settings text)")
+    app.execute(
+        """CREATE FUNCTION peek() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN
+               INSERT INTO told SELECT current_setting('elephant_worker.given_away', true); RETURN NULL; END$$"""
+    )
+    app.execute("CREATE TRIGGER peek AFTER INSERT ON mine FOR EACH ROW EXECUTE FUNCTION peek()")
+    give = """WITH given AS (UPDATE member_job SET rolname = %s WHERE job_id = %s RETURNING job_id)
+              INSERT INTO mine SELECT job_id FROM given"""
+    delete = """DELETE FROM member_job WHERE job_id = %s
+                RETURNING nullif(current_setting('elephant_worker.deleted', true), '')"""
+    # Whoever sees what runs after the job may be told.
+    for follower, is_told in ((None, False), (boss, False), (role, True)):
+        job = scheduler.insert("SELECT 1", rolname=role)
+        if follower is not None:
+            scheduler.insert("SELECT 2", rolname=follower, run_after=[job])
+        app.execute(give, (team, job))
+        assert app.execute("DELETE FROM told RETURNING nullif(settings, '')").fetchall() == [
+            (str(job) if is_told else None,)
+        ]
+        assert app.execute(delete, (job,)).fetchall() == [(str(job) if is_told else None,)]
+
+
+def test_what_a_role_notes_itself_is_not_told_with_the_rights_of_another(scheduler: Scheduler) -> None:
+    """A function of an administrator changes a job; the warnings are of that one."""
+    stranger = scheduler.role("stranger")
+    first = scheduler.insert("SELECT 1")
+    hidden = scheduler.insert("SELECT 2", run_after=[first])
+    own = scheduler.insert("SELECT 3", rolname=stranger)
+    scheduler.execute("ALTER TABLE job DISABLE TRIGGER check_job")
+    scheduler.execute("UPDATE job SET defined_by = {} WHERE job_id = {}", sql.Literal(stranger), sql.Literal(hidden))
+    scheduler.execute("ALTER TABLE job ENABLE TRIGGER check_job")
+    path = scheduler.value("SHOW search_path")
+    for name, change in (
+        ("toggle", "UPDATE member_job SET enabled = NOT enabled"),
+        ("remove", "DELETE FROM member_job"),
+    ):
+        scheduler.execute(
+            f"CREATE FUNCTION public.{name}(job bigint) RETURNS void LANGUAGE sql SECURITY DEFINER "
+            f"SET search_path = {path} AS '{change} WHERE job_id = job AND rolname = session_user'"
+        )
+    session = scheduler.connect_as(stranger)
+    heard: list[str | None] = []
+    session.add_notice_handler(lambda diag: heard.append(diag.message_primary))
+    session.execute(f"SET elephant_worker.given_away = '{first}'")
+    session.execute(f"SET elephant_worker.deleted = '{first}'")
+    session.execute("SELECT toggle(%s)", (own,))
+    session.execute("SELECT remove(%s)", (own,))
+    assert heard == []
+    assert scheduler.value("SELECT count(*) FROM member_job WHERE job_id = %s", own) == 0
+
+
 def test_many_jobs_whose_predecessors_are_gone(scheduler: Scheduler) -> None:
     """Who has none of them waits for nothing, and who has looks each pair of roles up once."""
     role = scheduler.role()
