@@ -119,13 +119,16 @@ class Logins:
             **_session(target, given),
         }
         parameters["dbname"] = self._in_bytes(target.datname)
+        to_postmaster = ADDRESS.isdisjoint(given) or is_own_address(parameters)
+        # An address is that of nobody here once the postmaster is gone: it must not be taken for one of somebody else.
+        postmaster.exit_if_dead()
         keys = None
         if self._settings.connect_as == "runner":
             parameters["user"], keys = self._runners[target.role_oid], self._keys[target.role_oid]
         return Login(
             parameters if keys is not None else _with_password(parameters),
             keys=keys,
-            to_postmaster=is_own_address(parameters),
+            to_postmaster=to_postmaster,
             methods=required_methods(given.get("require_auth", "")),
             is_lenient="require_auth" in given,
             wants_tls=self._wants_tls,
