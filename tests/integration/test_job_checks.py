@@ -162,9 +162,9 @@ def test_the_checks_come_in_the_order_that_is_written_down(scheduler: Scheduler)
     )
     assert [row.tgname for row in rows] == [
         "authorize_write", "check_job", "check_name_is_free",
-        "check_server", "check_server_change", "record_change", "record_change_of_job", "record_deletion",
-        "refuse_cycle", "set_schedule", "track_changed_target", "track_confirmed_target", "track_replicated_target",
-        "track_target",
+        "check_server", "check_server_change", "note_given_away", "record_change", "record_change_of_job",
+        "record_deletion", "refuse_cycle", "set_schedule", "track_changed_target", "track_confirmed_target",
+        "track_replicated_target", "track_target",
     ]  # fmt: skip
 
 
