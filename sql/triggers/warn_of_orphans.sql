@@ -70,10 +70,8 @@ SECURITY DEFINER -- looks by index for what runs after a job, as delete_shown_jo
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF @extschema@.has_follower(NEW.job_id, current_setting('elephant_worker.changed_by')) THEN
-        PERFORM set_config('elephant_worker.given_away', concat_ws(
-            ',', nullif(current_setting('elephant_worker.given_away', true), ''), NEW.job_id), true);
-    END IF;
+    PERFORM @extschema@.note_followed('elephant_worker.given_away', NEW.job_id,
+                                      current_setting('elephant_worker.changed_by'));
     RETURN NEW;
 END
 $$;

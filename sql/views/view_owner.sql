@@ -31,10 +31,8 @@ BEGIN
         WHERE c.job_id = OLD.job_id AND c.action = 'delete'
           AND c.version = (SELECT max(l.version) FROM ONLY @extschema@.job_change l WHERE l.job_id = OLD.job_id);
     END IF;
-    IF @extschema@.has_follower(OLD.job_id, deleted_by) THEN -- warn_of_orphans() sees to it when the statement ends
-        PERFORM set_config('elephant_worker.deleted', concat_ws(
-            ',', nullif(current_setting('elephant_worker.deleted', true), ''), OLD.job_id), true);
-    END IF;
+    -- warn_of_orphans() sees to it when the statement ends.
+    PERFORM @extschema@.note_followed('elephant_worker.deleted', OLD.job_id, deleted_by);
     RETURN OLD;
 END
 $$;

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TypeVar
 
+Key = TypeVar("Key")
 # From one number to another, both included.
 Range = tuple[int, int]
 # Comes after all numbers.
@@ -26,6 +28,17 @@ def united(ranges: Iterable[Range]) -> list[Range]:
         else:
             result.append((first, last))
     return result
+
+
+def widen(ranges: dict[Key, Range], key: Key, first: int, last: int) -> None:
+    """Have the range of a key reach from one number to another, too.
+
+    >>> ranges = {7: (5, 8)}
+    >>> widen(ranges, 7, 9, 12), widen(ranges, 8, 1, 2), ranges
+    (None, None, {7: (5, 12), 8: (1, 2)})
+    """
+    known = ranges.get(key, (first, last))
+    ranges[key] = min(known[0], first), max(known[1], last)
 
 
 def left_of(ranges: Iterable[Range], last: int) -> list[Range]:

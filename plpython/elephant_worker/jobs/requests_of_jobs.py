@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Protocol
 
-from .number_ranges import Range
+from .number_ranges import Range, widen
 
 
 class LookedAt(Protocol):
@@ -43,8 +43,7 @@ class RequestsOfJobs:
         (None, None, {7: (5, 12)})
         """
         for job_id, (first, last) in places.items():
-            known = self._places.get(job_id, (first, last))
-            self._places[job_id] = min(known[0], first), max(known[1], last)
+            widen(self._places, job_id, first, last)
 
     def first(self, limit: int) -> dict[int, Range]:
         """Those of so many jobs whose turn is next."""

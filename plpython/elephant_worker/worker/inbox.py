@@ -8,7 +8,7 @@ from itertools import chain, islice, zip_longest
 from ..database import worker_request
 from ..database.spi import Spi
 from ..database.worker_request import CANCELS, Batch, Messages, Unread
-from ..jobs.number_ranges import Range
+from ..jobs.number_ranges import Range, widen
 from ..snapshot import Snapshot
 from .requested_runs import RequestedRuns
 
@@ -95,9 +95,7 @@ class Inbox:
         they are noted after these."""
         if transaction not in self._cancels:
             return False
-        places = self._behind_cancels[transaction]
-        known = places.get(rolname, (first, last))
-        places[rolname] = min(known[0], first), max(known[1], last)
+        widen(self._behind_cancels[transaction], rolname, first, last)
         return True
 
     def _is_noted_later(self, transaction: int, rolname: str, number: int) -> bool:
