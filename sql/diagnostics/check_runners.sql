@@ -63,9 +63,10 @@ BEGIN
                      'WHERE refclassid OPERATOR(pg_catalog.=) %s AND refobjid OPERATOR(pg_catalog.=) %s '
                      'AND dbid OPERATOR(pg_catalog.=) %s AND deptype OPERATOR(pg_catalog.=) ''o'';',
                      'pg_authid'::regclass::oid, r.oid, s.dbid)
-           || format(E'\n-- to give all that to the role of its jobs: REASSIGN OWNED BY %1$I TO %2$s; DROP OWNED BY %1$I;',
-                     r.rolname, @extschema@.quote_ident_in_one_line(o.rolname))
-           || CASE WHEN s.dbid <> 0 THEN format(E'\n-- to drop it, with all data: DROP OWNED BY %I;', r.rolname) ELSE '' END
+           || format(E'\n-- to give all that to the role of its jobs: REASSIGN OWNED BY %1$s TO %2$s; DROP OWNED BY %1$s;',
+                     @extschema@.quote_ident_in_one_line(r.rolname), @extschema@.quote_ident_in_one_line(o.rolname))
+           || CASE WHEN s.dbid <> 0 THEN format(E'\n-- to drop it, with all data: DROP OWNED BY %s;',
+                                                     @extschema@.quote_ident_in_one_line(r.rolname)) ELSE '' END
     FROM pg_roles o
     JOIN pg_roles r ON r.rolname = prefix || o.oid
     JOIN (SELECT p.refobjid, p.dbid, count(*) AS objects FROM pg_shdepend p

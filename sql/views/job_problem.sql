@@ -130,15 +130,16 @@ SELECT c.job_id, c.rolname, c.datname,
            WHEN 'disabled' THEN format('SELECT @extschema@.update_job(%s, enabled := true);', c.job_id)
            -- What it is then left with may start it at once.
            WHEN 'orphaned' THEN format(E'SELECT * FROM @extschema@.job_chain WHERE job_id = %s;\n'
-                                           '-- to have it wait for the others only: SELECT @extschema@.update_job(%1$s, run_after := %L);', c.job_id,
+                                           '-- to have it wait for the others only: SELECT @extschema@.update_job(%1$s, run_after := ''%s'');', c.job_id,
                                        ARRAY(SELECT a FROM unnest(c.run_after) a WHERE a <> ALL (c.lost)))
            WHEN 'failing' THEN CASE WHEN l.jl_id IS NULL THEN format('SELECT @extschema@.run_job(%s);', c.job_id)
                                ELSE format('SELECT * FROM @extschema@.%s WHERE jl_id = %s;', v.log, l.jl_id) END
            WHEN 'late' THEN CASE WHEN b.datconnlimit IS NULL
                THEN 'SELECT running_jobs, due_jobs, queued_runs FROM @extschema@.worker_status; -- max_running_jobs, max_running_jobs_per_role'
-               ELSE format(E'SELECT pid, usename, state, query_start FROM pg_stat_activity WHERE datname = %L;\n'
-                           '-- its owner can raise the limit: ALTER DATABASE %I CONNECTION LIMIT %s;',
-                           c.datname, c.datname, b.datconnlimit + 10) END
+               ELSE format(E'SELECT pid, usename, state, query_start FROM pg_stat_activity WHERE datname = %s;\n'
+                           '-- its owner can raise the limit: ALTER DATABASE %s CONNECTION LIMIT %s;',
+                           @extschema@.quote_literal_in_one_line(c.datname::text), @extschema@.quote_ident_in_one_line(c.datname::text),
+                           b.datconnlimit + 10) END
            WHEN 'overrun' THEN format(E'SELECT * FROM @extschema@.%s WHERE jl_id = %s;\n-- to end it: SELECT @extschema@.cancel_run(%2$s);', v.log, c.active_run)
            -- A run that waits for somebody else needs no longer interval.
            WHEN 'skipping' THEN CASE WHEN c.active_run IS NOT NULL AND c.server IS NULL

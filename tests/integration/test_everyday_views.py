@@ -474,6 +474,24 @@ def test_late_at_a_connection_limit(worker: Scheduler) -> None:
         until(lambda: "succeeded" in {row.state for row in worker.log()}, "a run")
 
 
+def test_late_in_a_database_whose_name_has_a_line_break(worker: Scheduler) -> None:
+    if worker.admin.info.server_version >= 190000:
+        with pytest.raises(psycopg.errors.InvalidParameterValue):
+            worker.database("x\nCREATE ROLE pwned; --")
+        return
+    database, role = worker.database("x\nCREATE ROLE pwned; --"), worker.role()
+    worker.execute("ALTER DATABASE {} CONNECTION LIMIT 1", sql.Identifier(database))
+    with worker.cluster.connect(database):
+        worker.insert("SELECT 1", database, rolname=role, schedule="1 second", job_name="late")
+        until(lambda: problems(worker.admin) == [("late", "late")], "it to be late", 20)
+        text = worker.value("SELECT remedy FROM problem")
+        assert len(text.splitlines()) == 2
+        worker.cluster.command("psql", "-X", "-d", worker.dbname, "-v", "ON_ERROR_STOP=1", input=text)
+        assert worker.value("SELECT count(*) FROM pg_roles WHERE rolname = 'pwned'") == 0
+        remedy(worker.admin, "late", "its owner can raise the limit")
+        until(lambda: problems(worker.admin) == [], "it to run")
+
+
 def test_what_is_not_ones_own_is_not_there(worker: Scheduler) -> None:
     worker.run("SELECT 1", rolname=worker.role("victim"))
     stranger = worker.connect_as(worker.role("stranger"))

@@ -33,6 +33,15 @@ def test_links(document: Path) -> None:
             assert not anchor or anchor in anchors(target), link
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda file: str(file.relative_to(ROOT)))
+def test_the_tests_that_it_names(document: Path) -> None:
+    files = [*(ROOT / "tests").rglob("*.py")]
+    there = {file.stem for file in files}.union(
+        *(re.findall(r"^ *def (test_\w+)", file.read_text(), re.M) for file in files)
+    )
+    assert set(re.findall(r"`(test_\w+)`", document.read_text())) <= there
+
+
 def test_every_decision_is_in_the_list() -> None:
     folder = ROOT / "docs/decisions"
     pages = sorted(page.name for page in folder.glob("0*.md"))

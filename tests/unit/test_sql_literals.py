@@ -22,6 +22,14 @@ def test_backslashes_are_in_escape_strings(name: str) -> None:
     assert not re.search(r"E'(?:[^'\\]|\\[^'])*\\'", (ROOT / name).read_text())  # backslash_quote may forbid it
 
 
+@pytest.mark.parametrize("name", FILES)
+def test_no_name_is_pasted_into_a_comment_of_a_remedy(name: str) -> None:
+    """A line break in it would end the comment: quote_ident_in_one_line() and quote_literal_in_one_line() have none."""
+    literals = re.findall(r"--[^\n]*|(E?'(?:[^'\\]|\\.|'')*')", (ROOT / name).read_text(), flags=re.DOTALL)
+    comments = [line for literal in literals for line in re.split(r"\\n|^E?'", literal) if line.startswith("-- ")]
+    assert [line for line in comments if re.search(r"%(\d+\$)?-?\d*[IL]", line)] == []
+
+
 @pytest.mark.parametrize("folder", ["sql", "cron", "updates", "plpython/elephant_worker"])
 def test_texts_are_ascii(folder: str) -> None:
     """What is no ASCII cannot be said, or not even be created, in databases of some encodings."""
