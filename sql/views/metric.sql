@@ -20,7 +20,7 @@ BEGIN
         ('running_runs', 'Active runs.', worker.running_jobs),
         ('due_jobs', 'Jobs that are due and wait for a free slot.', worker.due_jobs),
         ('queued_runs', 'Requested runs that wait for a free slot.', worker.queued_runs),
-        ('quarantined_jobs', 'Jobs that do not run because something they need is missing.', worker.quarantined_jobs),
+        ('quarantined_jobs', 'Jobs that are enabled, and do not run because something they need is missing.', worker.quarantined_jobs),
         ('sessions', 'Sessions of the worker on this server.', worker.sessions),
         ('jobs', 'Jobs.', (SELECT count(*) FROM @extschema@.job_state)),
         ('failing_jobs', 'Jobs whose schedule is followed, and whose last run failed.',

@@ -27,20 +27,24 @@ AS $$
 BEGIN
     PERFORM @extschema@.keep_lock_timeout(session_lock_timeout);
     SELECT (SELECT count(*) FROM @extschema@.job_log l WHERE l.jl_id >= lowest_open_run AND l.state = 'running'),
-           due.jobs, queued.runs, least(due.first, queued.first),
-           (SELECT count(*) FROM @extschema@.job_state q WHERE q.quarantined_reason IS NOT NULL)
-    INTO running_jobs, due_jobs, queued_runs, first, quarantined_jobs
+           due.jobs, queued.runs, least(due.first, queued.first)
+    INTO running_jobs, due_jobs, queued_runs, first
     FROM (SELECT count(*) AS jobs, min(d.next_run_at) AS first
           FROM @extschema@.job_state d WHERE d.next_run_at <= clock_timestamp()) due
     CROSS JOIN (SELECT count(*) AS runs, min(i.requested_at) AS first
                 FROM @extschema@.worker_request i WHERE i.kind = 'run') queued;
+    -- Last, since it is the only one that a lock on the jobs is in the way of. Looked up one by one, as for failing_jobs.
+    SELECT count(*) INTO quarantined_jobs
+    FROM @extschema@.job_state q
+    WHERE q.quarantined_reason IS NOT NULL
+      AND (SELECT j.enabled FROM ONLY @extschema@.job j WHERE j.job_id = q.job_id);
 EXCEPTION
     WHEN lock_not_available THEN
         NULL; -- it is then that somebody wants to know what the worker waits for
 END
 $$;
 COMMENT ON FUNCTION @extschema@.count_work(bigint, text) IS
-    'for worker_activity(): what there is to do; all NULL: a lock on one of the tables is held';
+    'for worker_activity(): what there is to do; NULL: a lock on one of the tables is held';
 REVOKE ALL ON FUNCTION @extschema@.count_work(bigint, text) FROM PUBLIC;
 
 CREATE FUNCTION @internal@.worker_activity(
@@ -90,7 +94,7 @@ COMMENT ON COLUMN @extschema@.worker_status.queued_runs IS
 COMMENT ON COLUMN @extschema@.worker_status.lag IS
     'how long the longest waiting of these has waited; 0: nothing is waiting';
 COMMENT ON COLUMN @extschema@.worker_status.quarantined_jobs IS
-    'number of jobs that do not run because something they need is missing: see quarantined_reason in all_job';
+    'number of jobs that are enabled, and do not run because something they need is missing: see quarantined_reason in all_job';
 COMMENT ON COLUMN @extschema@.worker_status.sessions IS
     'number of sessions of the worker on this server: those of active runs, those kept for further runs, and the one that listens';
 COMMENT ON COLUMN @extschema@.worker_status.paused_since IS
