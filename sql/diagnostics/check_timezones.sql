@@ -41,7 +41,7 @@ BEGIN
     zone AS (
         SELECT z.name, @extschema@.zone_offsets(z.name, month.moments) AS ours,
                @extschema@.server_zone_offsets(z.name, month.moments) AS servers
-        FROM month, (SELECT 'Europe/Berlin' UNION SELECT j.timezone FROM @extschema@.all_job j) z (name))
+        FROM month, (SELECT 'Europe/Berlin' UNION SELECT j.timezone FROM @extschema@.all_job j WHERE j.schedule IS NOT NULL) z (name))
     SELECT 'time zones', CASE WHEN z.ours IS NULL THEN 'error' ELSE 'warning' END,
            CASE WHEN z.ours IS NULL
                 THEN format('the system''s time zone database does not know %s: such schedules are not followed', z.name)

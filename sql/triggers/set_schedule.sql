@@ -20,8 +20,12 @@ BEGIN
         END IF;
     END IF;
     NEW.schedule_set_at := clock_timestamp();
+    -- Without a schedule nobody needs the session's own zone, nor one that a job has had.
     SELECT * INTO answer FROM @extschema@.due_times(
-        NEW.schedule, NEW.timezone, NEW.dst, extract(epoch FROM NEW.starts_at)::float8,
+        NEW.schedule,
+        CASE WHEN NEW.schedule IS NULL AND NEW.timezone IN (current_setting('TimeZone'), OLD.timezone)
+             THEN 'UTC' ELSE NEW.timezone END,
+        NEW.dst, extract(epoch FROM NEW.starts_at)::float8,
         extract(epoch FROM NEW.ends_at)::float8, extract(epoch FROM NEW.schedule_set_at)::float8, NULL, 1,
         NEW.job_id::text);
     PERFORM @extschema@.raise_error(answer.user_error);

@@ -193,6 +193,25 @@ def test_zones_by_their_abbreviations(scheduler: Scheduler) -> None:
         scheduler.insert("SELECT 1", schedule="@daily", timezone=meant)
 
 
+def test_zones_of_jobs_without_a_schedule(scheduler: Scheduler) -> None:
+    """They are refused too, but not where nobody has chosen them."""
+    for zone in ("Berlin", "+02"):
+        with pytest.raises(psycopg.errors.InvalidParameterValue, match="unknown time zone"):
+            scheduler.insert("SELECT 1", timezone=zone)
+    job = scheduler.insert("SELECT 1", timezone="europe/berlin")
+    with pytest.raises(psycopg.errors.InvalidParameterValue, match="unknown time zone"):
+        scheduler.execute(f"SELECT update_job({job}, timezone => 'Nowhere/City')")
+    # As dumps of earlier versions may have it; the server takes it for one.
+    with scheduler.admin.transaction():
+        scheduler.execute("SET LOCAL session_replication_role = replica")
+        scheduler.execute(f"UPDATE job SET timezone = '+02' WHERE job_id = {job}")
+    for enabled in ("false", "true"):
+        scheduler.execute(f"UPDATE member_job SET enabled = {enabled} WHERE job_id = {job}")
+    assert scheduler.value("SELECT state FROM check_setup() WHERE check_name = 'time zones'") == "ok"
+    with pytest.raises(psycopg.errors.InvalidParameterValue, match="unknown time zone"):
+        scheduler.execute(f"SELECT update_job({job}, schedule => '@daily')")
+
+
 def test_an_interval_without_its_unit(scheduler: Scheduler) -> None:
     scheduler.insert("SELECT 1", schedule="@yearly")
     notices: list[str] = []

@@ -59,6 +59,7 @@ def due_times(
         check_arguments((timezone, dst, after, count), (starts_at, after, anchor))
         if schedule is None:
             dst_policy(dst)
+            time_zone(timezone)
             return {"due": [], "never": None, "user_error": None}
         read = read_schedule(schedule, timezone, dst, seed or "")
         impossible = read.never_due
