@@ -202,6 +202,7 @@ def test_cancelled_while_it_waits(worker: Scheduler) -> None:
     assert failed[0].diag.message_hint
     ended = worker.ended(worker.log()[0].jl_id)
     assert (ended.state, ended.exception_hint) == ("cancelled", "try_job() starts it again.")
+    assert ended.exception_message == "the run was cancelled by cancel_run(), or with try_job()"
 
 
 def test_statement_timeout_while_it_waits(worker: Scheduler) -> None:

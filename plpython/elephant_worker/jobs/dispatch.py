@@ -277,7 +277,8 @@ def _cancellation(job: Job) -> Outcome | None:
     if job.cause in FOLLOWING and (job.disabled or not job.enabled):
         message, detail = "the job was disabled before the run started", "Only run_job() runs a job that is disabled."
     elif job.withdrawn:
-        message, detail = "the run was cancelled by cancel_run() or cancel_job()", "It had not started."
+        by = "cancel_run(), or with try_job()" if job.cause == "trial" else "cancel_run() or cancel_job()"
+        message, detail = f"the run was cancelled by {by}", "It had not started."
     else:
         return None
     return Outcome(RunState.CANCELLED, "57014", message, detail, stopped_hint(RunState.CANCELLED, job.cause))

@@ -478,7 +478,9 @@ class Worker:
             ):
                 self._timeouts.stop(run, RunState.CANCELLED, "the run was cancelled by cancel_job()")
             elif run.jl_id in runs:
-                self._timeouts.stop(run, RunState.CANCELLED, "the run was cancelled by cancel_run()")
+                # The call that waits for a trial asks for the same when it is cancelled itself.
+                how = "cancel_run(), or with try_job()" if run.is_dry_run else "cancel_run()"
+                self._timeouts.stop(run, RunState.CANCELLED, f"the run was cancelled by {how}")
         if "stop" in messages:
             by = worker_state.stopped_by(self._spi)
             self._spi.commit()
