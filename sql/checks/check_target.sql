@@ -24,7 +24,10 @@ BEGIN
             RAISE EXCEPTION 'role "%" may not define jobs for role "%"', current_user, definition.rolname
                 USING ERRCODE = 'insufficient_privilege',
                       DETAIL = 'You can define jobs for yourself and for roles that you are a member of.',
-                      HINT = format('An administrator can GRANT %I TO %I;', definition.rolname, current_user);
+                      -- A member of a superuser is as good as one.
+                      HINT = CASE WHEN (SELECT r.rolsuper FROM pg_roles r WHERE r.oid = role_oid)
+                                  THEN 'It is a superuser: give the job a role with no more rights than it needs, or have a superuser define it.'
+                                  ELSE format('An administrator can GRANT %I TO %I;', definition.rolname, current_user) END;
         ELSIF EXISTS (SELECT FROM @extschema@.replaced_role x WHERE x.rolname = definition.rolname) THEN
             RAISE EXCEPTION 'role "%" is not the role that it was', definition.rolname
                 USING ERRCODE = 'object_not_in_prerequisite_state',

@@ -419,6 +419,16 @@ HINTS = {
             "SELECT insert_job('SELECT 1', current_catalog, rolname => '<other>')",
         ),
     ),
+    # Not to be made a member of it, which would make a superuser of anybody.
+    "the role of a superuser": Case(
+        "",
+        "SELECT insert_job('SELECT 1', current_catalog, rolname => rolname) FROM pg_roles WHERE oid = 10",
+        "It is a superuser: give the job a role with no more rights than it needs, or have a superuser define it.",
+        following(
+            "SELECT insert_job('SELECT 1', current_catalog)",
+            "superuser: SELECT insert_job('SELECT 1', current_catalog)",
+        ),
+    ),
     "a document with a mistake": Case(
         "",
         """SELECT apply_jobs('[{"job_name": "nightly", "schedule": "@daily"}]')""",
