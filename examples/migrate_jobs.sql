@@ -1,8 +1,8 @@
 -- A migration of an application: its schema and its jobs change together, or not at all. Running it again changes nothing.
--- Give the path of the document if it is not in the working directory: psql -v file=examples/shop_jobs.json -f …
+-- Give the path of the document if it is neither in the working directory nor in examples/ there: psql -v file=… -f …
 \if :{?file}
 \else
-    \set file shop_jobs.json
+    \set file `[ -e shop_jobs.json ] && echo shop_jobs.json || echo examples/shop_jobs.json`
 \endif
 \set jobs `cat :'file'`
 

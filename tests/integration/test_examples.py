@@ -177,8 +177,8 @@ def test_maintain_partitions(worker: Scheduler) -> None:
 def test_migrate_jobs(worker: Scheduler) -> None:
     role = creator(worker)
     document = ROOT / "examples/shop_jobs.json"
-    for _ in range(2):
-        install(worker, "migrate_jobs", role, file=str(document))
+    install(worker, "migrate_jobs", role)  # as README shows it, at the root of the checkout
+    install(worker, "migrate_jobs", role, file=str(document))
     assert worker.value("SELECT count(*) FROM job_change") == 2
     run(worker, "close the day")
     until(lambda: worker.value("SELECT count(report) FROM shop.day") == 1, "the report")
