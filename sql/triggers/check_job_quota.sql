@@ -128,15 +128,30 @@ LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 SET lock_timeout = '10s' -- statement_timeout does not end a wait of a transaction that commits
 AS $$
+DECLARE
+    -- lock_timeout is that of a single wait, and who comes next may make it wait again: so it waits for a while at a time,
+    -- in which a deadlock is found.
+    patience CONSTANT interval := greatest('2s', 2 * current_setting('deadlock_timeout')::interval);
+    give_up_at timestamptz;
 BEGIN
     PERFORM @extschema@.keep_lock_timeout(session_lock_timeout);
-    INSERT INTO @extschema@.job_quota AS q (rolname, transaction_id) VALUES (role, '0')
-    ON CONFLICT (rolname, transaction_id, statement) DO UPDATE SET jobs = q.jobs;
-EXCEPTION WHEN lock_not_available THEN
-    RAISE EXCEPTION 'another transaction has defined or deleted jobs of role "%" and does not end', role
-        USING ERRCODE = 'lock_not_available',
-              DETAIL = 'Until it ends, nobody knows how many jobs count for worker_setting.max_jobs_per_role.',
-              HINT = 'Try again when it has ended: pg_stat_activity and pg_prepared_xacts show what stays open.';
+    give_up_at := clock_timestamp() + current_setting('lock_timeout')::interval;
+    LOOP
+        PERFORM set_config('lock_timeout', ceil(greatest(1, 1000 * extract(epoch FROM least(
+                               patience, give_up_at - clock_timestamp()))))::text, true);
+        BEGIN
+            INSERT INTO @extschema@.job_quota AS q (rolname, transaction_id) VALUES (role, '0')
+            ON CONFLICT (rolname, transaction_id, statement) DO UPDATE SET jobs = q.jobs;
+            RETURN;
+        EXCEPTION WHEN lock_not_available THEN
+            IF clock_timestamp() >= give_up_at THEN
+                RAISE EXCEPTION 'another transaction has defined or deleted jobs of role "%" and does not end', role
+                    USING ERRCODE = 'lock_not_available',
+                          DETAIL = 'Until it ends, nobody knows how many jobs count for worker_setting.max_jobs_per_role.',
+                          HINT = 'Try again when it has ended: pg_stat_activity and pg_prepared_xacts show what stays open.';
+            END IF;
+        END;
+    END LOOP;
 END
 $$;
 COMMENT ON FUNCTION @extschema@.lock_job_quota(name, text) IS

@@ -228,6 +228,34 @@ def test_a_transaction_that_has_counted_and_stays_open(scheduler: Scheduler, set
     assert counted(scheduler, role) == count(scheduler, role) == 1
 
 
+def test_waits_that_follow_each_other_have_one_end(scheduler: Scheduler) -> None:
+    """lock_timeout is that of a single wait, and would begin anew with each that comes first."""
+    role = scheduler.role()
+    idle, busy = scheduler.connect_as(role), scheduler.connect_as(role)
+    idle.execute("BEGIN")
+    idle.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    idle.execute(INSERT, (1,))
+    busy.execute("SET lock_timeout = '6s'")
+    failed: list[str | None] = []
+
+    def define() -> None:
+        try:
+            busy.execute(INSERT, (1,))
+        except psycopg.Error as error:
+            failed.append(error.sqlstate)
+
+    thread = threading.Thread(target=define)
+    thread.start()
+    waits_anew = """SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+                                   WHERE l.waitstart > a.query_start + interval '1 second' AND a.pid = %s)"""
+    until(lambda: scheduler.value(waits_anew, busy.info.backend_pid), "it to wait anew, with the rest of its time")
+    thread.join()
+    assert failed == ["55P03"]
+    idle.execute("ROLLBACK")
+    busy.execute(INSERT, (1,))
+    assert counted(scheduler, role) == count(scheduler, role) == 1
+
+
 @pytest.mark.parametrize("define", ["insert", "delete"])
 def test_many_statements_of_one_transaction(scheduler: Scheduler, define: str) -> None:
     """Each of them counts without passing by what all before it have counted."""
