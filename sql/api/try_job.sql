@@ -26,6 +26,7 @@ BEGIN
     FROM @extschema@.member_job j WHERE j.job_id = try_job.job_id
     RETURNING * INTO answer;
     IF answer.state IS NULL THEN
+        PERFORM @extschema@.refuse_replica();
         RAISE EXCEPTION USING ERRCODE = answer.job_sqlstate, MESSAGE = answer.exception_message,
                               DETAIL = answer.exception_detail, HINT = answer.exception_hint;
     END IF;

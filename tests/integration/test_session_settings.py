@@ -270,6 +270,7 @@ def test_a_session_that_is_taken_for_a_subscription(worker: Scheduler) -> None:
         "pause_jobs()",
         "resume_jobs()",
         "stop_worker()",
+        f"try_job({other})",
     )
     for call in (*calls, "run_once('SELECT 1')"):
         with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="does not hear"):
