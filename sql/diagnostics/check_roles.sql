@@ -9,7 +9,9 @@ BEGIN
                 THEN format('role "%s" has been dropped, and its rights on the extension with it', w.name)
                 ELSE format('role "%s" was %s: views, functions and updates of the extension ask for it by this name',
                             r.rolname, w.name) END,
-           CASE WHEN r.oid IS NULL THEN '-- dump this database and restore it into a new one, where the extension creates the role again'
+           -- A dump also has that rights were taken away, in the words of PostgreSQL 15 from a role with a number for a name.
+           CASE WHEN r.oid IS NULL
+                THEN E'-- dump this database and restore it into a new one by pg_restore --no-privileges: there the extension creates the role again, with its rights\n-- then grant the role, and whatever else had been granted in this database'
                 ELSE format('ALTER ROLE %s RENAME TO %I;', @extschema@.quote_ident_in_one_line(r.rolname::text), w.name) END
     FROM unnest(ARRAY['job_scheduler', 'job_monitor', 'job_view_owner']::name[]) w (name)
     LEFT JOIN pg_roles r ON r.oid = @extschema@.group_role(w.name)

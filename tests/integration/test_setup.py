@@ -19,7 +19,7 @@ from psycopg import sql
 
 from harness.cluster import ROOT, USER, Cluster, Installation
 from harness.remedies import alternatives, mend
-from harness.scheduler import SCHEMA, Scheduler, new_scheduler, with_template
+from harness.scheduler import SCHEMA, TEMPLATE, Scheduler, new_scheduler, with_template
 from harness.waiting import until
 from tests.fake_server import certificate
 
@@ -1102,17 +1102,34 @@ def test_a_role_of_the_extension_that_was_renamed(worker: Scheduler) -> None:
         assert finding(worker, "roles").state == "ok"
 
 
-def test_a_role_of_the_extension_that_was_dropped(scheduler: Scheduler) -> None:
-    """Which other databases do not let happen here; test_dump shows the remedy."""
-    with scheduler.admin.transaction(force_rollback=True):
-        scheduler.execute("DELETE FROM pg_authid WHERE rolname = 'job_scheduler'")
-        (found,) = scheduler.execute("SELECT * FROM check_setup() WHERE state <> 'ok'").fetchall()
+def test_a_role_of_the_extension_that_was_dropped(own_cluster: Callable[..., Cluster], tmp_path: Path) -> None:
+    """Its rights are dropped before it, and what was taken away is in a dump too."""
+    cluster = own_cluster()
+    scheduler = new_scheduler(cluster)
+    role = scheduler.role()
+    job = scheduler.insert("SELECT 1", rolname=role, job_name="kept")
+    with cluster.connect(TEMPLATE) as admin:
+        admin.execute("DROP EXTENSION elephant_worker; DROP OWNED BY job_scheduler")
+    scheduler.execute("DROP OWNED BY job_scheduler")
+    scheduler.execute("DROP ROLE job_scheduler")
+    (found,) = scheduler.execute("SELECT * FROM check_setup() WHERE state <> 'ok'").fetchall()
     assert (found.check_name, found.state, found.found) == (
         "roles",
         "error",
         'role "job_scheduler" has been dropped, and its rights on the extension with it',
     )
-    assert found.remedy.startswith("-- dump this database and restore it into a new one")
+    said = re.match("-- dump this database and restore it into a new one by pg_restore (--[a-z-]+): ", found.remedy)
+    assert said
+    dump = tmp_path / "dump"
+    cluster.command("pg_dump", "--format=custom", f"--file={dump}", scheduler.dbname)
+    scheduler.execute("CREATE DATABASE restored TEMPLATE template0")
+    cluster.command("pg_restore", "--exit-on-error", said[1], "--dbname=restored", str(dump))
+    restored = Scheduler(cluster, "restored")
+    assert finding(restored, "roles").state == "ok"
+    restored.execute("GRANT job_scheduler TO {}", sql.Identifier(role))
+    with closing(restored.connect_as(role)) as session:
+        assert session.execute("SELECT job_id FROM my_job WHERE job_name = 'kept'").fetchall() == [(job,)]
+    restored.admin.close()
 
 
 # --- no finding without a test of its remedy ----------------------------------------------------
