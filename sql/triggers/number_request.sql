@@ -8,9 +8,12 @@ AS $$
 BEGIN
     NEW.request_id := coalesce(NEW.request_id, nextval('@extschema@.worker_inbox_request_id_seq'));
     -- In an order that only one index has: another has the number after other columns.
-    IF NEW.kind = 'run' AND EXISTS (SELECT FROM @extschema@.job_log l
-                                    WHERE l.jl_id BETWEEN NEW.request_id AND NEW.request_id
-                                    ORDER BY l.jl_id OFFSET 0) THEN
+    IF EXISTS (SELECT FROM @extschema@.worker_request r
+               WHERE r.request_id BETWEEN NEW.request_id AND NEW.request_id
+               ORDER BY r.request_id OFFSET 0)
+       OR NEW.kind = 'run' AND EXISTS (SELECT FROM @extschema@.job_log l
+                                       WHERE l.jl_id BETWEEN NEW.request_id AND NEW.request_id
+                                       ORDER BY l.jl_id OFFSET 0) THEN
         PERFORM @extschema@.advance_sequences();
         NEW.request_id := nextval('@extschema@.worker_inbox_request_id_seq');
     END IF;
@@ -21,8 +24,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.number_request() IS
-    'trigger: gives a request whose number was not drawn for it another one, and a run that is asked for a number that no other run has had, also where the sequence was left behind, and notes the role that it is for';
+    'trigger: gives a request a number that no other has, and a run that is asked for one that no other run has had, also where the sequence was left behind, as after a restore; notes the role that a run is for';
 REVOKE ALL ON FUNCTION @extschema@.number_request() FROM PUBLIC;
 
 CREATE TRIGGER number_request BEFORE INSERT ON @extschema@.worker_request
-    FOR EACH ROW WHEN (NEW.kind = 'run' OR NEW.request_id IS NULL) EXECUTE FUNCTION @extschema@.number_request();
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.number_request();

@@ -67,6 +67,22 @@ def test_dump_and_restore(scheduler: Scheduler, own_cluster: Callable[..., Clust
     restored.admin.close()
 
 
+@pytest.mark.parametrize("call", ["insert_job('SELECT 1', current_catalog)", "run_once('SELECT 1')", "run_job(1)"])
+@pytest.mark.parametrize("jobs", [1, 20])
+def test_the_first_call_after_a_restore(scheduler: Scheduler, tmp_path: Path, call: str, jobs: int) -> None:
+    """No worker has run where the dump comes from: the restored jobs make requests, then the sequence is set back."""
+    for _ in range(jobs):
+        scheduler.insert("SELECT 1")
+    scheduler.cluster.command("pg_dump", "--format=custom", f"--file={tmp_path / 'dump'}", scheduler.dbname)
+    name = scheduler.database()
+    scheduler.cluster.command("pg_restore", "--exit-on-error", f"--dbname={name}", str(tmp_path / "dump"))
+    restored = Scheduler(scheduler.cluster, name)
+    restored.execute(f"SELECT {call}")
+    numbers = [row.request_id for row in restored.execute("SELECT request_id FROM worker_request")]
+    assert len(set(numbers)) == len(numbers) > jobs
+    restored.admin.close()
+
+
 # What a dump leaves out, and why that is right.
 NOT_DUMPED = {
     "alert_receiver": "says who is sending alerts at this moment: after a restore nobody is",
