@@ -5,15 +5,21 @@ SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off -- the plan that a session keeps may be of a time when there were few jobs
 SET jit = off -- what has no index would seem to be worth compiling
 AS $$
+DECLARE
+    is_taken boolean;
 BEGIN
     NEW.request_id := coalesce(NEW.request_id, nextval('@extschema@.worker_inbox_request_id_seq'));
     -- In an order that only one index has: another has the number after other columns.
-    IF EXISTS (SELECT FROM @extschema@.worker_request r
-               WHERE r.request_id BETWEEN NEW.request_id AND NEW.request_id
-               ORDER BY r.request_id OFFSET 0)
-       OR NEW.kind = 'run' AND EXISTS (SELECT FROM @extschema@.job_log l
-                                       WHERE l.jl_id BETWEEN NEW.request_id AND NEW.request_id
-                                       ORDER BY l.jl_id OFFSET 0) THEN
+    is_taken := EXISTS (SELECT FROM @extschema@.worker_request r
+                        WHERE r.request_id BETWEEN NEW.request_id AND NEW.request_id
+                        ORDER BY r.request_id OFFSET 0);
+    -- Other requests do not lock the log.
+    IF NEW.kind = 'run' AND NOT is_taken THEN
+        is_taken := EXISTS (SELECT FROM @extschema@.job_log l
+                            WHERE l.jl_id BETWEEN NEW.request_id AND NEW.request_id
+                            ORDER BY l.jl_id OFFSET 0);
+    END IF;
+    IF is_taken THEN
         PERFORM @extschema@.advance_sequences();
         NEW.request_id := nextval('@extschema@.worker_inbox_request_id_seq');
     END IF;
