@@ -468,6 +468,9 @@ def test_late_at_a_connection_limit(worker: Scheduler) -> None:
             f'its due time has passed, and it waits for a connection to database "{database}", which has as many as '
             "its CONNECTION LIMIT (1) allows"
         )
+        query = f'SET search_path = "{SCHEMA}";\nSELECT remedy FROM problem \\gx (format=unaligned)\n'
+        shown = worker.cluster.command("psql", "-X", "-d", worker.dbname, input=query).stdout
+        assert worker.value("SELECT remedy FROM problem") in shown  # as it can be pasted
         remedy(worker.admin, "late")
         remedy(worker.admin, "late", "its owner can raise the limit")
         until(lambda: problems(worker.admin) == [], "it to run")

@@ -37,7 +37,7 @@ SHOWN_ELSEWHERE: dict[str, list[str]] = {
         "reference.md: The worker keeps and limits its sessions itself",
     ],
     "test_setup.py::test_every_remedy_is_tested": [
-        "reference.md: A remedy can be pasted whole.",
+        "reference.md: A remedy can be pasted whole; psql marks",
         "reference.md: Where somebody has to decide, it shows what it is about",
     ],
     "test_administration.py::test_what_is_renamed_under_its_jobs": [
