@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 
 from ..jobs.run import Cost, Gate, Names, Outcome, Run, RunState, Target, gates
-from ..system.clock import STALL, Clock
+from ..system.clock import STALL, TIMER_SLACK, Clock
 from ..system.process_usage import reading
+from ..system.scheduling_policy import yield_processor
 from .connecting import Wait
 from .login import Login
 from .poller import Poller, Socket
@@ -212,7 +213,8 @@ class Pool:
     def turn(self, seconds: float) -> None:
         """Wait at most this many seconds for something to do, and do it."""
         left, self._left = self._left, []
-        wait = 0.0 if left else min(seconds, self._until_begin(), self._reset_used(), self._connect_again())
+        until_begin = max(0.0, self._until_begin() - TIMER_SLACK)
+        wait = 0.0 if left else min(seconds, until_begin, self._reset_used(), self._connect_again())
         waited = self._clock.steady()
         ready = self._poller.ready(wait)
         begun = self._clock.steady()
@@ -285,11 +287,16 @@ class Pool:
                 run.not_before = max(run.not_before, moment)
 
     def _begin(self) -> None:
-        """Start those of the held runs whose moment has come."""
+        """Start those of the held runs whose moment has come, or comes so soon that a wait would miss it."""
+        until_begin = self._until_begin()
+        if 0.0 < until_begin <= 2 * TIMER_SLACK:
+            self._clock.spin(until_begin)
         steady = self._clock.steady()
-        for session, run in self._held():
-            if run.not_before <= steady:
-                self._do(session, session.begin)
+        due = [session for session, run in self._held() if run.not_before <= steady]
+        for session in due:
+            self._do(session, session.begin)
+        if due and not self.saturated:
+            yield_processor()  # their processes do not take it from this one
 
     def _do(self, session: Session, step: Callable[[], None]) -> None:
         """Let a session take a step; a defect there ends its run and the session, not the worker."""

@@ -7,6 +7,8 @@ import time
 
 # Whoever comes so much later than wanted stood still, maybe with the whole machine.
 STALL = 10.0  # seconds
+# By this much the kernel ends a wait later than wanted, so that it can end several together (timerslack in prctl(2)).
+TIMER_SLACK = 0.00005  # seconds
 
 
 class Clock:
@@ -22,6 +24,12 @@ class Clock:
             # Not time.sleep(): it waits until a moment of the steady clock, which libfaketime cannot tell
             # from one of the wall clock.
             select.select([], [], [], seconds)
+
+    def spin(self, seconds: float) -> None:
+        """Keep the processor for a time that is too short for a sleep."""
+        until = self.steady() + seconds
+        while self.steady() < until:
+            pass
 
     def steady(self) -> float:
         """Seconds that only pass."""

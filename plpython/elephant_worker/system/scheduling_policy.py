@@ -15,6 +15,13 @@ def set_batch_policy(pid: int) -> None:
             os.sched_setscheduler(pid, os.SCHED_BATCH, os.sched_param(0))
 
 
+def yield_processor() -> None:
+    """Let processes that wait for this processor, among them those that run as a batch, go first (sched_yield(2)). If
+    there are none, or the system cannot do that, go on."""
+    with suppress(AttributeError, OSError):
+        os.sched_yield()
+
+
 def _parent(pid: int) -> int:
     """Who has started it: the postmaster all processes of its server, and a pooler none."""
     with open(f"/proc/{pid}/stat", "rb") as file:
