@@ -27,7 +27,7 @@ BEGIN
         kind := NULL;
         BEGIN
             SELECT c.code, CASE WHEN c.code = 'paused' THEN 'paused'
-                                WHEN c.code IN ('earlier version', 'synchronous standby', 'lock', 'owner', 'disk full', 'failing', 'halted', 'stalled')
+                                WHEN c.code IN ('earlier version', 'synchronous standby', 'lock', 'owner', 'disk full', 'failing', 'halted', 'stalled', 'stood still')
                                 THEN 'worker stuck'
                                 ELSE 'worker off' END AS problem,
                    c.since, c.reason, r.remedy

@@ -164,10 +164,11 @@ DECLARE
     failure text; -- how the worker calls itself while its transactions fail
 BEGIN
     -- A commit, or a lock, that takes a moment is no news.
-    SELECT s.*, (SELECT c.paused_since FROM @extschema@.worker_setting c), a.wait_event, a.wait_event_type, a.xact_start,
+    SELECT s.*, c.paused_since, c.pause_after_stall, a.wait_event, a.wait_event_type, a.xact_start,
            clock_timestamp() - a.xact_start AS looked_around, a.application_name INTO worker
-    FROM @extschema@.worker_state s, pg_stat_get_activity(s.pid) a
-    WHERE a.backend_start = s.backend_start; -- as worker_pid()
+    FROM @extschema@.worker_state s
+    JOIN pg_stat_get_activity(s.pid) a ON a.backend_start = s.backend_start -- as worker_pid()
+    LEFT JOIN @extschema@.worker_setting c ON true;
     IF NOT FOUND THEN
         code := 'absent';
         RETURN;
@@ -209,6 +210,10 @@ BEGIN
     ELSIF worker.looked_around > interval '10 seconds' THEN
         code := 'stalled';
         reason := format('the worker (process %s) has not looked around since %s', worker.pid, worker.xact_start);
+    ELSIF worker.application_name = 'elephant_worker stood still' THEN
+        code := 'stood still';
+        reason := format('the worker (process %s), or the machine, stood still, and nothing is started for %s after that (pause_after_stall)',
+                         worker.pid, worker.pause_after_stall);
     ELSIF worker.paused_since IS NOT NULL THEN
         code := 'paused';
         reason := format('paused since %s', worker.paused_since);

@@ -42,6 +42,9 @@ AS $$
          '-- its last line with "elephant_worker" and "trying again" says why; once that is mended the worker goes on by itself'),
         ('halted', 'error', format('sudo kill -CONT %s', s.pid)),
         ('stalled', 'error', @extschema@.terminate_statement(s.pid) || ' SELECT @extschema@.start_worker();'),
+        ('stood still', 'warning',
+         E'SELECT reason FROM @extschema@.worker_status; -- it goes on by itself\n'
+         '-- to go on now, if no other server can have taken over: SELECT @extschema@.restart_worker(); -- cancels what runs'),
         ('copy', 'warning',
          E'SELECT pid, datname, backend_start FROM pg_stat_activity WHERE application_name = ''elephant_worker'';\n'
          '-- to run them here all the same: SELECT @extschema@.confirm_copy(); SELECT @extschema@.start_worker();'),

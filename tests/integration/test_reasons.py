@@ -273,9 +273,14 @@ def test_it_goes_on_when_the_log_can_be_written_again(scheduler: Scheduler) -> N
 
 
 @pytest.fixture
-def halted(scheduler: Scheduler) -> Iterator[int]:
+def pause_after_stall() -> str:
+    return "3 seconds"
+
+
+@pytest.fixture
+def halted(scheduler: Scheduler, pause_after_stall: str) -> Iterator[int]:
     """The process of a worker that has a job of every second and stands still."""
-    scheduler.execute("UPDATE worker_setting SET pause_after_stall = '3 seconds'")
+    scheduler.execute("UPDATE worker_setting SET pause_after_stall = {}", sql.Literal(pause_after_stall))
     scheduler.start()
     job = scheduler.insert("SELECT 1", schedule="1 second", catch_up="all")
     until(lambda: scheduler.log(job), "the job to run")
@@ -283,6 +288,11 @@ def halted(scheduler: Scheduler) -> Iterator[int]:
     yield pid
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGCONT)
+
+
+def await_stall(scheduler: Scheduler) -> None:
+    query = f"SELECT clock_timestamp() > last_tick + interval '{STALL + 3} seconds' FROM worker_status"
+    until(lambda: scheduler.value(query), "the stall")
 
 
 @pytest.mark.slow
@@ -294,10 +304,7 @@ def test_a_worker_that_stood_still(scheduler: Scheduler, halted: int) -> None:
         rf"the worker \(process {halted}\) was halted by a signal \(SIGSTOP\), and has not looked around since 2.*",
         expected,
     )
-    until(
-        lambda: scheduler.value("SELECT clock_timestamp() > last_tick + interval '13 seconds' FROM worker_status"),
-        "the stall",
-    )
+    await_stall(scheduler)
     thaw = scheduler.value("SELECT clock_timestamp()")
     found = finding(scheduler)
     assert found.found == expected
@@ -318,6 +325,29 @@ def test_a_worker_that_stood_still(scheduler: Scheduler, halted: int) -> None:
     until(lambda: scheduler.value(query, thaw, thaw) >= 10, "what was due")
     skipped = "SELECT count(*) FROM job_log WHERE state = 'skipped' AND scheduled_at BETWEEN %s AND %s"
     assert not scheduler.value(skipped, halted_at, thaw)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pause_after_stall", ["1 hour"])
+def test_nothing_is_started_after_a_stall(scheduler: Scheduler, halted: int) -> None:
+    await_stall(scheduler)
+    os.kill(halted, signal.SIGCONT)
+    expected = (
+        f"the worker (process {halted}), or the machine, stood still, and nothing is started for 01:00:00 after that "
+        "(pause_after_stall)"
+    )
+    until(lambda: reason(scheduler) == expected, "the reason")
+    run = scheduler.value("SELECT run_job(%s)", scheduler.insert("SELECT 2"))
+    found = finding(scheduler)
+    assert (found.state, found.found) == ("warning", expected)
+    told = scheduler.execute("SELECT problem, what, remedy FROM problem").fetchall()
+    assert [tuple(row) for row in told] == [("worker stuck", expected, found.remedy)]
+    assert not scheduler.value("SELECT count(*) FROM job_log WHERE jl_id = %s", run)
+    first, second = found.remedy.splitlines()
+    assert scheduler.execute(first).fetchall() == [(expected,)]
+    scheduler.execute(second.removeprefix("-- to go on now, if no other server can have taken over: "))
+    assert scheduler.ended(run).state == "succeeded"
+    assert reason(scheduler) is None
 
 
 @pytest.mark.parametrize("call", ["stop_worker", "restart_worker"])

@@ -1158,6 +1158,7 @@ TESTED = {
         "the worker (process %s) waits for a lock": "test_a_lock",
         "the worker (process %s) was halted by a signal": "test_a_worker_that_does_not_go_on",
         "the worker (process %s) has not looked": "test_a_worker_that_does_not_go_on",
+        "the worker (process %s), or the machine, stood still": "test_nothing_is_started_after_a_stall",
         "the transactions of the worker (process %s) fail": "test_the_log_cannot_be_written",
         "the disk is full": "test_the_log_cannot_be_written",
         "the subscription": "test_the_worker_of_the_subscriber_stays_its_own",

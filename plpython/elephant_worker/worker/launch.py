@@ -33,10 +33,12 @@ IN_USE = "55006"  # object_in_use
 CANCEL_GRACE = "SELECT date_part('epoch', s.cancel_grace) AS grace FROM @extschema@.worker_setting s"
 
 # What the sessions call themselves at first (as elephant_worker_patroni does), and once they are the worker, one whose
-# transactions fail (a SQLSTATE follows), its spare, or wait for a worker to leave that was told to stop.
+# transactions fail (a SQLSTATE follows), one that starts nothing since it stood still, its spare, or wait for a worker
+# to leave that was told to stop.
 STARTING_NAME = "elephant_worker starting"
 WORKER_NAME = "elephant_worker"
 FAILING_NAME = "elephant_worker failing"
+STOOD_STILL_NAME = "elephant_worker stood still"
 SPARE_NAME = "elephant_worker spare"
 SUCCESSOR_NAME = "elephant_worker successor"
 

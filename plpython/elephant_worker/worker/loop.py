@@ -28,7 +28,7 @@ from .completion import Completion
 from .due_jobs import DueJobs
 from .housekeeping import Housekeeping
 from .inbox import Inbox
-from .launch import FAILING_NAME, WORKER_NAME
+from .launch import FAILING_NAME, STOOD_STILL_NAME, WORKER_NAME
 from .life import Life
 from .log_retention import STEP_TIME, LogRetention
 from .logins import Logins
@@ -96,6 +96,8 @@ class Worker:
         self._claimed: list[Run] = []
         # Runs that have ended and are not logged yet.
         self._unlogged: list[Run] = []
+        # Until when it starts nothing since it stood still, by the steady clock.
+        self._paused_until = 0.0
         # How many transactions have failed since one has succeeded, and what its session is called.
         self._failures = 0
         self._name = ""
@@ -334,8 +336,7 @@ class Worker:
         """Do what there is to do now."""
         steady, now = self._clock.steady(), self._clock.now()
         if self._clock_watch.compare(steady, now):
-            # Another server may have taken over meanwhile: whoever ends this one then needs a moment for that.
-            self._starter.pause(self._settings.pause_after_stall)
+            self._pause_after_stall()
         if self._claimed:
             self._start_claimed(steady)
         self._timeouts.follow_pool()
@@ -356,7 +357,8 @@ class Worker:
         self._completion.settle()
         if self._failures and self._backoff.is_over(steady):
             self._failures = 0
-            self._call_itself(WORKER_NAME)
+        if not self._failures:
+            self._call_itself(STOOD_STILL_NAME if steady < self._paused_until else WORKER_NAME)
         self._completion.alerts.send(steady)
         if self._life is Life.SERVING:
             self._retention.run_due(steady, now, self._is_at_leisure)
@@ -435,7 +437,7 @@ class Worker:
         exit_if_dead()
         server.let_server_act(self._spi)
         if self._clock_watch.compare(self._clock.steady(), self._clock.now()):
-            steady = self._starter.pause(self._settings.pause_after_stall)
+            steady = self._pause_after_stall()
         claimed, self._claimed = self._claimed, []
         now = self._clock.now()
         for run in claimed:
@@ -446,6 +448,12 @@ class Worker:
             run.not_before = steady
             self._pool.start(run)
             self._timeouts.await_start(run)
+
+    def _pause_after_stall(self) -> float:
+        """Start nothing for a while: another server may have taken over, and whoever ends this one then needs a moment
+        for that. Returns the moment, by the steady clock, at which it starts again."""
+        self._paused_until = self._starter.pause(self._settings.pause_after_stall)
+        return self._paused_until
 
     def _log_ended(self, ended: Sequence[Run], now: float) -> None:
         self._completion.log(ended, now)
