@@ -350,6 +350,22 @@ def test_nothing_is_started_after_a_stall(scheduler: Scheduler, halted: int) -> 
     assert reason(scheduler) is None
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("pause_after_stall", ["6 seconds"])
+def test_what_is_due_while_nothing_is_started_after_a_stall(scheduler: Scheduler, halted: int) -> None:
+    """It is missed time, as what was due during the stall: catch_up says what becomes of it, and nothing is skipped."""
+    job = scheduler.insert("SELECT pg_sleep(0.3)", schedule="1 second", catch_up="all")
+    await_stall(scheduler)
+    os.kill(halted, signal.SIGCONT)
+    thaw = scheduler.value("SELECT clock_timestamp()")
+    due_last = "job_id = %s AND scheduled_at >= %s + interval '5 seconds' AND job_finished IS NOT NULL"
+    query = f"SELECT count(*) FROM job_log WHERE {due_last}"
+    until(lambda: scheduler.value(query, job, thaw), "what was due last")
+    due_before = "job_id = %s AND scheduled_at < %s + interval '5 seconds'"
+    query = f"SELECT array_agg(DISTINCT state) FROM job_log WHERE {due_before}"
+    assert scheduler.value(query, job, thaw) == ["succeeded"]
+
+
 @pytest.mark.parametrize("call", ["stop_worker", "restart_worker"])
 def test_a_halted_worker_that_is_told_to_stop(scheduler: Scheduler, halted: int, call: str) -> None:
     """It cannot, and is not said to wait for anything else."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from ..database import job_state
 from ..database.spi import Spi
 from ..jobs.dispatch import after_set_back, is_correction
@@ -26,8 +28,23 @@ class ClockWatch:
         # How far the wall clock is ahead of the steady one, in seconds.
         self._difference = clock.now() - clock.steady()
         self._last = clock.steady()
-        # What was due before this moment was due while no worker was at work, so it may be too late for it.
-        self.available_since = clock.now()
+        # Since when it goes on without a gap, and until when, by the steady clock, nothing is started all the same.
+        self._uninterrupted_since = clock.now()
+        self._paused_until = -math.inf
+
+    @property
+    def available_since(self) -> float:
+        """What was due before this moment was due while no worker was at work, so it may be too late for it."""
+        return max(self._uninterrupted_since, self._paused_until + self._difference)
+
+    def interrupt(self) -> None:
+        """Note that what was due until now is missed time, as if no worker had been there."""
+        self._uninterrupted_since = self._clock.now()
+
+    def pause(self, until: float) -> None:
+        """Note that nothing is started until this moment of the steady clock, so that what is due until then is missed
+        time as well."""
+        self._paused_until = until
 
     def compare(self, steady: float, now: float) -> bool:
         """Notice that the wall clock was set, that the machine slept or that the worker could do nothing, waiting for a
@@ -37,16 +54,16 @@ class ClockWatch:
         jump = now - steady - self._difference
         if jump > LARGEST_SLEW:
             self._spi.warning(f"elephant_worker: the clock was set forward by {jump:.1f} seconds")
-            self.available_since = now
+            self._uninterrupted_since = now
         elif jump < -LARGEST_SLEW:
             self._spi.warning(f"elephant_worker: the clock was set back by {-jump:.1f} seconds")
-            self.available_since = min(self.available_since, now)
+            self._uninterrupted_since = min(self._uninterrupted_since, now)
             self.shift_due_times(-jump, now)
             self._spi.commit()
         self._difference = now - steady
         if max(stood, jump) < STALL:
             return False
-        self.available_since = now
+        self._uninterrupted_since = now
         self._spi.warning(
             f"elephant_worker: the worker, or the machine, stood still for {max(stood, jump):.1f} seconds"
         )

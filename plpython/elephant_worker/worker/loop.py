@@ -120,7 +120,7 @@ class Worker:
             self._clock_watch.stay_awake()
         if self._life is Life.SERVING:
             # What became due while it began is missed time too, also of jobs that were defined meanwhile.
-            self._clock_watch.available_since = self._clock.now()
+            self._clock_watch.interrupt()
             self._log("has started" if follows is None else f"has taken over from process {follows}")
         while self._life is Life.SERVING or self._pool.active or self._claimed or self._unlogged:
             self._pool.turn(self._seconds_to_wait())
@@ -453,6 +453,7 @@ class Worker:
         """Start nothing for a while: another server may have taken over, and whoever ends this one then needs a moment
         for that. Returns the moment, by the steady clock, at which it starts again."""
         self._paused_until = self._starter.pause(self._settings.pause_after_stall)
+        self._clock_watch.pause(self._paused_until)
         return self._paused_until
 
     def _log_ended(self, ended: Sequence[Run], now: float) -> None:
@@ -556,8 +557,7 @@ class Worker:
     def _use(self, settings: Settings) -> None:
         """Follow the settings."""
         if self._settings.paused and not settings.paused:
-            # What was due meanwhile is missed time, as if no worker had been there.
-            self._clock_watch.available_since = self._clock.now()
+            self._clock_watch.interrupt()
         self._settings = settings
         if self._logins.use(settings):
             self._pool.replace_sessions()
