@@ -351,6 +351,19 @@ def test_nothing_is_started_after_a_stall(scheduler: Scheduler, halted: int) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("pause_after_stall", ["1 hour"])
+def test_a_pause_after_a_stall_is_changed(scheduler: Scheduler, halted: int) -> None:
+    await_stall(scheduler)
+    os.kill(halted, signal.SIGCONT)
+    until(lambda: "for 01:00:00 after that" in (reason(scheduler) or ""), "the reason")
+    run = scheduler.value("SELECT run_job(%s)", scheduler.insert("SELECT 2"))
+    scheduler.execute("UPDATE worker_setting SET pause_after_stall = '0'")
+    assert scheduler.ended(run).state == "succeeded"
+    until(lambda: reason(scheduler) is None, "all to be well")
+    assert scheduler.value("SELECT pid FROM worker_status") == halted
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("pause_after_stall", ["6 seconds"])
 def test_what_is_due_while_nothing_is_started_after_a_stall(scheduler: Scheduler, halted: int) -> None:
     """It is missed time, as what was due during the stall: catch_up says what becomes of it, and nothing is skipped."""

@@ -280,6 +280,12 @@ class Pool:
         """Seconds until the first of the held runs is to start."""
         return max(0.0, min((run.not_before for _, run in self._held()), default=math.inf) - self._clock.steady())
 
+    def hold_until(self, moment: float) -> None:
+        """Send at this moment what has not been sent yet, neither before nor later."""
+        for run in self.runs():
+            if run.started is None:
+                run.not_before = moment
+
     def _postpone(self, moment: float) -> None:
         """Send no command before this moment that has not been sent yet."""
         for run in self.runs():

@@ -96,7 +96,8 @@ class Worker:
         self._claimed: list[Run] = []
         # Runs that have ended and are not logged yet.
         self._unlogged: list[Run] = []
-        # Until when it starts nothing since it stood still, by the steady clock.
+        # When it found that it had stood still, and until when it starts nothing since then, by the steady clock.
+        self._stalled_at = 0.0
         self._paused_until = 0.0
         # How many transactions have failed since one has succeeded, and what its session is called.
         self._failures = 0
@@ -452,9 +453,13 @@ class Worker:
     def _pause_after_stall(self) -> float:
         """Start nothing for a while: another server may have taken over, and whoever ends this one then needs a moment
         for that. Returns the moment, by the steady clock, at which it starts again."""
-        self._paused_until = self._starter.pause(self._settings.pause_after_stall)
-        self._clock_watch.pause(self._paused_until)
+        self._stalled_at = self._clock.steady()
+        self._set_pause(self._stalled_at + self._settings.pause_after_stall)
         return self._paused_until
+
+    def _set_pause(self, until: float) -> None:
+        self._paused_until = self._starter.stalled_until = until
+        self._clock_watch.pause(until)
 
     def _log_ended(self, ended: Sequence[Run], now: float) -> None:
         self._completion.log(ended, now)
@@ -558,6 +563,9 @@ class Worker:
         """Follow the settings."""
         if self._settings.paused and not settings.paused:
             self._clock_watch.interrupt()
+        if settings.pause_after_stall != self._settings.pause_after_stall and self._clock.steady() < self._paused_until:
+            self._set_pause(max(self._clock.steady(), self._stalled_at + settings.pause_after_stall))
+            self._pool.hold_until(self._paused_until)
         self._settings = settings
         if self._logins.use(settings):
             self._pool.replace_sessions()
