@@ -40,7 +40,7 @@ AS $$
     JOIN (VALUES
         ('role', '42704', 'role "%1$s" does not exist',
          'The role of the job has been dropped or renamed.',
-         'Give the job another role; or create the role again, and a superuser can say that the job is that one''s: SELECT @extschema@.confirm_role(%5$s);',
+         'Give the job another role, or its new name if it was renamed: SELECT @extschema@.update_job(..., rolname := ''...''); or create the role again, and a superuser can say that the job is that one''s: SELECT @extschema@.confirm_role(%5$s);',
          'rolname = %5$s',
          E'if it was renamed: UPDATE @extschema@.member_job SET rolname = ''...'' WHERE rolname = %5$s;\n'
          'if it should be there: CREATE ROLE %1$s; SELECT @extschema@.confirm_role(%5$s);'),

@@ -19,7 +19,7 @@ strange AS MATERIALIZED (
 -- What runs after jobs of whose ends it never hears again.
 orphan AS MATERIALIZED (
     SELECT f.job_id, f.defined_by, array_agg(f.after_job_id ORDER BY f.rolname IS NOT NULL, f.after_job_id) AS lost,
-           bool_or(f.rolname IS NULL) AS is_deleted
+           bool_or(f.rolname IS NULL) AS is_deleted, bool_or(f.rolname NOT IN (SELECT r.rolname FROM pg_roles r)) AS has_no_role
     FROM follower f
     WHERE f.rolname IS NULL OR (f.defined_by, f.rolname) IN (SELECT s.defined_by, s.rolname FROM strange s)
     GROUP BY f.job_id, f.defined_by),
@@ -49,7 +49,7 @@ candidate AS (
     SELECT j.job_id, j.rolname, j.datname, j.server, j.defined_by, j.job_name, j.job_description, j.job_command, j.expect_success_within,
            s.quarantined_since, s.quarantined_reason, s.disabled_at, d.due_at,
            greatest(j.schedule_set_at, t.last_success) AS expected_since, coalesce(t.failure_count, 0) AS failures,
-           t.last_states, j.run_after, h.lost, h.is_deleted, a.jl_id AS active_run, a.scheduled_at AS active_since, o.usual,
+           t.last_states, j.run_after, h.lost, h.is_deleted, h.has_no_role, a.jl_id AS active_run, a.scheduled_at AS active_since, o.usual,
            ARRAY[ -- the gravest first
                CASE WHEN s.quarantined_reason IS NOT NULL THEN 'quarantined' END,
                CASE WHEN s.disabled_at IS NOT NULL THEN 'disabled' END,
@@ -108,13 +108,14 @@ SELECT c.job_id, c.rolname, c.datname,
                                            || CASE WHEN cardinality(c.lost) > 1 THEN format(', like %s more,', cardinality(c.lost) - 1)
                                               ELSE '' END,
                                        CASE WHEN c.is_deleted THEN 'it has been deleted'
+                                       WHEN c.has_no_role THEN 'its role does not exist'
                                        ELSE format('role "%s", which answers for this one, may not act as its role', c.defined_by) END)
            WHEN 'overdue' THEN format('no success since %s, where one is expected within %s',
                                       date_trunc('second', c.expected_since), c.expect_success_within)
            WHEN 'failing' THEN CASE WHEN c.failures = 1 AND l.jl_id IS NOT NULL THEN l.exception_message
                                ELSE format('failed %s%s', n.times, e.cause) END
            WHEN 'late' THEN 'its due time has passed, and it waits for '
-                            || CASE WHEN b.datconnlimit IS NULL THEN 'a free slot'
+                            || CASE WHEN b.datconnlimit IS NULL THEN 'a free slot, or for the worker to look around'
                                ELSE format('a connection to database "%s", which has as many as its CONNECTION LIMIT (%s) allows',
                                            c.datname, b.datconnlimit) END
            WHEN 'missed' THEN format('%s missed%s', CASE coalesce(k.missed_count, 1) WHEN 1 THEN 'a due time was'
@@ -135,7 +136,7 @@ SELECT c.job_id, c.rolname, c.datname,
            WHEN 'failing' THEN CASE WHEN l.jl_id IS NULL THEN format('SELECT @extschema@.run_job(%s);', c.job_id)
                                ELSE format('SELECT * FROM @extschema@.%s WHERE jl_id = %s;', v.log, l.jl_id) END
            WHEN 'late' THEN CASE WHEN b.datconnlimit IS NULL
-               THEN 'SELECT running_jobs, due_jobs, queued_runs FROM @extschema@.worker_status; -- max_running_jobs, max_running_jobs_per_role'
+               THEN 'SELECT last_tick, running_jobs, due_jobs, queued_runs FROM @extschema@.worker_status; -- max_running_jobs, max_running_jobs_per_role'
                ELSE format(E'SELECT pid, usename, state, query_start FROM pg_stat_activity WHERE datname = %s;\n'
                            '-- its owner can raise the limit: ALTER DATABASE %s CONNECTION LIMIT %s;',
                            @extschema@.quote_literal_in_one_line(c.datname::text), @extschema@.quote_ident_in_one_line(c.datname::text),

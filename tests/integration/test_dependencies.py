@@ -454,6 +454,10 @@ def test_a_job_that_is_given_away_from_those_that_run_after_it(scheduler: Schedu
     assert session.execute(orphaned).fetchall() == []
     scheduler.execute("REVOKE {} FROM {}", sql.Identifier(owner), sql.Identifier(boss))
     assert [row.job_id for row in session.execute(orphaned)] == [dependent]
+    scheduler.execute("ALTER ROLE {} RENAME TO {}", sql.Identifier(owner), sql.Identifier(f"{owner} renamed"))
+    (row,) = session.execute(orphaned).fetchall()
+    assert row.what == f"job {second} does not start it any more: its role does not exist"
+    scheduler.execute("ALTER ROLE {} RENAME TO {}", sql.Identifier(f"{owner} renamed"), sql.Identifier(owner))
     session.execute("SELECT update_job('dep', enabled => false)")
     assert session.execute(orphaned).fetchall() == []
 

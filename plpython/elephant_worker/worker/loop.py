@@ -96,9 +96,8 @@ class Worker:
         self._claimed: list[Run] = []
         # Runs that have ended and are not logged yet.
         self._unlogged: list[Run] = []
-        # When it found that it had stood still, and until when it starts nothing since then, by the steady clock.
+        # When it found that it had stood still, by the steady clock.
         self._stalled_at = 0.0
-        self._paused_until = 0.0
         # How many transactions have failed since one has succeeded, and what its session is called.
         self._failures = 0
         self._name = ""
@@ -359,7 +358,7 @@ class Worker:
         if self._failures and self._backoff.is_over(steady):
             self._failures = 0
         if not self._failures:
-            self._call_itself(STOOD_STILL_NAME if steady < self._paused_until else WORKER_NAME)
+            self._call_itself(STOOD_STILL_NAME if steady < self._starter.stalled_until else WORKER_NAME)
         self._completion.alerts.send(steady)
         if self._life is Life.SERVING:
             self._retention.run_due(steady, now, self._is_at_leisure)
@@ -455,10 +454,17 @@ class Worker:
         for that. Returns the moment, by the steady clock, at which it starts again."""
         self._stalled_at = self._clock.steady()
         self._set_pause(self._stalled_at + self._settings.pause_after_stall)
-        return self._paused_until
+        return self._starter.stalled_until
+
+    def _change_pause(self, seconds: float) -> None:
+        """Have a pause that has begun last so long, or end it."""
+        steady = self._clock.steady()
+        if steady < self._starter.stalled_until:
+            self._set_pause(max(steady, self._stalled_at + seconds))
+            self._pool.hold_until(self._starter.stalled_until)
 
     def _set_pause(self, until: float) -> None:
-        self._paused_until = self._starter.stalled_until = until
+        self._starter.stalled_until = until
         self._clock_watch.pause(until)
 
     def _log_ended(self, ended: Sequence[Run], now: float) -> None:
@@ -563,9 +569,8 @@ class Worker:
         """Follow the settings."""
         if self._settings.paused and not settings.paused:
             self._clock_watch.interrupt()
-        if settings.pause_after_stall != self._settings.pause_after_stall and self._clock.steady() < self._paused_until:
-            self._set_pause(max(self._clock.steady(), self._stalled_at + settings.pause_after_stall))
-            self._pool.hold_until(self._paused_until)
+        if settings.pause_after_stall != self._settings.pause_after_stall:
+            self._change_pause(settings.pause_after_stall)
         self._settings = settings
         if self._logins.use(settings):
             self._pool.replace_sessions()
