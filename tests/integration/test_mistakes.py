@@ -193,6 +193,21 @@ def test_zones_by_their_abbreviations(scheduler: Scheduler) -> None:
         scheduler.insert("SELECT 1", schedule="@daily", timezone=meant)
 
 
+def test_a_zone_of_a_day(worker: Scheduler) -> None:
+    """Nobody's zone makes check_setup() fail for all: Python reads it, and fails when summer comes."""
+    app = worker.connect_as(worker.role())
+    for zone in ("AAA24", "AAA-23BBB", "AAA-22BBB-24,J100/2,J200/2", "right/Europe/Berlin"):
+        for schedule in ("@daily", "0 0 15 6 *", None):
+            with pytest.raises(psycopg.errors.InvalidParameterValue, match="unknown time zone"):
+                app.execute("SELECT insert_job('SELECT 1', current_catalog, %s, timezone => %s)", (schedule, zone))
+    # As it may have been defined with earlier versions.
+    job = worker.insert("SELECT 1", schedule="@daily")
+    with worker.admin.transaction():
+        worker.execute("SET LOCAL session_replication_role = replica")
+        worker.execute(f"UPDATE job SET timezone = 'AAA-23BBB' WHERE job_id = {job}")
+    assert worker.value("SELECT state FROM check_setup() WHERE check_name = 'time zones'") == "error"
+
+
 def test_zones_of_jobs_without_a_schedule(scheduler: Scheduler) -> None:
     """They are refused too, but not where nobody has chosen them."""
     for zone in ("Berlin", "+02"):

@@ -68,3 +68,34 @@ def test_an_offset_is_no_name(text: str, zone: str) -> None:
     assert f"Did you mean {zone}" in refused.value.hint
     sign = -1 if text[0] == "-" else 1
     assert hours_ahead(zone) == sign * (int(text[1:3]) + int(text[3:].lstrip(":") or 0) / 60)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "AAA24",
+        "AAA-24:59:59",
+        "<zone>24",
+        "AAA-23BBB",
+        "AAA-22BBB-24",
+        "AAA24BBB22,J1,J2",
+        "AAA-22BBB-24,J100/2,J200/2",
+    ],
+)
+def test_an_offset_of_a_day_is_in_no_zone(name: str) -> None:
+    """Python reads it, and fails when somebody asks for the offset, of summer perhaps."""
+    with pytest.raises(UserError, match="unknown time zone"):
+        time_zone(name)
+
+
+def test_offsets_that_are_nearly_a_day() -> None:
+    assert hours_ahead("AAA-22:30BBB") == 22.5
+    assert hours_ahead("AAA22BBB") == -22
+    assert hours_ahead("AAA5BBB4,M3.2.0/24,M11.1.0/24") == -5
+
+
+def test_zones_that_count_leap_seconds() -> None:
+    """The server has none of them, and Python takes what is no longer in the file for summer."""
+    with pytest.raises(UserError, match="unknown time zone"):
+        time_zone("right/Europe/Berlin")
+    assert hours_ahead("posix/Europe/Berlin") == 1

@@ -28,6 +28,8 @@ _NAME = r"[A-Za-z]{3,}|<[^>]+>"
 _FORM = re.compile(
     rf"(?P<name>{_NAME})(?P<sign>[+-]?)(?P<hours>\d{{1,2}})(?::(?P<minutes>\d\d))?(?P<summer>[A-Za-z<].*)?", re.ASCII
 )
+_ANY_NAME = r"(?:[A-Za-z]+|<[^>]+>)"
+_HOURS = re.compile(rf"{_ANY_NAME}[+-]?(\d+)[\d:]*(?:{_ANY_NAME}[+-]?(\d+))?", re.ASCII)
 _OFFSET = re.compile(r"(?P<sign>[+-])(?P<hours>0?\d|1[0-5])(?::?(?P<minutes>[0-5]\d))?", re.ASCII)
 _HOUR = timedelta(hours=1)
 
@@ -38,6 +40,10 @@ def posix_zone(name: str) -> tzinfo:
     It is read as the last line of a file of the time zone database, which holds such a form.
     """
     if not re.fullmatch(r"[A-Za-z<][A-Za-z0-9<>+:,./-]{0,99}", name, re.ASCII):
+        raise ValueError
+    # Python reads an offset of a day, and fails when somebody asks for it; by default summer adds an hour.
+    hours = _HOURS.match(name)
+    if hours is None or any(int(number) >= 23 for number in hours.groups("0")):
         raise ValueError
     if re.fullmatch(rf"(?:{_NAME})[+-]?\d[\d:]*(?:{_NAME})", name):
         name += ",M3.2.0,M11.1.0"  # PostgreSQL's default: the rules of the United States
