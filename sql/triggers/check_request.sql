@@ -9,10 +9,10 @@ BEGIN
     ELSIF NEW.kind = 'run' AND NEW.cause = 'once' THEN
         PERFORM FROM @extschema@.member_once_job o WHERE o.job_id = NEW.job_id;
     ELSIF NEW.kind = 'cancel run' THEN
-        PERFORM FROM @extschema@.member_job_log l WHERE l.jl_id = NEW.jl_id;
-        IF NOT FOUND THEN
-            PERFORM FROM @extschema@.member_waiting_run w WHERE w.jl_id = NEW.jl_id;
-        END IF;
+        -- One statement, since a run is moved from one to the other.
+        PERFORM FROM @extschema@.member_job_log l WHERE l.jl_id = NEW.jl_id
+        UNION ALL
+        SELECT FROM @extschema@.member_waiting_run w WHERE w.jl_id = NEW.jl_id;
     ELSE
         RAISE EXCEPTION 'role "%" cannot ask the worker for "%"', current_user, NEW.kind
             USING ERRCODE = 'insufficient_privilege',

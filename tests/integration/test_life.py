@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -942,3 +943,35 @@ def test_what_becomes_of_what_waits(worker: Scheduler, by: str) -> None:
     worker.execute("ALTER ROLE {} RENAME TO {}", gone, sql.Identifier(role))
     expected = {(event, what): outcome for event, row in CELLS.items() for what, outcome in row.items()}
     assert found == expected
+
+
+def test_a_run_that_starts_while_it_is_cancelled(scheduler: Scheduler) -> None:
+    """It goes from those that wait to the log between two looks, and is found all the same."""
+    role = scheduler.role()
+    app = scheduler.connect_as(role)
+    job = scheduler.insert("SELECT 1", rolname=role)
+    run = scheduler.value("SELECT run_job(%s)", job)
+    failed: list[str | None] = []
+
+    def cancel() -> None:
+        try:
+            app.execute(f"INSERT INTO job_request (kind, jl_id) VALUES ('cancel run', {run})")
+        except psycopg.Error as error:
+            failed.append(error.diag.message_primary)
+
+    thread = threading.Thread(target=cancel)
+    with scheduler.connect() as other, other.transaction():
+        other.execute("LOCK TABLE once_job")  # which those that wait are read from, and not the log
+        thread.start()
+        waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE pid = %s AND NOT granted)"
+        until(lambda: scheduler.value(waits, app.info.backend_pid), "it to look among those that wait")
+        other.execute("DELETE FROM worker_request WHERE request_id = %s", (run,))
+        other.execute(
+            """INSERT INTO job_log
+                   (jl_id, job_id, datname, rolname, job_command, cause, scheduled_at, job_started, state)
+               SELECT %s, j.job_id, j.datname, j.rolname, j.job_command, 'request', now(), now(), 'running'
+               FROM job j""",
+            (run,),
+        )
+    thread.join()
+    assert failed == []
