@@ -126,6 +126,7 @@ CREATE TRIGGER count_deleted_jobs AFTER DELETE ON @extschema@.job
 CREATE FUNCTION @internal@.lock_job_quota(role name, session_lock_timeout text) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
+SET exit_on_error = off -- it catches some
 SET lock_timeout = '10s' -- statement_timeout does not end a wait of a transaction that commits
 AS $$
 DECLARE

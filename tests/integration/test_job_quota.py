@@ -229,13 +229,15 @@ def test_a_transaction_that_has_counted_and_stays_open(scheduler: Scheduler, set
 
 
 def test_waits_that_follow_each_other_have_one_end(scheduler: Scheduler) -> None:
-    """lock_timeout is that of a single wait, and would begin anew with each that comes first."""
+    """lock_timeout is that of a single wait, and would begin anew with each that comes first.
+    None but the last of them is an error, which would end the session."""
     role = scheduler.role()
     idle, busy = scheduler.connect_as(role), scheduler.connect_as(role)
     idle.execute("BEGIN")
     idle.execute("SET CONSTRAINTS ALL IMMEDIATE")
     idle.execute(INSERT, (1,))
     busy.execute("SET lock_timeout = '6s'")
+    busy.execute("SET exit_on_error = on")
     failed: list[str | None] = []
 
     def define() -> None:
