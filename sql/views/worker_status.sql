@@ -74,15 +74,59 @@ COMMENT ON FUNCTION @extschema@.worker_activity() IS 'see worker_status';
 REVOKE ALL ON FUNCTION @extschema@.worker_activity() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.worker_activity() TO job_scheduler, job_monitor;
 
+-- A function for the same reason as problems().
+CREATE FUNCTION @internal@.look_at_worker(session_lock_timeout text) RETURNS TABLE (
+    running boolean, pid integer, host text, armed boolean, started_at timestamptz, last_tick timestamptz,
+    running_jobs bigint, due_jobs bigint, queued_runs bigint, lag interval, quarantined_jobs bigint, sessions bigint,
+    paused_since timestamptz, launcher_seen timestamptz, reason text, launchable boolean
+)
+LANGUAGE plpgsql VOLATILE SECURITY INVOKER
+ROWS 1
+SET search_path = pg_catalog, pg_temp
+SET exit_on_error = off -- it catches some
+SET lock_timeout = '400ms'
+AS $$
+DECLARE
+    activity record;
+BEGIN
+    PERFORM @extschema@.keep_lock_timeout(session_lock_timeout);
+    BEGIN
+        launchable := @extschema@.is_armed();
+    EXCEPTION WHEN lock_not_available THEN
+        NULL; -- not known while the jobs are locked
+    END;
+    BEGIN
+        reason := (SELECT c.reason FROM @extschema@.worker_condition() c);
+        SELECT * INTO activity FROM @extschema@.worker_activity();
+        RETURN QUERY
+        SELECT activity.pid IS NOT NULL, activity.pid, activity.host, activity.armed, activity.started_at, activity.last_tick,
+               activity.running_jobs, activity.due_jobs, activity.queued_runs, activity.lag, activity.quarantined_jobs,
+               activity.sessions, activity.paused_since, activity.launcher_seen, look_at_worker.reason,
+               look_at_worker.launchable;
+        RETURN;
+    EXCEPTION WHEN lock_not_available THEN
+        NULL;
+    END;
+    reason := coalesce((SELECT @extschema@.in_one_line(format('the worker cannot be looked at: %s', concat_ws(': ', l.found, l.before_it)))
+                        FROM @extschema@.locks_in_the_way(interval '0', in_catalogs => true) l
+                        WHERE l.keeps_readers_out LIMIT 1),
+                       'the worker cannot be looked at: a lock was waited for in vain, whose holder is not known');
+    RETURN NEXT;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.look_at_worker(text) IS
+    'see worker_status; waits for no lock longer than a moment, nor than lock_timeout of the session, which is given to it';
+REVOKE ALL ON FUNCTION @extschema@.look_at_worker(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.look_at_worker(text) TO job_scheduler, job_monitor;
+
 CREATE VIEW @extschema@.worker_status AS
-SELECT a.pid IS NOT NULL AS running, a.pid, a.host, a.armed, a.started_at, a.last_tick, a.running_jobs, a.due_jobs,
-       a.queued_runs, a.lag, a.quarantined_jobs, a.sessions, a.paused_since, a.launcher_seen,
-       (SELECT c.reason FROM @extschema@.worker_condition() c) AS reason, @extschema@.is_armed() AS launchable
-FROM @extschema@.worker_activity() a;
+SELECT w.running, w.pid, w.host, w.armed, w.started_at, w.last_tick, w.running_jobs, w.due_jobs, w.queued_runs, w.lag,
+       w.quarantined_jobs, w.sessions, w.paused_since, w.launcher_seen, w.reason, w.launchable
+FROM @extschema@.look_at_worker(current_setting('lock_timeout')) w;
 
 COMMENT ON VIEW @extschema@.worker_status IS
     'the worker of this database, one row: last_tick is when it last looked around, at most two seconds ago while it is well; lag is 0 while nothing waits';
-COMMENT ON COLUMN @extschema@.worker_status.running IS 'whether a worker is running';
+COMMENT ON COLUMN @extschema@.worker_status.running IS 'whether a worker is running; NULL: somebody holds a lock on a table without which that cannot be told, see reason';
 COMMENT ON COLUMN @extschema@.worker_status.started_at IS 'when it was started';
 COMMENT ON COLUMN @extschema@.worker_status.last_tick IS
     'when it last looked around: at most two seconds ago while it is well';
@@ -100,7 +144,7 @@ COMMENT ON COLUMN @extschema@.worker_status.sessions IS
 COMMENT ON COLUMN @extschema@.worker_status.paused_since IS
     'when pause_jobs() was called, since when nothing is started; NULL: not paused';
 COMMENT ON COLUMN @extschema@.worker_status.reason IS
-    'in one sentence why no worker runs, or why the one that runs starts nothing; NULL: all is well';
+    'in one sentence why no worker runs, or why the one that runs starts nothing, or who keeps that from being looked at; NULL: all is well';
 COMMENT ON COLUMN @extschema@.worker_status.launchable IS
-    'whether launchers start a worker here where none runs, on a standby once it is promoted: one was started in this cluster, in this data directory or one that is known, and not stopped since';
+    'whether launchers start a worker here where none runs, on a standby once it is promoted: one was started in this cluster, in this data directory or one that is known, and not stopped since; NULL: somebody holds a lock on the tables';
 GRANT SELECT ON @extschema@.worker_status TO job_scheduler, job_monitor;

@@ -411,6 +411,9 @@ def test_a_table_that_is_locked_is_a_problem(scheduler: Scheduler, who: str) -> 
         with closing(scheduler.connect()) as holder:
             holder.execute("BEGIN")
             holder.execute(f"LOCK TABLE ONLY {table.name} IN ACCESS EXCLUSIVE MODE")
+            (status,) = session.execute("SELECT * FROM worker_status").fetchall()
+            assert status.running or f"process {holder.info.backend_pid} " in status.reason, (table, status)
+            assert status.running or table.relname in ("worker_setting", "worker_state"), (table, status)
             rows = session.execute("SELECT * FROM problem").fetchall()
             assert {(row.problem, row.job_id) for row in rows} <= {("worker stuck", None)}, (table, rows)
             for row in (row for row in rows if "cannot be looked at" in row.what):

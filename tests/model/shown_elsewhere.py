@@ -36,6 +36,9 @@ SHOWN_ELSEWHERE: dict[str, list[str]] = {
         "reference.md: pgbouncer's `ignore_startup_parameters` must name `options`",
         "reference.md: The worker keeps and limits its sessions itself",
     ],
+    "test_everyday_views.py::test_a_table_that_is_locked_is_a_problem": [
+        "reference.md: `worker_status` waits for no lock longer than a moment",
+    ],
     "test_setup.py::test_every_remedy_is_tested": [
         "reference.md: A remedy can be pasted whole; psql marks",
         "reference.md: Where somebody has to decide, it shows what it is about",
