@@ -8,6 +8,7 @@ CREATE FUNCTION cron.define_named_job(
 ) RETURNS bigint
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
+SET exit_on_error = off -- it catches some
 AS $$
 DECLARE
     missing CONSTANT text := CASE WHEN job_name IS NULL THEN 'job_name' WHEN schedule IS NULL THEN 'schedule'

@@ -1,6 +1,7 @@
 CREATE FUNCTION @internal@.check_package() RETURNS SETOF @extschema@.setup_finding
 LANGUAGE plpgsql STABLE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
+SET exit_on_error = off -- it catches some
 AS $$
 BEGIN
     PERFORM @extschema@.zone_offsets('UTC', '{0}');

@@ -14,6 +14,7 @@ CREATE FUNCTION @internal@.server_zone_offsets(timezone text, moments float8[]) 
 LANGUAGE plpgsql STABLE STRICT SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 SET TimeZone = 'UTC'
+SET exit_on_error = off -- it catches some
 AS $$
 BEGIN
     -- As the setting, which is always a zone: AT TIME ZONE takes CET for an abbreviation, which has no summer.

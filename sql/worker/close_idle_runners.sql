@@ -1,6 +1,7 @@
 CREATE FUNCTION @internal@.close_idle_runners() RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
+SET exit_on_error = off -- it catches some
 SET lock_timeout = '50ms' -- a run may hold a lock on its own runner
 AS $$
 DECLARE

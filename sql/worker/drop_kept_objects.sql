@@ -3,6 +3,7 @@
 CREATE FUNCTION @internal@.drop_kept_objects() RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
+SET exit_on_error = off -- it catches some
 AS $$
 DECLARE
     kept text;

@@ -30,6 +30,19 @@ def test_no_name_is_pasted_into_a_comment_of_a_remedy(name: str) -> None:
     assert [line for line in comments if re.search(r"%(\d+\$)?-?\d*[IL]", line)] == []
 
 
+@pytest.mark.parametrize("folder", ["sql", "cron"])
+def test_functions_that_catch_errors_keep_the_session(folder: str) -> None:
+    """With exit_on_error an error ends the session of the caller before it can be caught."""
+    found = []
+    for path in (ROOT / folder).rglob("*.sql"):
+        for function in re.split(r"(?=^CREATE )", path.read_text(), flags=re.MULTILINE):
+            if catches := re.search(r"^ *EXCEPTION\b(?! *USING)", function, flags=re.MULTILINE):
+                found.append((path.name, "SET exit_on_error = off" in function[: catches.start()]))
+    assert found
+    # What every function may end with: it raises the error again.
+    assert [name for name, keeps in found if not keeps] == ["one_line_of_context.sql"] * (folder == "sql")
+
+
 @pytest.mark.parametrize("folder", ["sql", "cron", "updates", "plpython/elephant_worker"])
 def test_texts_are_ascii(folder: str) -> None:
     """What is no ASCII cannot be said, or not even be created, in databases of some encodings."""
