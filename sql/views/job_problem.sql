@@ -18,9 +18,9 @@ strange AS MATERIALIZED (
     WHERE NOT @extschema@.may_follow(d.defined_by, d.rolname)),
 -- What runs after jobs of whose ends it never hears again.
 orphan AS MATERIALIZED (
-    SELECT f.job_id, f.defined_by, array_agg(f.after_job_id ORDER BY f.rolname IS NOT NULL, f.after_job_id) AS lost,
-           bool_or(f.rolname IS NULL) AS is_deleted, bool_or(f.rolname NOT IN (SELECT r.rolname FROM pg_roles r)) AS has_no_role
-    FROM follower f
+    SELECT f.job_id, f.defined_by, array_agg(f.after_job_id ORDER BY f.rolname IS NOT NULL, f.has_role, f.after_job_id) AS lost,
+           bool_or(f.rolname IS NULL) AS is_deleted, bool_or(NOT f.has_role) AS has_no_role
+    FROM (SELECT g.*, g.rolname IN (SELECT r.rolname FROM pg_roles r) AS has_role FROM follower g) f
     WHERE f.rolname IS NULL OR (f.defined_by, f.rolname) IN (SELECT s.defined_by, s.rolname FROM strange s)
     GROUP BY f.job_id, f.defined_by),
 suspect AS MATERIALIZED (

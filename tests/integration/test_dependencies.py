@@ -449,14 +449,17 @@ def test_a_job_that_is_given_away_from_those_that_run_after_it(scheduler: Schedu
     session.execute(alternatives(row.remedy)["to have it wait for the others only"])
     assert session.execute(orphaned).fetchall() == []
     # A right that ends is not told when it ends.
-    second = scheduler.insert("SELECT 1", rolname=owner)
-    session.execute("SELECT update_job('dep', run_after => %s)", (second,))
+    also = scheduler.role("also")
+    scheduler.execute("GRANT {} TO {}", sql.Identifier(also), sql.Identifier(boss))
+    third, second = (scheduler.insert("SELECT 1", rolname=rolname) for rolname in (also, owner))
+    session.execute("SELECT update_job('dep', run_after => %s)", ([third, second],))
     assert session.execute(orphaned).fetchall() == []
-    scheduler.execute("REVOKE {} FROM {}", sql.Identifier(owner), sql.Identifier(boss))
-    assert [row.job_id for row in session.execute(orphaned)] == [dependent]
+    scheduler.execute("REVOKE {}, {} FROM {}", sql.Identifier(owner), sql.Identifier(also), sql.Identifier(boss))
+    (row,) = session.execute(orphaned).fetchall()
+    assert (row.job_id, row.what) == (dependent, f"job {third}, like 1 more, does not start it any more: {why}")
     scheduler.execute("ALTER ROLE {} RENAME TO {}", sql.Identifier(owner), sql.Identifier(f"{owner} renamed"))
     (row,) = session.execute(orphaned).fetchall()
-    assert row.what == f"job {second} does not start it any more: its role does not exist"
+    assert row.what == f"job {second}, like 1 more, does not start it any more: its role does not exist"
     scheduler.execute("ALTER ROLE {} RENAME TO {}", sql.Identifier(f"{owner} renamed"), sql.Identifier(owner))
     session.execute("SELECT update_job('dep', enabled => false)")
     assert session.execute(orphaned).fetchall() == []

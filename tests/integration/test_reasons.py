@@ -352,31 +352,23 @@ def test_nothing_is_started_after_a_stall(scheduler: Scheduler, halted: int) -> 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("pause_after_stall", ["1 hour"])
-def test_a_pause_after_a_stall_is_changed(scheduler: Scheduler, halted: int) -> None:
-    await_stall(scheduler)
-    os.kill(halted, signal.SIGCONT)
-    until(lambda: "for 01:00:00 after that" in (reason(scheduler) or ""), "the reason")
-    run = scheduler.value("SELECT run_job(%s)", scheduler.insert("SELECT 2"))
-    scheduler.execute("UPDATE worker_setting SET pause_after_stall = '0'")
-    assert scheduler.ended(run).state == "succeeded"
-    until(lambda: reason(scheduler) is None, "all to be well")
-    assert scheduler.value("SELECT pid FROM worker_status") == halted
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("pause_after_stall", ["6 seconds"])
 def test_what_is_due_while_nothing_is_started_after_a_stall(scheduler: Scheduler, halted: int) -> None:
     """It is missed time, as what was due during the stall: catch_up says what becomes of it, and nothing is skipped."""
     job = scheduler.insert("SELECT pg_sleep(0.3)", schedule="1 second", catch_up="all")
     await_stall(scheduler)
     os.kill(halted, signal.SIGCONT)
     thaw = scheduler.value("SELECT clock_timestamp()")
+    until(lambda: "for 01:00:00 after that" in (reason(scheduler) or ""), "the reason")
+    # A change of the setting takes effect at once.
+    scheduler.execute("UPDATE worker_setting SET pause_after_stall = '6 seconds'")
     due_last = "job_id = %s AND scheduled_at >= %s + interval '5 seconds' AND job_finished IS NOT NULL"
     query = f"SELECT count(*) FROM job_log WHERE {due_last}"
     until(lambda: scheduler.value(query, job, thaw), "what was due last")
     due_before = "job_id = %s AND scheduled_at < %s + interval '5 seconds'"
     query = f"SELECT array_agg(DISTINCT state) FROM job_log WHERE {due_before}"
     assert scheduler.value(query, job, thaw) == ["succeeded"]
+    until(lambda: reason(scheduler) is None, "all to be well")
+    assert scheduler.value("SELECT pid FROM worker_status") == halted
 
 
 @pytest.mark.parametrize("call", ["stop_worker", "restart_worker"])
