@@ -457,6 +457,9 @@ def test_late(worker: Scheduler) -> None:
     until(lambda: worker.value("SELECT true FROM job_state WHERE job_id = %s", late), "the worker to know it")
     worker.execute(f"UPDATE job_state SET next_run_at = next_run_at - interval '5 seconds' WHERE job_id = {late}")
     until(lambda: problems(worker.admin) == [("late", "late")], "it to be late")
+    # Which of the two it is, its remedy shows.
+    why = "its due time has passed, and it waits for a free slot, or for the worker to look around"
+    assert worker.value("SELECT what FROM problem") == why
     remedy(worker.admin, "late")
 
 
