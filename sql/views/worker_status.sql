@@ -86,8 +86,6 @@ SET search_path = pg_catalog, pg_temp
 SET exit_on_error = off -- it catches some
 SET lock_timeout = '400ms'
 AS $$
-DECLARE
-    activity record;
 BEGIN
     PERFORM @extschema@.keep_lock_timeout(session_lock_timeout);
     BEGIN
@@ -97,12 +95,8 @@ BEGIN
     END;
     BEGIN
         reason := (SELECT c.reason FROM @extschema@.worker_condition() c);
-        SELECT * INTO activity FROM @extschema@.worker_activity();
         RETURN QUERY
-        SELECT activity.pid IS NOT NULL, activity.pid, activity.host, activity.armed, activity.started_at, activity.last_tick,
-               activity.running_jobs, activity.due_jobs, activity.queued_runs, activity.lag, activity.quarantined_jobs,
-               activity.sessions, activity.paused_since, activity.launcher_seen, look_at_worker.reason,
-               look_at_worker.launchable;
+        SELECT a.pid IS NOT NULL, a.*, look_at_worker.reason, look_at_worker.launchable FROM @extschema@.worker_activity() a;
         RETURN;
     EXCEPTION WHEN lock_not_available THEN
         NULL;

@@ -219,7 +219,7 @@ class Pool:
         ready = self._poller.ready(wait)
         begun = self._clock.steady()
         if begun - waited >= wait + STALL:
-            self._postpone(begun + self.pause_after_stall)
+            self.hold_until(begun + self.pause_after_stall)
         until = begun + min(GATHERING, self._until_begin())
         # Those for which there was no time go first.
         ready = left + [socket for socket in ready if socket not in left] if left else ready
@@ -286,19 +286,14 @@ class Pool:
             if run.started is None:
                 run.not_before = moment
 
-    def _postpone(self, moment: float) -> None:
-        """Send no command before this moment that has not been sent yet."""
-        for run in self.runs():
-            if run.started is None:
-                run.not_before = max(run.not_before, moment)
-
     def _begin(self) -> None:
         """Start those of the held runs whose moment has come, or comes so soon that a wait would miss it."""
-        until_begin = self._until_begin()
-        if 0.0 < until_begin <= 2 * TIMER_SLACK:
-            self._clock.spin(until_begin)
+        held = self._held()
+        until_first = min((run.not_before for _, run in held), default=math.inf) - self._clock.steady()
+        if 0.0 < until_first <= 2 * TIMER_SLACK:
+            self._clock.spin(until_first)
         steady = self._clock.steady()
-        due = [session for session, run in self._held() if run.not_before <= steady]
+        due = [session for session, run in held if run.not_before <= steady]
         for session in due:
             self._do(session, session.begin)
         if due and not self.saturated:

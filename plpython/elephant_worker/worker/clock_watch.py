@@ -28,23 +28,35 @@ class ClockWatch:
         # How far the wall clock is ahead of the steady one, in seconds.
         self._difference = clock.now() - clock.steady()
         self._last = clock.steady()
-        # Since when it goes on without a gap, and until when, by the steady clock, nothing is started all the same.
+        # Since when it goes on without a gap.
         self._uninterrupted_since = clock.now()
-        self._paused_until = -math.inf
+        # When it was last found that it had stood still, and until when nothing is started since, by the steady clock.
+        self._stalled_at = -math.inf
+        self.paused_until = -math.inf
 
     @property
     def available_since(self) -> float:
         """What was due before this moment was due while no worker was at work, so it may be too late for it."""
-        return max(self._uninterrupted_since, self._paused_until + self._difference)
+        return max(self._uninterrupted_since, self.paused_until + self._difference)
 
     def interrupt(self) -> None:
         """Note that what was due until now is missed time, as if no worker had been there."""
         self._uninterrupted_since = self._clock.now()
 
-    def pause(self, until: float) -> None:
-        """Note that nothing is started until this moment of the steady clock, so that what is due until then is missed
-        time as well."""
-        self._paused_until = until
+    def pause_after_stall(self, seconds: float) -> float:
+        """Have nothing be started for a while: another server may have taken over, and whoever ends this one then needs
+        a moment for that. What is due until then is missed time as well. Returns the moment, by the steady clock."""
+        self._stalled_at = self._clock.steady()
+        self.paused_until = self._stalled_at + seconds
+        return self.paused_until
+
+    def change_pause(self, seconds: float) -> bool:
+        """Have a pause that has begun last so long, or end it; returns whether there was one."""
+        steady = self._clock.steady()
+        is_paused = steady < self.paused_until
+        if is_paused:
+            self.paused_until = max(steady, self._stalled_at + seconds)
+        return is_paused
 
     def compare(self, steady: float, now: float) -> bool:
         """Notice that the wall clock was set, that the machine slept or that the worker could do nothing, waiting for a

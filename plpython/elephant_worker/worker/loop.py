@@ -96,8 +96,6 @@ class Worker:
         self._claimed: list[Run] = []
         # Runs that have ended and are not logged yet.
         self._unlogged: list[Run] = []
-        # When it found that it had stood still, by the steady clock.
-        self._stalled_at = 0.0
         # How many transactions have failed since one has succeeded, and what its session is called.
         self._failures = 0
         self._name = ""
@@ -336,7 +334,7 @@ class Worker:
         """Do what there is to do now."""
         steady, now = self._clock.steady(), self._clock.now()
         if self._clock_watch.compare(steady, now):
-            self._pause_after_stall()
+            self._clock_watch.pause_after_stall(self._settings.pause_after_stall)
         if self._claimed:
             self._start_claimed(steady)
         self._timeouts.follow_pool()
@@ -358,7 +356,7 @@ class Worker:
         if self._failures and self._backoff.is_over(steady):
             self._failures = 0
         if not self._failures:
-            self._call_itself(STOOD_STILL_NAME if steady < self._starter.stalled_until else WORKER_NAME)
+            self._call_itself(STOOD_STILL_NAME if steady < self._clock_watch.paused_until else WORKER_NAME)
         self._completion.alerts.send(steady)
         if self._life is Life.SERVING:
             self._retention.run_due(steady, now, self._is_at_leisure)
@@ -437,7 +435,7 @@ class Worker:
         exit_if_dead()
         server.let_server_act(self._spi)
         if self._clock_watch.compare(self._clock.steady(), self._clock.now()):
-            steady = self._pause_after_stall()
+            steady = self._clock_watch.pause_after_stall(self._settings.pause_after_stall)
         claimed, self._claimed = self._claimed, []
         now = self._clock.now()
         for run in claimed:
@@ -448,24 +446,6 @@ class Worker:
             run.not_before = steady
             self._pool.start(run)
             self._timeouts.await_start(run)
-
-    def _pause_after_stall(self) -> float:
-        """Start nothing for a while: another server may have taken over, and whoever ends this one then needs a moment
-        for that. Returns the moment, by the steady clock, at which it starts again."""
-        self._stalled_at = self._clock.steady()
-        self._set_pause(self._stalled_at + self._settings.pause_after_stall)
-        return self._starter.stalled_until
-
-    def _change_pause(self, seconds: float) -> None:
-        """Have a pause that has begun last so long, or end it."""
-        steady = self._clock.steady()
-        if steady < self._starter.stalled_until:
-            self._set_pause(max(steady, self._stalled_at + seconds))
-            self._pool.hold_until(self._starter.stalled_until)
-
-    def _set_pause(self, until: float) -> None:
-        self._starter.stalled_until = until
-        self._clock_watch.pause(until)
 
     def _log_ended(self, ended: Sequence[Run], now: float) -> None:
         self._completion.log(ended, now)
@@ -569,8 +549,9 @@ class Worker:
         """Follow the settings."""
         if self._settings.paused and not settings.paused:
             self._clock_watch.interrupt()
-        if settings.pause_after_stall != self._settings.pause_after_stall:
-            self._change_pause(settings.pause_after_stall)
+        pause = settings.pause_after_stall
+        if pause != self._settings.pause_after_stall and self._clock_watch.change_pause(pause):
+            self._pool.hold_until(self._clock_watch.paused_until)
         self._settings = settings
         if self._logins.use(settings):
             self._pool.replace_sessions()

@@ -78,9 +78,8 @@ class Starter:
         self._preconnected_for: float | None = None
         self._fill = Every(FILL_INTERVAL)
         self._look_at_logins = Every(LOGINS_INTERVAL)
-        # Until these moments of the steady clock nothing can start: the server had no connection left; all stood still.
-        self._paused_until = 0.0
-        self.stalled_until = 0.0
+        # Until this moment of the steady clock nothing can start: the server had no connection left.
+        self._full_until = 0.0
         # Roles whose login somebody keeps locked, until when that is not tried again, and why.
         self._locked_roles: dict[int, tuple[float, Outcome]] = {}
         # Until when none of them is tried.
@@ -101,7 +100,7 @@ class Starter:
         return (
             not settings.paused
             and self._pool.active < settings.max_running_jobs
-            and self._clock.steady() >= max(self._paused_until, self.stalled_until)
+            and self._clock.steady() >= self._paused_until
         )
 
     def has_due(self, now: float) -> bool:
@@ -120,7 +119,7 @@ class Starter:
         return min(self._closed_gates.seconds_until_look(), self._seconds_until_run())
 
     def _seconds_until_run(self) -> float:
-        if (pause := max(self._paused_until, self.stalled_until) - self._clock.steady()) > 0:
+        if (pause := self._paused_until - self._clock.steady()) > 0:
             return pause
         if not self.can_start:
             return math.inf  # until a run ends or the settings change
@@ -139,9 +138,9 @@ class Starter:
             return steady + due - now + START_GUARD, due
         return steady, now
 
-    def _pause(self, seconds: float) -> None:
-        """Start nothing for so long."""
-        self._paused_until = max(self._paused_until, self._clock.steady() + seconds)
+    @property
+    def _paused_until(self) -> float:
+        return max(self._full_until, self._clock_watch.paused_until)
 
     def look_for_closed_gates(self, now: float) -> None:
         """See whether roles and databases have been closed or opened to sessions, if it is time to."""
@@ -297,7 +296,7 @@ class Starter:
             picked += queue.take(capacity, now)
             if not picked and len(queue):
                 self._pool.close_free(queue.needs_sessions(capacity))
-                self._pause(NO_CONNECTION_WAIT)
+                self._full_until = self._clock.steady() + NO_CONNECTION_WAIT
         return picked
 
     def _capacity(self) -> Capacity:
