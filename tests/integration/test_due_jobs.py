@@ -274,6 +274,25 @@ def test_what_is_asked_for_is_found(scheduler: Scheduler) -> None:
     assert found_some
 
 
+def test_what_was_asked_for_first_is_found_behind_what_is_gone(scheduler: Scheduler) -> None:
+    """Though what is gone was in more places than are read at once."""
+    scheduler.worker_code(
+        "read_requests",
+        'most int, "full" name[], closed name[], is_filled boolean, by_role boolean',
+        READ_REQUESTS,
+    )
+    first, second, third = (scheduler.insert("SELECT 1", rolname=scheduler.role(name)) for name in "abc")
+    ask = "INSERT INTO worker_request (kind, job_id) VALUES ('run', %s) RETURNING request_id"
+    asked = [scheduler.value(ask, job_id) for job_id in (first, second, first, second, first, third, first, second)]
+
+    def read(most: int) -> list[int]:
+        return sorted(scheduler.value("SELECT read_requests(%s, %s, '{}', '{}', true, false)", f'"{SCHEMA}"', most))
+
+    assert read(1000) == asked
+    scheduler.admin.execute("DELETE FROM worker_request WHERE request_id = ANY (%s)", ([*asked[:5:2], asked[5]],))
+    assert read(3)[:3] == [asked[1], asked[3], asked[6]]
+
+
 READ_ONCE = """
 queues = elephant("jobs.run_queue")
 if "due_jobs" not in SD:

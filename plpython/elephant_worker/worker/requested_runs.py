@@ -79,6 +79,7 @@ class RequestedRuns:
         growth = GROWTH
         if held.closed:  # what is held of one role hides nothing of others
             limit, growth, by_role = min(limit, PUT_ASIDE_AT_ONCE), 1, True
+        wanted = limit
         found: list[QueuedRun] = []
         numbers: dict[str, list[Range]] = defaultdict(list)
         free = Counter[str]()
@@ -111,11 +112,12 @@ class RequestedRuns:
             for rolname, several in rest.items():
                 self._keep(rolname, [*numbers[rolname], *several])
             left.update(rest)
-            # Behind what is held may be what is not.
+            # Behind what is held may be what is not, and behind places where nothing is left what was asked for first.
+            enough = LAST_NUMBER if by_role else _number_of(found, wanted)
             ranges = {
                 rolname: united(several)
                 for rolname, several in rest.items()
-                if several and (free[rolname] if by_role else len(found)) < limit
+                if several and free[rolname] < wanted and min(several)[0] < enough
             }
             limit = min(limit * growth, MOST_AT_ONCE)
         self.has_more = bool(held.closed and any(left.values())) or self._aside.has_free
@@ -130,3 +132,9 @@ class RequestedRuns:
             self._ranges[rolname] = united(ranges)
         else:
             self._ranges.pop(rolname, None)
+
+
+def _number_of(runs: Iterable[QueuedRun], rank: int) -> int:
+    """Up to which number there are so many of them; the last of all, if there are fewer."""
+    numbers = sorted(run.request_id for run in runs)
+    return numbers[rank - 1] if rank <= len(numbers) else LAST_NUMBER
