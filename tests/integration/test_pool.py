@@ -105,6 +105,35 @@ def test_a_run_that_a_session_cannot_begin_any_more_gets_another_one(held: Calla
     assert before not in one.pool.sessions()
 
 
+@pytest.mark.parametrize("is_ready", [False, True])
+def test_a_session_that_has_been_idle_for_too_long_costs_nothing(held: Callable[[float], Held], is_ready: bool) -> None:
+    """Opened before it is needed or made ready, it is ended by the server as a command is sent to it."""
+    one = held(LONG)
+    one.turn_until(one.is_ready)
+    target = one.run.target
+    one.scheduler.execute("ALTER ROLE {} SET idle_session_timeout = '1s'", sql.Identifier(target.rolname))
+    second = Run(2, 1, target, "schedule", "SELECT 1", 0.0, 60.0)
+    if is_ready:
+        second.not_before = LONG + one.clock.steady()
+        one.pool.start(second)
+        one.turn_until(lambda: len(one.pool._held()) == 2)
+    else:
+        one.pool.open(target)
+        one.turn_until(lambda: len(one.pool.sessions()) == 2)
+    gone = "SELECT count(*) = 1 FROM pg_stat_activity WHERE usename = %s"
+    until(lambda: one.scheduler.value(gone, target.rolname))  # without a turn in between, as above
+    second.not_before = 0.0
+    if is_ready:
+        one.pool._begin()
+    else:
+        one.pool.start(second)
+    assert second.started is not None
+    one.turn_until(one.pool.take_ended)
+    assert one.pool.take_restarted() == [second]
+    assert second.outcome is not None
+    assert second.outcome.state == "succeeded"
+
+
 def test_a_run_that_is_cancelled_before_its_moment_is_not_sent(held: Callable[[float], Held]) -> None:
     one = held(LONG)
     one.turn_until(one.is_ready)

@@ -101,8 +101,8 @@ class OnLost(Enum):
     """When the run of a session that is lost gets another session, because nothing of its command was executed."""
 
     ALWAYS = "nothing of it has been sent"
-    IF_USED = "the session had been used for another run before, and may have been ended since"
-    IF_USED_AND_UNREAD = "so, and the server has not read the command"
+    IF_KEPT = "the session had waited, and may have been ended since"
+    IF_KEPT_AND_UNREAD = "so, and the server has not read the command"
     NEVER = "the run fails"
 
 
@@ -111,9 +111,9 @@ ON_LOST = {
     State.IDLE: OnLost.ALWAYS,
     State.USED: OnLost.ALWAYS,
     State.RESETTING: OnLost.ALWAYS,
-    State.PREPARING: OnLost.IF_USED,
+    State.PREPARING: OnLost.IF_KEPT,
     State.READY: OnLost.ALWAYS,
-    State.RUNNING: OnLost.IF_USED_AND_UNREAD,
+    State.RUNNING: OnLost.IF_KEPT_AND_UNREAD,
     State.CLOSED: OnLost.NEVER,
 }
 
@@ -142,8 +142,8 @@ class Session:
         self._started = started
         self._ended = ended
         self._measure = measure
-        # Whether it has executed the command of an earlier run.
-        self._used = False
+        # Whether it had waited for its run, or was ready for it.
+        self._kept = False
         # Whether what it has been sent last begins with resetting it.
         self._resets = False
         self._before: Cost | None = None
@@ -185,6 +185,7 @@ class Session:
     def start(self, run: Run) -> None:
         """Give the session its next run, for which it makes itself ready; what may start by then, starts."""
         self.run = run
+        self._kept = self.state is not State.CONNECTING
         if self._lost is not None:
             self._end_connecting(self._lost)
         elif self.state in (State.IDLE, State.USED):
@@ -192,6 +193,7 @@ class Session:
 
     def begin(self) -> None:
         """Send the command of a run for which the session is ready."""
+        self._kept = True
         self._send([], with_command=True)
 
     def reset(self) -> None:
@@ -366,7 +368,7 @@ class Session:
         run.started = None
         self.close()
         at_fault = answer.is_fatal or (self._resets and answer.unprepared == 0)
-        if self._used and at_fault and run.stopping is None:
+        if ((self._kept and at_fault) or answer.is_from_idle) and run.stopping is None:
             return  # the run gets another one
         self.run = None
         self._ended(run, outcome)
@@ -375,7 +377,6 @@ class Session:
         run, answer = self.run, self._wire.answer
         assert run is not None
         self.run = None
-        self._used = True
         if self._before is not None:
             after = self._measure(self.backend_pid)
             run.cost = after.since(self._before) if after is not None else None
@@ -412,7 +413,7 @@ class Session:
             self._end_unprepared(answer)
             return
         self.close()
-        if self._gets_another(run, ON_LOST[state], lost.unread):
+        if self._gets_another(run, ON_LOST[state], lost.unread, answer):
             run.started = None
             return
         if answer.error is not None:
@@ -430,12 +431,12 @@ class Session:
         self.run = None
         self._ended(run, outcome)
 
-    def _gets_another(self, run: Run, rule: OnLost, unread: bool) -> bool:
+    def _gets_another(self, run: Run, rule: OnLost, unread: bool, answer: Answer) -> bool:
         """Whether the pool gives the run another session."""
         if rule is OnLost.ALWAYS:
             return True
-        again = rule is OnLost.IF_USED or (rule is OnLost.IF_USED_AND_UNREAD and unread)
-        return again and self._used and run.stopping is None
+        again = rule is OnLost.IF_KEPT or (rule is OnLost.IF_KEPT_AND_UNREAD and unread)
+        return ((self._kept and again) or answer.is_from_idle) and run.stopping is None
 
     # --- what the server says ---------------------------------------------------------------
 

@@ -10,6 +10,8 @@ from ..records import record
 
 NOTICE_BYTES = 8192  # bytes
 NO_INPUT = b"a job has no input to copy from"
+# Of a session that waited for a statement for longer than idle_session_timeout.
+IDLE_SESSION_TIMEOUT = "57P05"
 
 
 class Statement(NamedTuple):
@@ -38,6 +40,11 @@ class Answer:
     def is_fatal(self) -> bool:
         """Whether the server has ended the session."""
         return self.error is not None and self.error.get("V") in ("FATAL", "PANIC")
+
+    @property
+    def is_from_idle(self) -> bool:
+        """Whether the server has ended the session before it has read anything of what was sent."""
+        return self.is_fatal and self.error is not None and self.error.get("C") == IDLE_SESSION_TIMEOUT
 
     @property
     def has_room(self) -> bool:
