@@ -71,7 +71,8 @@ AS $$
         -- A client has no certificate unless conninfo names one.
         HAVING NOT bool_or(h.auth_method IN ('scram-sha-256', 'md5', 'password', 'trust')
                            AND ((array_to_string(h.options, ' ') ~ 'clientcert=verify') IS NOT TRUE OR s.conninfo ~ 'sslcert')) IS TRUE)
-    SELECT r.rule, min(r.rolname), min(r.datname), count(*) - 1 FROM refused r GROUP BY r.rule;
+    SELECT DISTINCT ON (r.rule) r.rule, r.rolname, r.datname, count(*) OVER (PARTITION BY r.rule) - 1
+    FROM refused r ORDER BY r.rule, r.rolname, r.datname;
 $$;
 COMMENT ON FUNCTION @extschema@.refused_runners(inet) IS
     'the rules of pg_hba.conf (NULL: none decides) that keep sessions of runs from logging in with their password, an example for each, and how many more there are';

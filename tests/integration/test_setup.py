@@ -645,6 +645,18 @@ def test_pg_hba_is_read_as_the_server_reads_it(own: Scheduler, shell: Callable[.
     own.stop()
 
 
+def test_the_role_and_the_database_that_are_named_belong_together(own: Scheduler, shell: Callable[..., None]) -> None:
+    for statement in ("CREATE ROLE app", "CREATE DATABASE shop"):
+        own.execute(statement)
+    own.insert("SELECT 1", "shop", rolname="app")
+    Path(own.value("SHOW hba_file")).write_text("local all all peer\n")
+    own.execute("SELECT pg_reload_conf()")
+    row = until(lambda: [row for row in findings(own, "authentication") if row.state == "error"])[0]
+    assert row.found.endswith('(role "app" in database "shop" and 1 more)')
+    shell(row.remedy, own.cluster)
+    assert finding(own, "authentication").state == "ok"
+
+
 def test_password_encryption_does_not_matter(own: Scheduler) -> None:
     own.execute("ALTER SYSTEM SET password_encryption = 'md5'")
     own.execute("SELECT pg_reload_conf()")
