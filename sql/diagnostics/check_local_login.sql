@@ -28,8 +28,10 @@ BEGIN
             SELECT CASE WHEN m.sys_name LIKE '/%' THEN regexp_match(system_user_name, substr(m.sys_name, 2))
                         WHEN m.sys_name = system_user_name THEN ARRAY[''] END) f (found)
         WHERE m.error IS NULL AND m.map_name = map AND f.found IS NOT NULL
-          AND (replace(m.pg_username, E'\\1', f.found[1]) IN (rolname, 'all')
-               OR m.pg_username LIKE '/%' AND rolname ~ substr(m.pg_username, 2)));
+          AND (replace(m.pg_username, E'\\1', f.found[1]) = rolname
+               -- A word of its own since PostgreSQL 16.
+               OR m.pg_username = 'all' AND current_setting('server_version_num')::integer >= 160000
+               OR @extschema@.matches_hba_pattern(rolname, m.pg_username)));
 END
 $$;
 COMMENT ON FUNCTION @extschema@.peer_may_be(text, name, text) IS

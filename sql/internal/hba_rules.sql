@@ -37,6 +37,19 @@ COMMENT ON FUNCTION @extschema@.hba_place(integer) IS 'where a rule of hba_rules
 REVOKE ALL ON FUNCTION @extschema@.hba_place(integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.hba_place(integer) TO job_monitor;
 
+CREATE FUNCTION @internal@.matches_hba_pattern(name name, pattern text) RETURNS boolean
+LANGUAGE sql STABLE SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $$
+    -- Before PostgreSQL 16 such a name is that of a role or a database, and need be no regular expression.
+    SELECT CASE WHEN pattern LIKE '/%' AND current_setting('server_version_num')::integer >= 160000
+                THEN name ~ substr(pattern, 2) ELSE false END;
+$$;
+COMMENT ON FUNCTION @extschema@.matches_hba_pattern(name, text) IS
+    'whether the name of a role or a database matches a regular expression of pg_hba.conf or pg_ident.conf; false if that is none';
+REVOKE ALL ON FUNCTION @extschema@.matches_hba_pattern(name, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.matches_hba_pattern(name, text) TO job_monitor;
+
 CREATE FUNCTION @internal@.deciding_hba_rule(
     login name, member name, datname name, address inet, encrypted boolean DEFAULT false
 )
@@ -59,12 +72,12 @@ AS $$
           WHERE d.name IN ('all', deciding_hba_rule.datname)
              OR d.name = 'sameuser' AND login = deciding_hba_rule.datname
              OR d.name IN ('samerole', 'samegroup') AND EXISTS (SELECT FROM member_of o WHERE o.rolname = deciding_hba_rule.datname)
-             OR d.name LIKE '/%' AND deciding_hba_rule.datname ~ substr(d.name, 2))
+             OR @extschema@.matches_hba_pattern(deciding_hba_rule.datname, d.name))
       AND EXISTS (
           SELECT FROM unnest(h.user_name) u (name)
           WHERE u.name IN ('all', login)
              OR u.name LIKE '+%' AND EXISTS (SELECT FROM member_of o WHERE o.rolname = substr(u.name, 2))
-             OR u.name LIKE '/%' AND login ~ substr(u.name, 2))
+             OR @extschema@.matches_hba_pattern(login, u.name))
       AND CASE WHEN deciding_hba_rule.address IS NULL OR h.address IN ('all', 'samehost', 'samenet') THEN true
                WHEN h.netmask IS NULL THEN @extschema@.host_has_address(h.address, deciding_hba_rule.address)
                WHEN family(h.netmask::inet) <> family(deciding_hba_rule.address) THEN false

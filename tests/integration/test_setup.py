@@ -612,6 +612,12 @@ HBA = {
     "hostnossl all all 127.0.0.1/32 scram-sha-256": True,
     "": False,
 }
+# Since PostgreSQL 16; before that they are names, and no regular expressions.
+PATTERNS = (
+    "host all /^elephant_worker_ 127.0.0.1/32 scram-sha-256",
+    'host "/^shop$" all 127.0.0.1/32 scram-sha-256',
+    "host all /( 127.0.0.1/32 scram-sha-256",
+)
 
 
 def test_pg_hba_is_read_as_the_server_reads_it(own: Scheduler, shell: Callable[..., None]) -> None:
@@ -621,7 +627,8 @@ def test_pg_hba_is_read_as_the_server_reads_it(own: Scheduler, shell: Callable[.
     job = own.insert("SELECT 1", "shop", rolname="app")
     hba = Path(own.value("SHOW hba_file"))
     own.start()
-    for lines, expected in HBA.items():
+    has_patterns = own.admin.info.server_version >= 160000
+    for lines, expected in {**HBA, **{line: has_patterns and "/(" not in line for line in PATTERNS}}.items():
         hba.write_text(f"local all all peer\n{lines}\n")
         own.execute("SELECT pg_reload_conf()")
         # A session of its own waits until the server has read the file.
@@ -779,10 +786,19 @@ def test_a_superuser_of_another_name(own: Scheduler, shell: Callable[..., None])
     assert check(own, "launcher").state == "ok"
     # A map that lets it in is understood, and one that does not is left alone.
     ident = Path(own.value("SHOW ident_file"))
-    for line, lets_in in ((r"/^(.*)$ \1", False), ('/^.*$ "o\'ld boss"', True), (f"{USER} nobody", False)):
+    has_patterns = own.admin.info.server_version >= 160000
+    for line, lets_in in (
+        (r"/^(.*)$ \1", False),
+        ('/^.*$ "o\'ld boss"', True),
+        (f"{USER} all", has_patterns),
+        (f"{USER} /boss$", has_patterns),
+        (f"{USER} nobody", False),
+    ):
         ident.write_text(f"ours {line}\n")
         set_rules(own, f"local all all peer map=ours\n{PASSWORDS}")
-        assert check(own, "local login").state == ("ok" if lets_in else "error")
+        login = own.cluster.command("psql", "-Xqc", "", "-U", "o'ld boss", "-d", own.dbname, check=False)
+        assert (login.returncode == 0) == lets_in, line
+        assert check(own, "local login").state == ("ok" if lets_in else "error"), line
     starts(own, shell, "line 1 of pg_hba.conf does not let")
 
 
