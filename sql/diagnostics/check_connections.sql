@@ -42,12 +42,9 @@ BEGIN
                   @extschema@.quote_literal_in_one_line(d.datname::text), @extschema@.quote_ident_in_one_line(d.datname::text),
                   o.sessions + setting.max_running_jobs)
     FROM pg_database d
-    CROSS JOIN LATERAL (
-        -- Through a runner the worker listens, too.
-        SELECT count(*) + CASE WHEN d.datname = current_database() THEN 1 ELSE 0 END AS sessions
-        FROM pg_stat_get_activity(NULL) a JOIN pg_roles r ON r.oid = a.usesysid
-        WHERE a.datid = d.oid AND a.backend_type = 'client backend'
-          AND r.rolname !~ (SELECT format('^elephant_worker_%s_', c.oid) FROM pg_database c WHERE c.datname = current_database())) o
+    -- Through a runner the worker listens, too.
+    CROSS JOIN LATERAL (SELECT c.others + CASE WHEN d.datname = current_database() THEN 1 ELSE 0 END AS sessions
+                        FROM @extschema@.client_sessions() c WHERE c.database = d.oid) o
     WHERE d.datconnlimit > 0 AND o.sessions >= d.datconnlimit AND (d.datname <> current_database() OR d.datconnlimit > own)
       AND EXISTS (SELECT FROM @extschema@.all_job j WHERE j.datname = d.datname AND j.server IS NULL AND j.enabled);
     IF NOT FOUND AND is_well THEN

@@ -118,6 +118,7 @@ def test_what_others_leave_of_a_connection_limit(worker: Scheduler, place: str) 
         until(lambda: worker.value("SELECT spare_pid FROM worker_state"), "the spare")
         until(lambda: worker.value("SELECT sessions FROM worker_status") == 1, "the listener")
     job = worker.insert("SELECT 1", database, rolname=worker.role())
+    monitor = worker.role("monitor", "LOGIN IN ROLE job_monitor", scheduler=False)
     worker.execute(f"ALTER DATABASE {{}} CONNECTION LIMIT {limit}", sql.Identifier(database))
     with ExitStack() as sessions:
         for _ in range(others):
@@ -130,6 +131,9 @@ def test_what_others_leave_of_a_connection_limit(worker: Scheduler, place: str) 
             f'database "{database}" has CONNECTION LIMIT {limit}, and there are {limit} sessions of no runs'
             in row.found
         )
+        worker.execute("SET ROLE {}", sql.Identifier(monitor))
+        assert row in worker.execute("SELECT * FROM check_connections()").fetchall()
+        worker.execute("RESET ROLE")
         worker.execute(row.remedy)
         worker.execute(alternatives(row.remedy)["to allow more"])
         assert worker.ended(run).state == "succeeded"

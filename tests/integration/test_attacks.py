@@ -348,6 +348,7 @@ MISUSE = {
     "check_job_quota": ["SELECT check_job_quota()"],
     "is_armed": ["SELECT is_armed()"],
     "worker_condition": ["SELECT * FROM worker_condition()"],
+    "client_sessions": ["SELECT * FROM client_sessions()"],
     "socket_directory": ["SELECT socket_directory()"],
     "insert_hba_line": ["SELECT insert_hba_line('host all all all trust', 1)"],
     "append_ident_line": ["SELECT append_ident_line('mallory', 'postgres')"],
