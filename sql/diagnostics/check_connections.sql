@@ -6,14 +6,11 @@ DECLARE
     setting @extschema@.worker_setting;
     -- The worker, its spare, and the connections through which it hears of new jobs and vacuums.
     own CONSTANT integer := 4;
-    there integer;
+    there CONSTANT integer := @extschema@.ordinary_connections();
     room integer;
     is_well boolean;
 BEGIN
     SELECT * INTO setting FROM @extschema@.worker_setting;
-    there := (SELECT sum(CASE WHEN c.name = 'max_connections' THEN 1 ELSE -1 END * c.setting::integer)
-              FROM pg_settings c
-              WHERE c.name IN ('max_connections', 'superuser_reserved_connections', 'reserved_connections'));
     room := there - setting.spare_connections - own;
     is_well := room >= setting.max_running_jobs;
     IF NOT is_well THEN
@@ -25,6 +22,15 @@ BEGIN
                                       current_setting('max_connections')::integer + setting.max_running_jobs - room)
                           ELSE format('UPDATE @extschema@.worker_setting SET max_running_jobs = %s;', room) END);
     END IF;
+    -- Through a runner the worker listens, too.
+    RETURN QUERY
+    SELECT 'connections', 'error',
+           format('of the server''s %s connections %s are taken by sessions of no runs, and %s left to others (spare_connections): runs wait until some of these have ended',
+                  there, o.sessions, setting.spare_connections),
+           @extschema@.connections_remedy(setting.max_running_jobs)
+    FROM (SELECT sum(c.others) + 1 AS sessions FROM @extschema@.client_sessions() c) o
+    WHERE room > 0 AND o.sessions + setting.spare_connections >= there;
+    is_well := is_well AND NOT FOUND;
     -- The limit of a database counts all sessions there, and stops those of roles that are not superusers.
     RETURN QUERY
     SELECT 'connections', 'error',
@@ -42,7 +48,6 @@ BEGIN
                   @extschema@.quote_literal_in_one_line(d.datname::text), @extschema@.quote_ident_in_one_line(d.datname::text),
                   o.sessions + setting.max_running_jobs)
     FROM pg_database d
-    -- Through a runner the worker listens, too.
     CROSS JOIN LATERAL (SELECT c.others + CASE WHEN d.datname = current_database() THEN 1 ELSE 0 END AS sessions
                         FROM @extschema@.client_sessions() c WHERE c.database = d.oid) o
     WHERE d.datconnlimit > 0 AND o.sessions >= d.datconnlimit AND (d.datname <> current_database() OR d.datconnlimit > own)

@@ -13,4 +13,4 @@ $$;
 COMMENT ON FUNCTION @extschema@.client_sessions() IS
     'how many sessions clients have in each database: those of runs, with the one through which the worker listens, and others';
 REVOKE ALL ON FUNCTION @extschema@.client_sessions() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION @extschema@.client_sessions() TO job_monitor;
+GRANT EXECUTE ON FUNCTION @extschema@.client_sessions() TO job_scheduler, job_monitor;

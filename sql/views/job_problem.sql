@@ -115,7 +115,8 @@ SELECT c.job_id, c.rolname, c.datname,
            WHEN 'failing' THEN CASE WHEN c.failures = 1 AND l.jl_id IS NOT NULL THEN l.exception_message
                                ELSE format('failed %s%s', n.times, e.cause) END
            WHEN 'late' THEN 'its due time has passed, and it waits for '
-                            || CASE WHEN b.datconnlimit IS NULL THEN 'a free slot, or for the worker to look around'
+                            || CASE WHEN b.datconnlimit IS NULL AND y.remedy IS NULL THEN 'a free slot, or for the worker to look around'
+                               WHEN b.datconnlimit IS NULL THEN 'a connection: all but those that are left to others (spare_connections) are taken'
                                ELSE format('a connection to database "%s", which has as many as its CONNECTION LIMIT (%s) allows',
                                            c.datname, b.datconnlimit) END
            WHEN 'missed' THEN format('%s missed%s', CASE coalesce(k.missed_count, 1) WHEN 1 THEN 'a due time was'
@@ -136,7 +137,7 @@ SELECT c.job_id, c.rolname, c.datname,
            WHEN 'failing' THEN CASE WHEN l.jl_id IS NULL THEN format('SELECT @extschema@.run_job(%s);', c.job_id)
                                ELSE format('SELECT * FROM @extschema@.%s WHERE jl_id = %s;', v.log, l.jl_id) END
            WHEN 'late' THEN CASE WHEN b.datconnlimit IS NULL
-               THEN 'SELECT last_tick, running_jobs, due_jobs, queued_runs FROM @extschema@.worker_status; -- max_running_jobs, max_running_jobs_per_role'
+               THEN coalesce(y.remedy, 'SELECT last_tick, running_jobs, due_jobs, queued_runs FROM @extschema@.worker_status; -- max_running_jobs, max_running_jobs_per_role')
                ELSE format(E'SELECT pid, usename, state, query_start FROM pg_stat_activity WHERE datname = %s;\n'
                            '-- its owner can raise the limit: ALTER DATABASE %s CONNECTION LIMIT %s;',
                            @extschema@.quote_literal_in_one_line(c.datname::text), @extschema@.quote_ident_in_one_line(c.datname::text),
@@ -182,6 +183,13 @@ LEFT JOIN LATERAL (
     SELECT g.datconnlimit FROM pg_database g
     WHERE p.problem = 'late' AND c.server IS NULL AND g.datname = c.datname
       AND g.datconnlimit > 0 AND pg_stat_get_db_numbackends(g.oid) >= g.datconnlimit LIMIT 1) b ON true
+-- The same of the whole server, as the worker counts it before it opens a session: looked at once for all jobs.
+CROSS JOIN LATERAL (
+    SELECT CASE WHEN p.problem = 'late' AND c.server IS NULL THEN (
+        SELECT @extschema@.connections_remedy(g.max_running_jobs)
+        FROM @extschema@.worker_setting g
+        WHERE (SELECT sum(q.of_runs + q.others) FROM @extschema@.client_sessions() q) + g.spare_connections
+              >= @extschema@.ordinary_connections()) END) y (remedy)
 -- Whatever the log has kept.
 LEFT JOIN LATERAL (
     SELECT (d.error).hint FROM @extschema@.describe_obstacles(c.rolname, c.datname, c.server, c.defined_by) d

@@ -7,7 +7,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import psycopg
@@ -15,6 +15,7 @@ import pytest
 from psycopg import sql
 
 from harness.cluster import Cluster, Installation
+from harness.remedies import alternatives
 from harness.scheduler import SCHEMA, Scheduler, new_scheduler
 from harness.waiting import until
 
@@ -140,6 +141,42 @@ def test_connections_run_short(own_cluster: Callable[..., Cluster]) -> None:
         session.close()
     started = "SELECT jl_id FROM member_job_log ORDER BY job_started, jl_id"
     assert len(scheduler.admin.execute(started).fetchall()) == len(runs)
+    scheduler.close()
+
+
+def test_others_take_all_connections(own_cluster: Callable[..., Cluster]) -> None:
+    cluster = own_cluster(max_connections="20")
+    scheduler = new_scheduler(cluster)
+    scheduler.execute("UPDATE worker_setting SET max_running_jobs = 5")
+    role = scheduler.role()
+    scheduler.start()
+    until(lambda: scheduler.value("SELECT spare_pid FROM worker_state"), "the spare")
+    until(lambda: scheduler.value("SELECT sessions FROM worker_status") == 1, "the listener")
+    with ExitStack() as others:
+        with pytest.raises(psycopg.OperationalError):
+            [others.enter_context(closing(cluster.connect_as(role))) for _ in range(20)]
+        scheduler.insert("SELECT 1", rolname=role, schedule="1 second")
+        until(lambda: scheduler.value("SELECT problem FROM problem") == "late", "it to be late")
+        (problem,) = scheduler.execute("SELECT what, remedy FROM problem").fetchall()
+        assert problem.what == (
+            "its due time has passed, and it waits for a connection: all but those that are left to others "
+            "(spare_connections) are taken"
+        )
+        (row,) = scheduler.execute("SELECT * FROM check_connections()").fetchall()
+        assert row.state == "error"
+        assert row.found == (
+            "of the server's 17 connections 17 are taken by sessions of no runs, and 3 left to others "
+            "(spare_connections): runs wait until some of these have ended"
+        )
+        assert row.remedy == problem.remedy
+        shown = scheduler.execute(row.remedy.splitlines()[0]).fetchone()
+        assert (shown.usename, shown.count) == (role, 13)
+        scheduler.execute("SET SESSION AUTHORIZATION {}", sql.Identifier(role))
+        assert scheduler.execute("SELECT what, remedy FROM problem").fetchall() == [problem]
+        scheduler.execute("RESET SESSION AUTHORIZATION")
+        scheduler.execute(alternatives(row.remedy)["to allow more, once a superuser has restarted the server"])
+    until(lambda: scheduler.value("SELECT count(*) FROM problem") == 0, "it to run")
+    assert scheduler.value("SELECT state FROM check_connections()") == "ok"
     scheduler.close()
 
 

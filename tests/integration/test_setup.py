@@ -1220,6 +1220,7 @@ TESTED = {
     "the rest": {
         "runs connect over the socket": "test_the_server_does_not_listen",
         "the server has %s connections": "test_too_few_connections",
+        "of the server''s %s connections": "test_others_take_all_connections",
         'database "%s" has CONNECTION LIMIT %s, of': "test_the_connection_limit_of_the_control_database",
         'database "%s" has CONNECTION LIMIT %s, and': "test_what_others_leave_of_a_connection_limit",
         '%s %s of role "%s" in database': "test_each_way_out_of_an_obstacle",

@@ -11,11 +11,7 @@ from .spi import Spi, Statement
 READ = Statement(
     """SELECT current_setting('port') AS port, current_setting('listen_addresses') AS listen_addresses,
            current_setting('data_directory') AS data_directory, current_database()::text AS datname,
-           current_user::text AS rolname, r.oid AS role_oid,
-           (SELECT sum(CASE WHEN c.name = 'max_connections' THEN 1 ELSE -1 END * c.setting::int8)::int8
-            FROM pg_settings c
-            WHERE c.name IN ('max_connections', 'superuser_reserved_connections', 'reserved_connections'))
-               AS max_connections
+           current_user::text AS rolname, r.oid AS role_oid, @internal@.ordinary_connections() AS max_connections
        FROM pg_roles r WHERE r.rolname = current_user"""
 )
 
