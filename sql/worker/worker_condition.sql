@@ -63,12 +63,14 @@ BEGIN
     ELSIF state.armed IS NULL THEN
         code := 'never started';
         reason := 'no worker runs: somebody has deleted the row of worker_state';
-    ELSIF NOT state.armed AND state.stopped_at IS NULL THEN
+    ELSIF NOT state.armed AND state.stopped_at IS NULL AND state.data_directory IS NULL THEN
         code := 'never started';
         reason := 'no worker has been started since the extension was created in this database';
     ELSIF NOT state.armed THEN
         code := 'stopped';
-        reason := format('the worker was stopped by role "%s" at %s', state.stopped_by, state.stopped_at);
+        -- Version 1.0.0 did not note by whom.
+        reason := CASE WHEN state.stopped_at IS NULL THEN 'the worker was stopped before the extension was updated'
+                       ELSE format('the worker was stopped by role "%s" at %s', state.stopped_by, state.stopped_at) END;
         since := state.stopped_at;
     ELSIF @extschema@.armed_elsewhere() IS NOT NULL THEN
         code := 'elsewhere';

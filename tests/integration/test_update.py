@@ -236,6 +236,21 @@ def test_under_load(database: Callable[..., Scheduler]) -> None:
     assert "password will expire soon" not in scheduler.cluster.log[replaced:]
 
 
+def test_a_worker_that_was_stopped_before(database: Callable[..., Scheduler]) -> None:
+    scheduler, untouched = database(ORIGIN), database(ORIGIN)
+    scheduler.start()
+    scheduler.stop()
+    for there in (scheduler, untouched):
+        there.execute(UPDATE)
+    reason = "SELECT reason FROM worker_status"
+    assert scheduler.value(reason) == "the worker was stopped before the extension was updated"
+    assert untouched.value(reason) == "no worker has been started since the extension was created in this database"
+    (found,) = scheduler.execute("SELECT * FROM check_setup() WHERE check_name = 'worker'").fetchall()
+    assert (found.state, found.found) == ("error", scheduler.value(reason))
+    mend(scheduler, found.remedy)
+    assert scheduler.value(reason) is None
+
+
 def test_long_runs_are_told(database: Callable[..., Scheduler]) -> None:
     """The worker of 1.0.0 is replaced once its runs have ended: the update says which ones take long."""
     scheduler = database(ORIGIN)
