@@ -30,6 +30,7 @@ BEGIN
     RETURN QUERY SELECT * FROM @extschema@.check_jobs();
     RETURN QUERY SELECT * FROM @extschema@.check_runners();
     RETURN QUERY SELECT * FROM @extschema@.check_schema();
+    RETURN QUERY SELECT * FROM @extschema@.check_triggers();
     RETURN QUERY SELECT * FROM @extschema@.check_sequences();
     RETURN QUERY SELECT * FROM @extschema@.check_replication();
 END

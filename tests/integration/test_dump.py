@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import psycopg
 import pytest
 from psycopg import sql
 
 from harness.cluster import Cluster
+from harness.remedies import mend
 from harness.scheduler import SCHEMA, Scheduler
 from harness.waiting import until
 
@@ -150,6 +152,30 @@ def test_a_restore_over_a_log_that_has_gone_on(worker: Scheduler, tmp_path: Path
     worker.start()
     assert worker.log(stalled)[0].state == "lost"
     until(lambda: len(worker.log(stalled)) > 1, "the job to run again")
+
+
+def test_triggers_that_a_restore_has_left_disabled(worker: Scheduler, tmp_path: Path) -> None:
+    """pg_restore disables them, and where it fails they stay so."""
+    worker.insert("SELECT 1")
+    worker.execute("CREATE FUNCTION public.ours() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'")
+    worker.execute("CREATE TRIGGER ours BEFORE INSERT ON job_log FOR EACH ROW EXECUTE FUNCTION public.ours()")
+    worker.execute("ALTER TABLE job_log DISABLE TRIGGER ours")  # as whose it is may
+    check = "SELECT * FROM check_setup() WHERE check_name = 'triggers'"
+    assert [row.state for row in worker.execute(check)] == ["ok"]
+    dump = tmp_path / "dump"
+    worker.cluster.command("pg_dump", "--format=custom", "--data-only", f"--file={dump}", worker.dbname)
+    how = ("--data-only", "--disable-triggers", "--exit-on-error")
+    failed = worker.cluster.command("pg_restore", *how, f"--dbname={worker.dbname}", str(dump), check=False)
+    assert "duplicate key" in failed.stderr
+    with pytest.raises(psycopg.errors.NotNullViolation):
+        worker.insert("SELECT 2")
+    (row,) = worker.execute(check).fetchall()
+    assert row.state == "error"
+    assert "triggers on table job are disabled" in row.found
+    mend(worker, row.remedy)
+    assert [row.state for row in worker.execute(check)] == ["ok"]
+    assert worker.value("SELECT tgenabled FROM pg_trigger WHERE tgname = 'ours'") == "D"
+    assert worker.run("SELECT 2").state == "succeeded"
 
 
 def test_triggers_that_a_restore_has_disabled_and_enabled(worker: Scheduler) -> None:

@@ -38,6 +38,7 @@ CHECKS = {
     "jobs",
     "runners",
     "local login",
+    "triggers",
     "sequences",
     "replication",
 }
@@ -1233,6 +1234,7 @@ TESTED = {
         "%s may create functions in": "test_a_schema_that_somebody_owns",
         "the schema of the extension holds": "test_a_schema_that_somebody_owns",
         "%s: the next number": "test_sequences_that_were_left_behind",
+        "%s of the extension''s triggers": "test_triggers_that_a_restore_has_left_disabled",
         "the system''s time zone database does not know": "test_time_zones",
         "the system''s time zone database and the server": "test_time_zones",
     },
