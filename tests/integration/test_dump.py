@@ -11,7 +11,7 @@ from psycopg import sql
 
 from harness.cluster import Cluster
 from harness.remedies import mend
-from harness.scheduler import SCHEMA, Scheduler
+from harness.scheduler import SCHEMA, TEMPLATE, Scheduler, new_scheduler
 from harness.waiting import until
 
 
@@ -152,6 +152,30 @@ def test_a_restore_over_a_log_that_has_gone_on(worker: Scheduler, tmp_path: Path
     worker.start()
     assert worker.log(stalled)[0].state == "lost"
     until(lambda: len(worker.log(stalled)) > 1, "the job to run again")
+
+
+@pytest.mark.parametrize("dbname", ["zoo", "aviary"])
+def test_databases_that_pg_dumpall_creates_after_the_jobs(own_cluster: Callable[..., Cluster], dbname: str) -> None:
+    """It follows the order of their names; the control database is between these two."""
+    there, here = own_cluster(), own_cluster()
+    scheduler = new_scheduler(there)
+    scheduler.execute(f"CREATE DATABASE {dbname}")
+    job = scheduler.insert("SELECT 1", dbname)
+    here.command("dropdb", TEMPLATE)
+    here.command("psql", "-X", "-d", "postgres", input=there.command("pg_dumpall").stdout)
+    restored = Scheduler(here, scheduler.dbname)
+    scheduler.admin.close()
+    jobs = "SELECT * FROM check_setup() WHERE check_name = 'jobs'"
+    (row,) = restored.execute(jobs).fetchall()
+    if dbname > scheduler.dbname:
+        assert 'database "zoo" is not the database that it was' in row.found
+        restored.execute("UPDATE member_job SET defined_by = current_user WHERE datname = 'zoo'")
+        (row,) = restored.execute(jobs).fetchall()
+    assert row.state == "ok"
+    restored.start()
+    assert restored.ended(restored.value("SELECT run_job(%s)", job)).state == "succeeded"
+    restored.stop()
+    restored.admin.close()
 
 
 def test_triggers_that_a_restore_has_left_disabled(worker: Scheduler, tmp_path: Path) -> None:
