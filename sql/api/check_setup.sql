@@ -47,19 +47,22 @@ SET lock_timeout = '100ms' -- whoever holds a lock is named, not waited for
 SET jit = off -- takes longer than all of this
 AS $$
 DECLARE
-    locks @extschema@.setup_finding[] := ARRAY(SELECT l FROM @extschema@.check_locks(interval '5 seconds') l);
+    locks @extschema@.setup_finding[];
     findings @extschema@.setup_finding[];
 BEGIN
     FOR attempt IN 1..2 LOOP
-        EXIT WHEN locks[1].state <> 'ok';
         BEGIN
-            findings := ARRAY(SELECT c FROM @extschema@.run_checks() c);
+            locks := ARRAY(SELECT l FROM @extschema@.check_locks(interval '5 seconds') l);
+            IF locks[1].state = 'ok' THEN
+                findings := ARRAY(SELECT c FROM @extschema@.run_checks() c);
+            END IF;
             EXIT;
         EXCEPTION WHEN lock_not_available THEN
+            locks := ARRAY(SELECT l FROM @extschema@.check_locks(interval '0', in_catalogs => true) l);
+            EXIT WHEN locks[1].state <> 'ok';
             IF attempt = 2 THEN
                 RAISE; -- all would be well without a word of what was not looked at
             END IF;
-            locks := ARRAY(SELECT l FROM @extschema@.check_locks(interval '0', in_catalogs => true) l);
         END;
     END LOOP;
     RETURN QUERY SELECT f.* FROM unnest(locks || findings) f;

@@ -1044,6 +1044,42 @@ def test_what_else_can_be_locked(own: Scheduler, statement: str, relation: str) 
     own.stop()
 
 
+@pytest.mark.parametrize("relation", ["pg_database", "pg_db_role_setting", "pg_depend", "pg_roles", "pg_stat_activity"])
+def test_what_is_the_systems_can_be_waited_for_by_anybody(own: Scheduler, relation: str) -> None:
+    """PostgreSQL asks for the lock of CREATE RULE before it looks at privileges. Who is in the way is named."""
+    own.start()
+    role = own.role(scheduler=False)
+    with (
+        closing(own.connect()) as admin,
+        closing(own.connect_as(role)) as reader,
+        closing(own.connect_as(role)) as changer,
+    ):
+        for view in ("problem", "worker_status", "check_setup()"):
+            admin.execute(f"SELECT * FROM {view}")
+        reader.execute("BEGIN")
+        reader.execute(f"PREPARE named AS SELECT FROM {relation}")
+        changer.pgconn.send_query(f"CREATE RULE mine AS ON INSERT TO {relation} DO NOTHING".encode())
+        waiting = "SELECT FROM pg_lock_status() l WHERE l.pid = %s AND NOT l.granted"
+        until(lambda: admin.execute(waiting, (changer.info.backend_pid,)).fetchone() is not None, "it to wait")
+        found = (
+            rf"process {changer.info.backend_pid} \(active\) waits since 2.* for a lock on {relation}"
+            "(, and the worker behind it)?: .*"
+            rf"process {reader.info.backend_pid} \(idle in transaction\) has read or changed that table"
+        )
+        (row,) = admin.execute("SELECT * FROM check_setup()").fetchall()
+        assert (row.check_name, row.state) == ("locks", "error")
+        assert re.search(found, row.found), row
+        told = admin.execute("SELECT * FROM problem").fetchall()
+        assert {row.problem for row in told} <= {"worker stuck"}
+        assert relation in ("pg_depend", "pg_stat_activity") or re.search(found, told[0].what), told
+        (status,) = admin.execute("SELECT * FROM worker_status").fetchall()
+        assert status.running or re.search(found, status.reason), status
+        admin.execute(row.remedy.encode())
+        changer.pgconn.get_result()
+        until(lambda: check(own, "locks").state == "ok", "it to be over")
+    own.stop()
+
+
 def refused(session: psycopg.Connection[Any], statement: str) -> None:
     with pytest.raises(psycopg.errors.QueryCanceled):
         session.execute(statement)
