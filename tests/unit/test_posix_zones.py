@@ -88,6 +88,30 @@ def test_an_offset_of_a_day_is_in_no_zone(name: str) -> None:
         time_zone(name)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "AAA3:99",
+        "AAA3:60BBB",
+        "AAA3:30:99",
+        "AAA3:30:30",
+        "AAA3<>,J60,J100",
+        "AAA3BBB,M3.2.0/2:60,M11.1.0",
+        "AAA3BBB,100,200",
+        "AAA3BBB,J100,200/3",
+    ],
+)
+def test_what_python_reads_and_postgresql_does_not_or_reads_otherwise(name: str) -> None:
+    with pytest.raises(UserError, match="unknown time zone"):
+        time_zone(name)
+
+
+def test_offsets_of_minutes_and_days_of_changes() -> None:
+    assert hours_ahead("AAA3:59") == -3 - 59 / 60
+    assert hours_ahead("AAA3:30:00BBB,J100/2:30,J200") == -3.5
+    assert hours_ahead("<+05:30>-05:30") == 5.5
+
+
 def test_offsets_that_are_nearly_a_day() -> None:
     assert hours_ahead("AAA-22:30BBB") == 22.5
     assert hours_ahead("AAA22BBB") == -22

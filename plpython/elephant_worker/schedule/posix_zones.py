@@ -14,7 +14,7 @@ import re
 from io import BytesIO
 from struct import pack
 
-from ..datetimes import ZoneInfo, datetime, timedelta, tzinfo
+from ..datetimes import ZoneInfo, datetime, timedelta, timezone, tzinfo
 from .periods import in_words
 
 # Where many live who use the abbreviation of their zone; others have the first name of those that use it, too.
@@ -49,11 +49,19 @@ def posix_zone(name: str) -> tzinfo:
         name += ",M3.2.0,M11.1.0"  # PostgreSQL's default: the rules of the United States
     # PostgreSQL has colons in names, as in <+05:30>-05:30; Python does not, and nobody is shown the name.
     name = re.sub(r"<[^>]+>", "<zone>", name)
+    # Python reads 60 minutes and more, and a name without a letter, which PostgreSQL refuses; and takes days that are
+    # counted from 0 for those before them.
+    if re.search(r":(?![0-5]\d)|<>|,\d", name, re.ASCII):
+        raise ValueError
     header = b"TZif2" + bytes(15)
     counts = pack(">6l", 0, 0, 0, 0, 1, 4)
     utc = pack(">lbb", 0, 0, 0) + b"UTC\0"
     body = header + counts + utc
-    return ZoneInfo.from_file(BytesIO(body + body + b"\n" + name.encode() + b"\n"))
+    zone = ZoneInfo.from_file(BytesIO(body + body + b"\n" + name.encode() + b"\n"))
+    # What PostgreSQL looks at to tell those that count leap seconds, which it refuses.
+    if datetime(2000, 1, 1, tzinfo=timezone.utc).astimezone(zone).second:
+        raise ValueError
+    return zone
 
 
 class Doubt:
