@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from heapq import heapify, heappop, heappush
 
 from .number_ranges import MOST_RANGES, Range, left_of, united
 from .run import Gate, Names
@@ -20,17 +21,18 @@ class RequestsPutAside:
     (None, [])
     >>> aside.look_at(Held()), aside.take_free(3), aside.has_free
     (None, [('app', [(1, 2), (5000, 5000)])], True)
-    >>> aside.take_jobs([7, 8]), aside.has_free
-    ([('app', [(5001, 5001)])], False)
+    >>> aside.take_jobs([7, 8]), aside.take_free(3), aside.has_free
+    ([('app', [(5001, 5001)])], [], False)
     """
 
     def __init__(self) -> None:
         self._ranges: dict[int, dict[str, list[Range]]] = defaultdict(dict)
         # By job, where it runs.
         self._targets: dict[int, Names] = {}
-        # What is closed; by role, the jobs of which nothing else holds what has been put aside.
+        # What is closed; by role, a heap of the jobs of which nothing else holds what has been put aside, each with the
+        # first number of it: to take some costs no more where there are many jobs. One may have left meanwhile.
         self._closed: frozenset[Gate] = frozenset()
-        self._free: dict[str, list[int]] = {}
+        self._free: dict[str, list[tuple[int, int]]] = {}
 
     @property
     def has_free(self) -> bool:
@@ -55,15 +57,22 @@ class RequestsPutAside:
         if held.closed == self._closed:
             return
         self._closed, free = held.closed, defaultdict(list)
+        shut = {target for target in {*self._targets.values()} if held.shuts(target)}
         for job_id, target in self._targets.items():
-            if not held.shuts(target):
-                for rolname in self._ranges[job_id]:
-                    free[rolname].append(job_id)
+            if target not in shut:
+                for rolname, several in self._ranges[job_id].items():
+                    if len(several) > 1:
+                        several[:] = united(several)
+                    free[rolname].append((several[0][0], job_id))
+        for heap in free.values():
+            heapify(heap)
         self._free = dict(free)
 
     def take_free(self, limit: int) -> list[tuple[str, list[Range]]]:
         """About so many of each role that can start."""
-        return [(rolname, [*self._take_first(rolname, limit)]) for rolname in [*self._free]]
+        taken = [(rolname, [*self._take_first(rolname, limit)]) for rolname in self._free]
+        self._free = {rolname: heap for rolname, heap in self._free.items() if heap}
+        return [(rolname, several) for rolname, several in taken if several]
 
     def take_jobs(self, job_ids: Iterable[int]) -> list[tuple[str, list[Range]]]:
         """All of these jobs."""
@@ -76,38 +85,23 @@ class RequestsPutAside:
         return taken
 
     def _take_first(self, rolname: str, limit: int) -> Iterator[Range]:
-        by_job = {job_id: united(self._ranges[job_id][rolname]) for job_id in self._free[rolname]}
-        last = _last_of(limit, (part for several in by_job.values() for part in several))
-        for job_id, several in by_job.items():
-            for first, end in several:
-                if first <= last:
-                    yield first, min(end, last)
-            if rest := left_of(several, last):
-                self._ranges[job_id][rolname] = rest
-            else:
-                self._leave(job_id, rolname)
+        heap = self._free[rolname]
+        while heap and limit > 0:
+            _, job_id = heappop(heap)
+            if several := self._ranges.get(job_id, {}).get(rolname):
+                first, last = several[0]
+                # Up to where another job comes first.
+                until = max(first, min(last, first + limit - 1, heap[0][0] - 1 if heap else last))
+                yield first, until
+                limit -= until - first + 1
+                several[:1] = left_of(several[:1], until)
+                if several:
+                    heappush(heap, (several[0][0], job_id))
+                else:
+                    self._leave(job_id, rolname)
 
     def _leave(self, job_id: int, rolname: str) -> None:
         """Nothing of a job that was found among those of this role is put aside any more."""
         del self._ranges[job_id][rolname]
         if not self._ranges[job_id]:
             del self._ranges[job_id], self._targets[job_id]
-        if job_id in self._free.get(rolname, ()):
-            self._free[rolname].remove(job_id)
-            if not self._free[rolname]:
-                del self._free[rolname]
-
-
-def _last_of(limit: int, ranges: Iterable[Range]) -> int:
-    """Up to which number there are so many, or all.
-
-    >>> _last_of(3, [(5, 9), (1, 2)]), _last_of(3, [(1, 2)])
-    (5, 2)
-    """
-    last = 0
-    for first, end in sorted(ranges):
-        if end - first + 1 >= limit:
-            return first + limit - 1
-        limit -= end - first + 1
-        last = end
-    return last
