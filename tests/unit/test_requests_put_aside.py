@@ -60,3 +60,18 @@ def test_those_of_several_jobs_leave_in_the_order_of_their_numbers() -> None:
         assert len(taken) <= 10
         found += taken
     assert found == [number for number, job_id in requests.items() if job_id not in deleted]
+
+
+def test_those_of_a_job_that_has_moved_to_where_something_is_closed_stay() -> None:
+    aside = RequestsPutAside()
+    aside.look_at(CLOSED)
+    for number in range(1, 6):
+        aside.put("app", QueuedRun(0.0, 7, "app", "weborder", request_id=number))
+    aside.look_at(Held(closed=frozenset({Gate.database("shop")})))
+    assert numbers(aside.take_free(2)) == [1, 2]
+    assert numbers(aside.take_jobs([7])) == [3, 4, 5]
+    for number in range(1, 6):
+        aside.put("app", QueuedRun(0.0, 7, "app", "shop", request_id=number))
+    assert (aside.take_free(2), aside.has_free) == ([], False)
+    aside.look_at(Held())
+    assert numbers(aside.take_free(9)) == [1, 2, 3, 4, 5]

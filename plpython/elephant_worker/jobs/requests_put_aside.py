@@ -30,7 +30,8 @@ class RequestsPutAside:
         # By job, where it runs.
         self._targets: dict[int, Names] = {}
         # What is closed; by role, a heap of the jobs of which nothing else holds what has been put aside, each with the
-        # first number of it: to take some costs no more where there are many jobs. One may have left meanwhile.
+        # first number of it: to take some costs no more where there are many jobs. One may have left meanwhile, or be
+        # where something is closed by now.
         self._closed: frozenset[Gate] = frozenset()
         self._free: dict[str, list[tuple[int, int]]] = {}
 
@@ -85,10 +86,11 @@ class RequestsPutAside:
         return taken
 
     def _take_first(self, rolname: str, limit: int) -> Iterator[Range]:
-        heap = self._free[rolname]
+        heap, held = self._free[rolname], Held(closed=self._closed)
         while heap and limit > 0:
             _, job_id = heappop(heap)
-            if several := self._ranges.get(job_id, {}).get(rolname):
+            several = self._ranges.get(job_id, {}).get(rolname)
+            if several and not held.shuts(self._targets[job_id]):
                 first, last = several[0]
                 # Up to where another job comes first.
                 until = max(first, min(last, first + limit - 1, heap[0][0] - 1 if heap else last))
