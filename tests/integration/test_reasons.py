@@ -291,8 +291,9 @@ def halted(scheduler: Scheduler, pause_after_stall: str) -> Iterator[int]:
 
 
 def await_stall(scheduler: Scheduler) -> None:
-    query = f"SELECT clock_timestamp() > last_tick + interval '{STALL + 3} seconds' FROM worker_status"
-    until(lambda: scheduler.value(query), "the stall")
+    begin = scheduler.value("SELECT clock_timestamp()")
+    query = f"SELECT clock_timestamp() > %s + interval '{STALL + 3} seconds'"
+    until(lambda: scheduler.value(query, begin), "the stall")
 
 
 @pytest.mark.slow
@@ -330,12 +331,19 @@ def test_a_worker_that_stood_still(scheduler: Scheduler, halted: int) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("pause_after_stall", ["1 hour"])
 def test_nothing_is_started_after_a_stall(scheduler: Scheduler, halted: int) -> None:
+    """Neither by that worker nor, if it is terminated, by its spare."""
+    spare = until(lambda: scheduler.value("SELECT spare_pid FROM worker_state"), "the spare")
+    os.kill(spare, signal.SIGSTOP)
     await_stall(scheduler)
-    os.kill(halted, signal.SIGCONT)
-    expected = (
-        f"the worker (process {halted}), or the machine, stood still, and nothing is started for 01:00:00 after that "
+    for pid in (halted, spare):
+        os.kill(pid, signal.SIGCONT)
+    stood_still = (
+        "the worker (process {}), or the machine, stood still, and nothing is started for 01:00:00 after that "
         "(pause_after_stall)"
     )
+    until(lambda: reason(scheduler) == stood_still.format(halted), "the reason")
+    scheduler.value("SELECT pg_terminate_backend(%s)", halted)
+    expected = stood_still.format(spare)
     until(lambda: reason(scheduler) == expected, "the reason")
     run = scheduler.value("SELECT run_job(%s)", scheduler.insert("SELECT 2"))
     found = finding(scheduler)

@@ -43,11 +43,11 @@ class ClockWatch:
         """Note that what was due until now is missed time, as if no worker had been there."""
         self._uninterrupted_since = self._clock.now()
 
-    def pause_after_stall(self, seconds: float) -> float:
+    def pause_after_stall(self, stalled_at: float, seconds: float) -> float:
         """Have nothing be started for a while: another server may have taken over, and whoever ends this one then needs
         a moment for that. What is due until then is missed time as well. Returns the moment, by the steady clock."""
-        self._stalled_at = self._clock.steady()
-        self.paused_until = self._stalled_at + seconds
+        self._stalled_at = stalled_at
+        self.paused_until = stalled_at + seconds
         return self.paused_until
 
     def change_pause(self, seconds: float) -> bool:

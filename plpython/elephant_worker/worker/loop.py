@@ -60,7 +60,7 @@ LAST_ATTEMPTS = 7  # transactions
 class Worker:
     """The loop of a process that is registered as the worker of its database."""
 
-    def __init__(self, spi: Spi, clock: Clock, host: str) -> None:
+    def __init__(self, spi: Spi, clock: Clock, host: str, stalled_at: float) -> None:
         self._spi = spi
         self._clock = clock
         self._host = host
@@ -77,6 +77,7 @@ class Worker:
         self._retention = LogRetention(spi)
         self._completion = Completion(spi, clock, self._inbox, self._due_jobs, self._retention, random.random)
         self._clock_watch = ClockWatch(spi, clock, self._inbox, self._due_jobs, self._completion.retries)
+        self._clock_watch.pause_after_stall(stalled_at, self._settings.pause_after_stall)
         self._starter = Starter(
             spi,
             clock,
@@ -334,7 +335,7 @@ class Worker:
         """Do what there is to do now."""
         steady, now = self._clock.steady(), self._clock.now()
         if self._clock_watch.compare(steady, now):
-            self._clock_watch.pause_after_stall(self._settings.pause_after_stall)
+            self._clock_watch.pause_after_stall(self._clock.steady(), self._settings.pause_after_stall)
         if self._claimed:
             self._start_claimed(steady)
         self._timeouts.follow_pool()
@@ -435,7 +436,7 @@ class Worker:
         exit_if_dead()
         server.let_server_act(self._spi)
         if self._clock_watch.compare(self._clock.steady(), self._clock.now()):
-            steady = self._clock_watch.pause_after_stall(self._settings.pause_after_stall)
+            steady = self._clock_watch.pause_after_stall(self._clock.steady(), self._settings.pause_after_stall)
         claimed, self._claimed = self._claimed, []
         now = self._clock.now()
         for run in claimed:

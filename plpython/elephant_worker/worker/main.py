@@ -101,12 +101,13 @@ def run(plpy: Any, schema: str, host: str, attended: bool) -> dict[str, Any]:
         if host == "foreground" and not worker_state.is_leaving(spi):
             worker = None  # a second one is refused
         spi.commit()
-        if worker is None or _be_spare(spi, clock, worker, host, attended):
+        spare = Spare(spi, clock)
+        if worker is None or _be_spare(spi, spare, worker, host, attended):
             if worker is None:
                 _register(spi, host, attended)
             else:  # only a person starts another worker after one has been stopped
                 past_locks(spi, lambda: _register(spi, host, attended=False))
-            past_locks(spi, lambda: Worker(spi, clock, host)).work(follows=worker)
+            past_locks(spi, lambda: Worker(spi, clock, host, spare.stalled_at)).work(follows=worker)
     except UserError as user_error:
         spi.rollback()
         return {"user_error": user_error.as_row() if attended else None}
@@ -158,7 +159,7 @@ def _register(spi: Spi, host: str, attended: bool) -> None:
         )
 
 
-def _be_spare(spi: Spi, clock: Clock, worker: int, host: str, attended: bool) -> bool:
+def _be_spare(spi: Spi, spare: Spare, worker: int, host: str, attended: bool) -> bool:
     """Be the spare, or the successor of a worker that was told to stop; returns whether to be the worker now."""
 
     def announce(successor: bool) -> None:
@@ -167,7 +168,7 @@ def _be_spare(spi: Spi, clock: Clock, worker: int, host: str, attended: bool) ->
             client_socket.replace()
 
     try:
-        return Spare(spi, clock).wait(worker, attended, announce)
+        return spare.wait(worker, attended, announce)
     except spi.Error:
         spi.rollback()
         if server.is_installed(spi):

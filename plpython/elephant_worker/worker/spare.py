@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import select
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from typing import TypeVar
 from ..database import server, worker_state
 from ..database.spi import Spi
 from ..errors import UserError
-from ..system.clock import Clock
+from ..system.clock import STALL, Clock
 from ..system.postmaster import exit_if_dead, is_stopping
 
 # PostgreSQL acts on a shutdown only when the session makes a call into it.
@@ -45,6 +46,8 @@ class Spare:
     def __init__(self, spi: Spi, clock: Clock) -> None:
         self._spi = spi
         self._clock = clock
+        # When it was last found that the machine had stood still, by the steady clock.
+        self.stalled_at = -math.inf
 
     def wait(self, worker: int, attended: bool, announce: Callable[[bool], None]) -> bool:
         """Wait until this process is to be the worker (True) or is not needed any more (False).
@@ -70,7 +73,7 @@ class Spare:
             poll.register(process, select.POLLIN)
         try:
             while True:
-                ended = poll.poll((POLL_INTERVAL if process is None else LONGEST_WAIT) * 1000)
+                ended = self._poll(poll, POLL_INTERVAL if process is None else LONGEST_WAIT)
                 exit_if_dead()
                 if process is not None and not ended and not is_stopping(directory):
                     server.let_server_act(self._spi)
@@ -93,6 +96,14 @@ class Spare:
         finally:
             if process is not None:
                 os.close(process)
+
+    def _poll(self, poll: select.poll, seconds: float) -> bool:
+        """Wait for the end of the worker's process; returns whether it has ended."""
+        steady, now = self._clock.steady(), self._clock.now()
+        ended = poll.poll(seconds * 1000)
+        if max(self._clock.steady() - steady, self._clock.now() - now) >= seconds + STALL:
+            self.stalled_at = self._clock.steady()
+        return bool(ended)
 
 
 def _process(pid: int) -> int | None:
