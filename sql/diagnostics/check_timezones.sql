@@ -46,10 +46,17 @@ BEGIN
     SELECT 'time zones', CASE WHEN z.ours IS NULL THEN 'error' ELSE 'warning' END,
            CASE WHEN z.ours IS NULL
                 THEN format('the system''s time zone database does not know %s: such schedules are not followed', z.name)
-                ELSE format('the system''s time zone database and the server''s differ about %s; schedules follow the former',
-                            z.name) END,
-           'sudo apt-get install --reinstall tzdata'
-    FROM zone z WHERE z.ours IS DISTINCT FROM z.servers;
+                WHEN n.is_named
+                THEN format('the system''s time zone database and the server''s differ about %s; schedules follow the former',
+                            z.name)
+                ELSE format('schedules and the server read time zone %s in different ways', z.name) END,
+           CASE WHEN z.ours IS NULL OR n.is_named THEN 'sudo apt-get install --reinstall tzdata'
+                ELSE format('SELECT job_id, rolname, timezone FROM @extschema@.all_job WHERE timezone = %s; -- name a zone instead',
+                            @extschema@.quote_literal_in_one_line(z.name)) END
+    FROM zone z
+    -- A rule in the form of POSIX is in no database.
+    CROSS JOIN LATERAL (SELECT EXISTS (SELECT FROM pg_timezone_names t WHERE t.name = z.name) AS is_named) n
+    WHERE z.ours IS DISTINCT FROM z.servers;
     IF NOT FOUND THEN
         RETURN QUERY VALUES ('time zones', 'ok', 'the system''s time zone database and the server''s agree', NULL);
     END IF;

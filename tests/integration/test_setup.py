@@ -292,6 +292,17 @@ def test_time_zones(own_cluster: Callable[..., Cluster], tmp_path: Path, monkeyp
     scheduler.admin.close()
 
 
+def test_a_rule_that_is_read_in_different_ways(own: Scheduler) -> None:
+    """No package mends that."""
+    zone = "<-05:30>0abc,M1.1.0/2:30,M1.1.3"
+    job = own.insert("SELECT 1", schedule="@daily", timezone=zone)
+    row = finding(own, "time zones")
+    assert (row.state, row.found) == ("warning", f"schedules and the server read time zone {zone} in different ways")
+    assert [row.job_id for row in own.execute(row.remedy)] == [job]
+    own.admin.execute("UPDATE all_job SET timezone = 'UTC' WHERE job_id = %s", (job,))
+    assert finding(own, "time zones").state == "ok"
+
+
 def test_the_server_does_not_listen(own: Scheduler, shell: Callable[..., None]) -> None:
     restart(own.cluster, listen_addresses="")
     reconnect(own)
@@ -1273,6 +1284,7 @@ TESTED = {
         "%s of the extension''s triggers": "test_triggers_that_a_restore_has_left_disabled",
         "the system''s time zone database does not know": "test_time_zones",
         "the system''s time zone database and the server": "test_time_zones",
+        "schedules and the server read time zone": "test_a_rule_that_is_read_in_different_ways",
     },
 }
 
