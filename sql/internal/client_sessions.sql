@@ -1,5 +1,5 @@
 CREATE FUNCTION @internal@.client_sessions(OUT database oid, OUT of_runs bigint, OUT others bigint) RETURNS SETOF record
-LANGUAGE sql VOLATILE
+LANGUAGE sql STABLE
 SECURITY DEFINER -- which sessions are those of clients is hidden from ordinary roles; they are only counted
 SET search_path = pg_catalog, pg_temp
 AS $$

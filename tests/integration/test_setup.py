@@ -1246,7 +1246,6 @@ TESTED = {
         "which process %s holds": "test_a_lock",
         "which the prepared transaction": "test_a_prepared_transaction_that_keeps_a_table_locked",
         "the prepared transaction": "test_a_prepared_transaction_that_keeps_a_table_locked",
-        "process %s (role": "test_a_table_that_is_locked",
         "%s waits%s for a lock": "test_a_lock_that_somebody_waits_for",
         "no launcher has been seen yet": "test_no_launcher",
         "the launcher was last seen": "test_no_launcher",
