@@ -290,9 +290,9 @@ def halted(scheduler: Scheduler, pause_after_stall: str) -> Iterator[int]:
         os.kill(pid, signal.SIGCONT)
 
 
-def await_stall(scheduler: Scheduler) -> None:
+def await_stall(scheduler: Scheduler, seconds: float = STALL + 3) -> None:
     begin = scheduler.value("SELECT clock_timestamp()")
-    query = f"SELECT clock_timestamp() > %s + interval '{STALL + 3} seconds'"
+    query = f"SELECT clock_timestamp() > %s + interval '{seconds} seconds'"
     until(lambda: scheduler.value(query, begin), "the stall")
 
 
@@ -334,7 +334,7 @@ def test_nothing_is_started_after_a_stall(scheduler: Scheduler, halted: int) -> 
     """Neither by that worker nor, if it is terminated, by its spare."""
     spare = until(lambda: scheduler.value("SELECT spare_pid FROM worker_state"), "the spare")
     os.kill(spare, signal.SIGSTOP)
-    await_stall(scheduler)
+    await_stall(scheduler, STALL)  # the shortest
     for pid in (halted, spare):
         os.kill(pid, signal.SIGCONT)
     stood_still = (

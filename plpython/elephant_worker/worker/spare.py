@@ -101,7 +101,10 @@ class Spare:
         """Wait for the end of the worker's process; returns whether it has ended."""
         steady, now = self._clock.steady(), self._clock.now()
         ended = poll.poll(seconds * 1000)
-        if max(self._clock.steady() - steady, self._clock.now() - now) >= seconds + STALL:
+        # As the worker finds it, whose waits are as long: what is a stall to it is one to its spare.
+        stood = self._clock.steady() - steady
+        jump = self._clock.now() - now - stood
+        if max(stood, jump) >= STALL:
             self.stalled_at = self._clock.steady()
         return bool(ended)
 
