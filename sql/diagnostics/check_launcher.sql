@@ -17,8 +17,9 @@ AS $$
                       THEN format('dbname=''%s''', regexp_replace(current_database()::text, E'([\\\\''])', E'\\\\\\1', 'g'))
                       ELSE current_database()::text END) n (name),
          -- As in launcher/: it comes in as a superuser, and the database may by now be another one of that name, with a
-         -- function of that name, or have settings of its owner's. No quotes inside: the shell is to keep it as it is.
-         (SELECT '-c role=none -c search_path=pg_catalog,pg_temp -c statement_timeout=0 -c idle_session_timeout=0 -c lock_timeout=0 ' ||
+         -- function of that name, or have settings of its owner's. Behind a lock that somebody keeps it gives up before many
+         -- of them have taken all connections. No quotes inside: the shell is to keep it as it is.
+         (SELECT '-c role=none -c search_path=pg_catalog,pg_temp -c statement_timeout=0 -c idle_session_timeout=0 -c lock_timeout=30s ' ||
                  E'-c exit_on_error=off -c default_transaction_isolation=read\\ committed -c default_transaction_read_only=off -c local_preload_libraries=',
                  'DO $do$BEGIN IF NOT EXISTS (SELECT FROM pg_depend JOIN pg_extension e ON e.oid = refobjid JOIN pg_roles r ON r.oid = extowner '
                  'WHERE rolsuper AND (extname, deptype, classid, objid) = '

@@ -166,6 +166,25 @@ def test_the_launchers_are_one(scheduler: Scheduler) -> None:
     assert done.stdout == option
 
 
+@pytest.mark.parametrize("launcher", ["cron", "printed", "systemd"])
+def test_a_lock_does_not_keep_launchers_waiting(scheduler: Scheduler, launcher: str) -> None:
+    """Those of the minutes before would take all connections, those that are reserved for superusers too."""
+    command, environment = command_of(launcher, scheduler, scheduler.value("SELECT launcher_line()"))
+    given = [*command, *environment.values()]
+    assert sum(text.count("-c lock_timeout=30s ") for text in given) == 1
+    command = [word.replace("lock_timeout=30s", "lock_timeout=1s") for word in command]
+    environment = {name: text.replace("lock_timeout=30s", "lock_timeout=1s") for name, text in environment.items()}
+    role = scheduler.role(scheduler=False)
+    reader, changer = scheduler.connect_as(role), scheduler.connect_as(role)
+    reader.execute("BEGIN; PREPARE named AS SELECT FROM pg_depend")
+    changer.pgconn.send_query(b"CREATE RULE mine AS ON INSERT TO pg_depend DO NOTHING")
+    waiting = "SELECT count(*) = 1 FROM pg_lock_status() l WHERE l.pid = %s AND NOT l.granted"
+    until(lambda: scheduler.value(waiting, changer.info.backend_pid), "it to wait")
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr.split("\n")[0]) == (1, "ERROR:  canceling statement due to lock timeout")
+    reader.execute("ROLLBACK")
+
+
 def test_settings_of_the_database_do_not_reach_a_launcher(own_cluster: Callable[..., Cluster]) -> None:
     """Its owner's choice, and what is there in the place of what the server has: a real worker starts all the same."""
     scheduler = new_scheduler(own_cluster())
