@@ -170,6 +170,7 @@ def test_what_comes_is_read_once(scheduler: Scheduler) -> None:
     assert len(found) > 20
 
 
+READ_REQUESTS_PARAMETERS = 'most int, "full" name[], closed name[], is_filled boolean, by_role boolean'
 READ_REQUESTS = """
 from collections import Counter
 elephant("jobs.number_ranges").NEAR = 2
@@ -203,11 +204,7 @@ return [entry.request_id for entry in found]
 def test_what_is_asked_for_is_found(scheduler: Scheduler) -> None:
     """However it is committed and taken, whoever is full and whatever is closed meanwhile, and however little is read
     at once."""
-    scheduler.worker_code(
-        "read_requests",
-        'most int, "full" name[], closed name[], is_filled boolean, by_role boolean',
-        READ_REQUESTS,
-    )
+    scheduler.worker_code("read_requests", READ_REQUESTS_PARAMETERS, READ_REQUESTS)
     read = "SELECT read_requests(%s, %s, %s, %s, %s, %s)"
     roles, databases = [scheduler.role(name) for name in ("abel", "mallory", "zoe")], [scheduler.dbname, "postgres"]
     jobs = {
@@ -276,11 +273,7 @@ def test_what_is_asked_for_is_found(scheduler: Scheduler) -> None:
 
 def test_what_was_asked_for_first_is_found_behind_what_is_gone(scheduler: Scheduler) -> None:
     """Though what is gone was in more places than are read at once."""
-    scheduler.worker_code(
-        "read_requests",
-        'most int, "full" name[], closed name[], is_filled boolean, by_role boolean',
-        READ_REQUESTS,
-    )
+    scheduler.worker_code("read_requests", READ_REQUESTS_PARAMETERS, READ_REQUESTS)
     first, second, third = (scheduler.insert("SELECT 1", rolname=scheduler.role(name)) for name in "abc")
     ask = "INSERT INTO worker_request (kind, job_id) VALUES ('run', %s) RETURNING request_id"
     asked = [scheduler.value(ask, job_id) for job_id in (first, second, first, second, first, third, first, second)]

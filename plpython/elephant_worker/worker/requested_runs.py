@@ -135,6 +135,6 @@ class RequestedRuns:
 
 
 def _number_of(runs: Iterable[QueuedRun], rank: int) -> int:
-    """Up to which number there are so many of them; the last of all, if there are fewer."""
+    """Up to which number there are so many of them; LAST_NUMBER if there are fewer."""
     numbers = sorted(run.request_id for run in runs)
     return numbers[rank - 1] if rank <= len(numbers) else LAST_NUMBER
