@@ -86,6 +86,8 @@ SET search_path = pg_catalog, pg_temp
 SET exit_on_error = off -- it catches some
 SET lock_timeout = '400ms'
 AS $$
+DECLARE
+    looked_at integer; -- a worker
 BEGIN
     PERFORM @extschema@.keep_lock_timeout(session_lock_timeout);
     BEGIN
@@ -94,7 +96,11 @@ BEGIN
         NULL; -- not known while the jobs are locked
     END;
     BEGIN
-        reason := (SELECT c.reason FROM @extschema@.worker_condition() c);
+        FOR look IN 1..2 LOOP
+            looked_at := @extschema@.worker_pid();
+            reason := (SELECT c.reason FROM @extschema@.worker_condition() c);
+            EXIT WHEN looked_at IS NOT DISTINCT FROM @extschema@.worker_pid(); -- else it has begun, or ended, meanwhile
+        END LOOP;
         RETURN QUERY
         SELECT a.pid IS NOT NULL, a.*, look_at_worker.reason, look_at_worker.launchable FROM @extschema@.worker_activity() a;
         RETURN;
