@@ -41,6 +41,14 @@ class Held:
 
         until(turned)
 
+    def ends_in_another_session(self, run: Run) -> None:
+        """See a run that has begun succeed in another session than the one that it was sent to."""
+        assert run.started is not None
+        self.turn_until(self.pool.take_ended)
+        assert self.pool.take_restarted() == [run]
+        assert run.outcome is not None
+        assert run.outcome.state == "succeeded"
+
     def is_ready(self) -> bool:
         """Whether the server has been told what the session is for, and waits for the command."""
         return bool(
@@ -97,11 +105,7 @@ def test_a_run_that_a_session_cannot_begin_any_more_gets_another_one(held: Calla
     # Without a turn in between, in which the pool would see that it has ended.
     second = Run(2, 1, one.run.target, "schedule", "SELECT 1", 0.0, 60.0)
     one.pool.start(second)
-    assert second.started is not None
-    one.turn_until(one.pool.take_ended)
-    assert one.pool.take_restarted() == [second]
-    assert second.outcome is not None
-    assert second.outcome.state == "succeeded"
+    one.ends_in_another_session(second)
     assert before not in one.pool.sessions()
 
 
@@ -127,11 +131,7 @@ def test_a_session_that_has_been_idle_for_too_long_costs_nothing(held: Callable[
         one.pool._begin()
     else:
         one.pool.start(second)
-    assert second.started is not None
-    one.turn_until(one.pool.take_ended)
-    assert one.pool.take_restarted() == [second]
-    assert second.outcome is not None
-    assert second.outcome.state == "succeeded"
+    one.ends_in_another_session(second)
 
 
 def test_a_run_that_is_cancelled_before_its_moment_is_not_sent(held: Callable[[float], Held]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -122,3 +123,5 @@ def test_zones_that_count_leap_seconds() -> None:
     """The server has none of them, and Python takes what is no longer in the file for summer."""
     with pytest.raises(UserError, match="unknown time zone"):
         time_zone("right/Europe/Berlin")
+    if Path("/usr/share/zoneinfo/posix/Europe/Berlin").exists():  # Debian has these in tzdata-legacy by now
+        assert hours_ahead("posix/Europe/Berlin") == 1

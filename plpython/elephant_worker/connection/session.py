@@ -368,8 +368,8 @@ class Session:
         run.started = None
         self.close()
         at_fault = answer.is_fatal or (self._resets and answer.unprepared == 0)
-        if ((self._kept and at_fault) or answer.is_from_idle) and run.stopping is None:
-            return  # the run gets another one
+        if self._gets_another(run, at_fault, answer):
+            return
         self.run = None
         self._ended(run, outcome)
 
@@ -413,7 +413,9 @@ class Session:
             self._end_unprepared(answer)
             return
         self.close()
-        if self._gets_another(run, ON_LOST[state], lost.unread, answer):
+        rule = ON_LOST[state]
+        unread = rule is OnLost.IF_KEPT or (rule is OnLost.IF_KEPT_AND_UNREAD and lost.unread)
+        if rule is OnLost.ALWAYS or self._gets_another(run, unread, answer):
             run.started = None
             return
         if answer.error is not None:
@@ -431,12 +433,9 @@ class Session:
         self.run = None
         self._ended(run, outcome)
 
-    def _gets_another(self, run: Run, rule: OnLost, unread: bool, answer: Answer) -> bool:
-        """Whether the pool gives the run another session."""
-        if rule is OnLost.ALWAYS:
-            return True
-        again = rule is OnLost.IF_KEPT or (rule is OnLost.IF_KEPT_AND_UNREAD and unread)
-        return ((self._kept and again) or answer.is_from_idle) and run.stopping is None
+    def _gets_another(self, run: Run, if_kept: bool, answer: Answer) -> bool:
+        """Whether the pool gives the run another session for this one; `if_kept`: it does if this one had waited."""
+        return ((self._kept and if_kept) or answer.is_from_idle) and run.stopping is None
 
     # --- what the server says ---------------------------------------------------------------
 
